@@ -1,0 +1,3 @@
+//! Aggregates, streams and shows the health of MCP servers.
+
+pub mod source;

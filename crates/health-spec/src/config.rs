@@ -1,0 +1,366 @@
+//! What an operator writes (contract, section 2): the registry file and its defaults.
+//!
+//! Every key is optional here, so that a server's section can be merged over the file's section, key by key.
+//! The defaults themselves stand in the constants beside each section.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
+
+use crate::registry::ServerEntry;
+
+/// The whole file.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct File {
+    /// The registry format's version, `1.1`.
+    pub version: Option<Value>,
+    /// The servers to watch.
+    pub servers: Vec<ServerEntry>,
+    /// Defaults of every server's `health_check`.
+    pub health_check: HealthCheck,
+    /// Defaults of every server's `recovery`.
+    pub recovery: Recovery,
+    /// The event log.
+    pub event_emission: EventEmission,
+    /// Container engines. Default: `local` at Docker's socket.
+    pub engines: Vec<Engine>,
+    /// For `orchestrator simulate` only: what happens to the servers.
+    pub simulate: Option<Simulate>,
+}
+
+/// A number of seconds (fractions allowed) or a string with a unit: `30`, `0.5`, `"30s"`, `"5m"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seconds(pub Duration);
+
+/// How a server is checked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct HealthCheck {
+    /// From the start of one check to the start of the next. Default 30.
+    pub interval_seconds: Option<Seconds>,
+    /// One deadline over the whole exchange. Default 5.
+    pub timeout_seconds: Option<Seconds>,
+    /// Failures in a row that make a server down. Default 3.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub failure_threshold: Option<u32>,
+    /// Good answers in a row that bring it back. Default 3.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub success_threshold: Option<u32>,
+    /// The pace while an answer is being confirmed. Default 1, or the interval if that is shorter.
+    pub confirm_interval_seconds: Option<Seconds>,
+    /// Grace after a start: failures do not count, a success ends it. 0: none. Default 30.
+    pub start_period_seconds: Option<Seconds>,
+    /// The longest distance between checks of a server that was given up. Default 120.
+    pub max_backoff_seconds: Option<Seconds>,
+}
+
+/// How a server is brought back.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Recovery {
+    /// Whether anything is ever done. Default true.
+    pub enabled: Option<bool>,
+    /// `act`, or `observe`: decide and log, never do. Default `act`.
+    pub mode: Option<Mode>,
+    /// What an attempt does. Default `restart`.
+    pub strategy: Option<Strategy>,
+    /// The delays before the attempts. Default: 1, 5 and 30 seconds.
+    pub backoff: Option<Backoff>,
+    /// How many attempts, when the backoff is exponential. Default 5.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub max_attempts: Option<u32>,
+    /// How long an attempt has to come back. Default 30, or the start period if that is longer.
+    pub verify_timeout_seconds: Option<Seconds>,
+    /// Healthy this long: the attempt counter starts over. Default 600.
+    pub reset_after_seconds: Option<Seconds>,
+    /// A limit that slow crash loops meet too. Default: 10 in a day.
+    pub budget: Option<Budget>,
+    /// Whether exit code 0 is a death or a stop. Default `restart`.
+    pub on_exit_zero: Option<OnExitZero>,
+    /// Whether a registered container that is not running when first seen is started. Default false.
+    pub start_stopped: Option<bool>,
+}
+
+/// Whether decisions are carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Carry them out.
+    Act,
+    /// Log what would be done.
+    Observe,
+}
+
+/// What an attempt does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Strategy {
+    /// Stop it, gracefully then by force, and start it again.
+    Restart,
+    /// Nothing: a person does it.
+    Manual,
+}
+
+impl Strategy {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Restart => "restart",
+            Self::Manual => "manual",
+        }
+    }
+}
+
+/// The delays before the attempts: `schedule`, or the three others.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct Backoff {
+    /// The delay before attempt 1, 2, 3 and so on; then a person is needed.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
+    pub schedule: Option<Vec<Seconds>>,
+    /// Exponential: the delay before attempt 1. Default 1.
+    pub initial_delay: Option<Seconds>,
+    /// Exponential: what each delay is multiplied by. Default 2.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1.0)))]
+    pub multiplier: Option<f64>,
+    /// Exponential: the longest delay. Default 300.
+    pub max_delay: Option<Seconds>,
+}
+
+/// At most `attempts` in any `window_seconds`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// How many.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub attempts: u32,
+    /// In how long.
+    pub window_seconds: Seconds,
+}
+
+/// What exit code 0 means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OnExitZero {
+    /// A death like any other.
+    Restart,
+    /// It stopped on purpose.
+    Stop,
+}
+
+/// The event log.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
+pub struct EventEmission {
+    /// Whether the JSONL log is written. Default true.
+    pub enabled: Option<bool>,
+    /// Whether events carry `CHORA_TRACE_ID`. Default true.
+    pub trace_context: Option<bool>,
+    /// The log file, in the state directory unless absolute. Default `health-events.jsonl`.
+    pub jsonl_log: Option<String>,
+}
+
+/// A container engine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Engine {
+    /// What `runtime.engine` refers to.
+    pub name: String,
+    /// What it speaks.
+    pub kind: EngineKind,
+    /// `unix:///var/run/docker.sock`, or `tcp://host:port`.
+    pub address: String,
+}
+
+/// What an engine speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum EngineKind {
+    /// Docker's API.
+    Docker,
+}
+
+/// A scripted world for `orchestrator simulate` (contract, section 3.3).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Simulate {
+    /// How much virtual time.
+    pub duration_seconds: Seconds,
+    /// What happens; every server starts `ok` at 0.
+    #[serde(default)]
+    pub script: Vec<Scene>,
+}
+
+/// One line of a script: exactly one of `becomes`, `dies`, `restart`, `operator`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Scene {
+    /// When, in seconds from the start.
+    pub at: Seconds,
+    /// Which server.
+    pub server: String,
+    /// How it answers from now on.
+    #[serde(default)]
+    pub becomes: Option<Becomes>,
+    /// The engine reports its death; checks are refused from then on.
+    #[serde(default)]
+    pub dies: Option<Dies>,
+    /// What a restart does from now on.
+    #[serde(default)]
+    pub restart: Option<RestartEffect>,
+    /// What somebody does.
+    #[serde(default)]
+    pub operator: Option<OperatorDoes>,
+}
+
+/// How a scripted server answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the contract's own words, explained in section 3.3")]
+pub enum Becomes {
+    Ok,
+    Degraded,
+    Overloaded,
+    NeedsAuth,
+    Down,
+    #[serde(rename = "http_500")]
+    Http500,
+    Refuse,
+    Stale,
+    Invalid,
+    Hang,
+}
+
+/// A scripted death.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Dies {
+    /// The exit code that the engine reports.
+    pub exit_code: i64,
+}
+
+/// What a scripted restart does; a key left out keeps its value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RestartEffect {
+    /// How it ends; first `fixes`.
+    #[serde(default)]
+    pub result: Option<RestartResult>,
+    /// How long it takes; first 1.
+    #[serde(default)]
+    pub takes_seconds: Option<Seconds>,
+}
+
+/// How a scripted restart ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RestartResult {
+    /// The server is ok afterwards.
+    Fixes,
+    /// The server stays as it is.
+    NoEffect,
+    /// The action itself errs.
+    Error,
+}
+
+/// What somebody does in a script.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum OperatorDoes {
+    /// Holds recovery.
+    Pause,
+    /// Ends the pause.
+    Resume,
+    /// Stops the server; the engine reports it.
+    Stop,
+    /// Starts it; the engine reports it.
+    Start,
+}
+
+impl Seconds {
+    /// Whole seconds.
+    pub const fn new(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+
+    /// Reads `30s`, `500ms`, `1.5m`, `2h`, `1d`.
+    fn parse(text: &str) -> Option<Self> {
+        let unit_at = text.find(|c: char| c.is_ascii_alphabetic())?;
+        let (number, unit) = text.split_at(unit_at);
+        let factor = match unit {
+            "ms" => 0.001,
+            "s" => 1.0,
+            "m" => 60.0,
+            "h" => 3600.0,
+            "d" => 86400.0,
+            _ => return None,
+        };
+        Self::from_f64(number.trim_end().parse::<f64>().ok()? * factor)
+    }
+
+    /// `None` for what is no duration: negative, infinite, more than `Duration` holds.
+    pub fn from_f64(seconds: f64) -> Option<Self> {
+        // Whole microseconds: enough for every pace, and `0.1` stays `0.1`.
+        let seconds = (seconds * 1e6).round() / 1e6;
+        Duration::try_from_secs_f64(seconds).ok().map(Self)
+    }
+}
+
+impl Serialize for Seconds {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0.subsec_nanos() == 0 {
+            serializer.serialize_u64(self.0.as_secs())
+        } else {
+            serializer.serialize_f64(self.0.as_secs_f64())
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Seconds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        let seconds = match &value {
+            Value::Number(number) => number.as_f64().and_then(Self::from_f64),
+            Value::String(text) => Self::parse(text),
+            _ => None,
+        };
+        seconds.ok_or_else(|| serde::de::Error::custom(format_args!("{value} is not a duration; write 30, 0.5 or \"30s\"")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_seconds_or_have_a_unit() {
+        let read = |json: &str| serde_json::from_str::<Seconds>(json).map(|seconds| seconds.0).ok();
+        assert_eq!(read("30"), Some(Duration::from_secs(30)));
+        assert_eq!(read("0.1"), Some(Duration::from_millis(100)));
+        assert_eq!(read("\"5m\""), Some(Duration::from_secs(300)));
+        assert_eq!(read("\"250ms\""), Some(Duration::from_millis(250)));
+        for wrong in ["-1", "\"30\"", "\"soon\"", "\"5 parsecs\"", "true", "1e300"] {
+            assert_eq!(read(wrong), None, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The ecosystem's `registry.yaml`: one entry a server (contract, section 2).
+//!
+//! These types say what may be written. What the values mean together is compiled by the orchestrator.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::config::{HealthCheck, Recovery};
+
+/// One server. Keys that are not listed here are carried along with a warning.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct ServerEntry {
+    /// Unique name.
+    #[cfg_attr(feature = "schema", schemars(required, length(min = 1)))]
+    pub name: String,
+    /// Unique if given; the name otherwise.
+    pub namespace: Option<String>,
+    /// Where the server speaks MCP.
+    pub endpoint: Option<String>,
+    /// Where it answers `GET /health`. Default: `/health` at the endpoint's authority, or at `port` on 127.0.0.1.
+    pub health_url: Option<String>,
+    /// The port it listens on, when `health_url` is not given.
+    pub port: Option<u16>,
+    /// The version of the health contract it promises.
+    pub health_spec_version: Option<String>,
+    /// Names the workflow in every event about this server.
+    pub trace_id: Option<String>,
+    /// Shown, and used to filter.
+    pub group: Option<String>,
+    /// How it is checked. Default: one `http` probe.
+    pub probes: Vec<Probe>,
+    /// How it can be restarted. Default: it cannot; it is only watched.
+    pub runtime: Option<Runtime>,
+    /// Names of servers that must be healthy before this one is recovered.
+    pub depends_on: Vec<String>,
+    /// Overrides the file's `health_check`, key by key.
+    pub health_check: HealthCheck,
+    /// Overrides the file's `recovery`, key by key; `backoff` is replaced as a whole.
+    pub recovery: Recovery,
+    /// Carried, not interpreted.
+    pub description: Option<Value>,
+    /// Carried, not interpreted.
+    pub version: Option<Value>,
+    /// Carried, not interpreted.
+    pub capabilities: Option<Value>,
+    /// Carried, not interpreted.
+    pub quality_tier: Option<Value>,
+    /// Carried, not interpreted.
+    pub maintainers: Option<Value>,
+    /// Carried, not interpreted.
+    pub repository: Option<Value>,
+    /// Carried, not interpreted.
+    pub tools: Option<Value>,
+    /// Carried, not interpreted.
+    pub docker_image: Option<Value>,
+    /// Carried, not interpreted.
+    pub volumes: Option<Value>,
+    /// Carried, not interpreted.
+    pub created_at: Option<Value>,
+    /// Carried, not interpreted.
+    pub updated_at: Option<Value>,
+}
+
+/// One way to check a server.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Probe {
+    /// The kind of check.
+    pub kind: ProbeKind,
+}
+
+/// The kinds of check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ProbeKind {
+    /// `GET health_url`.
+    Http,
+}
+
+/// How a server is started and restarted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct Runtime {
+    /// What runs it.
+    pub kind: RuntimeKind,
+    /// `docker`: the container's name or id.
+    #[serde(default)]
+    pub container: Option<String>,
+    /// `docker`: the name of an entry of `engines`. Default: the first one.
+    #[serde(default)]
+    pub engine: Option<String>,
+    /// `process`: the program.
+    #[serde(default)]
+    pub command: Option<String>,
+    /// `process`: its arguments.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// `process`: environment variables, added to the orchestrator's own.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// `process`: the working directory. Default: the registry file's.
+    #[serde(default)]
+    pub cwd: Option<String>,
+}
+
+/// What runs a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RuntimeKind {
+    /// A child process that the orchestrator starts and supervises.
+    Process,
+    /// A container of a Docker engine.
+    Docker,
+    /// Nothing that we can restart: watch only.
+    None,
+}

@@ -1,0 +1,56 @@
+//! The published JSON Schemas, generated from the types.
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::Value;
+
+use crate::config::{File, Seconds};
+use crate::{Ecosystem, Event, HealthResponse, ServerView, Status};
+
+/// Every published schema: its file name below `schemas/` and its content.
+pub fn all() -> Vec<(&'static str, Value)> {
+    vec![
+        ("health-check-v1.0.json", health_check()),
+        ("event.json", titled::<Event>("An event of the orchestrator")),
+        ("server-view.json", titled::<ServerView>("A server, as everyone sees it")),
+        ("ecosystem.json", titled::<Ecosystem>("The health of all servers")),
+        ("registry.json", registry()),
+    ]
+}
+
+/// What an operator may write. Ready for a validator: unknown keys of a server pass, all others do not.
+pub fn registry() -> Value {
+    titled::<File>("The registry and configuration of mcp-health")
+}
+
+fn health_check() -> Value {
+    titled::<HealthResponse>("MCP health check response, version 1.0")
+}
+
+fn titled<T: JsonSchema>(title: &str) -> Value {
+    let mut schema = SchemaSettings::draft07().into_generator().into_root_schema_for::<T>();
+    schema.insert("title".to_owned(), title.into());
+    schema.to_value()
+}
+
+/// `checks`: names in the pattern are held to the three statuses, other names pass.
+pub(crate) fn components(generator: &mut SchemaGenerator) -> Schema {
+    let status = generator.subschema_for::<Status>();
+    json_schema!({ "type": "object", "patternProperties": { "^[a-z_]+$": status } })
+}
+
+impl JsonSchema for Seconds {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Seconds".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "a number of seconds of at least 0, or a string with a unit (ms, s, m, h, d), such as 30, 0.5 or \"5m\"",
+            "anyOf": [
+                { "type": "number", "minimum": 0, "maximum": 1e9 },
+                { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$" },
+            ],
+        })
+    }
+}

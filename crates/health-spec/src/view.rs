@@ -1,0 +1,173 @@
+//! What everyone sees of a server (contract, section 5), the same everywhere.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::status::Observed;
+use crate::{Dialect, Phase, Status};
+
+/// One server, as of `as_of`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct ServerView {
+    /// Unique within its source.
+    pub name: String,
+    /// The orchestrator that watches it.
+    pub source: String,
+    /// As the registry groups it.
+    pub group: Option<String>,
+    /// What the world sees.
+    pub status: Observed,
+    /// What the monitor is doing.
+    pub phase: Phase,
+    /// Why the status is what it is; the word of the last `status_changed`.
+    pub reason: Option<String>,
+    /// Since when it has this status.
+    #[serde(with = "crate::time::millis")]
+    #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
+    pub since: Timestamp,
+    /// An operator holds its recovery.
+    pub paused: Option<Paused>,
+    /// Recovery may not run.
+    pub held: Option<Held>,
+    /// Attempts or budget are used up: a person is needed.
+    pub requires_manual: bool,
+    /// The last verdict.
+    pub last_check: Option<LastCheck>,
+    /// Answers in a row.
+    pub streak: Streak,
+    /// The recovery that is planned or running.
+    pub recovery: Option<Recovery>,
+    /// Restarts so far.
+    pub restarts: Restarts,
+    /// The open incident.
+    pub incident_id: Option<String>,
+    /// Its source cannot be reached; this is what was last known.
+    pub stale: bool,
+    /// When this was true.
+    #[serde(with = "crate::time::millis")]
+    #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
+    pub as_of: Timestamp,
+}
+
+/// An operator's pause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Paused {
+    /// Until when; `null` until it is resumed.
+    #[serde(with = "crate::time::millis_option")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Timestamp>"))]
+    pub until: Option<Timestamp>,
+    /// Who paused it.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// Why recovery may not run (contract, rule 9).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Held {
+    /// The rule's word.
+    pub reason: String,
+    /// Names of what it waits for.
+    pub on: Vec<String>,
+}
+
+/// The last check.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct LastCheck {
+    /// When it started.
+    #[serde(with = "crate::time::millis")]
+    #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
+    pub at: Timestamp,
+    /// What it found; `down` for a failure.
+    pub verdict: Status,
+    /// A word of the verdict table.
+    pub reason: Option<String>,
+    /// For people.
+    pub message: Option<String>,
+    /// How long it took.
+    pub response_time_ms: u64,
+    /// The form of the answer.
+    pub dialect: Option<Dialect>,
+    /// Component statuses.
+    pub checks: BTreeMap<String, Status>,
+    /// The server's version.
+    pub version: Option<String>,
+    /// Seconds since the server process started.
+    pub uptime_seconds: Option<u64>,
+}
+
+/// Answers in a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Streak {
+    /// Failures in a row.
+    pub failures: u32,
+    /// Good answers in a row, while they are being counted.
+    pub successes: u32,
+}
+
+/// The recovery that is planned or running.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Recovery {
+    /// Which attempt; 0 for an operator's restart.
+    pub attempt: u32,
+    /// How many there are.
+    pub of: u32,
+    /// When it starts, while its delay runs.
+    #[serde(with = "crate::time::millis_option")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Timestamp>"))]
+    pub next_at: Option<Timestamp>,
+    /// Whether its action runs or is being verified.
+    pub running: bool,
+}
+
+/// Restarts so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Restarts {
+    /// By this monitor.
+    pub ours: u64,
+    /// By the engine or by somebody else.
+    pub engine: u64,
+}
+
+/// Every server of one source: what `/events?since=seq` continues.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Snapshot {
+    /// The orchestrator's instance name.
+    pub source: String,
+    /// Names one life of the source's log.
+    pub epoch: String,
+    /// The last event that this includes.
+    pub seq: u64,
+    /// When this was true.
+    #[serde(with = "crate::time::millis")]
+    #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
+    pub timestamp: Timestamp,
+    /// In registry order.
+    pub servers: Vec<ServerView>,
+}
+
+/// A page of the event log, `GET /events`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct EventPage {
+    /// The orchestrator's instance name.
+    pub source: String,
+    /// Names one life of the source's log.
+    pub epoch: String,
+    /// Ascending.
+    pub events: Vec<crate::Event>,
+    /// What to ask for next, as `since`.
+    pub next: u64,
+    /// The oldest `seq` that is still kept.
+    pub oldest: u64,
+}

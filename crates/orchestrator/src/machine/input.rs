@@ -1,0 +1,106 @@
+//! What the machine is told.
+
+use std::time::Duration;
+
+use health_spec::Verdict;
+use serde::{Deserialize, Serialize};
+
+/// A moment: the time since the first start of this state directory. It never goes backwards, also across restarts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Mono(pub Duration);
+
+/// A server: its place in the fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServerId(pub usize);
+
+/// A container engine: its place in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EngineId(pub usize);
+
+/// Names one check or action. A result with a ticket that is no longer current is ignored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket {
+    /// The server.
+    pub server: ServerId,
+    /// Never used twice by one fleet.
+    pub serial: u64,
+}
+
+/// What the machine is told.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// A deadline has passed. A spurious wake is always safe.
+    Woken,
+    /// A check ended.
+    Observed {
+        /// Which one.
+        ticket: Ticket,
+        /// What it found.
+        verdict: Verdict,
+    },
+    /// An action ended.
+    Finished {
+        /// Which one.
+        ticket: Ticket,
+        /// The cause, when it erred.
+        result: Result<(), String>,
+    },
+    /// What runs the server reports something.
+    Reported(ServerId, Word),
+    /// An engine cannot be reached.
+    EngineLost(EngineId, String),
+    /// It can be reached again, and its state has been compared.
+    EngineBack(EngineId),
+    /// A person wants something.
+    Operator(ServerId, Command),
+}
+
+/// What an engine, or the supervisor of our own processes, says about a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// The container or process ended.
+    Died(Death),
+    /// Somebody sent it a signal that may end it; whether a death that follows is a stop, a `Stopped` within a second tells.
+    Killed,
+    /// Somebody stopped it on purpose.
+    Stopped,
+    /// It was started, and not by an action of ours.
+    Started,
+    /// It is there but was not running when first seen.
+    NotRunning,
+    /// It is there and running when first seen, or when the engine came back.
+    Running,
+}
+
+/// How a container or process ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Death {
+    /// Its exit code, when there is one. Engines report 128 + signal for a killed container.
+    pub exit_code: Option<i64>,
+    /// The signal that ended it, when known.
+    pub signal: Option<i32>,
+    /// Whether the kernel killed it for memory.
+    pub oom_killed: bool,
+    /// Why it could not even start.
+    pub error: Option<String>,
+}
+
+/// What a person wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Restart it now.
+    Restart,
+    /// Check it now.
+    Check,
+    /// Hold its recovery.
+    Pause {
+        /// Until when; until resumed when `None`.
+        until: Option<Mono>,
+        /// Who.
+        by: String,
+        /// Why.
+        reason: Option<String>,
+    },
+    /// End the pause.
+    Resume,
+}

@@ -1,0 +1,1 @@
+//! Acts: everything that waits or fails.
