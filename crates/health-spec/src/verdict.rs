@@ -138,7 +138,8 @@ impl Verdict {
         Self::new(Outcome::Failed, Some(reason), Some(message.into()))
     }
 
-    fn new(outcome: Outcome, reason: Option<Reason>, message: Option<String>) -> Self {
+    /// A verdict without a body.
+    pub fn new(outcome: Outcome, reason: Option<Reason>, message: Option<String>) -> Self {
         Self { outcome, reason, message, reading: None, clock_skew: false, retry_after: None }
     }
 }

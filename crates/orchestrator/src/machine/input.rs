@@ -9,6 +9,19 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Mono(pub Duration);
 
+impl Mono {
+    /// This much later; it saturates.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration))
+    }
+
+    /// How long `earlier` lies back; zero when it does not.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
 /// A server: its place in the fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServerId(pub usize);
@@ -51,8 +64,6 @@ pub enum Input {
     EngineLost(EngineId, String),
     /// It can be reached again, and its state has been compared.
     EngineBack(EngineId),
-    /// A person wants something.
-    Operator(ServerId, Command),
 }
 
 /// What an engine, or the supervisor of our own processes, says about a server.
@@ -73,7 +84,7 @@ pub enum Word {
 }
 
 /// How a container or process ended.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Death {
     /// Its exit code, when there is one. Engines report 128 + signal for a killed container.
     pub exit_code: Option<i64>,
@@ -89,9 +100,15 @@ pub struct Death {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Restart it now.
-    Restart,
+    Restart {
+        /// Who.
+        by: String,
+    },
     /// Check it now.
-    Check,
+    Check {
+        /// Who.
+        by: String,
+    },
     /// Hold its recovery.
     Pause {
         /// Until when; until resumed when `None`.

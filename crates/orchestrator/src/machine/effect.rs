@@ -1,0 +1,46 @@
+//! What the machine wants done.
+
+use std::time::Duration;
+
+use health_spec::config::Strategy;
+use health_spec::{EventKind, Phase};
+
+use super::{Mono, ServerId, Ticket};
+
+/// What the machine wants done. Events are published in this order, and are on disk before any action starts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Say that this happened.
+    Publish(Happened),
+    /// Check the server once, and report what was found under this ticket.
+    Probe {
+        /// Names the check.
+        ticket: Ticket,
+        /// One deadline over the whole exchange.
+        timeout: Duration,
+    },
+    /// Bring the server back, and report how that ended under this ticket.
+    Act {
+        /// Names the action.
+        ticket: Ticket,
+        /// What to do.
+        strategy: Strategy,
+    },
+}
+
+/// An event, as far as the machine knows it: names, numbers and the wall clock are the shell's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Happened {
+    /// When.
+    pub at: Mono,
+    /// The server concerned, if one is.
+    pub server: Option<ServerId>,
+    /// What.
+    pub kind: EventKind,
+    /// The moment that a timestamp among the kind's fields refers to (`first_failure_at`, `until`).
+    pub moment: Option<Mono>,
+    /// The server's phase after the whole step.
+    pub phase: Option<Phase>,
+    /// The incident that it belongs to.
+    pub incident: Option<u64>,
+}

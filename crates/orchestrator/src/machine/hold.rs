@@ -1,0 +1,72 @@
+//! Why recovery may not run (contract, rule 9).
+
+use health_spec::config::{Mode, Strategy};
+use serde::{Deserialize, Serialize};
+
+use super::policy::Policy;
+
+/// The reasons, in the order in which they are asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The policy says never.
+    Disabled,
+    /// A person does it, or nothing here can.
+    Manual,
+    /// An operator paused it.
+    Paused,
+    /// Something that it depends on is not healthy.
+    Dependency,
+    /// The policy says: only say what would be done.
+    Observe,
+    /// Its engine cannot be reached.
+    Engine,
+}
+
+impl Reason {
+    /// The word on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Manual => "manual",
+            Self::Paused => "paused",
+            Self::Dependency => "dependency",
+            Self::Observe => "observe",
+            Self::Engine => "engine",
+        }
+    }
+}
+
+/// A recovery that may not run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// Why.
+    pub reason: Reason,
+    /// Names of what it waits for.
+    pub on: Vec<String>,
+    /// The attempt's delay has run already, and is not run again.
+    pub delay_ran: bool,
+}
+
+/// What a server's recovery depends on outside itself.
+#[derive(Clone, Debug, Default)]
+pub struct Surroundings {
+    /// Names in `depends_on` that are not healthy.
+    pub unhealthy: Vec<String>,
+    /// The engine that cannot be reached.
+    pub engine_lost: Option<String>,
+}
+
+/// The first reason that holds, with the names it waits for.
+pub fn reason(policy: &Policy, paused: bool, around: &Surroundings) -> Option<(Reason, Vec<String>)> {
+    let recovery = &policy.recovery;
+    let asked = [
+        (!recovery.enabled, Reason::Disabled, vec![]),
+        (recovery.strategy == Strategy::Manual, Reason::Manual, vec![]),
+        (paused, Reason::Paused, vec![]),
+        (!around.unhealthy.is_empty(), Reason::Dependency, around.unhealthy.clone()),
+        (recovery.mode == Mode::Observe, Reason::Observe, vec![]),
+        (around.engine_lost.is_some(), Reason::Engine, around.engine_lost.clone().into_iter().collect()),
+    ];
+    asked.into_iter().find(|(holds, ..)| *holds).map(|(_, reason, on)| (reason, on))
+}

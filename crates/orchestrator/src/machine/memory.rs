@@ -1,0 +1,153 @@
+//! What survives a restart of the monitor: everything that a server's future depends on, as plain records.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use health_spec::Phase;
+use health_spec::status::Observed;
+use serde::{Deserialize, Serialize};
+
+use super::hold::Hold;
+use super::{Death, Mono};
+
+/// What earlier runs have left.
+#[derive(Clone, Debug, Default)]
+pub struct FleetMemory {
+    /// The number of the latest incident.
+    pub incidents: u64,
+    /// By server name.
+    pub servers: BTreeMap<String, ServerMemory>,
+}
+
+/// One server's state. Checks in flight are not part of it: they are simply made again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ServerMemory {
+    /// What the world sees.
+    pub status: Observed,
+    /// What the monitor is doing.
+    pub phase: Phase,
+    /// The word of the last status change.
+    pub reason: Option<String>,
+    /// Since when it has this status.
+    pub since: Mono,
+    /// Failures in a row.
+    pub failures: u32,
+    /// Good answers in a row.
+    pub successes: u32,
+    /// The start of the first failed check of the streak.
+    pub first_failure: Option<Mono>,
+    /// The start of the last check, or the moment that takes its place.
+    pub pace_from: Mono,
+    /// When the next check starts.
+    pub next_check: Option<Mono>,
+    /// Until when failures do not count.
+    pub grace_until: Mono,
+    /// The distance between checks of a server that was given up.
+    pub distance: Duration,
+    /// Attempts since the counter last started over.
+    pub attempts: u32,
+    /// When attempts started, within the budget's window.
+    pub spent: VecDeque<Mono>,
+    /// Since when it has been up.
+    pub up_since: Option<Mono>,
+    /// It has been up at some time.
+    pub was_up: bool,
+    /// It has wanted credentials or been overloaded while up.
+    pub was_alive_only: bool,
+    /// It was stopped, and has not been well since.
+    pub was_stopped: bool,
+    /// What recovery is doing.
+    pub recovery: Recovery,
+    /// Why recovery may not run.
+    pub held: Option<Hold>,
+    /// An operator's pause.
+    pub paused: Option<Pause>,
+    /// A signal that may end it was reported.
+    pub killed: bool,
+    /// A death that is not judged yet.
+    pub dying: Option<Dying>,
+    /// The open incident.
+    pub incident: Option<Incident>,
+    /// The uptime that it last reported.
+    pub uptime_seconds: Option<u64>,
+    /// Actions of ours.
+    pub restarts_ours: u64,
+    /// Starts that were not ours.
+    pub restarts_engine: u64,
+}
+
+/// What recovery is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "snake_case")]
+pub enum Recovery {
+    /// Nothing.
+    Idle,
+    /// An attempt's delay runs.
+    Waiting {
+        /// When it ends.
+        due: Mono,
+        /// How long it is.
+        delay: Duration,
+    },
+    /// The action runs.
+    Acting {
+        /// Names the action.
+        serial: u64,
+        /// What is being tried.
+        attempt: Attempt,
+        /// Somebody stopped the server meanwhile.
+        stopped: bool,
+    },
+    /// The server has until then to come back.
+    Verifying {
+        /// Until when.
+        until: Mono,
+        /// What was tried.
+        attempt: Attempt,
+    },
+}
+
+/// Who brings a server back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Attempt {
+    /// We do, for the so-manieth time.
+    Counted(u32),
+    /// An operator asked for it; it is not counted.
+    Operator,
+    /// The engine or somebody else started it.
+    Foreign,
+}
+
+/// An operator's pause.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Until when.
+    pub until: Option<Mono>,
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+/// A death after a reported signal: a stop may still be reported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dying {
+    /// When it is judged.
+    pub until: Mono,
+    /// How it died.
+    pub death: Death,
+    /// When it was reported.
+    pub at: Mono,
+}
+
+/// From `server_down` until it is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Incident {
+    /// Its number, one more each time.
+    pub number: u64,
+    /// When it opened.
+    pub opened: Mono,
+    /// Attempts or budget are used up.
+    pub exhausted: bool,
+}

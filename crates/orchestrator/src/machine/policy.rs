@@ -1,0 +1,144 @@
+//! What a configuration has become: merged, complete and checked. A policy cannot be wrong.
+//!
+//! [`compile`] finds every problem at once and names each by its JSON pointer; where that stands in a file is the shell's to say.
+
+use std::time::Duration;
+
+use health_spec::config::{self, File, Mode, OnExitZero, Seconds, Strategy};
+use health_spec::registry::{RuntimeKind, ServerEntry};
+
+use super::backoff::Backoff;
+use super::{EngineId, ServerId};
+
+mod merge;
+mod relations;
+mod runtime;
+
+pub use runtime::engines;
+
+/// How one server is checked and brought back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Policy {
+    /// Its name.
+    pub name: String,
+    /// From the start of one check to the start of the next.
+    pub interval: Duration,
+    /// One deadline over a whole check.
+    pub timeout: Duration,
+    /// Failures in a row that make it down.
+    pub failure_threshold: u32,
+    /// Good answers in a row that bring it back.
+    pub success_threshold: u32,
+    /// The pace while an answer is being confirmed.
+    pub confirm_interval: Duration,
+    /// Grace after a start.
+    pub start_period: Duration,
+    /// The longest distance between checks of a server that was given up.
+    pub max_backoff: Duration,
+    /// How it is brought back.
+    pub recovery: Recovery,
+    /// What must be healthy before it is recovered.
+    pub depends_on: Vec<ServerId>,
+    /// The engine that runs it.
+    pub engine: Option<EngineId>,
+}
+
+/// How one server is brought back.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recovery {
+    /// Whether anything is ever done.
+    pub enabled: bool,
+    /// Whether decisions are carried out.
+    pub mode: Mode,
+    /// What an attempt does; `manual` too when nothing here can restart the server.
+    pub strategy: Strategy,
+    /// The delays before the attempts.
+    pub backoff: Backoff,
+    /// How long an attempt has to come back.
+    pub verify_timeout: Duration,
+    /// Healthy this long: the attempt counter starts over.
+    pub reset_after: Duration,
+    /// At most this many attempts in this window.
+    pub budget: (u32, Duration),
+    /// What exit code 0 means.
+    pub on_exit_zero: OnExitZero,
+    /// Whether a container that is not running when first seen is started.
+    pub start_stopped: bool,
+}
+
+/// One thing that is wrong with a configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issue {
+    /// Where, as a JSON pointer.
+    pub pointer: String,
+    /// What is wrong.
+    pub message: String,
+    /// What would be right.
+    pub help: String,
+}
+
+/// Where a server's runtime is: `simulate` has scripted restarts for servers that have none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Real servers: what has no runtime cannot be restarted, and everything needs something to check.
+    Run,
+    /// Scripted servers.
+    Simulate,
+}
+
+/// The policies of all servers, in the file's order, or everything that is wrong.
+pub fn compile(file: &File, purpose: Purpose) -> Result<Vec<Policy>, Vec<Issue>> {
+    let mut issues = Vec::new();
+    relations::check_names(file, &mut issues);
+    relations::check_cycles(file, &mut issues);
+    let policies =
+        file.servers.iter().enumerate().map(|(index, entry)| policy(file, index, entry, purpose, &mut issues)).collect();
+    if purpose == Purpose::Run {
+        runtime::check(file, &mut issues);
+    }
+    if issues.is_empty() { Ok(policies) } else { Err(issues) }
+}
+
+fn policy(file: &File, index: usize, entry: &ServerEntry, purpose: Purpose, issues: &mut Vec<Issue>) -> Policy {
+    let mut section = merge::Section::new(file, index, issues);
+    let interval = section.duration("interval_seconds", |check| check.interval_seconds, 30);
+    let confirm = section.confirm_interval(interval);
+    let start_period = section.duration("start_period_seconds", |check| check.start_period_seconds, 30);
+    Policy {
+        name: entry.name.clone(),
+        interval,
+        timeout: section.duration("timeout_seconds", |check| check.timeout_seconds, 5),
+        failure_threshold: section.check(|check| check.failure_threshold).unwrap_or(3),
+        success_threshold: section.check(|check| check.success_threshold).unwrap_or(3),
+        confirm_interval: confirm,
+        start_period,
+        max_backoff: section.max_backoff(interval),
+        recovery: Recovery {
+            enabled: section.recovery(|recovery| recovery.enabled).unwrap_or(true),
+            mode: section.recovery(|recovery| recovery.mode).unwrap_or(Mode::Act),
+            strategy: strategy(section.recovery(|recovery| recovery.strategy), entry, purpose),
+            backoff: section.backoff(),
+            verify_timeout: section.verify_timeout(start_period),
+            reset_after: section.recovery(|recovery| recovery.reset_after_seconds).map_or(Duration::from_mins(10), |it| it.0),
+            budget: budget(section.recovery(|recovery| recovery.budget.clone())),
+            on_exit_zero: section.recovery(|recovery| recovery.on_exit_zero).unwrap_or(OnExitZero::Restart),
+            start_stopped: section.recovery(|recovery| recovery.start_stopped).unwrap_or(false),
+        },
+        depends_on: relations::dependencies(file, entry),
+        engine: runtime::engine(file, entry),
+    }
+}
+
+fn strategy(wanted: Option<Strategy>, entry: &ServerEntry, purpose: Purpose) -> Strategy {
+    let restartable = entry.runtime.as_ref().is_some_and(|runtime| runtime.kind != RuntimeKind::None);
+    if purpose == Purpose::Run && !restartable { Strategy::Manual } else { wanted.unwrap_or(Strategy::Restart) }
+}
+
+fn budget(wanted: Option<config::Budget>) -> (u32, Duration) {
+    const DEFAULT: config::Budget = config::Budget { attempts: 10, window_seconds: Seconds::new(86400) };
+    let budget = wanted.unwrap_or(DEFAULT);
+    (budget.attempts, budget.window_seconds.0)
+}
+
+#[cfg(test)]
+mod tests;

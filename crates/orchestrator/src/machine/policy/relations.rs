@@ -1,0 +1,77 @@
+//! What servers are to one another: unique names, dependencies that exist, no cycles.
+
+use std::collections::HashMap;
+
+use health_spec::config::File;
+use health_spec::registry::ServerEntry;
+
+use super::{Issue, ServerId};
+
+/// Names and namespaces are unique, and dependencies are names.
+pub(super) fn check_names(file: &File, issues: &mut Vec<Issue>) {
+    let mut names = HashMap::new();
+    let mut namespaces = HashMap::new();
+    for (index, entry) in file.servers.iter().enumerate() {
+        unique(&mut names, &entry.name, index, "name", issues);
+        match &entry.namespace {
+            Some(namespace) => unique(&mut namespaces, namespace, index, "namespace", issues),
+            None => _ = namespaces.entry(&entry.name).or_insert(index),
+        }
+    }
+    for (index, entry) in file.servers.iter().enumerate() {
+        for (place, dependency) in entry.depends_on.iter().enumerate() {
+            if !names.contains_key(dependency) {
+                issues.push(Issue {
+                    pointer: format!("/servers/{index}/depends_on/{place}"),
+                    message: format!("`{}` depends on `{dependency}`, which is not in this registry", entry.name),
+                    help: "name a server of this file".to_owned(),
+                });
+            }
+        }
+    }
+}
+
+fn unique<'a>(seen: &mut HashMap<&'a String, usize>, word: &'a String, index: usize, key: &str, issues: &mut Vec<Issue>) {
+    if let Some(first) = seen.insert(word, index) {
+        issues.push(Issue {
+            pointer: format!("/servers/{index}/{key}"),
+            message: format!("the {key} `{word}` is taken by server number {}", first + 1),
+            help: format!("give every server a {key} of its own"),
+        });
+    }
+}
+
+/// No server waits for itself, however far around.
+pub(super) fn check_cycles(file: &File, issues: &mut Vec<Issue>) {
+    let graph: Vec<Vec<ServerId>> = file.servers.iter().map(|entry| dependencies(file, entry)).collect();
+    let mut done = vec![false; graph.len()];
+    for start in 0..graph.len() {
+        let Some(cycle) = find_cycle(&graph, start, &mut vec![], &mut done) else { continue };
+        let names: Vec<_> = cycle.iter().map(|index| file.servers[*index].name.as_str()).collect();
+        issues.push(Issue {
+            pointer: format!("/servers/{}/depends_on", cycle[0]),
+            message: format!("a cycle: {} -> {}", names.join(" -> "), names[0]),
+            help: "remove one of these dependencies".to_owned(),
+        });
+    }
+}
+
+/// The cycle that can be reached from `at`, if one can. `done` holds what needs no second visit.
+fn find_cycle(graph: &[Vec<ServerId>], at: usize, path: &mut Vec<usize>, done: &mut [bool]) -> Option<Vec<usize>> {
+    if let Some(from) = path.iter().position(|index| *index == at) {
+        return Some(path[from..].to_vec());
+    }
+    if std::mem::replace(&mut done[at], true) {
+        return None;
+    }
+    path.push(at);
+    let cycle = graph[at].iter().find_map(|next| find_cycle(graph, next.0, path, done));
+    path.pop();
+    cycle
+}
+
+/// Where the dependencies of `entry` stand; unknown names are left out.
+pub(super) fn dependencies(file: &File, entry: &ServerEntry) -> Vec<ServerId> {
+    let place = |name: &String| file.servers.iter().position(|other| other.name == *name).map(ServerId);
+    entry.depends_on.iter().filter_map(place).collect()
+}

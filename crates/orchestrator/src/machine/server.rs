@@ -1,0 +1,253 @@
+//! One server's life (contract, section 3): what it is, and what each input makes of it.
+//!
+//! The parts: [`check`] reads verdicts, [`recovery`] plans, runs and verifies attempts, [`word`] takes what an
+//! engine or a person says, [`pace`] says when the next check is. Rule numbers are those of contract section 3.1.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use health_spec::status::Observed;
+use health_spec::{EventKind, Phase};
+
+use super::hold::Surroundings;
+use super::memory::{Attempt, Incident, Recovery, ServerMemory};
+use super::policy::Policy;
+use super::{Effect, Happened, Mono, ServerId, Ticket};
+
+mod check;
+mod pace;
+mod recovery;
+mod word;
+
+/// One server.
+#[derive(Debug)]
+pub struct Server {
+    policy: Policy,
+    state: ServerMemory,
+    /// The check in flight.
+    flight: Option<Flight>,
+    /// Its place in the fleet, when checks are spread.
+    place: Option<usize>,
+    /// The deadline that stands on the fleet's heap.
+    pub(super) armed: Option<Mono>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    serial: u64,
+    started: Mono,
+}
+
+/// One server's floor: what it may look at and say while an input is taken.
+pub(super) struct Turn<'a> {
+    pub(super) now: Mono,
+    pub(super) id: ServerId,
+    pub(super) around: Surroundings,
+    pub(super) effects: &'a mut Vec<Effect>,
+    pub(super) serial: &'a mut u64,
+    pub(super) incidents: &'a mut u64,
+}
+
+impl Turn<'_> {
+    fn ticket(&mut self) -> Ticket {
+        *self.serial += 1;
+        Ticket { server: self.id, serial: *self.serial }
+    }
+}
+
+impl Server {
+    pub(super) fn new(policy: Policy, memory: Option<ServerMemory>, place: Option<usize>, now: Mono) -> Self {
+        let first_check = now.after(pace::first_delay(place));
+        let state = match memory {
+            Some(memory) => taken_up(memory, &policy, first_check, now),
+            None => born(&policy, first_check, now),
+        };
+        Self { policy, state, flight: None, place, armed: None }
+    }
+
+    /// How it is checked and brought back.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// Everything it remembers.
+    pub fn state(&self) -> &ServerMemory {
+        &self.state
+    }
+
+    /// What must survive a restart.
+    pub fn memory(&self) -> ServerMemory {
+        self.state.clone()
+    }
+
+    /// What the monitor is doing.
+    pub fn phase(&self) -> Phase {
+        self.state.phase
+    }
+
+    /// Dependents may go on.
+    pub fn is_healthy(&self) -> bool {
+        self.state.phase == Phase::Healthy
+    }
+
+    /// The check in flight, if one is.
+    pub fn is_checking(&self) -> bool {
+        self.flight.is_some()
+    }
+
+    /// When it next wants to be woken.
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        let recovery = match self.state.recovery {
+            Recovery::Waiting { due, .. } => Some(due),
+            Recovery::Verifying { until, .. } => Some(until),
+            Recovery::Idle | Recovery::Acting { .. } => None,
+        };
+        let dying = self.state.dying.as_ref().map(|dying| dying.until);
+        let paused = self.state.paused.as_ref().and_then(|pause| pause.until);
+        [dying, paused, recovery, self.state.next_check].into_iter().flatten().min()
+    }
+
+    /// A deadline has passed: an attempt's timer goes before the next check.
+    pub(super) fn woken(&mut self, turn: &mut Turn<'_>) {
+        self.judge_if_due(turn);
+        self.resume_if_due(turn);
+        match self.state.recovery {
+            Recovery::Waiting { due, .. } if due <= turn.now => self.attempt_due(turn),
+            Recovery::Verifying { until, attempt } if until <= turn.now => self.not_verified(turn, attempt),
+            _ => {}
+        }
+        // A release or an elapsed delay may have made an attempt due at this very moment.
+        if matches!(self.state.recovery, Recovery::Waiting { due, .. } if due <= turn.now) {
+            self.attempt_due(turn);
+        }
+        if self.state.next_check.is_some_and(|at| at <= turn.now) {
+            self.start_check(turn);
+        }
+    }
+
+    fn start_check(&mut self, turn: &mut Turn<'_>) {
+        let ticket = turn.ticket();
+        self.flight = Some(Flight { serial: ticket.serial, started: turn.now });
+        self.state.pace_from = turn.now;
+        self.state.next_check = None;
+        turn.effects.push(Effect::Probe { ticket, timeout: self.policy.timeout });
+    }
+
+    fn drop_check(&mut self) {
+        self.flight = None;
+    }
+
+    fn forget_streaks(&mut self) {
+        self.state.failures = 0;
+        self.state.successes = 0;
+        self.state.first_failure = None;
+    }
+
+    fn say(&self, turn: &mut Turn<'_>, kind: EventKind) {
+        self.say_with(turn, kind, None);
+    }
+
+    fn say_with(&self, turn: &mut Turn<'_>, kind: EventKind, moment: Option<Mono>) {
+        turn.effects.push(Effect::Publish(Happened {
+            at: turn.now,
+            server: Some(turn.id),
+            kind,
+            moment,
+            phase: None,
+            incident: self.state.incident.map(|incident| incident.number),
+        }));
+    }
+
+    fn publish_status(&mut self, turn: &mut Turn<'_>, status: Observed, reason: &str) {
+        if self.state.status == status {
+            return;
+        }
+        let previous_status = std::mem::replace(&mut self.state.status, status);
+        self.state.since = turn.now;
+        self.state.reason = Some(reason.to_owned());
+        self.say(turn, EventKind::StatusChanged { previous_status, status, reason: reason.to_owned() });
+    }
+
+    /// Rule 3: it is down. Recovery is planned by the caller.
+    fn go_down(&mut self, turn: &mut Turn<'_>, reason: &str, since: Mono) {
+        let first_failure = self.state.first_failure;
+        if self.state.incident.is_none() {
+            *turn.incidents += 1;
+            self.state.incident = Some(Incident { number: *turn.incidents, opened: turn.now, exhausted: false });
+        }
+        self.state.up_since = None;
+        self.state.was_stopped = false;
+        self.publish_status(turn, Observed::Down, reason);
+        let detection_ms = milliseconds(turn.now.since(since));
+        let kind = EventKind::ServerDown { reason: reason.to_owned(), first_failure_at: None, detection_ms };
+        self.say_with(turn, kind, first_failure);
+    }
+
+    /// It is up. Said by the caller: how it came back.
+    fn go_up(&mut self, turn: &mut Turn<'_>, status: Observed) {
+        self.state.phase = Phase::Healthy;
+        self.state.recovery = Recovery::Idle;
+        self.state.held = None;
+        self.state.up_since.get_or_insert(turn.now);
+        self.state.was_up = true;
+        self.state.was_stopped = false;
+        self.forget_streaks();
+        self.publish_status(turn, status, "check");
+        self.state.incident = None;
+    }
+}
+
+/// A server that is seen for the first time.
+fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemory {
+    ServerMemory {
+        status: Observed::Unknown,
+        phase: Phase::Starting,
+        reason: None,
+        since: now,
+        failures: 0,
+        successes: 0,
+        first_failure: None,
+        pace_from: first_check,
+        next_check: Some(first_check),
+        grace_until: now.after(policy.start_period),
+        distance: policy.interval,
+        attempts: 0,
+        spent: VecDeque::new(),
+        up_since: None,
+        was_up: false,
+        was_alive_only: false,
+        was_stopped: false,
+        recovery: Recovery::Idle,
+        held: None,
+        paused: None,
+        killed: false,
+        dying: None,
+        incident: None,
+        uptime_seconds: None,
+        restarts_ours: 0,
+        restarts_engine: 0,
+    }
+}
+
+/// A server that an earlier run has left. An action that was open is verified, not repeated (section 3.2).
+fn taken_up(mut memory: ServerMemory, policy: &Policy, first_check: Mono, now: Mono) -> ServerMemory {
+    if let Recovery::Acting { attempt, .. } = memory.recovery {
+        memory.recovery = Recovery::Verifying { until: now.after(policy.recovery.verify_timeout), attempt };
+    }
+    if memory.phase == Phase::Starting {
+        memory.grace_until = now.after(policy.start_period);
+    }
+    memory.next_check = Some(first_check);
+    memory
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn number(attempt: Attempt) -> u32 {
+    match attempt {
+        Attempt::Counted(number) => number,
+        Attempt::Operator | Attempt::Foreign => 0,
+    }
+}

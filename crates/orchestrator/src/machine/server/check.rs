@@ -1,0 +1,134 @@
+//! What an answer means (rules 2, 3, 4, 6, 7, 11).
+
+use std::collections::BTreeMap;
+
+use health_spec::event::Failure;
+use health_spec::status::Observed;
+use health_spec::{EventKind, Outcome, Phase, Reason, Status, Verdict};
+
+use super::{Server, Turn, milliseconds};
+use crate::machine::Mono;
+use crate::machine::memory::{Attempt, Recovery};
+
+impl Server {
+    /// A check ended. One that is no longer in flight is ignored.
+    pub(in crate::machine) fn observed(&mut self, turn: &mut Turn<'_>, serial: u64, verdict: &Verdict) {
+        let Some(flight) = self.flight.filter(|flight| flight.serial == serial) else { return };
+        self.flight = None;
+        self.say_completed(turn, flight.started, verdict);
+        self.compare_uptime(turn, verdict);
+        match self.reading(verdict) {
+            Some(status) => self.answered_well(turn, status),
+            None => self.failed(turn, flight.started),
+        }
+        self.schedule(turn.now);
+    }
+
+    fn say_completed(&self, turn: &mut Turn<'_>, started: Mono, verdict: &Verdict) {
+        let status = match verdict.outcome {
+            Outcome::Ok => Status::Ok,
+            Outcome::Degraded => Status::Degraded,
+            Outcome::Failed => Status::Down,
+        };
+        let reading = verdict.reading.as_ref();
+        let checks: BTreeMap<_, _> = reading.into_iter().flat_map(|reading| reading.checks.iter().cloned()).collect();
+        let failure = verdict.reason.map(|reason| Failure {
+            reason: reason.as_str().to_owned(),
+            message: verdict.message.clone().unwrap_or_default(),
+        });
+        let response_time_ms = milliseconds(turn.now.since(started));
+        self.say(turn, EventKind::HealthCheckCompleted { status, response_time_ms, checks, failure });
+        if verdict.clock_skew {
+            self.say(turn, EventKind::ClockSkew);
+        }
+    }
+
+    /// An uptime that went backwards without an action of ours: it restarted on its own.
+    fn compare_uptime(&mut self, turn: &mut Turn<'_>, verdict: &Verdict) {
+        let Some(uptime) = verdict.reading.as_ref().and_then(|reading| reading.uptime_seconds) else { return };
+        if self.state.uptime_seconds.replace(uptime).is_some_and(|last| uptime < last) {
+            self.say(turn, EventKind::ServerRestarted { reason: "uptime".to_owned() });
+        }
+    }
+
+    /// The status that a good answer stands for; `None` when it counts as failed (rule 4).
+    fn reading(&mut self, verdict: &Verdict) -> Option<Observed> {
+        let alive_only = matches!(verdict.reason, Some(Reason::NeedsAuth | Reason::Overloaded));
+        let is_up = matches!(self.state.phase, Phase::Healthy | Phase::Suspect);
+        match verdict.outcome {
+            Outcome::Failed => None,
+            Outcome::Ok => Some(Observed::Ok),
+            Outcome::Degraded if alive_only && is_up => {
+                self.state.was_alive_only = true;
+                Some(Observed::Degraded)
+            }
+            Outcome::Degraded if alive_only && self.state.was_up && !self.state.was_alive_only => None,
+            Outcome::Degraded => Some(Observed::Degraded),
+        }
+    }
+
+    fn answered_well(&mut self, turn: &mut Turn<'_>, status: Observed) {
+        self.state.failures = 0;
+        self.state.first_failure = None;
+        match self.state.phase {
+            Phase::Healthy => self.stays_up(turn, status),
+            Phase::Suspect => {
+                self.state.phase = Phase::Healthy;
+                self.stays_up(turn, status);
+            }
+            Phase::Starting => self.comes_up(turn, status),
+            Phase::Recovering | Phase::Down | Phase::Failed | Phase::Stopped => {
+                self.state.successes += 1;
+                if self.state.successes >= self.policy.success_threshold {
+                    self.comes_up(turn, status);
+                }
+            }
+        }
+    }
+
+    /// Rule 7: long enough up, and the attempt counter starts over.
+    fn stays_up(&mut self, turn: &mut Turn<'_>, status: Observed) {
+        let up_for = self.state.up_since.map_or(std::time::Duration::ZERO, |since| turn.now.since(since));
+        if up_for >= self.policy.recovery.reset_after {
+            self.state.attempts = 0;
+        }
+        self.publish_status(turn, status, "check");
+    }
+
+    fn comes_up(&mut self, turn: &mut Turn<'_>, status: Observed) {
+        let down_for = self.state.incident.map(|incident| milliseconds(turn.now.since(incident.opened)));
+        let attempts = self.state.attempts;
+        let successful = |recovery_ms| EventKind::RecoverySuccessful { attempts, recovery_successful: true, recovery_ms };
+        match (self.state.recovery, down_for) {
+            (Recovery::Verifying { attempt: Attempt::Counted(_) | Attempt::Operator, .. }, down_for) => {
+                self.say(turn, successful(down_for.unwrap_or_default()));
+            }
+            (_, Some(recovery_ms)) => self.say(turn, EventKind::ServerRecovered { recovery_ms }),
+            (_, None) if self.state.was_stopped => {
+                let reason = if self.state.phase == Phase::Starting { "engine" } else { "check" };
+                self.say(turn, EventKind::ServerStarted { reason: reason.to_owned() });
+            }
+            _ => {}
+        }
+        self.go_up(turn, status);
+    }
+
+    fn failed(&mut self, turn: &mut Turn<'_>, started: Mono) {
+        if self.state.phase == Phase::Starting && turn.now < self.state.grace_until {
+            return;
+        }
+        self.state.successes = 0;
+        self.state.failures = self.state.failures.saturating_add(1);
+        self.state.first_failure.get_or_insert(started);
+        match self.state.phase {
+            Phase::Starting | Phase::Healthy | Phase::Suspect if self.state.failures >= self.policy.failure_threshold => {
+                let reason = format!("{}_consecutive_failures", self.policy.failure_threshold);
+                self.go_down(turn, &reason, self.state.first_failure.unwrap_or(started));
+                self.plan(turn);
+            }
+            Phase::Starting | Phase::Healthy | Phase::Suspect => self.state.phase = Phase::Suspect,
+            Phase::Failed => self.state.distance = self.state.distance.saturating_mul(2).min(self.policy.max_backoff),
+            Phase::Recovering | Phase::Down | Phase::Stopped => {}
+        }
+    }
+}

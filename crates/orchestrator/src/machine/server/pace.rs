@@ -1,0 +1,100 @@
+//! When the next check is (rules 1, 6 and 12).
+
+use std::time::Duration;
+
+use health_spec::Phase;
+
+use super::Server;
+use crate::machine::Mono;
+use crate::machine::memory::Recovery;
+
+/// First checks after start: at most 500 a second (rule 12).
+const FIRST_CHECK_DISTANCE: Duration = Duration::from_millis(2);
+
+/// Checks are grouped into slots of this width, since wake-ups cost more than checks (rule 12).
+const SLOT: Duration = Duration::from_millis(10);
+
+/// How long the first check of the server in this place waits.
+pub(super) fn first_delay(place: Option<usize>) -> Duration {
+    place.map_or(Duration::ZERO, |place| FIRST_CHECK_DISTANCE.saturating_mul(u32::try_from(place).unwrap_or(u32::MAX)))
+}
+
+impl Server {
+    /// The distance from one check to the next in the present phase.
+    fn pace(&self) -> Duration {
+        let confirming = self.state.successes > 0;
+        match self.state.phase {
+            Phase::Starting | Phase::Suspect | Phase::Recovering => self.policy.confirm_interval,
+            Phase::Healthy => self.policy.interval,
+            Phase::Down | Phase::Stopped | Phase::Failed if confirming => self.policy.confirm_interval,
+            Phase::Down | Phase::Stopped => self.policy.interval,
+            Phase::Failed => self.state.distance,
+        }
+    }
+
+    /// The next check comes one pace after the last one's start, or after the moment that takes its place.
+    pub(super) fn schedule(&mut self, now: Mono) {
+        if self.flight.is_some() || matches!(self.state.recovery, Recovery::Acting { .. }) {
+            self.state.next_check = None;
+            return;
+        }
+        let next = self.state.pace_from.after(self.pace());
+        let spread = self.place.filter(|_| self.state.phase == Phase::Healthy);
+        let next = spread.map_or(next, |place| in_slot(next, self.policy.interval, place));
+        self.state.next_check = Some(next.max(now));
+    }
+
+    /// The next check is due now.
+    pub(super) fn check_at_once(&mut self, now: Mono) {
+        self.drop_check();
+        self.state.next_check = Some(now);
+    }
+}
+
+/// The moment nearest to `wanted` that belongs to this server's share of the interval, on the grid of slots.
+///
+/// The shares of neighbours differ by the golden ratio, so that any number of servers is spread evenly.
+fn in_slot(wanted: Mono, interval: Duration, place: usize) -> Mono {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    #[expect(clippy::cast_precision_loss, reason = "a fleet has less than 2^52 servers")]
+    let share = (place as f64 * GOLDEN).fract();
+    let offset = interval.mul_f64(share).as_micros();
+    let (interval, slot) = (interval.as_micros().max(1), SLOT.as_micros());
+    let rounds = (wanted.0.as_micros() + interval / 2).saturating_sub(offset) / interval;
+    let at = (rounds * interval + offset).div_ceil(slot) * slot;
+    Mono(Duration::from_micros(u64::try_from(at).unwrap_or(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_kept_from_round_to_round() {
+        let interval = Duration::from_secs(30);
+        let first = in_slot(Mono(Duration::from_secs(31)), interval, 7);
+        assert_eq!(in_slot(first.after(interval), interval, 7), first.after(interval));
+    }
+
+    #[test]
+    fn the_shares_of_a_fleet_are_even() {
+        let interval = Duration::from_secs(30);
+        let mut buckets = [0; 30];
+        for place in 0..900 {
+            let at = in_slot(Mono(Duration::from_secs(3000)), interval, place);
+            buckets[usize::try_from(at.0.as_secs() % 30).expect("small")] += 1;
+        }
+        assert!(buckets.iter().all(|count| (25..=35).contains(count)), "{buckets:?}");
+    }
+
+    #[test]
+    fn a_slot_is_never_far_from_what_was_wanted() {
+        let interval = Duration::from_secs(30);
+        for place in 0..100 {
+            let wanted = Mono(Duration::from_millis(61_234));
+            let at = in_slot(wanted, interval, place);
+            let distance = at.since(wanted).max(wanted.since(at));
+            assert!(distance <= interval / 2 + SLOT, "{place}: {distance:?}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Planning, running and verifying recovery attempts (rules 3 to 6, 9 and 10).
+
+use std::time::Duration;
+
+use health_spec::config::Mode;
+use health_spec::event::Would;
+use health_spec::{EventKind, Phase};
+
+use super::{Server, Turn, milliseconds, number};
+use crate::machine::memory::{Attempt, Recovery};
+use crate::machine::{Effect, hold};
+
+/// Why no further attempt is made.
+#[derive(Clone, Copy)]
+enum Exhausted {
+    Attempts,
+    Budget,
+}
+
+impl Server {
+    /// It is down: plan what to do. Holds are asked first, then attempts and budget (rule 9).
+    pub(super) fn plan(&mut self, turn: &mut Turn<'_>) {
+        self.plan_after(turn, false);
+    }
+
+    fn plan_after(&mut self, turn: &mut Turn<'_>, delay_ran: bool) {
+        self.state.recovery = Recovery::Idle;
+        if self.hold_if_needed(turn, delay_ran) {
+            return;
+        }
+        match self.next_delay(turn) {
+            Err(exhausted) => self.exhaust(turn, exhausted),
+            Ok(delay) => {
+                let wait = if delay_ran { Duration::ZERO } else { delay };
+                self.state.phase = Phase::Recovering;
+                self.state.recovery = Recovery::Waiting { due: turn.now.after(wait), delay };
+            }
+        }
+    }
+
+    /// The delay has run: everything is asked again, then the action starts.
+    pub(super) fn attempt_due(&mut self, turn: &mut Turn<'_>) {
+        let Recovery::Waiting { delay, .. } = self.state.recovery else { return };
+        self.state.recovery = Recovery::Idle;
+        if self.hold_if_needed(turn, true) {
+            self.drop_check();
+            self.schedule(turn.now);
+        } else if let Err(exhausted) = self.next_delay(turn) {
+            self.exhaust(turn, exhausted);
+            self.schedule(turn.now);
+        } else {
+            self.state.attempts += 1;
+            self.state.spent.push_back(turn.now);
+            self.act(turn, Attempt::Counted(self.state.attempts), delay, "down");
+        }
+    }
+
+    /// Starts the action. No checks run until it has ended (rule 5).
+    pub(super) fn act(&mut self, turn: &mut Turn<'_>, attempt: Attempt, delay: Duration, reason: &str) {
+        let ticket = turn.ticket();
+        let strategy = self.policy.recovery.strategy;
+        self.drop_check();
+        self.state.phase = Phase::Recovering;
+        self.state.held = None;
+        self.state.restarts_ours += 1;
+        self.state.recovery = Recovery::Acting { serial: ticket.serial, attempt, stopped: false };
+        self.schedule(turn.now);
+        let kind = EventKind::RecoveryStarted {
+            attempt: number(attempt),
+            strategy: strategy.as_str().to_owned(),
+            reason: self.state.reason.clone().filter(|_| reason == "down").unwrap_or_else(|| reason.to_owned()),
+            delay_ms: milliseconds(delay),
+        };
+        self.say(turn, kind);
+        turn.effects.push(Effect::Act { ticket, strategy });
+    }
+
+    /// The action has ended.
+    pub(in crate::machine) fn finished(&mut self, turn: &mut Turn<'_>, serial: u64, result: Result<(), String>) {
+        let Recovery::Acting { serial: current, attempt, stopped } = self.state.recovery else { return };
+        if serial != current {
+            return;
+        }
+        self.forget_streaks();
+        self.state.killed = false;
+        self.state.dying = None;
+        self.state.uptime_seconds = None;
+        self.state.recovery = Recovery::Idle;
+        match result {
+            _ if stopped => self.stop(turn, "operator"),
+            Ok(()) => self.verify(turn, attempt),
+            Err(cause) if cause.is_empty() => self.attempt_failed(turn, attempt, "action".to_owned()),
+            Err(cause) => self.attempt_failed(turn, attempt, format!("action: {cause}")),
+        }
+    }
+
+    /// Gives the server `verify_timeout` to come back, and looks at once.
+    pub(super) fn verify(&mut self, turn: &mut Turn<'_>, attempt: Attempt) {
+        let until = turn.now.after(self.policy.recovery.verify_timeout);
+        self.state.phase = Phase::Recovering;
+        self.state.recovery = Recovery::Verifying { until, attempt };
+        self.forget_streaks();
+        self.check_at_once(turn.now);
+    }
+
+    /// The server had its time and did not come back.
+    pub(super) fn not_verified(&mut self, turn: &mut Turn<'_>, attempt: Attempt) {
+        self.attempt_failed(turn, attempt, "verify_timeout".to_owned());
+    }
+
+    /// An attempt failed: recovery is planned anew, and the next check comes one pace from now (rule 5).
+    pub(super) fn attempt_failed(&mut self, turn: &mut Turn<'_>, attempt: Attempt, error: String) {
+        if attempt != Attempt::Foreign {
+            self.say(turn, EventKind::RecoveryFailed { attempt: number(attempt), error, recovery_successful: false });
+        }
+        self.drop_check();
+        self.forget_streaks();
+        self.state.pace_from = turn.now;
+        if self.state.incident.is_none() {
+            self.go_down(turn, "restart_failed", turn.now);
+        }
+        self.plan(turn);
+        self.schedule(turn.now);
+    }
+
+    fn next_delay(&mut self, turn: &Turn<'_>) -> Result<Duration, Exhausted> {
+        let (most, window) = self.policy.recovery.budget;
+        self.state.spent.retain(|at| turn.now.since(*at) < window);
+        let delay = self.policy.recovery.backoff.delay_after(self.state.attempts).ok_or(Exhausted::Attempts)?;
+        if self.state.spent.len() >= most as usize { Err(Exhausted::Budget) } else { Ok(delay) }
+    }
+
+    /// Rule 6: a person is needed.
+    fn exhaust(&mut self, turn: &mut Turn<'_>, exhausted: Exhausted) {
+        self.state.recovery = Recovery::Idle;
+        self.state.phase = Phase::Failed;
+        self.state.distance = self.policy.interval;
+        let already = self.state.incident.as_mut().is_some_and(|incident| std::mem::replace(&mut incident.exhausted, true));
+        if already {
+            return;
+        }
+        let reason = match exhausted {
+            Exhausted::Attempts => "attempts",
+            Exhausted::Budget => "budget",
+        };
+        let attempts = self.state.attempts;
+        self.say(turn, EventKind::RecoveryExhausted { attempts, reason: reason.to_owned(), requires_manual: true });
+    }
+
+    fn hold_if_needed(&mut self, turn: &mut Turn<'_>, delay_ran: bool) -> bool {
+        let Some((reason, on)) = hold::reason(&self.policy, self.state.paused.is_some(), &turn.around) else {
+            return false;
+        };
+        self.state.phase = Phase::Down;
+        self.state.recovery = Recovery::Idle;
+        let would = (self.policy.recovery.mode == Mode::Observe).then(|| Would {
+            strategy: self.policy.recovery.strategy.as_str().to_owned(),
+            attempt: self.state.attempts + 1,
+        });
+        self.state.held = Some(hold::Hold { reason, on: on.clone(), delay_ran });
+        self.say(turn, EventKind::RecoveryHeld { reason: reason.as_str().to_owned(), on, would });
+        true
+    }
+
+    /// Something around it has changed: whether a hold still stands (rule 9).
+    pub(in crate::machine) fn reconsider(&mut self, turn: &mut Turn<'_>) {
+        let Some(held) = &mut self.state.held else { return };
+        let now_holds = hold::reason(&self.policy, self.state.paused.is_some(), &turn.around);
+        if let Some((reason, on)) = now_holds
+            && reason == held.reason
+        {
+            held.on = on;
+            return;
+        }
+        let (reason, delay_ran) = (held.reason.as_str().to_owned(), held.delay_ran);
+        self.state.held = None;
+        self.say(turn, EventKind::RecoveryReleased { reason });
+        self.plan_after(turn, delay_ran);
+        if self.state.held.is_some() {
+            self.schedule(turn.now);
+        } else {
+            self.check_at_once(turn.now);
+        }
+    }
+}

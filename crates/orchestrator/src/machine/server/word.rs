@@ -1,0 +1,211 @@
+//! What an engine, the supervisor of our own processes, or a person says (rules 3, 6, 7, 8 and 10).
+
+use std::time::Duration;
+
+use health_spec::config::{OnExitZero, Strategy};
+use health_spec::status::Observed;
+use health_spec::{EventKind, Phase};
+
+use super::{Server, Turn};
+use crate::machine::memory::{Attempt, Dying, Pause, Recovery};
+use crate::machine::{Command, Death, Mono, Refusal, Word};
+
+/// How long a death after a reported kill signal waits for the engine's `stop` (rule 3).
+const STOP_FOLLOWS_WITHIN: Duration = Duration::from_secs(1);
+
+impl Server {
+    pub(in crate::machine) fn reported(&mut self, turn: &mut Turn<'_>, word: Word) {
+        match word {
+            Word::Died(death) => self.died(turn, death),
+            Word::Killed => self.state.killed = true,
+            Word::Stopped => self.stop(turn, "operator"),
+            Word::Started => self.started(turn),
+            Word::NotRunning => self.not_running(turn),
+            Word::Running => {}
+        }
+    }
+
+    fn died(&mut self, turn: &mut Turn<'_>, death: Death) {
+        let Death { exit_code, signal, oom_killed, error } = death.clone();
+        self.say(turn, EventKind::ContainerDied { exit_code, signal, oom_killed, error });
+        if matches!(self.state.recovery, Recovery::Acting { .. }) {
+            return;
+        }
+        if self.state.killed {
+            self.drop_check();
+            self.state.next_check = None;
+            self.state.dying = Some(Dying { until: turn.now.after(STOP_FOLLOWS_WITHIN), death, at: turn.now });
+            return;
+        }
+        self.judge_death(turn, &death, turn.now);
+    }
+
+    pub(super) fn judge_if_due(&mut self, turn: &mut Turn<'_>) {
+        if self.state.dying.as_ref().is_some_and(|dying| dying.until <= turn.now) {
+            self.judge_now(turn);
+        }
+    }
+
+    fn judge_now(&mut self, turn: &mut Turn<'_>) {
+        if let Some(dying) = self.state.dying.take() {
+            self.judge_death(turn, &dying.death, dying.at);
+        }
+    }
+
+    /// Rule 3: a death is no stop. The moment takes the place of the last check's start.
+    fn judge_death(&mut self, turn: &mut Turn<'_>, death: &Death, at: Mono) {
+        self.state.killed = false;
+        if death.exit_code == Some(0) && self.policy.recovery.on_exit_zero == OnExitZero::Stop {
+            return self.stop(turn, "exit_zero");
+        }
+        self.drop_check();
+        self.forget_streaks();
+        self.state.pace_from = turn.now;
+        self.state.uptime_seconds = None;
+        match (self.state.phase, self.state.recovery) {
+            (Phase::Starting | Phase::Healthy | Phase::Suspect | Phase::Stopped, _) => {
+                self.go_down(turn, "container_died", at);
+                self.plan(turn);
+            }
+            (_, Recovery::Verifying { attempt, .. }) => {
+                return self.attempt_failed(turn, attempt, "container_died".to_owned());
+            }
+            _ => {}
+        }
+        self.schedule(turn.now);
+    }
+
+    /// Rule 8: stopped on purpose. During an action of ours it is honoured when that ends.
+    pub(super) fn stop(&mut self, turn: &mut Turn<'_>, reason: &str) {
+        if let Recovery::Acting { stopped, .. } = &mut self.state.recovery {
+            *stopped = true;
+            return;
+        }
+        if self.state.phase == Phase::Stopped {
+            return;
+        }
+        self.drop_check();
+        self.forget_streaks();
+        self.state.phase = Phase::Stopped;
+        self.state.recovery = Recovery::Idle;
+        self.state.held = None;
+        self.state.dying = None;
+        self.state.killed = false;
+        self.state.up_since = None;
+        self.state.was_stopped = true;
+        self.state.uptime_seconds = None;
+        self.publish_status(turn, Observed::Down, "stopped");
+        self.say(turn, EventKind::ServerStopped { reason: reason.to_owned() });
+        self.state.incident = None;
+        self.schedule(turn.now);
+    }
+
+    /// A start that is not ours.
+    fn started(&mut self, turn: &mut Turn<'_>) {
+        if self.state.dying.is_some() {
+            self.judge_now(turn);
+        }
+        self.state.killed = false;
+        self.state.uptime_seconds = None;
+        match (self.state.phase, &mut self.state.recovery) {
+            (_, Recovery::Acting { stopped, .. }) => *stopped = false,
+            (Phase::Stopped, _) => self.starts_again(turn),
+            (Phase::Down | Phase::Failed, _) => {
+                self.state.attempts = 0;
+                self.state.restarts_engine += 1;
+                self.check_at_once(turn.now);
+            }
+            (Phase::Recovering, Recovery::Waiting { .. }) => {
+                self.state.restarts_engine += 1;
+                self.verify(turn, Attempt::Foreign);
+            }
+            _ => {}
+        }
+    }
+
+    fn starts_again(&mut self, turn: &mut Turn<'_>) {
+        self.state.phase = Phase::Starting;
+        self.state.grace_until = turn.now.after(self.policy.start_period);
+        self.state.attempts = 0;
+        self.state.restarts_engine += 1;
+        self.forget_streaks();
+        self.check_at_once(turn.now);
+    }
+
+    /// Not running when first seen: stopped, unless it is to be started (section 3.2). Not running although it was
+    /// up when an earlier run last saw it: it died while nobody looked.
+    fn not_running(&mut self, turn: &mut Turn<'_>) {
+        match self.state.phase {
+            Phase::Stopped => {}
+            Phase::Starting if self.policy.recovery.start_stopped && !self.state.was_up => {
+                self.go_down(turn, "not_running", turn.now);
+                self.plan(turn);
+                self.schedule(turn.now);
+            }
+            Phase::Starting => self.stop(turn, "operator"),
+            _ => self.died(turn, Death::default()),
+        }
+    }
+
+    pub(in crate::machine) fn operate(&mut self, turn: &mut Turn<'_>, command: Command) -> Result<(), Refusal> {
+        match command {
+            Command::Restart { by } => self.restart(turn, by),
+            Command::Check { by } => self.check(turn, by),
+            Command::Pause { until, by, reason } => {
+                self.pause(turn, Pause { until, by, reason });
+                Ok(())
+            }
+            Command::Resume => {
+                self.resume(turn);
+                Ok(())
+            }
+        }
+    }
+
+    /// Rule 7: it resets the counter, is verified like an attempt and not counted.
+    fn restart(&mut self, turn: &mut Turn<'_>, by: String) -> Result<(), Refusal> {
+        if self.policy.recovery.strategy == Strategy::Manual {
+            return Err(Refusal::NotRestartable);
+        }
+        if matches!(self.state.recovery, Recovery::Acting { .. }) {
+            return Err(Refusal::Busy);
+        }
+        self.say(turn, EventKind::ActionRequested { action: "restart".to_owned(), actor: by });
+        self.state.attempts = 0;
+        self.state.dying = None;
+        self.act(turn, Attempt::Operator, Duration::ZERO, "operator");
+        Ok(())
+    }
+
+    fn check(&mut self, turn: &mut Turn<'_>, by: String) -> Result<(), Refusal> {
+        if matches!(self.state.recovery, Recovery::Acting { .. }) {
+            return Err(Refusal::Busy);
+        }
+        self.say(turn, EventKind::ActionRequested { action: "check".to_owned(), actor: by });
+        if self.flight.is_none() && self.state.dying.is_none() {
+            self.state.next_check = Some(turn.now);
+        }
+        Ok(())
+    }
+
+    fn pause(&mut self, turn: &mut Turn<'_>, pause: Pause) {
+        if self.state.paused.is_none() {
+            let until = pause.until;
+            self.state.paused = Some(pause);
+            self.say_with(turn, EventKind::ServerPaused { until: None }, until);
+        }
+    }
+
+    fn resume(&mut self, turn: &mut Turn<'_>) {
+        if self.state.paused.take().is_some() {
+            self.say(turn, EventKind::ServerResumed);
+            self.reconsider(turn);
+        }
+    }
+
+    pub(super) fn resume_if_due(&mut self, turn: &mut Turn<'_>) {
+        if self.state.paused.as_ref().and_then(|pause| pause.until).is_some_and(|until| until <= turn.now) {
+            self.resume(turn);
+        }
+    }
+}

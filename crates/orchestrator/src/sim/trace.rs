@@ -1,0 +1,116 @@
+//! The timeline of a simulation: one line an event, then a summary (contract, section 3.3).
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use health_spec::event::EventKind;
+use health_spec::status::Observed;
+use health_spec::Phase;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::machine::{Happened, Mono};
+
+/// One event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// When.
+    pub at: Mono,
+    /// Which server.
+    pub server: String,
+    /// What.
+    pub kind: EventKind,
+}
+
+/// What became of one server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// At the end.
+    pub status: Observed,
+    /// At the end.
+    pub phase: Phase,
+    /// How many checks started.
+    pub checks: u64,
+    /// The attempt counter at the end.
+    pub attempts: u32,
+}
+
+/// Everything that happened.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Trace {
+    /// In order.
+    pub lines: Vec<Line>,
+    /// By server.
+    pub summary: BTreeMap<String, Summary>,
+}
+
+/// The fields that a timeline shows.
+const SHOWN: [&str; 11] = [
+    "event_type", "status", "previous_status", "reason", "attempt", "attempts", "strategy", "error", "exit_code", "on", "would",
+];
+
+/// Events that a timeline leaves out.
+pub(super) fn is_shown(kind: &EventKind) -> bool {
+    !matches!(
+        kind,
+        EventKind::HealthCheckCompleted { .. }
+            | EventKind::ServerRegistered
+            | EventKind::MonitorStarted { .. }
+            | EventKind::ActionRequested { .. }
+    )
+}
+
+impl Line {
+    pub(super) fn new(happened: &Happened, server: String) -> Self {
+        Self { at: happened.at, server, kind: happened.kind.clone() }
+    }
+
+    /// As one JSON object; `at` in seconds.
+    pub fn json(&self) -> Value {
+        let mut line = Map::new();
+        line.insert("at".to_owned(), seconds(self.at));
+        line.insert("server_name".to_owned(), self.server.clone().into());
+        if let Ok(Value::Object(fields)) = serde_json::to_value(&self.kind) {
+            line.extend(fields.into_iter().filter(|(name, _)| SHOWN.contains(&name.as_str())));
+        }
+        Value::Object(line)
+    }
+}
+
+impl Trace {
+    /// One JSON object a line, the summary last.
+    pub fn json_lines(&self) -> String {
+        let mut text = String::new();
+        for line in &self.lines {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "{}", line.json());
+        }
+        let _ = writeln!(text, "{}", json!({ "summary": self.summary }));
+        text
+    }
+
+    /// For people.
+    pub fn table(&self) -> String {
+        let mut text = String::new();
+        for line in &self.lines {
+            let json = line.json();
+            let fields = json.as_object().into_iter().flatten();
+            let rest: Vec<_> = fields
+                .filter(|(name, _)| !["at", "server_name", "event_type"].contains(&name.as_str()))
+                .map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+                .collect();
+            let at = format!("{} s", line.at.0.as_secs_f64());
+            let _ = writeln!(text, "{at:>10}  {:<20} {:<22} {}", line.server, line.kind.name(), rest.join(" "));
+        }
+        text.push('\n');
+        for (name, end) in &self.summary {
+            let (phase, checks, attempts) = (end.phase, end.checks, end.attempts);
+            let _ = writeln!(text, "{name:<20} {:<9} phase {phase:<11} {checks} checks, {attempts} attempts", end.status);
+        }
+        text
+    }
+}
+
+fn seconds(at: Mono) -> Value {
+    if at.0.subsec_nanos() == 0 { at.0.as_secs().into() } else { at.0.as_secs_f64().into() }
+}

@@ -1,0 +1,5 @@
+//! The machine in virtual worlds: the published timelines, and laws that hold in thousands of random ones.
+#![cfg(feature = "sim")]
+
+mod random;
+mod timelines;
