@@ -1,0 +1,234 @@
+//! Runs the checks in the background, each at its own pace, and keeps the last result of each.
+//!
+//! The one place that spawns. Does not judge results; `evaluate` does.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::Once;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+use tokio::task::JoinError;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::check::{Check, CheckError, CheckResult};
+use crate::clock::{Clock, Moment};
+use crate::evaluate::{Observation, Seen};
+
+/// How much later than planned a result may come on a busy machine before it is overdue.
+const SLACK: Duration = Duration::from_secs(2);
+
+/// The checks and their last results. Dropping it ends their tasks.
+#[derive(Debug)]
+pub(crate) struct Runner {
+    slots: Vec<Arc<Slot>>,
+    clock: Clock,
+    started: Once,
+    stop: CancellationToken,
+    _stop_on_drop: DropGuard,
+}
+
+/// A check and its last result.
+#[derive(Debug)]
+struct Slot {
+    check: Check,
+    seen: watch::Sender<Seen>,
+}
+
+impl Runner {
+    /// Checks that have not begun.
+    pub(crate) fn new(checks: Vec<Check>, clock: Clock) -> Self {
+        let slots = checks.into_iter().map(|check| Arc::new(Slot { check, seen: watch::Sender::new(Seen::Nothing) })).collect();
+        let stop = CancellationToken::new();
+        Self { slots, clock, started: Once::new(), _stop_on_drop: stop.clone().drop_guard(), stop }
+    }
+
+    /// Begins the runs, once. Outside a tokio runtime it does nothing, and can be called again.
+    pub(crate) fn start(&self) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        self.started.call_once(|| {
+            for slot in &self.slots {
+                let (slot, clock, stop) = (Arc::clone(slot), self.clock, self.stop.clone());
+                slot.seen.send_replace(Seen::Begun(clock.now()));
+                // It never errs, and ends when the last `Health` is dropped; a run in flight is aborted with it.
+                runtime.spawn(async move { stop.run_until_cancelled(repeat(&slot, clock)).await });
+            }
+        });
+    }
+
+    /// What is known of each check, in the order in which they were declared.
+    pub(crate) fn observations(&self) -> Vec<Observation<'_>> {
+        self.slots.iter().map(|slot| slot.observation()).collect()
+    }
+
+    /// Waits until every check has ended a run.
+    pub(crate) async fn settled(&self) {
+        for slot in &self.slots {
+            // The sender lives in the slot, so waiting cannot fail.
+            let _ = slot.seen.subscribe().wait_for(|seen| matches!(seen, Seen::Ended(..))).await;
+        }
+    }
+}
+
+impl Slot {
+    fn observation(&self) -> Observation<'_> {
+        let Check { name, timeout, interval, critical, .. } = &self.check;
+        let patience = (*interval).max(*timeout).saturating_add(*timeout).saturating_add(SLACK);
+        Observation { name, critical: *critical, patience, seen: self.seen.borrow().clone() }
+    }
+}
+
+/// Runs a check again and again, counted from start to start.
+async fn repeat(slot: &Slot, clock: Clock) {
+    loop {
+        let next = Instant::now().checked_add(slot.check.interval);
+        run_once(slot, clock.now()).await;
+        match next {
+            Some(next) => sleep_until(next).await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// One run, in a task of its own: a panic ends that task only, and a check that blocks its thread still times out here.
+/// Returns when the run has truly ended, so that runs that cannot be aborted do not pile up.
+async fn run_once(slot: &Slot, begun: Moment) {
+    let check = slot.check.clone();
+    let mut run = AbortOnDropHandle::new(tokio::spawn(async move { check.run().await }));
+    let ended = timeout(slot.check.timeout, &mut run).await;
+    let timed_out = ended.is_err();
+    slot.seen.send_replace(Seen::Ended(begun, result(ended, slot.check.timeout)));
+    if timed_out {
+        run.abort();
+        // It was aborted; how it ended no longer matters.
+        let _ = run.await;
+    }
+}
+
+fn result(ended: Result<Result<CheckResult, JoinError>, tokio::time::error::Elapsed>, limit: Duration) -> CheckResult {
+    match ended {
+        Ok(Ok(result)) => result,
+        Ok(Err(error)) => Err(CheckError::down(match error.try_into_panic() {
+            Ok(panic) => format!("panicked: {}", message(&*panic)),
+            Err(error) => error.to_string(),
+        })),
+        Err(_) => Err(CheckError::down(format_args!("timed out after {limit:?}"))),
+    }
+}
+
+/// What `panic!` was given.
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn runner(checks: Vec<Check>) -> Runner {
+        let runner = Runner::new(checks, Clock::start());
+        runner.start();
+        runner
+    }
+
+    fn results(runner: &Runner) -> Vec<(&str, CheckResult)> {
+        let ended = |observation: Observation<'_>| match observation.seen {
+            Seen::Ended(_, result) => Some(result),
+            _ => None,
+        };
+        let names = runner.slots.iter().map(|slot| slot.check.name.as_str());
+        names.zip(runner.observations()).filter_map(|(name, observation)| Some((name, ended(observation)?))).collect()
+    }
+
+    async fn hang() -> CheckResult {
+        std::future::pending().await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_check_is_down_at_its_timeout_and_delays_no_other() {
+        let runner = runner(vec![Check::new("slow", hang), Check::new("fast", || async { Ok(()) })]);
+        let mut fast = runner.slots[1].seen.subscribe();
+        fast.wait_for(|seen| matches!(seen, Seen::Ended(..))).await.unwrap();
+        assert_eq!(results(&runner), [("fast", Ok(()))]);
+        runner.settled().await;
+        assert_eq!(results(&runner)[0], ("slow", Err(CheckError::down("timed out after 2s"))));
+        assert_eq!(runner.clock.now().elapsed.as_secs(), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_is_down_with_its_message_and_the_check_runs_again() {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let check = Check::new("shaky", move || {
+            let run = runs.fetch_add(1, Ordering::Relaxed);
+            async move {
+                assert!(run > 0, "the first run breaks");
+                Ok(())
+            }
+        });
+        let runner =
+            runner(vec![check, Check::new("in_the_closure", || -> std::future::Ready<CheckResult> { panic!("at once") })]);
+        runner.settled().await;
+        let down = |reason| Err(CheckError::down(reason));
+        let first = [("shaky", down("panicked: the first run breaks")), ("in_the_closure", down("panicked: at once"))];
+        assert_eq!(results(&runner), first);
+        let mut seen = runner.slots[0].seen.subscribe();
+        seen.wait_for(|seen| matches!(seen, Seen::Ended(_, Ok(())))).await.unwrap();
+        assert_eq!(runner.clock.now().elapsed.as_secs(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn runs_are_paced_from_start_to_start() {
+        let clock = Clock::start();
+        let (began, mut begins) = tokio::sync::mpsc::channel(9);
+        let check = Check::new("steady", move || {
+            let began = began.clone();
+            async move {
+                began.send(clock.now().elapsed.as_secs()).await?;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Ok(())
+            }
+        });
+        let _runner = runner(vec![check]);
+        for expected in [0, 10, 20] {
+            assert_eq!(begins.recv().await, Some(expected));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn dropping_the_runner_ends_its_tasks() {
+        let held = Arc::new(());
+        let inside = Arc::downgrade(&held);
+        let runner = runner(vec![Check::new("holds", move || {
+            let held = Arc::clone(&held);
+            async move {
+                let result = hang().await;
+                drop(held);
+                result
+            }
+        })]);
+        tokio::task::yield_now().await;
+        assert!(inside.upgrade().is_some());
+        drop(runner);
+        while inside.upgrade().is_some() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[test]
+    fn outside_a_runtime_nothing_begins_yet() {
+        let runner = runner(vec![Check::new("later", || async { Ok(()) })]);
+        assert_eq!(runner.observations()[0].seen, Seen::Nothing);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        runtime.block_on(async {
+            runner.start();
+            runner.settled().await;
+        });
+        assert_eq!(results(&runner), [("later", Ok(()))]);
+    }
+}
