@@ -87,8 +87,11 @@ impl Fleet {
         let mut effects = Vec::new();
         match input {
             Input::Woken => self.wake(now, &mut effects),
-            Input::Observed { ticket, verdict } => {
-                self.turn(now, ticket.server, &mut effects, |server, turn| server.observed(turn, ticket.serial, &verdict));
+            Input::Observed { ticket, verdict, took } => {
+                self.turn(now, ticket.server, &mut effects, |server, turn| server.observed(turn, ticket.serial, &verdict, took));
+            }
+            Input::Blind { ticket, error } => {
+                self.turn(now, ticket.server, &mut effects, |server, turn| server.blind(turn, ticket.serial, error));
             }
             Input::Finished { ticket, result } => {
                 self.turn(now, ticket.server, &mut effects, |server, turn| server.finished(turn, ticket.serial, result));

@@ -50,6 +50,15 @@ pub enum Input {
         ticket: Ticket,
         /// What it found.
         verdict: Verdict,
+        /// How long it took.
+        took: Duration,
+    },
+    /// A check could not be made, through no fault of the server's: no verdict.
+    Blind {
+        /// Which one.
+        ticket: Ticket,
+        /// The cause.
+        error: String,
     },
     /// An action ended.
     Finished {

@@ -194,7 +194,7 @@ impl World {
         let actor = &mut self.actors[ticket.server.0];
         actor.checks += 1;
         match verdict(actor.answers) {
-            Some(verdict) => self.give(Input::Observed { ticket, verdict }),
+            Some(verdict) => self.give(Input::Observed { ticket, verdict, took: Duration::ZERO }),
             None => {
                 let ends = self.now.after(timeout);
                 self.schedule(ends, Pending::CheckTimesOut { server: ticket.server.0, serial: ticket.serial });
@@ -212,7 +212,8 @@ impl World {
         match pending {
             Pending::CheckTimesOut { server, serial } => {
                 let ticket = Ticket { server: ServerId(server), serial };
-                self.give(Input::Observed { ticket, verdict: Verdict::failed(Reason::Timeout, "no answer") });
+                let took = self.fleet.servers()[server].policy().timeout;
+                self.give(Input::Observed { ticket, verdict: Verdict::failed(Reason::Timeout, "no answer"), took });
             }
             Pending::ActionEnds { server, serial } => {
                 let result = self.actors[server].restarted(self.fleet.servers()[server].state().recovery);

@@ -1,6 +1,7 @@
 //! What an answer means (rules 2, 3, 4, 6, 7, 11).
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use health_spec::event::Failure;
 use health_spec::status::Observed;
@@ -12,10 +13,9 @@ use crate::machine::memory::{Attempt, Recovery};
 
 impl Server {
     /// A check ended. One that is no longer in flight is ignored.
-    pub(in crate::machine) fn observed(&mut self, turn: &mut Turn<'_>, serial: u64, verdict: &Verdict) {
-        let Some(flight) = self.flight.filter(|flight| flight.serial == serial) else { return };
-        self.flight = None;
-        self.say_completed(turn, flight.started, verdict);
+    pub(in crate::machine) fn observed(&mut self, turn: &mut Turn<'_>, serial: u64, verdict: &Verdict, took: Duration) {
+        let Some(flight) = self.flight.take_if(|flight| flight.serial == serial) else { return };
+        self.say_completed(turn, took, verdict);
         self.compare_uptime(turn, verdict);
         match self.reading(verdict) {
             Some(status) => self.answered_well(turn, status),
@@ -24,7 +24,16 @@ impl Server {
         self.schedule(turn.now);
     }
 
-    fn say_completed(&self, turn: &mut Turn<'_>, started: Mono, verdict: &Verdict) {
+    /// The monitor itself could not look: no verdict, and never held against the server.
+    pub(in crate::machine) fn blind(&mut self, turn: &mut Turn<'_>, serial: u64, error: String) {
+        if self.flight.take_if(|flight| flight.serial == serial).is_none() {
+            return;
+        }
+        self.say(turn, EventKind::MonitorImpaired { reason: "probe".to_owned(), error });
+        self.schedule(turn.now);
+    }
+
+    fn say_completed(&self, turn: &mut Turn<'_>, took: Duration, verdict: &Verdict) {
         let status = match verdict.outcome {
             Outcome::Ok => Status::Ok,
             Outcome::Degraded => Status::Degraded,
@@ -36,7 +45,7 @@ impl Server {
             reason: reason.as_str().to_owned(),
             message: verdict.message.clone().unwrap_or_default(),
         });
-        let response_time_ms = milliseconds(turn.now.since(started));
+        let response_time_ms = milliseconds(took);
         self.say(turn, EventKind::HealthCheckCompleted { status, response_time_ms, checks, failure });
         if verdict.clock_skew {
             self.say(turn, EventKind::ClockSkew);
@@ -88,7 +97,7 @@ impl Server {
 
     /// Rule 7: long enough up, and the attempt counter starts over.
     fn stays_up(&mut self, turn: &mut Turn<'_>, status: Observed) {
-        let up_for = self.state.up_since.map_or(std::time::Duration::ZERO, |since| turn.now.since(since));
+        let up_for = self.state.up_since.map_or(Duration::ZERO, |since| turn.now.since(since));
         if up_for >= self.policy.recovery.reset_after {
             self.state.attempts = 0;
         }

@@ -1,0 +1,76 @@
+//! Carries out what the machine orders: checks and restarts, each in a task that reports back under its ticket.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use health_spec::config::Strategy;
+use health_spec::verdict::History;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use super::clock::wall;
+use super::probe::{HttpTarget, http};
+use super::runtime::Runtimes;
+use crate::machine::{Input, Ticket};
+
+/// Probes and runtimes.
+#[derive(Clone, Debug)]
+pub struct Actions {
+    /// By server.
+    pub targets: Arc<[HttpTarget]>,
+    /// What runs the servers.
+    pub runtimes: Arc<Runtimes>,
+    /// Where results go.
+    pub inbox: mpsc::Sender<Input>,
+    /// Where tasks are spawned.
+    pub tasks: TaskTracker,
+}
+
+impl Actions {
+    /// Checks a server once.
+    pub fn probe(&self, ticket: Ticket, timeout: Duration, history: History) {
+        let Self { targets, inbox, .. } = self.clone();
+        self.tasks.spawn(async move {
+            let input = match http::check(&targets[ticket.server.0], timeout, &history, wall).await {
+                Ok(checked) => Input::Observed { ticket, verdict: checked.verdict, took: checked.response_time },
+                Err(impaired) => Input::Blind { ticket, error: causes(&impaired) },
+            };
+            report(&inbox, input).await;
+        });
+    }
+
+    /// Brings a server back.
+    pub fn act(&self, ticket: Ticket, strategy: Strategy) {
+        let Self { runtimes, inbox, .. } = self.clone();
+        self.tasks.spawn(async move {
+            let result = match strategy {
+                Strategy::Restart => runtimes.restart(ticket.server).await.map_err(|error| causes(&error)),
+                Strategy::Manual => Err("a person does it".to_owned()),
+            };
+            report(&inbox, Input::Finished { ticket, result }).await;
+        });
+    }
+
+    /// Reports an action that may not be carried out.
+    pub fn refuse(&self, ticket: Ticket, cause: &str) {
+        let inbox = self.inbox.clone();
+        let result = Err(cause.to_owned());
+        self.tasks.spawn(async move { report(&inbox, Input::Finished { ticket, result }).await });
+    }
+}
+
+/// The driver has ended when this fails: nobody is left to be told.
+async fn report(inbox: &mpsc::Sender<Input>, input: Input) {
+    let _ = inbox.send(input).await;
+}
+
+/// An error and what caused it, in one line.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line = format!("{line}: {cause}");
+        source = cause.source();
+    }
+    line
+}

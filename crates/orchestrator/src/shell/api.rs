@@ -1,0 +1,94 @@
+//! The HTTP API (contract, section 5): reads the published state, asks the driver for actions.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::{get, post};
+use health_endpoint::Health;
+use health_spec::{ServerView, Snapshot};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::driver::Operation;
+use super::published::Published;
+use super::store::Reader;
+use crate::machine::{Command, Refusal, ServerId};
+
+mod access;
+mod events;
+mod refusal;
+
+pub use access::OperatorToken;
+use refusal::Refused;
+
+/// What the routes need.
+#[derive(Debug)]
+pub struct Api {
+    /// The read model.
+    pub published: Arc<Published>,
+    /// The event log.
+    pub log: Arc<Mutex<Reader>>,
+    /// The registry's entries, as they were written.
+    pub registry: Vec<Value>,
+    /// To the driver.
+    pub operations: mpsc::Sender<Operation>,
+    /// Who may act.
+    pub operator_token: OperatorToken,
+    /// Ends the streams.
+    pub shutdown: CancellationToken,
+}
+
+#[derive(Serialize)]
+struct Detail {
+    #[serde(flatten)]
+    view: ServerView,
+    registry: Value,
+}
+
+/// The routes. `bound` is where they are served, which decides on the hosts that are answered.
+pub fn router(api: Api, health: &Health, bound: SocketAddr) -> Router {
+    let routes = Router::new()
+        .route("/servers", get(servers))
+        .route("/health/status", get(servers))
+        .route("/servers/{name}", get(server))
+        .route("/servers/{name}/restart", post(restart))
+        .route("/events", get(events::events))
+        .fallback(|| async { Refused::unknown_route() })
+        .with_state(Arc::new(api));
+    routes.merge(health.router()).layer(axum::middleware::from_fn_with_state(bound, access::guard))
+}
+
+async fn servers(State(api): State<Arc<Api>>) -> Json<Snapshot> {
+    Json(api.published.snapshot())
+}
+
+async fn server(State(api): State<Arc<Api>>, Path(name): Path<String>) -> Result<Json<Detail>, Refused> {
+    let (place, view) = api.published.server(&name).ok_or_else(|| Refused::unknown_server(&name))?;
+    Ok(Json(Detail { view: ServerView::clone(&view), registry: api.registry[place].clone() }))
+}
+
+async fn restart(State(api): State<Arc<Api>>, Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Refused> {
+    api.operator_token.check(&headers)?;
+    let (place, _) = api.published.server(&name).ok_or_else(|| Refused::unknown_server(&name))?;
+    api.operate(ServerId(place), Command::Restart { by: "operator".to_owned() }, &name).await?;
+    let (_, view) = api.published.server(&name).ok_or_else(|| Refused::unknown_server(&name))?;
+    Ok((StatusCode::ACCEPTED, Json(ServerView::clone(&view))).into_response())
+}
+
+impl Api {
+    async fn operate(&self, server: ServerId, command: Command, name: &str) -> Result<(), Refused> {
+        let (answer, answered) = oneshot::channel();
+        let operation = Operation { server, command, answer };
+        self.operations.send(operation).await.map_err(|_| Refused::shutting_down())?;
+        answered.await.map_err(|_| Refused::shutting_down())?.map_err(|refusal| match refusal {
+            Refusal::Busy => Refused::busy(name),
+            Refusal::NotRestartable => Refused::not_restartable(name),
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! Who may do what (contract, section 6.3): hosts and pages for every request, the operator token for actions.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use health_spec::access::{host_allowed, origin_allowed};
+use subtle::ConstantTimeEq;
+
+use super::Refused;
+
+/// Tokens shorter than this can be guessed.
+const SHORTEST_TOKEN: usize = 16;
+
+/// The token that whatever acts needs.
+#[derive(Clone)]
+pub struct OperatorToken(String);
+
+/// Why there is no token.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// The file.
+    #[error("cannot read or write the token file {path}")]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// Its content.
+    #[error("the token in {path} is shorter than {SHORTEST_TOKEN} characters; put a long random one there")]
+    Short {
+        /// Which one.
+        path: PathBuf,
+    },
+}
+
+impl OperatorToken {
+    /// Reads the token from `path`.
+    pub fn read(path: &Path) -> Result<Self, TokenError> {
+        let text = std::fs::read_to_string(path).map_err(|source| TokenError::File { path: path.to_owned(), source })?;
+        let token = text.trim().to_owned();
+        if token.len() < SHORTEST_TOKEN { Err(TokenError::Short { path: path.to_owned() }) } else { Ok(Self(token)) }
+    }
+
+    /// Reads the token of a state directory; the first run writes one that only its owner can read.
+    pub fn of_directory(directory: &Path) -> Result<Self, TokenError> {
+        let path = directory.join("operator-token");
+        if !path.exists() {
+            let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
+            write_private(&path, &token).map_err(|source| TokenError::File { path: path.clone(), source })?;
+        }
+        Self::read(&path)
+    }
+
+    /// Whether the request carries the token.
+    pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Refused> {
+        let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let given = bearer.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
+        if bool::from(given.as_bytes().ct_eq(self.0.as_bytes())) { Ok(()) } else { Err(Refused::token_needed()) }
+    }
+}
+
+impl std::fmt::Debug for OperatorToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("OperatorToken(..)")
+    }
+}
+
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+/// Turns away pages of other sites: their `Host` on a loopback bind, their `Origin` on whatever acts.
+pub(super) async fn guard(State(bound): State<SocketAddr>, request: Request, next: Next) -> Response {
+    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+    let (host, origin) = (text(header::HOST), text(header::ORIGIN));
+    if !host_allowed(host, bound) {
+        return Refused::foreign("Host", host.unwrap_or_default()).into_response();
+    }
+    if request.method() != Method::GET && request.method() != Method::HEAD && !origin_allowed(origin, host) {
+        return Refused::foreign("Origin", origin.unwrap_or_default()).into_response();
+    }
+    next.run(request).await
+}

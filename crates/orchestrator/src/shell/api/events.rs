@@ -1,0 +1,176 @@
+//! `GET /events`: the log as pages, or live as server-sent events that resume exactly.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, header};
+use axum::response::sse::{self, KeepAlive, Sse};
+use axum::response::{IntoResponse, Json, Response};
+use health_spec::Event;
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::RawValue;
+use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::{Api, Refused};
+use crate::shell::published::Said;
+
+/// The most events of one page.
+const MOST: usize = 1_000;
+
+/// How often an idle stream shows that it lives.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Frames that wait for a slow reader; it then reads the log at its own pace.
+const QUEUE: usize = 64;
+
+/// The query.
+#[derive(Debug, Deserialize)]
+pub(super) struct Range {
+    since: Option<u64>,
+    limit: Option<usize>,
+    /// Beside each event, send the server that it concerns as it is afterwards.
+    #[serde(default)]
+    views: bool,
+}
+
+pub(super) async fn events(
+    State(api): State<Arc<Api>>,
+    range: Result<Query<Range>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let Query(range) = range.map_err(|error| Refused::bad_query(error.body_text()))?;
+    let streams = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|it| it.contains("text/event-stream"));
+    if streams { stream(api, &range, &headers) } else { page(&api, &range).await }
+}
+
+async fn page(api: &Api, range: &Range) -> Result<Response, Refused> {
+    let since = range.since.unwrap_or(0);
+    not_ahead(api, since)?;
+    let limit = range.limit.unwrap_or(100).clamp(1, MOST);
+    let (lines, oldest) = api.read(since, limit).await?;
+    let next = lines.last().map_or(since, |(seq, _)| *seq);
+    let events: Vec<_> = lines.into_iter().filter_map(|(_, line)| RawValue::from_string(line).ok()).collect();
+    let known = api.published.known();
+    Ok(Json(json!({ "source": known.source, "epoch": known.epoch, "events": events, "next": next, "oldest": oldest })).into_response())
+}
+
+fn stream(api: Arc<Api>, range: &Range, headers: &HeaderMap) -> Result<Response, Refused> {
+    let resumed = headers.get("last-event-id").and_then(|value| value.to_str().ok());
+    let resumed = resumed.map(|id| id.parse::<u64>().map_err(|_| Refused::bad_query("Last-Event-ID is no number".to_owned()))).transpose()?;
+    let (snapshot, said) = api.published.follow();
+    let since = resumed.or(range.since).unwrap_or(snapshot.seq);
+    not_ahead(&api, since)?;
+    let (frames, outgoing) = mpsc::channel(QUEUE);
+    let shutdown = api.shutdown.clone();
+    let follower = Follower { api, since, views: range.views, frames };
+    tokio_spawn(async move {
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            () = follower.run(said) => {}
+        }
+    });
+    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE);
+    Ok(Sse::new(ReceiverStream::new(outgoing)).keep_alive(keep_alive).into_response())
+}
+
+#[expect(clippy::disallowed_methods, reason = "one task a stream; it ends with its client or at shutdown")]
+fn tokio_spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}
+
+fn not_ahead(api: &Api, since: u64) -> Result<(), Refused> {
+    let seq = api.published.last_seq();
+    if since > seq { Err(Refused::ahead_of_log(since, seq)) } else { Ok(()) }
+}
+
+impl Api {
+    /// A page of the log, and the oldest event that it holds.
+    async fn read(&self, since: u64, limit: usize) -> Result<(Vec<(u64, String)>, u64), Refused> {
+        let log = Arc::clone(&self.log).lock_owned().await;
+        let read = tokio::task::spawn_blocking(move || Ok((log.events(since, limit)?, log.oldest()?.unwrap_or(0))));
+        let read: Result<_, crate::shell::store::StoreError> = read.await.map_err(|error| Refused::log_unreadable(&error.to_string()))?;
+        read.map_err(|error| Refused::log_unreadable(&error.to_string()))
+    }
+}
+
+/// One client of the live stream.
+struct Follower {
+    api: Arc<Api>,
+    since: u64,
+    views: bool,
+    frames: mpsc::Sender<Result<sse::Event, Infallible>>,
+}
+
+/// The client has gone.
+struct Gone;
+
+impl Follower {
+    /// First what the log has, then what is said; back to the log when it has fallen behind.
+    async fn run(mut self, mut said: broadcast::Receiver<Said>) {
+        while self.catch_up().await.is_ok() && self.follow(&mut said).await.is_ok() {}
+    }
+
+    async fn catch_up(&mut self) -> Result<(), Gone> {
+        let mut touched = BTreeSet::new();
+        loop {
+            // An unreadable log ends the stream: the client comes back with the last number that it has seen.
+            let (lines, oldest) = self.api.read(self.since, MOST).await.map_err(|_| Gone)?;
+            if oldest > self.since + 1 && self.since > 0 {
+                self.send(sse::Event::default().event("gap").data(json!({ "from": self.since + 1, "to": oldest - 1 }).to_string())).await?;
+            }
+            if lines.is_empty() {
+                break;
+            }
+            for (seq, line) in lines {
+                touched.extend(serde_json::from_str::<Event>(&line).ok().and_then(|event| event.server_name));
+                self.since = seq;
+                self.send(sse::Event::default().id(seq.to_string()).data(line)).await?;
+            }
+        }
+        for name in touched {
+            if let Some((_, view)) = self.api.published.server(&name) {
+                self.send_view(&view).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `Ok` when it has fallen behind.
+    async fn follow(&mut self, said: &mut broadcast::Receiver<Said>) -> Result<(), Gone> {
+        loop {
+            let said = tokio::select! {
+                () = self.frames.closed() => return Err(Gone),
+                said = said.recv() => said,
+            };
+            match said {
+                Err(RecvError::Lagged(_)) => return Ok(()),
+                Err(RecvError::Closed) => return Err(Gone),
+                Ok(said) if said.event.seq <= self.since => {}
+                Ok(said) => {
+                    self.since = said.event.seq;
+                    self.send(sse::Event::default().id(said.event.seq.to_string()).data(&*said.json)).await?;
+                    if let Some(view) = &said.view {
+                        self.send_view(view).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn send_view(&self, view: &health_spec::ServerView) -> Result<(), Gone> {
+        match serde_json::to_string(view) {
+            Ok(json) if self.views => self.send(sse::Event::default().event("view").data(json)).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn send(&self, frame: sse::Event) -> Result<(), Gone> {
+        self.frames.send(Ok(frame)).await.map_err(|_| Gone)
+    }
+}

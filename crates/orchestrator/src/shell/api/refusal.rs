@@ -1,0 +1,67 @@
+//! Errors of the API, each with its stable code.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use health_spec::Problem;
+use health_spec::problem::CONTENT_TYPE;
+
+/// A request that is not met.
+#[derive(Debug)]
+pub(super) struct Refused(Problem);
+
+impl Refused {
+    pub(super) fn unknown_server(name: &str) -> Self {
+        Self(Problem::new(404, "unknown_server", "No such server").detail(format!("no server `{name}` is registered; GET /servers lists them")))
+    }
+
+    pub(super) fn unknown_route() -> Self {
+        Self(Problem::new(404, "unknown_route", "No such route"))
+    }
+
+    pub(super) fn busy(name: &str) -> Self {
+        Self(Problem::new(409, "action_running", "An action runs already").detail(format!("`{name}` is being restarted; wait until it has ended")))
+    }
+
+    pub(super) fn not_restartable(name: &str) -> Self {
+        let detail = format!("`{name}` has no runtime, or its strategy is manual; nothing here can restart it");
+        Self(Problem::new(409, "not_restartable", "Watched only").detail(detail))
+    }
+
+    pub(super) fn shutting_down() -> Self {
+        Self(Problem::new(503, "shutting_down", "The orchestrator is shutting down"))
+    }
+
+    pub(super) fn token_needed() -> Self {
+        let detail = "send `Authorization: Bearer TOKEN` with the operator token; it is in the file operator-token in the state directory";
+        Self(Problem::new(401, "operator_token_needed", "Whatever acts needs the operator token").detail(detail))
+    }
+
+    pub(super) fn foreign(header: &str, value: &str) -> Self {
+        Self(Problem::new(403, "foreign_page", "Not for this page").detail(format!("the request's {header} is `{value}`")))
+    }
+
+    pub(super) fn bad_query(detail: String) -> Self {
+        Self(Problem::new(400, "bad_query", "The query cannot be read").detail(detail))
+    }
+
+    pub(super) fn ahead_of_log(since: u64, seq: u64) -> Self {
+        Self(Problem::new(400, "ahead_of_log", "Ahead of the log").detail(format!("since is {since}, but the last event is {seq}")))
+    }
+
+    pub(super) fn log_unreadable(cause: &str) -> Self {
+        Self(Problem::new(500, "log_unreadable", "The event log cannot be read").detail(cause))
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, axum::Json(self.0)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(CONTENT_TYPE));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, header::HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

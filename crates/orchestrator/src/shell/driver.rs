@@ -1,0 +1,247 @@
+//! The loop around the machine: inputs in, one step, everything on disk, then effects out.
+//!
+//! Invariant: an attempt is on disk before its action starts. The loop waits for the journal between deciding and doing.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use health_spec::verdict::History;
+use health_spec::view::LastCheck;
+use health_spec::{Event, EventKind, ServerView, Verdict};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use super::actions::Actions;
+use super::clock::{Clock, wall};
+use super::journal::Journal;
+use super::published::Published;
+use super::store::{Batch, Record, Written};
+use super::view::{last_check, view};
+use super::writer::Writer;
+use crate::machine::{Command, Effect, Fleet, Happened, Input, Refusal, ServerId};
+
+/// Inputs that are taken in one step, so that one commit serves them all.
+const MOST_AT_ONCE: usize = 256;
+
+/// How many unwritten events are kept while the disk refuses them.
+const MOST_UNWRITTEN: usize = 10_000;
+
+/// A person's command, and where its answer goes.
+#[derive(Debug)]
+pub struct Operation {
+    /// Which server.
+    pub server: ServerId,
+    /// What is wanted.
+    pub command: Command,
+    /// Answered when it is on disk.
+    pub answer: oneshot::Sender<Result<(), Refusal>>,
+}
+
+/// Everything that the loop needs.
+#[derive(Debug)]
+pub struct Driver {
+    /// The machine.
+    pub fleet: Fleet,
+    /// The clock.
+    pub clock: Clock,
+    /// The disk.
+    pub journal: Journal,
+    /// Gives events their numbers and names.
+    pub writer: Writer,
+    /// The read model.
+    pub published: Arc<Published>,
+    /// What is known of each server beside the machine.
+    pub files: Vec<ServerFile>,
+    /// Probes and runtimes.
+    pub actions: Actions,
+    /// What they report.
+    pub inbox: mpsc::Receiver<Input>,
+    /// What people want.
+    pub operations: mpsc::Receiver<Operation>,
+    /// What could not be written yet.
+    pub unwritten: Unwritten,
+}
+
+/// What is known of one server beside the machine.
+#[derive(Clone, Debug, Default)]
+pub struct ServerFile {
+    /// The registry's group.
+    pub group: Option<String>,
+    /// What earlier answers have taught.
+    pub history: History,
+    /// The last check.
+    pub last_check: Option<LastCheck>,
+}
+
+/// What could not be written, and who has had an action since (contract, section 3.2).
+#[derive(Debug, Default)]
+pub struct Unwritten {
+    events: Vec<Written>,
+    servers: BTreeSet<usize>,
+    acted: HashSet<ServerId>,
+}
+
+impl Driver {
+    /// Runs until `shutdown`; `begun` are the effects of the fleet's beginning.
+    pub async fn run(mut self, begun: Vec<Effect>, shutdown: CancellationToken) {
+        self.settle(begun, vec![]).await;
+        let mut inputs = Vec::with_capacity(MOST_AT_ONCE);
+        loop {
+            let deadline = self.fleet.deadline().map(|at| self.clock.instant_of(at));
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                Some(operation) = self.operations.recv() => self.operate(operation).await,
+                _ = self.inbox.recv_many(&mut inputs, MOST_AT_ONCE) => self.take(&mut inputs).await,
+                () = sleep_until(deadline) => self.take(&mut vec![Input::Woken]).await,
+            }
+        }
+        self.say_stopped().await;
+    }
+
+    async fn take(&mut self, inputs: &mut Vec<Input>) {
+        let now = self.clock.now();
+        let mut effects = Vec::new();
+        let mut verdicts = Vec::new();
+        for input in inputs.drain(..) {
+            let seen = match &input {
+                Input::Observed { ticket, verdict, .. } => Some((ticket.server, verdict.clone())),
+                _ => None,
+            };
+            let step = self.fleet.step(now, input);
+            verdicts.extend(seen.filter(|_| !step.is_empty()));
+            effects.extend(step);
+        }
+        if self.fleet.deadline().is_some_and(|at| at <= now) {
+            effects.extend(self.fleet.step(now, Input::Woken));
+        }
+        self.settle(effects, verdicts).await;
+    }
+
+    async fn operate(&mut self, operation: Operation) {
+        let result = self.fleet.operate(self.clock.now(), operation.server, operation.command);
+        let answer = match result {
+            Ok(effects) => {
+                self.settle(effects, vec![]).await;
+                Ok(())
+            }
+            Err(refusal) => Err(refusal),
+        };
+        // Whoever asked may have gone.
+        let _ = operation.answer.send(answer);
+    }
+
+    /// Writes, publishes, then acts.
+    async fn settle(&mut self, effects: Vec<Effect>, verdicts: Vec<(ServerId, Verdict)>) {
+        let mut happened = Vec::new();
+        let mut orders = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Publish(it) => happened.push(it),
+                order => orders.push(order),
+            }
+        }
+        self.learn(&verdicts, &happened);
+        let acts = orders.iter().any(|order| matches!(order, Effect::Act { .. }));
+        let written = self.record(happened, acts).await;
+        for order in orders {
+            self.carry_out(order, written);
+        }
+    }
+
+    /// Remembers what checks have shown, for the next check and for the view.
+    fn learn(&mut self, verdicts: &[(ServerId, Verdict)], happened: &[Happened]) {
+        let now = wall();
+        for (id, verdict) in verdicts {
+            let file = &mut self.files[id.0];
+            file.history.learn(verdict, now);
+            let completed = |it: &&Happened| it.server == Some(*id) && matches!(it.kind, EventKind::HealthCheckCompleted { .. });
+            if let Some(it) = happened.iter().rfind(completed) {
+                file.last_check = last_check(verdict, &it.kind, now);
+            }
+        }
+    }
+
+    /// Whether it reached the disk. Published it is in any case: an unwritable disk must not hide a failure.
+    async fn record(&mut self, happened: Vec<Happened>, durable: bool) -> bool {
+        if happened.is_empty() {
+            return true;
+        }
+        let changed: BTreeSet<usize> = happened.iter().filter_map(|it| it.server.map(|id| id.0)).collect();
+        let is_change = |it: &Happened| !matches!(it.kind, EventKind::HealthCheckCompleted { .. });
+        let durable = durable || happened.iter().any(is_change);
+        let events: Vec<(Event, String)> = happened.iter().map(|it| self.writer.write(it, &self.fleet, &self.clock)).collect();
+        let batch = self.batch(&events, &changed);
+        let result = self.journal.commit(batch, durable).await;
+        let written = result.is_ok();
+        match result {
+            Ok(()) => self.unwritten = Unwritten::default(),
+            Err(error) => self.keep_unwritten(&events, &changed, &error),
+        }
+        let views = changed.into_iter().map(|place| (place, self.view(place))).collect();
+        self.published.publish(events, views, wall());
+        written
+    }
+
+    fn batch(&self, events: &[(Event, String)], changed: &BTreeSet<usize>) -> Batch {
+        let mut lines = self.unwritten.events.clone();
+        lines.extend(events.iter().map(written));
+        let servers = changed.union(&self.unwritten.servers).map(|place| (self.name(*place), self.state(*place))).collect();
+        Batch { now: self.clock.now(), incidents: self.fleet.incidents(), events: lines, servers }
+    }
+
+    fn keep_unwritten(&mut self, events: &[(Event, String)], changed: &BTreeSet<usize>, error: &dyn std::error::Error) {
+        tracing::error!(error, "the state cannot be written; each server gets at most one action until it can");
+        self.unwritten.events.extend(events.iter().map(written));
+        let excess = self.unwritten.events.len().saturating_sub(MOST_UNWRITTEN);
+        self.unwritten.events.drain(..excess);
+        self.unwritten.servers.extend(changed);
+    }
+
+    fn carry_out(&mut self, order: Effect, written: bool) {
+        match order {
+            Effect::Publish(_) => {}
+            Effect::Probe { ticket, timeout } => {
+                let history = self.files[ticket.server.0].history.clone();
+                self.actions.probe(ticket, timeout, history);
+            }
+            Effect::Act { ticket, strategy } if written || self.unwritten.acted.insert(ticket.server) => {
+                self.actions.act(ticket, strategy);
+            }
+            Effect::Act { ticket, .. } => self.actions.refuse(ticket, "the state directory cannot be written"),
+        }
+    }
+
+    async fn say_stopped(&mut self) {
+        let kind = EventKind::MonitorStopped;
+        let stopped = Happened { at: self.clock.now(), server: None, kind, moment: None, phase: None, incident: None };
+        self.record(vec![stopped], true).await;
+    }
+
+    fn name(&self, place: usize) -> String {
+        self.fleet.servers()[place].policy().name.clone()
+    }
+
+    fn state(&self, place: usize) -> Record {
+        let file = &self.files[place];
+        let memory = self.fleet.memory(ServerId(place));
+        Record { memory, history: file.history.clone(), last_check: file.last_check.clone() }
+    }
+
+    fn view(&self, place: usize) -> ServerView {
+        let file = &self.files[place];
+        let server = &self.fleet.servers()[place];
+        view(self.published.known(), file.group.clone(), server, file.last_check.clone(), &self.clock)
+    }
+}
+
+async fn sleep_until(deadline: Option<tokio::time::Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn written((event, json): &(Event, String)) -> Written {
+    Written { seq: event.seq, server_name: event.server_name.clone(), event_type: event.kind.name(), json: json.clone() }
+}

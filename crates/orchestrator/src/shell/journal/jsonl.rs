@@ -1,0 +1,187 @@
+//! The JSONL log: one event a line, whole lines only, appended in order, rotated by size.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use crate::shell::store::{Reader, StoreError};
+
+/// When the log is rotated; three old files are kept beside it.
+const ROTATE_AT: u64 = 64 * 1024 * 1024;
+
+/// The last line is looked for in the last part of the file; events are far smaller.
+const TAIL: u64 = 1024 * 1024;
+
+/// Why the log cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum JsonlError {
+    /// The file.
+    #[error("cannot write the event log {path}")]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// The database that it is mended from.
+    #[error("cannot mend the event log {path}")]
+    Store {
+        /// Which one.
+        path: PathBuf,
+        /// The cause.
+        source: StoreError,
+    },
+}
+
+/// The open log.
+#[derive(Debug)]
+pub struct Jsonl {
+    path: PathBuf,
+    file: File,
+    size: u64,
+    rotate_at: u64,
+}
+
+#[derive(Deserialize)]
+struct Mark {
+    epoch: String,
+    seq: u64,
+}
+
+impl Jsonl {
+    /// Opens the log and mends it: afterwards it ends with a whole line, and has every event that `reader` has after it.
+    pub fn open(path: &Path, epoch: &str, reader: &Reader) -> Result<Self, JsonlError> {
+        let failed = |source| JsonlError::File { path: path.to_owned(), source };
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).map_err(failed)?;
+        }
+        let mut file = File::options().create(true).read(true).append(true).open(path).map_err(failed)?;
+        let last = mend(&mut file).map_err(failed)?;
+        let since = last.filter(|mark| mark.epoch == epoch).map_or(0, |mark| mark.seq);
+        let size = file.metadata().map_err(failed)?.len();
+        let mut log = Self { path: path.to_owned(), file, size, rotate_at: ROTATE_AT };
+        log.catch_up(since, reader)?;
+        Ok(log)
+    }
+
+    fn catch_up(&mut self, mut since: u64, reader: &Reader) -> Result<(), JsonlError> {
+        loop {
+            let failed = |source| JsonlError::Store { path: self.path.clone(), source };
+            let page = reader.events(since, 1_000).map_err(failed)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            since = *last;
+            self.append(page.iter().map(|(seq, json)| (*seq, json.as_str())))?;
+        }
+    }
+
+    /// Appends whole lines with one write.
+    pub fn append<'a>(&mut self, events: impl Iterator<Item = (u64, &'a str)>) -> Result<(), JsonlError> {
+        let mut lines = String::new();
+        for (_, json) in events {
+            lines.push_str(json);
+            lines.push('\n');
+        }
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.write(&lines).map_err(|source| JsonlError::File { path: self.path.clone(), source })
+    }
+
+    fn write(&mut self, lines: &str) -> std::io::Result<()> {
+        if self.size > self.rotate_at {
+            self.rotate()?;
+        }
+        self.file.write_all(lines.as_bytes())?;
+        self.size += lines.len() as u64;
+        Ok(())
+    }
+
+    fn rotate(&mut self) -> std::io::Result<()> {
+        let old = |number: u32| {
+            let mut name = self.path.clone().into_os_string();
+            name.push(format!(".{number}"));
+            PathBuf::from(name)
+        };
+        for number in (1..3).rev() {
+            match std::fs::rename(old(number), old(number + 1)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        std::fs::rename(&self.path, old(1))?;
+        self.file = File::options().create(true).read(true).append(true).open(&self.path)?;
+        self.size = 0;
+        Ok(())
+    }
+}
+
+/// Cuts a torn last line off and reads the last whole one.
+fn mend(file: &mut File) -> std::io::Result<Option<Mark>> {
+    let size = file.metadata()?.len();
+    let from = size.saturating_sub(TAIL);
+    file.seek(SeekFrom::Start(from))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)?;
+    let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    if whole < tail.len() {
+        file.set_len(from + whole as u64)?;
+    }
+    let last = tail[..whole].trim_ascii_end().rsplit(|byte| *byte == b'\n').next();
+    Ok(last.and_then(|line| serde_json::from_slice(line).ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::store::{Batch, Store, Written};
+
+    fn line(seq: u64) -> String {
+        format!("{{\"epoch\":\"e\",\"seq\":{seq}}}")
+    }
+
+    fn store(directory: &Path, events: u64) -> Store {
+        let mut store = Store::open(directory).expect("opens");
+        store.left("e", "2026-01-02T03:04:05Z".parse().expect("a timestamp")).expect("reads");
+        let written = |seq| Written { seq, server_name: None, event_type: "server_down", json: line(seq) };
+        store.commit(&Batch { events: (1..=events).map(written).collect(), ..Batch::default() }, false).expect("commits");
+        store
+    }
+
+    fn opened(directory: &Path, store: &Store) -> String {
+        let path = directory.join("log.jsonl");
+        Jsonl::open(&path, "e", &store.reader().expect("a reader")).expect("opens");
+        std::fs::read_to_string(path).expect("readable")
+    }
+
+    #[test]
+    fn a_torn_line_is_cut_off_and_written_whole() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = store(directory.path(), 3);
+        std::fs::write(directory.path().join("log.jsonl"), format!("{}\n{}\n{{\"epoch\":\"e\",\"se", line(1), line(2))).expect("written");
+        assert_eq!(opened(directory.path(), &store), format!("{}\n{}\n{}\n", line(1), line(2), line(3)));
+    }
+
+    #[test]
+    fn a_complete_log_is_left_alone() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = store(directory.path(), 2);
+        let first = opened(directory.path(), &store);
+        assert_eq!(opened(directory.path(), &store), first);
+    }
+
+    #[test]
+    fn a_full_log_is_rotated() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = store(directory.path(), 0);
+        let path = directory.path().join("log.jsonl");
+        let mut log = Jsonl::open(&path, "e", &store.reader().expect("a reader")).expect("opens");
+        log.rotate_at = 10;
+        for seq in 1..=3 {
+            log.append([(seq, line(seq).as_str())].into_iter()).expect("written");
+        }
+        assert_eq!(std::fs::read_to_string(&path).expect("readable"), format!("{}\n", line(3)));
+        assert!(directory.path().join("log.jsonl.2").exists());
+    }
+}

@@ -1,0 +1,93 @@
+//! From the machine's state to what everyone sees: names, wall times, and the last check.
+
+use health_spec::status::Observed;
+use health_spec::view::{Held, LastCheck, Paused, Recovery, Restarts, Streak};
+use health_spec::{EventKind, Outcome, Phase, ServerView, Status, Verdict};
+use jiff::Timestamp;
+
+use super::clock::Clock;
+use crate::machine::memory::{self, Attempt};
+use crate::machine::server::Server;
+
+/// What a view needs beside the machine's state.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// The orchestrator's instance name.
+    pub source: String,
+    /// Names this life of the log.
+    pub epoch: String,
+}
+
+/// The server as everyone sees it.
+pub fn view(known: &Known, group: Option<String>, server: &Server, last_check: Option<LastCheck>, clock: &Clock) -> ServerView {
+    let state = server.state();
+    ServerView {
+        name: server.policy().name.clone(),
+        source: known.source.clone(),
+        group,
+        status: state.status,
+        phase: state.phase,
+        reason: state.reason.clone().filter(|_| state.status != Observed::Ok),
+        since: clock.wall_of(state.since),
+        paused: state.paused.as_ref().map(|pause| Paused {
+            until: pause.until.map(|until| clock.wall_of(until)),
+            by: pause.by.clone(),
+            reason: pause.reason.clone(),
+        }),
+        held: state.held.as_ref().map(|hold| Held { reason: hold.reason.as_str().to_owned(), on: hold.on.clone() }),
+        requires_manual: state.phase == Phase::Failed,
+        last_check,
+        streak: Streak { failures: state.failures, successes: state.successes },
+        recovery: recovery(server, clock),
+        restarts: Restarts { ours: state.restarts_ours, engine: state.restarts_engine },
+        incident_id: state.incident.map(|incident| incident_id(known, incident.number)),
+        stale: false,
+        as_of: clock.wall_of(clock.now()),
+    }
+}
+
+/// The wire name of an incident.
+pub fn incident_id(known: &Known, number: u64) -> String {
+    format!("{}-{number}", known.epoch)
+}
+
+fn recovery(server: &Server, clock: &Clock) -> Option<Recovery> {
+    let state = server.state();
+    let of = server.policy().recovery.backoff.attempts();
+    let running = |attempt| {
+        let attempt = match attempt {
+            Attempt::Counted(number) => number,
+            Attempt::Operator | Attempt::Foreign => 0,
+        };
+        Some(Recovery { attempt, of, next_at: None, running: true })
+    };
+    match state.recovery {
+        memory::Recovery::Idle => None,
+        memory::Recovery::Waiting { due, .. } => {
+            Some(Recovery { attempt: state.attempts + 1, of, next_at: Some(clock.wall_of(due)), running: false })
+        }
+        memory::Recovery::Acting { attempt, .. } | memory::Recovery::Verifying { attempt, .. } => running(attempt),
+    }
+}
+
+/// The last check as everyone sees it: from the verdict, and the event that it led to.
+pub fn last_check(verdict: &Verdict, kind: &EventKind, ended: Timestamp) -> Option<LastCheck> {
+    let EventKind::HealthCheckCompleted { response_time_ms, .. } = kind else { return None };
+    let reading = verdict.reading.as_ref();
+    let took = jiff::SignedDuration::from_millis(i64::try_from(*response_time_ms).unwrap_or(0));
+    Some(LastCheck {
+        at: ended.checked_sub(took).unwrap_or(ended),
+        verdict: match verdict.outcome {
+            Outcome::Ok => Status::Ok,
+            Outcome::Degraded => Status::Degraded,
+            Outcome::Failed => Status::Down,
+        },
+        reason: verdict.reason.map(|reason| reason.as_str().to_owned()),
+        message: verdict.message.clone(),
+        response_time_ms: *response_time_ms,
+        dialect: reading.map(|reading| reading.dialect),
+        checks: reading.into_iter().flat_map(|reading| reading.checks.iter().cloned()).collect(),
+        version: reading.and_then(|reading| reading.version.clone()),
+        uptime_seconds: reading.and_then(|reading| reading.uptime_seconds),
+    })
+}
