@@ -1,1 +1,4 @@
 //! Acts: everything that waits or fails.
+
+pub mod config;
+pub mod probe;

@@ -1,0 +1,180 @@
+//! Turns a schema validator's errors into sentences about what was written and what would be right.
+
+use std::fmt::Write as _;
+
+use jsonschema::ValidationError;
+use jsonschema::error::ValidationErrorKind as Kind;
+use serde_json::Value;
+
+use super::nearest::nearest;
+use super::places::{Places, last_step, step};
+use super::problem::Problem;
+use super::shape::{Shape, sole_branch};
+
+/// What a message needs to know beside the error.
+#[derive(Clone, Copy)]
+pub(super) struct Explainer<'a> {
+    pub(super) schema: &'a Value,
+    pub(super) places: &'a Places,
+}
+
+impl Explainer<'_> {
+    /// The problems behind one error. Unknown keys are left to [`super::unknown`].
+    pub(super) fn explain(self, error: &ValidationError<'_>, problems: &mut Vec<Problem>) {
+        let pointer = error.instance_path().as_str();
+        let shape = Shape::around(self.schema, error.schema_path().as_str());
+        let instance = error.instance();
+        match error.kind() {
+            Kind::AdditionalProperties { .. } => {}
+            Kind::AnyOf { context } => match self.branch(error).and_then(|at| context.get(at)) {
+                Some(errors) => errors.iter().for_each(|error| self.explain(error, problems)),
+                None => problems.push(self.mismatch(pointer, instance, shape)),
+            },
+            Kind::Required { property } => problems.push(self.missing(pointer, property.as_str().unwrap_or_default(), shape)),
+            Kind::Minimum { limit } => problems.push(self.out_of_range(pointer, "at least", limit)),
+            Kind::Maximum { limit } => problems.push(self.out_of_range(pointer, "at most", limit)),
+            Kind::MinItems { .. } | Kind::MinLength { .. } => {
+                problems.push(self.places.problem(pointer, format!("{} must not be empty", subject(pointer)), None));
+            }
+            _ => problems.push(self.mismatch(pointer, instance, shape)),
+        }
+    }
+
+    /// The branch that was meant, when the other one is only `null`.
+    fn branch(self, error: &ValidationError<'_>) -> Option<usize> {
+        let path = error.schema_path().as_str();
+        let node = self.schema.pointer(path.rsplit_once('/')?.0)?;
+        sole_branch(node)
+    }
+
+    fn mismatch(self, pointer: &str, instance: &Value, shape: Shape<'_>) -> Problem {
+        let words = shape.words();
+        if let (Value::String(_), false) = (instance, words.is_empty()) {
+            return self.wrong_word(pointer, &words, shape);
+        }
+        let mut message = format!("{} must be {}", subject(pointer), shape.expected());
+        if !shape.has_forms() {
+            let _ = write!(message, ", not {}", kind_of(instance));
+        }
+        self.places.problem(pointer, message, self.hint(pointer, instance, shape))
+    }
+
+    fn wrong_word(self, pointer: &str, words: &[&str], shape: Shape<'_>) -> Problem {
+        let written = self.written(pointer);
+        let message = match &written {
+            Some(written) => format!("{} cannot be `{written}`; it must be {}", subject(pointer), shape.expected()),
+            None => format!("{} must be {}", subject(pointer), shape.expected()),
+        };
+        let near = written.and_then(|written| nearest(&written, words.iter().copied()));
+        self.places.problem(pointer, message, near.map(|word| format!("did you mean `{word}`?")))
+    }
+
+    fn missing(self, pointer: &str, key: &str, shape: Shape<'_>) -> Problem {
+        let message = format!("{} has no `{key}`", subject(pointer));
+        let help = shape.property(key).map(|shape| format!("add `{key}`: {}", shape.expected()));
+        self.places.problem(pointer, message, help)
+    }
+
+    fn out_of_range(self, pointer: &str, bound: &str, limit: &Value) -> Problem {
+        // `1.0` in the schema is `1` to people.
+        let limit = limit.as_f64().map_or_else(|| limit.to_string(), |limit| limit.to_string());
+        let mut message = format!("{} must be {bound} {limit}", subject(pointer));
+        if let Some(written) = self.written(pointer) {
+            let _ = write!(message, ", not {written}");
+        }
+        self.places.problem(pointer, message, None)
+    }
+
+    /// What to write instead, where it is plain.
+    fn hint(self, pointer: &str, instance: &Value, shape: Shape<'_>) -> Option<String> {
+        match instance {
+            Value::Number(_) | Value::Bool(_) if shape.wants("string") => {
+                let written = self.written(pointer)?;
+                Some(format!("put it in quotes: \"{written}\""))
+            }
+            Value::String(text) if shape.wants("boolean") => match text.to_lowercase().as_str() {
+                "yes" | "on" | "y" | "true" => Some("write true".to_owned()),
+                "no" | "off" | "n" | "false" => Some("write false".to_owned()),
+                _ => None,
+            },
+            Value::String(text) if (shape.wants("integer") || shape.wants("number")) && text.parse::<f64>().is_ok() => {
+                Some("write it without quotes".to_owned())
+            }
+            Value::String(text) if shape.has_forms() && text.parse::<f64>().is_ok() => {
+                Some("write it without quotes, or with a unit".to_owned())
+            }
+            Value::String(_) | Value::Object(_) if shape.wants("array") => Some("start each item with `- `".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn written(self, pointer: &str) -> Option<String> {
+        self.places.written(pointer).map(|written| written.trim_matches(['"', '\'']).to_owned())
+    }
+}
+
+/// What a message is about: `` `port` ``, `` item 2 of `depends_on` ``, `a server`.
+pub(super) fn subject(pointer: &str) -> String {
+    let name = last_step(pointer);
+    let list = pointer.rsplit_once('/').map_or("", |(list, _)| list);
+    match name.parse::<usize>() {
+        _ if pointer.is_empty() => "the file".to_owned(),
+        Ok(at) if list == "/servers" => format!("server {}", at + 1),
+        Ok(at) => format!("item {} of `{}`", at + 1, last_step(list)),
+        Err(_) => format!("`{name}`"),
+    }
+}
+
+/// What a value is, for people.
+pub(super) fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "empty",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "a mapping",
+    }
+}
+
+/// What the types refuse though the schema lets it pass: `3.0` for 3, more than the type holds, endless durations.
+pub(super) fn beyond_schema(value: &Value, shape: Shape<'_>, pointer: &str, places: &Places, problems: &mut Vec<Problem>) {
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, value)| {
+            if let Some(shape) = shape.property(key) {
+                beyond_schema(value, shape, &step(pointer, key), places, problems);
+            }
+        }),
+        Value::Array(items) => items.iter().enumerate().for_each(|(at, item)| {
+            if let Some(shape) = shape.item() {
+                beyond_schema(item, shape, &step(pointer, &at.to_string()), places, problems);
+            }
+        }),
+        scalar => {
+            if let Some(message) = refused(scalar, shape) {
+                problems.push(places.problem(pointer, format!("{} {message}", subject(pointer)), None));
+            }
+        }
+    }
+}
+
+fn refused(value: &Value, shape: Shape<'_>) -> Option<String> {
+    if shape.has_forms() && serde_json::from_value::<health_spec::config::Seconds>(value.clone()).is_err() {
+        return Some(format!("must be {}", shape.expected()));
+    }
+    if !shape.wants("integer") || !value.is_number() {
+        return None;
+    }
+    let limit = match shape.format() {
+        Some("uint8") => u8::MAX.into(),
+        Some("uint16") => u16::MAX.into(),
+        Some("uint32") => u32::MAX.into(),
+        _ => i64::MAX.unsigned_abs(),
+    };
+    let too_large = value.as_f64().is_some_and(|number| number.abs() > i64::MAX as f64)
+        || value.as_u64().is_some_and(|number| number > limit);
+    if too_large {
+        return Some(format!("must be at most {limit}"));
+    }
+    value.is_f64().then(|| "must be a whole number, without a fraction".to_owned())
+}

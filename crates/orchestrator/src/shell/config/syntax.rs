@@ -1,0 +1,93 @@
+//! From text to a tree, or to the one place where the YAML breaks, in words for people who do not read parsers.
+
+use serde_saphyr::options::NonFiniteFloatPolicy;
+use serde_saphyr::{Error, Location, Spanned, budget, options};
+
+use super::places::Spot;
+use super::tree::{MAX_DEPTH, Node};
+
+/// Where and why text is no YAML of ours.
+#[derive(Debug)]
+pub(super) struct Fault {
+    pub(super) spot: Spot,
+    pub(super) message: String,
+    pub(super) help: Option<String>,
+}
+
+/// Parses one document. Duplicate keys are errors; `yes` and `no` are words, as in YAML 1.2.
+pub(super) fn parse(text: &str) -> Result<Spanned<Node>, Fault> {
+    let options = options! {
+        with_snippet: false,
+        strict_booleans: true,
+        budget: budget! { max_depth: MAX_DEPTH },
+        non_finite_float_policy: NonFiniteFloatPolicy::AsString,
+    };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| fault(text, &error))
+}
+
+/// The first line of what a location spans.
+pub(super) fn spot(location: &Location) -> Spot {
+    let at = |number: u64| usize::try_from(number).unwrap_or(usize::MAX).max(1);
+    Spot { line: at(location.line()), column: at(location.column()), width: at(location.span().len()) }
+}
+
+fn fault(text: &str, error: &Error) -> Fault {
+    let error = error.without_snippet();
+    let spot = error.location().map_or(Spot::START, |location| spot(&location));
+    let line = text.split('\n').nth(spot.line - 1).unwrap_or_default();
+    let (message, help) = explain(error, line);
+    let width = match error {
+        Error::DuplicateMappingKey { key: Some(key), .. } => key.chars().count(),
+        _ => spot.width,
+    };
+    Fault { spot: Spot { width, ..spot }, message, help: help.map(str::to_owned) }
+}
+
+fn explain(error: &Error, line: &str) -> (String, Option<&'static str>) {
+    match error {
+        Error::DuplicateMappingKey { key: Some(key), .. } => {
+            (format!("the key `{key}` stands twice in the same mapping"), Some("keep one of the two"))
+        }
+        Error::DuplicateMappingKey { .. } => ("a key stands twice in the same mapping".to_owned(), Some("keep one of the two")),
+        Error::MultipleDocuments { .. } => (
+            "a second YAML document starts here".to_owned(),
+            Some("several documents in one file are not supported yet; put everything into the first and remove the `---`"),
+        ),
+        Error::UnknownAnchor { .. } => {
+            ("this alias has no anchor".to_owned(), Some("define it before with `&name`, or quote the `*`"))
+        }
+        Error::NullIntoString { .. } | Error::Unexpected { .. } if line.contains("{{") => {
+            ("a key must be a plain word".to_owned(), Some("a value that starts with `{{` must be quoted"))
+        }
+        Error::NullIntoString { .. } | Error::Unexpected { .. } => ("a key must be a plain word".to_owned(), None),
+        Error::Budget { .. }
+        | Error::AliasReplayLimitExceeded { .. }
+        | Error::AliasExpansionLimitExceeded { .. }
+        | Error::AliasReplayStackDepthExceeded { .. } => (format!("more than a configuration needs: {}", bare(error)), None),
+        _ => {
+            let message = bare(error);
+            let help = advice(&message);
+            (format!("this is not valid YAML: {message}"), help)
+        }
+    }
+}
+
+/// The parser's words without the place, which stands in front already.
+fn bare(error: &Error) -> String {
+    let text = error.to_string();
+    text.rfind(" at line ").map_or(text.as_str(), |end| &text[..end]).to_owned()
+}
+
+/// What usually helps against a message of the parser.
+fn advice(message: &str) -> Option<&'static str> {
+    const KNOWN: &[(&str, &str)] = &[
+        ("tabs", "indent with spaces"),
+        ("mapping values are not allowed", "a value with `: ` in it must be quoted"),
+        ("illegal placement of ':'", "a bracket or brace of a line above may not be closed"),
+        ("unexpected character", "a value that starts with this character must be quoted"),
+        ("unclosed quote", "close the quote at the end of the value"),
+        ("unknown escape", "use single quotes: a backslash means nothing in them"),
+        ("did not find expected key", "keys of the same mapping start in the same column"),
+    ];
+    KNOWN.iter().find(|(part, _)| message.contains(part)).map(|(_, help)| *help)
+}

@@ -1,0 +1,1 @@
+//! The messages are the product: each stands here as it is shown.
