@@ -1,4 +1,23 @@
 //! Acts: everything that waits or fails.
+//!
+//! [`serve`] puts the parts together; [`driver`] is the loop around the machine; [`probe`] and [`runtime`] touch
+//! servers; [`store`] and [`journal`] touch the disk; [`api`] and [`embed`] tell others.
 
+pub mod actions;
+pub mod api;
+pub mod client;
+pub mod clock;
 pub mod config;
+pub mod driver;
+#[cfg(feature = "gateway")]
+pub mod embed;
+pub mod journal;
+pub mod plan;
 pub mod probe;
+pub mod published;
+pub mod runtime;
+pub mod serve;
+pub mod store;
+pub mod telemetry;
+pub mod view;
+pub mod writer;

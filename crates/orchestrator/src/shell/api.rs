@@ -24,7 +24,7 @@ mod access;
 mod events;
 mod refusal;
 
-pub use access::OperatorToken;
+pub use access::{OperatorToken, TokenError};
 use refusal::Refused;
 
 /// What the routes need.

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Json, Response};
 use health_spec::Event;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -39,6 +39,16 @@ pub(super) struct Range {
     views: bool,
 }
 
+/// [`health_spec::view::EventPage`], with the events as they stand in the log.
+#[derive(Serialize)]
+struct Page<'a> {
+    source: &'a str,
+    epoch: &'a str,
+    events: Vec<Box<RawValue>>,
+    next: u64,
+    oldest: u64,
+}
+
 pub(super) async fn events(
     State(api): State<Arc<Api>>,
     range: Result<Query<Range>, axum::extract::rejection::QueryRejection>,
@@ -57,7 +67,7 @@ async fn page(api: &Api, range: &Range) -> Result<Response, Refused> {
     let next = lines.last().map_or(since, |(seq, _)| *seq);
     let events: Vec<_> = lines.into_iter().filter_map(|(_, line)| RawValue::from_string(line).ok()).collect();
     let known = api.published.known();
-    Ok(Json(json!({ "source": known.source, "epoch": known.epoch, "events": events, "next": next, "oldest": oldest })).into_response())
+    Ok(Json(Page { source: &known.source, epoch: &known.epoch, events, next, oldest }).into_response())
 }
 
 fn stream(api: Arc<Api>, range: &Range, headers: &HeaderMap) -> Result<Response, Refused> {

@@ -1,0 +1,92 @@
+//! `orchestrator run`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use orchestrator::shell::serve::{Settings, serve};
+use orchestrator::shell::{plan, telemetry};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::args::{LogFormat, Run};
+use super::{End, Outcome, environment};
+
+/// One thread drives, probes and serves; a second one makes each check dearer.
+const THREADS: usize = 1;
+
+pub(super) fn run(arguments: Run) -> Outcome {
+    telemetry::start(match arguments.log_format {
+        LogFormat::Text => telemetry::LogFormat::Text,
+        LogFormat::Json => telemetry::LogFormat::Json,
+    });
+    let plan = plan::read(&arguments.registry, &environment, arguments.observe)?;
+    for warning in &plan.loaded.warnings {
+        eprintln!("warning: {warning}");
+    }
+    let settings = settings(arguments)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
+    runtime.block_on(async {
+        let shutdown = shutdown_on_signal()?;
+        serve(plan, settings, shutdown, announce).await?;
+        Ok(End::Fine)
+    })
+}
+
+fn settings(arguments: Run) -> Result<Settings, Box<dyn std::error::Error>> {
+    Ok(Settings {
+        listen: arguments.listen,
+        gateway: arguments.gateway,
+        state_directory: state_directory(arguments.state_dir)?,
+        name: arguments.name.unwrap_or_else(host_name),
+        operator_token_file: arguments.operator_token_file,
+        insecure: arguments.insecure,
+        trace_id: environment("CHORA_TRACE_ID"),
+    })
+}
+
+/// Where state is kept when nothing else is said (contract, section 6.2).
+pub(super) fn state_directory(given: Option<PathBuf>) -> Result<PathBuf, Box<dyn std::error::Error>> {
+    let named = given.or_else(|| environment("STATE_DIRECTORY").map(PathBuf::from));
+    let xdg = || environment("XDG_STATE_HOME").map(|home| PathBuf::from(home).join("mcp-health"));
+    let home = || environment("HOME").map(|home| PathBuf::from(home).join(".local/state/mcp-health"));
+    let directory = named.or_else(xdg).or_else(home).ok_or("no place for the state: neither --state-dir nor HOME is set")?;
+    // Children may have another working directory.
+    Ok(std::path::absolute(directory)?)
+}
+
+fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+fn announce(listen: SocketAddr, gateway: Option<SocketAddr>) {
+    match gateway {
+        Some(gateway) => eprintln!("serving: dashboard http://{gateway}/ , orchestrator http://{listen}"),
+        None => eprintln!("serving: orchestrator http://{listen}"),
+    }
+}
+
+/// The first signal ends gracefully, the second at once.
+fn shutdown_on_signal() -> std::io::Result<CancellationToken> {
+    let shutdown = CancellationToken::new();
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let token = shutdown.clone();
+    spawn(async move {
+        for order in ["stopping; once more stops at once", "stopped at once"] {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            eprintln!("{order}");
+            if token.is_cancelled() {
+                std::process::exit(1);
+            }
+            token.cancel();
+        }
+    });
+    Ok(shutdown)
+}
+
+#[expect(clippy::disallowed_methods, reason = "lives as long as the process")]
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
+}

@@ -1,0 +1,117 @@
+//! From a checked file to what is run: policies, targets and runtimes, or every problem with its place.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use health_spec::config::{Engine, Mode};
+use health_spec::registry::{RuntimeKind, ServerEntry};
+use serde_json::Value;
+
+use super::config::{LoadError, Loaded, Problem, load};
+use super::probe::HttpTarget;
+use super::runtime::Supervised;
+use crate::machine::policy::{Issue, Policy, Purpose, compile, engines};
+use crate::machine::ServerId;
+
+/// How long a server may take to end before it is killed.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Everything that a configuration asks for.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// How servers are checked and brought back.
+    pub policies: Vec<Policy>,
+    /// Where they are checked.
+    pub targets: Vec<HttpTarget>,
+    /// Their entries as written.
+    pub registry: Vec<Value>,
+    /// Their entries as read.
+    pub entries: Vec<ServerEntry>,
+    /// What runs them.
+    pub supervised: Vec<Supervised>,
+    /// Container engines.
+    pub engines: Vec<Engine>,
+    /// The file, and where everything stands in it.
+    pub loaded: Loaded,
+}
+
+/// Reads and compiles the file at `path`; every problem at once.
+pub fn read(path: &Path, environment: &dyn Fn(&str) -> Option<String>, observe: bool) -> Result<Plan, LoadError> {
+    let mut loaded = load(path, environment)?;
+    if observe {
+        for recovery in loaded.file.servers.iter_mut().map(|entry| &mut entry.recovery).chain([&mut loaded.file.recovery]) {
+            recovery.mode = Some(Mode::Observe);
+        }
+    }
+    let mut issues = Vec::new();
+    let policies = compile(&loaded.file, Purpose::Run).unwrap_or_else(|found| {
+        issues.extend(found);
+        Vec::new()
+    });
+    let targets = targets(&loaded.file.servers, &mut issues);
+    if !issues.is_empty() {
+        return Err(LoadError::Invalid(located(&loaded, issues)));
+    }
+    Ok(Plan {
+        policies,
+        targets,
+        registry: loaded.raw.get("servers").and_then(Value::as_array).cloned().unwrap_or_default(),
+        supervised: supervised(&loaded.file.servers),
+        engines: engines(&loaded.file),
+        entries: loaded.file.servers.clone(),
+        loaded,
+    })
+}
+
+impl Plan {
+    /// What relative paths in the file start at.
+    pub fn directory(&self) -> PathBuf {
+        let parent = self.loaded.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        parent.unwrap_or(Path::new(".")).to_owned()
+    }
+}
+
+/// Problems with the places of their issues, in the order of the file.
+pub fn located(loaded: &Loaded, issues: Vec<Issue>) -> Vec<Problem> {
+    let locate = |issue: Issue| loaded.places.problem(&issue.pointer, issue.message, Some(issue.help));
+    let mut problems: Vec<_> = issues.into_iter().map(locate).collect();
+    problems.sort_by_key(|problem| (problem.line, problem.column));
+    problems
+}
+
+fn targets(entries: &[ServerEntry], issues: &mut Vec<Issue>) -> Vec<HttpTarget> {
+    let mut targets = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let Some((key, url)) = health_url(entry) else { continue };
+        match HttpTarget::parse(&url) {
+            Ok(target) => targets.push(target),
+            Err(error) => issues.push(Issue {
+                pointer: format!("/servers/{index}/{key}"),
+                message: super::actions::causes(&error),
+                help: "an address such as http://127.0.0.1:8082/health".to_owned(),
+            }),
+        }
+    }
+    targets
+}
+
+/// Where a server's health is, and the key that says so.
+fn health_url(entry: &ServerEntry) -> Option<(&'static str, String)> {
+    if let Some(url) = &entry.health_url {
+        return Some(("health_url", url.clone()));
+    }
+    if let Some(endpoint) = &entry.endpoint {
+        let (scheme, rest) = endpoint.split_once("://").unwrap_or(("", endpoint));
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+        return Some(("endpoint", format!("{scheme}://{authority}/health")));
+    }
+    entry.port.map(|port| ("port", format!("http://127.0.0.1:{port}/health")))
+}
+
+fn supervised(entries: &[ServerEntry]) -> Vec<Supervised> {
+    let one = |(index, entry): (usize, &ServerEntry)| {
+        let runtime = entry.runtime.clone().filter(|runtime| runtime.kind != RuntimeKind::None)?;
+        Some(Supervised { server: ServerId(index), name: entry.name.clone(), runtime, stop_timeout: STOP_TIMEOUT })
+    };
+    entries.iter().enumerate().filter_map(one).collect()
+}
