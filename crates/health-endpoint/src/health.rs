@@ -66,6 +66,13 @@ impl Health {
         self.shared.runner.start();
         self.shared.runner.settled().await;
     }
+
+    /// Runs every check once more and waits for the results: for a server that knows that something has just changed.
+    /// A run in flight is waited for first, since it may have looked before the change.
+    pub async fn recheck(&self) {
+        self.shared.runner.start();
+        self.shared.runner.recheck().await;
+    }
 }
 
 impl Builder {

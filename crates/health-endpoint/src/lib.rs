@@ -10,7 +10,7 @@
 //! let app: axum::Router = axum::Router::new().merge(health.router());
 //! ```
 //!
-//! Checks run in the background, each at its own pace; a request reads their last results and never waits for them.
+//! Checks run in the background of a tokio runtime with time enabled, each at its own pace; a request reads their last results and never waits for them.
 //! A check that times out or panics is `down`, with the reason in `error`. So is one that is overdue, since an old
 //! success proves nothing. [`Health::layer`] puts the same answers in front of a service that is no axum router.
 //!

@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::sync::Once;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinError;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::check::{Check, CheckError, CheckResult};
-use crate::clock::{Clock, Moment};
+use crate::clock::Clock;
 use crate::evaluate::{Observation, Seen};
 
 /// How much later than planned a result may come on a busy machine before it is overdue.
@@ -36,12 +37,17 @@ pub(crate) struct Runner {
 struct Slot {
     check: Check,
     seen: watch::Sender<Seen>,
+    /// Held during a run.
+    turn: Mutex<()>,
 }
 
 impl Runner {
     /// Checks that have not begun.
     pub(crate) fn new(checks: Vec<Check>, clock: Clock) -> Self {
-        let slots = checks.into_iter().map(|check| Arc::new(Slot { check, seen: watch::Sender::new(Seen::Nothing) })).collect();
+        let slots = checks
+            .into_iter()
+            .map(|check| Arc::new(Slot { check, seen: watch::Sender::new(Seen::Nothing), turn: Mutex::default() }))
+            .collect();
         let stop = CancellationToken::new();
         Self { slots, clock, started: Once::new(), _stop_on_drop: stop.clone().drop_guard(), stop }
     }
@@ -71,6 +77,11 @@ impl Runner {
             let _ = slot.seen.subscribe().wait_for(|seen| matches!(seen, Seen::Ended(..))).await;
         }
     }
+
+    /// Runs every check once more, all at the same time, and waits for their results.
+    pub(crate) async fn recheck(&self) {
+        join_all(self.slots.iter().map(|slot| run_once(slot, self.clock))).await;
+    }
 }
 
 impl Slot {
@@ -85,7 +96,7 @@ impl Slot {
 async fn repeat(slot: &Slot, clock: Clock) {
     loop {
         let next = Instant::now().checked_add(slot.check.interval);
-        run_once(slot, clock.now()).await;
+        run_once(slot, clock).await;
         match next {
             Some(next) => sleep_until(next).await,
             None => std::future::pending().await,
@@ -95,7 +106,9 @@ async fn repeat(slot: &Slot, clock: Clock) {
 
 /// One run, in a task of its own: a panic ends that task only, and a check that blocks its thread still times out here.
 /// Returns when the run has truly ended, so that runs that cannot be aborted do not pile up.
-async fn run_once(slot: &Slot, begun: Moment) {
+async fn run_once(slot: &Slot, clock: Clock) {
+    let _turn = slot.turn.lock().await;
+    let begun = clock.now();
     let check = slot.check.clone();
     let mut run = AbortOnDropHandle::new(tokio::spawn(async move { check.run().await }));
     let ended = timeout(slot.check.timeout, &mut run).await;
@@ -198,6 +211,23 @@ mod tests {
         for expected in [0, 10, 20] {
             assert_eq!(begins.recv().await, Some(expected));
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_recheck_waits_for_the_run_in_flight_and_runs_once_more() {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&runs);
+        let check = Check::new("slow", move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            async {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                Ok(())
+            }
+        });
+        let runner = runner(vec![check]);
+        tokio::task::yield_now().await;
+        runner.recheck().await;
+        assert_eq!((runs.load(Ordering::Relaxed), runner.clock.now().elapsed.as_secs()), (2, 2));
     }
 
     #[tokio::test(start_paused = true)]
