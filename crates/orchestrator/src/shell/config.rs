@@ -136,19 +136,26 @@ fn decode(path: &Path, bytes: &[u8]) -> Result<String, LoadError> {
 }
 
 fn check(path: &Path, built: Built) -> Result<Loaded, LoadError> {
-    let Built { value, places, mut problems } = built;
+    let Built { value, places, problems: gaps } = built;
     let schema = health_spec::schema::registry();
-    let unknown = unknown::unknown(&value, Shape::new(&schema), &places);
-    problems.extend(unknown.errors);
+    let mut unknown = unknown::unknown(&value, Shape::new(&schema), &places);
     let raw = without_nulls(value);
-    problems.extend(violations(&raw, &schema, &places));
+    let mut problems = violations(&raw, &schema, &places);
+    // What could not be filled in has no type to be judged by.
+    problems.retain(|problem| gaps.iter().all(|gap| gap.pointer != problem.pointer));
+    problems.extend(gaps);
+    problems.append(&mut unknown.errors);
     if problems.is_empty() {
-        let file = read_types(&raw, &places).map_err(|problem| LoadError::Invalid(vec![problem]))?;
-        return Ok(Loaded { file, raw, warnings: unknown.warnings, places, path: path.to_owned() });
+        let file = read_types(&raw, &places)?;
+        return Ok(Loaded { file, raw, warnings: in_order(unknown.warnings), places, path: path.to_owned() });
     }
+    Err(LoadError::Invalid(in_order(problems)))
+}
+
+fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems.sort_by_key(|problem| (problem.line, problem.column));
     problems.dedup();
-    Err(LoadError::Invalid(problems))
+    problems
 }
 
 /// A key without a value counts as not written, so that a section may be emptied by commenting out its lines.
@@ -174,9 +181,7 @@ fn violations(raw: &Value, schema: &Value, places: &Places) -> Vec<Problem> {
         Err(error) => problems.push(places.problem("", format!("the schema itself is broken: {error}"), None)),
     }
     problems.extend(nameless(raw, places));
-    if problems.is_empty() {
-        explain::beyond_schema(raw, Shape::new(schema), "", places, &mut problems);
-    }
+    explain::beyond_schema(raw, Shape::new(schema), "", places, &mut problems);
     problems
 }
 
@@ -191,8 +196,10 @@ fn nameless(raw: &Value, places: &Places) -> Vec<Problem> {
     nameless.map(problem).collect()
 }
 
-fn read_types(raw: &Value, places: &Places) -> Result<File, Problem> {
-    serde_json::from_value(raw.clone()).map_err(|error| places.problem("", format!("it cannot be read: {error}"), None))
+fn read_types(raw: &Value, places: &Places) -> Result<File, LoadError> {
+    let invalid =
+        |error: serde_json::Error| LoadError::Invalid(vec![places.problem("", format!("it cannot be read: {error}"), None)]);
+    serde_json::from_value(raw.clone()).map_err(invalid)
 }
 
 #[cfg(test)]

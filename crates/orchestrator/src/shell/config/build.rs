@@ -31,7 +31,9 @@ fn unwrap_entries(root: &mut Node) {
     let Node::Map(sections) = root else { return };
     for (key, section) in sections {
         if let ("servers", Node::Seq(entries)) = (key.value.as_str(), &mut section.value) {
-            entries.iter_mut().for_each(|entry| unwrap_entry(&mut entry.value));
+            for entry in entries {
+                unwrap_entry(&mut entry.value);
+            }
         }
     }
 }
@@ -65,7 +67,7 @@ impl Builder<'_> {
         match &node.value {
             Node::Null => Value::Null,
             Node::Bool(value) => Value::Bool(*value),
-            Node::Int(value) => Number::from_i128(*value).map_or(Value::Null, Value::Number),
+            Node::Int(value) => Number::from_i128(*value).map_or_else(|| Value::String(value.to_string()), Value::Number),
             Node::Float(value) => Number::from_f64(*value).map_or_else(|| Value::String(value.to_string()), Value::Number),
             Node::Str(text) => self.text(text, pointer, spot),
             Node::Seq(items) => {
@@ -78,7 +80,7 @@ impl Builder<'_> {
 
     fn entry(&mut self, (key, value): &(Spanned<String>, Spanned<Node>), pointer: &str) -> (String, Value) {
         let pointer = step(pointer, &key.value);
-        let spot = spot(&key.referenced);
+        let spot = spot(&key.defined);
         self.places.key(&pointer, spot);
         let value = self.node(value, &pointer, Some(spot));
         (key.value.clone(), value)
@@ -91,7 +93,7 @@ impl Builder<'_> {
             Ok(Some(filled)) => retype(filled),
             Err(gap) => {
                 self.problems.push(self.places.at(spot, pointer, gap.message(), Some(gap.help())));
-                Value::Null
+                Value::String(text.to_owned())
             }
         }
     }
@@ -101,11 +103,11 @@ impl Builder<'_> {
     }
 }
 
-/// A scalar stands where it stands. A container, which may go on for pages, is its key, or its own first key.
+/// A scalar stands where it stands, and where its anchor does if it is an alias: there the text is. A container, which may go on for pages, is its key, or its own first key.
 fn place(node: &Spanned<Node>, key: Option<Spot>) -> Spot {
     match (&node.value, key) {
         (Node::Null | Node::Seq(_) | Node::Map(_), Some(key)) => key,
-        (Node::Map(entries), None) if !entries.is_empty() => spot(&entries[0].0.referenced),
-        _ => spot(&node.referenced),
+        (Node::Map(entries), None) if !entries.is_empty() => spot(&entries[0].0.defined),
+        _ => spot(&node.defined),
     }
 }

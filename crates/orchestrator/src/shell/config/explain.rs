@@ -26,7 +26,7 @@ impl Explainer<'_> {
         let instance = error.instance();
         match error.kind() {
             Kind::AdditionalProperties { .. } => {}
-            Kind::AnyOf { context } => match self.branch(error).and_then(|at| context.get(at)) {
+            Kind::AnyOf { context } => match self.branch(error).and_then(|at| context.get(at)).or_else(|| bounded(context)) {
                 Some(errors) => errors.iter().for_each(|error| self.explain(error, problems)),
                 None => problems.push(self.mismatch(pointer, instance, shape)),
             },
@@ -52,11 +52,30 @@ impl Explainer<'_> {
         if let (Value::String(_), false) = (instance, words.is_empty()) {
             return self.wrong_word(pointer, &words, shape);
         }
-        let mut message = format!("{} must be {}", subject(pointer), shape.expected());
-        if !shape.has_forms() {
-            let _ = write!(message, ", not {}", kind_of(instance));
+        if shape.has_forms() {
+            return self.no_form(pointer, instance, shape);
         }
+        let message = format!("{} must be {}, not {}", subject(pointer), shape.expected(), self.found(pointer, instance, shape));
         self.places.problem(pointer, message, self.hint(pointer, instance, shape))
+    }
+
+    fn found(self, pointer: &str, instance: &Value, shape: Shape<'_>) -> String {
+        let fraction = instance.is_f64() && shape.wants("integer");
+        let written = if fraction { self.written(pointer) } else { None };
+        written.unwrap_or_else(|| kind_of(instance).to_owned())
+    }
+
+    /// None of several forms, such as those of a duration.
+    fn no_form(self, pointer: &str, instance: &Value, shape: Shape<'_>) -> Problem {
+        let found = self.written(pointer).filter(|_| !instance.is_array() && !instance.is_object());
+        let found = found.map_or_else(|| kind_of(instance).to_owned(), |written| format!("`{written}`"));
+        let bare_number = instance.as_str().is_some_and(|text| text.parse::<f64>().is_ok());
+        let help = if bare_number {
+            "write it without quotes, or with a unit such as 30s".to_owned()
+        } else {
+            format!("write {}", shape.expected())
+        };
+        self.places.problem(pointer, format!("{} cannot be {found}", subject(pointer)), Some(help))
     }
 
     fn wrong_word(self, pointer: &str, words: &[&str], shape: Shape<'_>) -> Problem {
@@ -100,9 +119,6 @@ impl Explainer<'_> {
             Value::String(text) if (shape.wants("integer") || shape.wants("number")) && text.parse::<f64>().is_ok() => {
                 Some("write it without quotes".to_owned())
             }
-            Value::String(text) if shape.has_forms() && text.parse::<f64>().is_ok() => {
-                Some("write it without quotes, or with a unit".to_owned())
-            }
             Value::String(_) | Value::Object(_) if shape.wants("array") => Some("start each item with `- `".to_owned()),
             _ => None,
         }
@@ -111,6 +127,12 @@ impl Explainer<'_> {
     fn written(self, pointer: &str) -> Option<String> {
         self.places.written(pointer).map(|written| written.trim_matches(['"', '\'']).to_owned())
     }
+}
+
+/// The branch whose type is right and whose bounds are not.
+fn bounded<'a>(context: &'a [Vec<ValidationError<'static>>]) -> Option<&'a Vec<ValidationError<'static>>> {
+    let bound = |error: &ValidationError<'_>| matches!(error.kind(), Kind::Minimum { .. } | Kind::Maximum { .. });
+    context.iter().find(|errors| !errors.is_empty() && errors.iter().all(bound))
 }
 
 /// What a message is about: `` `port` ``, `` item 2 of `depends_on` ``, `a server`.
@@ -151,7 +173,8 @@ pub(super) fn beyond_schema(value: &Value, shape: Shape<'_>, pointer: &str, plac
             }
         }),
         scalar => {
-            if let Some(message) = refused(scalar, shape) {
+            let known = problems.iter().any(|problem| problem.pointer == pointer);
+            if let (false, Some(message)) = (known, refused(scalar, shape)) {
                 problems.push(places.problem(pointer, format!("{} {message}", subject(pointer)), None));
             }
         }
@@ -160,10 +183,13 @@ pub(super) fn beyond_schema(value: &Value, shape: Shape<'_>, pointer: &str, plac
 
 fn refused(value: &Value, shape: Shape<'_>) -> Option<String> {
     if shape.has_forms() && serde_json::from_value::<health_spec::config::Seconds>(value.clone()).is_err() {
-        return Some(format!("must be {}", shape.expected()));
+        return Some("is too long a time".to_owned());
     }
     if !shape.wants("integer") || !value.is_number() {
         return None;
+    }
+    if value.is_f64() {
+        return Some("must be a whole number, without a fraction".to_owned());
     }
     let limit = match shape.format() {
         Some("uint8") => u8::MAX.into(),
@@ -171,10 +197,5 @@ fn refused(value: &Value, shape: Shape<'_>) -> Option<String> {
         Some("uint32") => u32::MAX.into(),
         _ => i64::MAX.unsigned_abs(),
     };
-    let too_large = value.as_f64().is_some_and(|number| number.abs() > i64::MAX as f64)
-        || value.as_u64().is_some_and(|number| number > limit);
-    if too_large {
-        return Some(format!("must be at most {limit}"));
-    }
-    value.is_f64().then(|| "must be a whole number, without a fraction".to_owned())
+    value.as_u64().filter(|number| *number > limit).map(|_| format!("must be at most {limit}"))
 }

@@ -52,7 +52,7 @@ impl Problem {
         let number = self.line.to_string();
         let before = self.column.saturating_sub(1);
         // A place far to the right is shown with some of what stands before it.
-        let skipped = if before > SHOWN / 2 { before - SHOWN / 2 } else { 0 };
+        let skipped = before.saturating_sub(SHOWN / 2);
         let shown: String = self.source.chars().skip(skipped).take(SHOWN).map(printable).collect();
         let indent = before - skipped;
         let room = shown.chars().count().saturating_sub(indent);

@@ -1,10 +1,11 @@
 //! From text to a tree, or to the one place where the YAML breaks, in words for people who do not read parsers.
 
+use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::NonFiniteFloatPolicy;
 use serde_saphyr::{Error, Location, Spanned, budget, options};
 
 use super::places::Spot;
-use super::tree::{MAX_DEPTH, Node};
+use super::tree::{MAX_DEPTH, Node, too_deep};
 
 /// Where and why text is no YAML of ours.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub(super) fn spot(location: &Location) -> Spot {
 }
 
 fn fault(text: &str, error: &Error) -> Fault {
-    let error = error.without_snippet();
+    let error = innermost(error);
     let spot = error.location().map_or(Spot::START, |location| spot(&location));
     let line = text.split('\n').nth(spot.line - 1).unwrap_or_default();
     let (message, help) = explain(error, line);
@@ -41,6 +42,14 @@ fn fault(text: &str, error: &Error) -> Fault {
         _ => spot.width,
     };
     Fault { spot: Spot { width, ..spot }, message, help: help.map(str::to_owned) }
+}
+
+/// What is wrong in an alias is wrong where its anchor stands.
+fn innermost(error: &Error) -> &Error {
+    match error.without_snippet() {
+        Error::AliasError { error, .. } => innermost(error),
+        other => other,
+    }
 }
 
 fn explain(error: &Error, line: &str) -> (String, Option<&'static str>) {
@@ -60,6 +69,7 @@ fn explain(error: &Error, line: &str) -> (String, Option<&'static str>) {
             ("a key must be a plain word".to_owned(), Some("a value that starts with `{{` must be quoted"))
         }
         Error::NullIntoString { .. } | Error::Unexpected { .. } => ("a key must be a plain word".to_owned(), None),
+        Error::Budget { breach: BudgetBreach::Depth { .. }, .. } => (too_deep(), None),
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
@@ -75,7 +85,7 @@ fn explain(error: &Error, line: &str) -> (String, Option<&'static str>) {
 /// The parser's words without the place, which stands in front already.
 fn bare(error: &Error) -> String {
     let text = error.to_string();
-    text.rfind(" at line ").map_or(text.as_str(), |end| &text[..end]).to_owned()
+    text.find(" at line ").map_or(text.as_str(), |end| &text[..end]).to_owned()
 }
 
 /// What usually helps against a message of the parser.

@@ -1,1 +1,237 @@
 //! The messages are the product: each stands here as it is shown.
+
+use std::fmt::Write as _;
+
+use proptest::prelude::*;
+use serde_json::json;
+
+use super::*;
+
+fn lookup(name: &str) -> Option<String> {
+    (name == "PORT").then(|| "8082".to_owned())
+}
+
+fn read(text: &str) -> Result<Loaded, LoadError> {
+    parse(Path::new("registry.yaml"), text.as_bytes(), &lookup)
+}
+
+fn shown(text: &str) -> String {
+    match read(text) {
+        Err(error) => error.to_string(),
+        Ok(loaded) => loaded.warnings.iter().map(|warning| format!("warning: {warning}")).collect::<Vec<_>>().join("\n"),
+    }
+}
+
+/// Each file `mistakes/*.txt`: a configuration, a line `----`, and what is said about it.
+fn mistakes() -> [(&'static str, &'static str); 3] {
+    [
+        ("values", include_str!("mistakes/values.txt")),
+        ("keys", include_str!("mistakes/keys.txt")),
+        ("syntax", include_str!("mistakes/syntax.txt")),
+    ]
+}
+
+#[test]
+fn every_mistake_has_its_message() {
+    for (file, text) in mistakes() {
+        let mut found = String::new();
+        for case in text.split_terminator("====\n") {
+            let (yaml, _) = case.split_once("----\n").expect("a configuration and its messages");
+            let _ = write!(found, "{yaml}----\n{}\n====\n", shown(yaml));
+        }
+        assert!(found == text, "mistakes/{file}.txt should be:\n{found}");
+    }
+}
+
+#[test]
+fn the_contracts_own_example_loads() {
+    let loaded = read(
+        "version: \"1.1\"\nservers:\n  - name: taskmgr\n    port: ${PORT}\n    trace_id: \"${PORT}\"\n    health_check: { interval_seconds: 10 }\n\
+         health_check:\n  timeout_seconds: 5s\nrecovery:\n  # all of it commented out\n",
+    );
+    let loaded = loaded.expect("a good file");
+    assert_eq!(loaded.file.servers[0].port, Some(8082));
+    assert_eq!(loaded.file.servers[0].trace_id.as_deref(), Some("8082"));
+    assert_eq!(loaded.file.health_check.timeout_seconds, Some(health_spec::config::Seconds::new(5)));
+    assert_eq!(loaded.warnings, []);
+}
+
+#[test]
+fn a_wrapped_entry_is_read_as_its_server() {
+    let loaded = read(
+        "servers:\n  - server:\n      name: a\n      health_url: http://a/\n    tools: [x]\n    metadata: { since: 2025 }\n",
+    );
+    let loaded = loaded.expect("a good file");
+    assert_eq!(loaded.file.servers[0].tools, Some(json!(["x"])));
+    assert_eq!(loaded.raw["servers"][0]["metadata"], json!({ "since": 2025 }));
+    assert_eq!(loaded.warnings, []);
+    let problem = loaded.places.problem("/servers/0/health_url", "no".to_owned(), None);
+    assert_eq!((problem.line, problem.column, problem.width), (4, 19, 9));
+}
+
+#[test]
+fn a_place_that_is_absent_is_its_nearest_ancestor() {
+    let places = read("servers:\n  - name: a\n    runtime: { kind: none }\n").expect("a good file").places;
+    let cases = [
+        ("/servers/0/runtime/kind", (3, 22)),
+        ("/servers/0/runtime/container", (3, 5)),
+        ("/servers/0/health_url", (2, 5)),
+        ("/servers/7", (1, 1)),
+        ("/engines", (1, 1)),
+        ("nonsense", (1, 1)),
+    ];
+    for (pointer, expected) in cases {
+        let problem = places.problem(pointer, String::new(), None);
+        assert_eq!((problem.line, problem.column), expected, "{pointer}");
+    }
+}
+
+#[test]
+fn line_ends_and_byte_order_marks_move_nothing() {
+    for text in ["\u{feff}servers:\r\n  - name: 3\r\n", "servers:\r  - name: 3\r"] {
+        let error = read(text).expect_err("a number is no name").to_string();
+        assert!(error.starts_with("registry.yaml:2:11: `name` must be a string, not a number\n  2 |   - name: 3\n"), "{error}");
+    }
+}
+
+#[test]
+fn a_long_line_is_cut_around_the_place() {
+    let text = format!("servers: [{{ name: a, description: {}, port: http }}]\n", "x".repeat(5000));
+    let error = read(&text).expect_err("no port").to_string();
+    assert!(error.lines().all(|line| line.len() < 140), "{error}");
+    assert!(error.contains(", port: http }"), "{error}");
+}
+
+#[test]
+fn what_is_no_text_is_said_to_be_none() {
+    let path = Path::new("registry.yaml");
+    let of = |bytes: &[u8]| parse(path, bytes, &lookup).expect_err("no configuration").to_string();
+    assert_eq!(of(b"a: \xff"), "registry.yaml is no UTF-8 text: byte 3 belongs to no character");
+    assert!(of(b"\x7fELF\x02\x01\x01\0\0").starts_with("registry.yaml:1:"));
+    let large = vec![b'#'; 10 * 1024 * 1024 + 1];
+    assert_eq!(of(&large), "registry.yaml is larger than 10 MiB; that is no configuration");
+}
+
+#[test]
+fn files_that_cannot_be_read() {
+    let directory = tempfile::tempdir().expect("a directory");
+    assert!(matches!(load(directory.path(), &lookup), Err(LoadError::Directory(_))));
+    let absent = directory.path().join("absent.yaml");
+    assert!(matches!(load(&absent, &lookup), Err(LoadError::Unreadable { .. })));
+    let large = directory.path().join("large.yaml");
+    std::fs::File::create(&large).and_then(|file| file.set_len(50 * 1024 * 1024)).expect("a large file");
+    assert!(matches!(load(&large, &lookup), Err(LoadError::TooLarge(_))));
+}
+
+#[test]
+fn a_secret_from_the_environment_is_never_shown() {
+    let secret = |_: &str| Some("hunter2".to_owned());
+    let text = b"servers:\n  - name: a\n    port: ${P}\nrecovery: { mode: \"${M}\" }\n";
+    let error = parse(Path::new("r.yaml"), text, &secret).expect_err("no port").to_string();
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn nothing_nests_too_deep() {
+    let blocks = (0..40).fold(String::new(), |mut text, at| {
+        let _ = writeln!(text, "{}a:", " ".repeat(at));
+        text
+    });
+    // Aliases that repeat aliases: each line is shallow, the whole is not.
+    let aliases = (1..12).fold(format!("a0: &a0 {}1{}\n", "[".repeat(20), "]".repeat(20)), |mut text, at| {
+        let _ = writeln!(text, "a{at}: &a{at} {}*a{}{}", "[".repeat(20), at - 1, "]".repeat(20));
+        text
+    });
+    for text in [&blocks, &aliases, &format!("{}{}", "[".repeat(60), "]".repeat(60)), &"[".repeat(5000), &"- ".repeat(60)] {
+        let error = read(text).expect_err("too deep").to_string();
+        assert!(error.contains("deep") || error.contains("recursion"), "{error}");
+    }
+}
+
+#[test]
+fn a_small_file_cannot_grow_without_end() {
+    let laughs = (1..12).fold("a0: &a0 [x, x, x, x, x, x, x, x, x]\n".to_owned(), |mut text, at| {
+        let _ = writeln!(text, "a{at}: &a{at} [{}]", vec![format!("*a{}", at - 1); 9].join(", "));
+        text
+    });
+    read(&laughs).expect_err("too large");
+}
+
+/// Pieces of which most combinations are nearly a configuration.
+fn piece() -> impl Strategy<Value = &'static str> {
+    const PIECES: &[&str] = &[
+        "servers:",
+        "health_check:",
+        "recovery:",
+        "name:",
+        "server:",
+        "port:",
+        "backoff:",
+        "schedule:",
+        "runtime:",
+        "\n",
+        "\n  ",
+        "\n  - ",
+        "\n      ",
+        " ",
+        "- ",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        ": ",
+        "a",
+        "1",
+        "-1",
+        "1e999",
+        ".nan",
+        "~",
+        "true",
+        "\"",
+        "'",
+        "&a ",
+        "*a",
+        "<<: *a",
+        "!!int ",
+        "!x ",
+        "|",
+        ">-",
+        "#",
+        "---",
+        "...",
+        "%YAML 1.2",
+        "\t",
+        "${",
+        "${PORT}",
+        "${X:-1}",
+        "}",
+        "\u{feff}",
+        "é",
+        "\u{1f600}",
+        "\r",
+        "\0",
+        "?",
+        "99999999999999999999",
+    ];
+    prop::sample::select(PIECES)
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = parse(Path::new("r"), &bytes, &lookup).map_err(|error| error.to_string());
+    }
+
+    #[test]
+    fn no_near_configuration_panics(pieces in prop::collection::vec(piece(), 0..40)) {
+        let _ = read(&pieces.concat()).map_err(|error| error.to_string());
+    }
+
+    #[test]
+    fn no_pointer_panics(pointer in "[/~a-z0-9]{0,20}", text in ".{0,80}") {
+        if let Ok(loaded) = read(&format!("servers: [{{ name: '{}' }}]", text.replace('\'', ""))) {
+            let _ = loaded.places.problem(&pointer, String::new(), None).to_string();
+        }
+    }
+}

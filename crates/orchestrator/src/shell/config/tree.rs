@@ -108,6 +108,11 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 }
 
+/// What is said about values that nest too deep.
+pub(super) fn too_deep() -> String {
+    format!("values nest more than {MAX_DEPTH} levels deep")
+}
+
 /// One level of nesting, left when dropped.
 struct Level;
 
@@ -115,7 +120,7 @@ impl Level {
     fn enter<E: serde::de::Error>() -> Result<Self, E> {
         let depth = DEPTH.get();
         if depth == MAX_DEPTH {
-            return Err(E::custom(format_args!("values nest more than {MAX_DEPTH} levels deep")));
+            return Err(E::custom(too_deep()));
         }
         DEPTH.set(depth + 1);
         Ok(Self)

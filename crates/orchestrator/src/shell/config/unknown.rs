@@ -75,11 +75,11 @@ fn meant(key: &str, known: &Map<String, Value>) -> Option<String> {
 
 /// A key at the wrong level: one of the sections here knows it.
 fn belongs(key: &str, known: &Map<String, Value>, shape: Shape<'_>) -> Option<String> {
-    let knows = |section: &&String| {
+    let has_it = |section: &&String| {
         let section = shape.property(section).and_then(Shape::properties);
         section.is_some_and(|properties| properties.contains_key(key))
     };
-    known.keys().find(knows).map(|section| format!("it belongs under `{section}`"))
+    known.keys().find(has_it).map(|section| format!("it belongs under `{section}`"))
 }
 
 fn inside(pointer: &str) -> String {
