@@ -1,1 +1,3 @@
 //! Acts: everything that waits or fails.
+
+pub mod runtime;
