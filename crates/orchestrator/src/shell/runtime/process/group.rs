@@ -1,0 +1,171 @@
+//! Ends a process group, down to the last member, so that its ports are free.
+//!
+//! Members are signalled through pidfds: a pid that was given to another process meanwhile is never hit.
+//! What has left the group on purpose (`setsid`) is not followed.
+
+use std::{io, os::fd::OwnedFd, time::Duration};
+
+use rustix::process::{PidfdFlags, RawPid, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
+use thiserror::Error;
+use tokio::io::{Interest, unix::AsyncFd};
+
+use super::{
+    INSTANCE_VARIABLE,
+    procfs::{self, Identity, Stat},
+    record::Instance,
+};
+
+/// SIGKILL works at once unless a process sits in the kernel; this long is waited for it.
+const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A group could not be ended.
+#[derive(Debug, Error)]
+pub enum GroupError {
+    /// A process outlived SIGKILL, as one does that waits for a dead disk.
+    #[error("process {pid} does not end, even after SIGKILL")]
+    Undying {
+        /// One of them.
+        pid: RawPid,
+    },
+    /// The kernel refused.
+    #[error("cannot signal process {pid}")]
+    Refused {
+        /// Which one.
+        pid: RawPid,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Which processes belong together.
+#[derive(Clone, Debug)]
+pub enum Members {
+    /// All of this group. Only for a leader that we know to be there, or to have been there a moment ago.
+    Of(RawPid),
+    /// All of the instance's group, if at least one carries its token: a group's number is not given away while it has members.
+    Marked(Instance),
+    /// All who carry this token.
+    Carrying(String),
+}
+
+impl Members {
+    /// Who of them lives.
+    pub fn living(&self) -> Vec<Stat> {
+        let everyone = procfs::everyone();
+        let in_group = |group: RawPid| everyone.iter().filter(move |stat| stat.group == group).copied();
+        let carries = |stat: &Stat, token: &str| procfs::has_environment(stat.identity.pid, INSTANCE_VARIABLE, token);
+        match self {
+            Self::Of(group) => in_group(*group).collect(),
+            Self::Marked(Instance { token, leader }) => {
+                let marked = in_group(leader.pid).any(|stat| carries(&stat, token));
+                if marked { in_group(leader.pid).collect() } else { Vec::new() }
+            }
+            Self::Carrying(token) => everyone.iter().filter(|stat| carries(stat, token)).copied().collect(),
+        }
+    }
+
+    /// Who leads a group among them; the oldest, since a descendant can lead a group of its own.
+    pub fn leader(&self) -> Option<Identity> {
+        let leaders = self.living().into_iter().filter(|stat| stat.group == stat.identity.pid);
+        leaders.map(|stat| stat.identity).min_by_key(|leader| leader.start)
+    }
+
+    /// Kills all of them, and returns when the last one is gone.
+    pub async fn kill(&self) -> Result<(), GroupError> {
+        match tokio::time::timeout(KILL_PATIENCE, self.kill_until_none_is_left()).await {
+            Ok(ended) => ended,
+            Err(_) => self.living().first().map_or(Ok(()), |stat| Err(GroupError::Undying { pid: stat.identity.pid })),
+        }
+    }
+
+    /// A process may fork between our look and our signal: look again until there is nobody.
+    async fn kill_until_none_is_left(&self) -> Result<(), GroupError> {
+        loop {
+            let handles = self.handles()?;
+            if handles.is_empty() {
+                return Ok(());
+            }
+            for handle in &handles {
+                handle.signal(Signal::KILL)?;
+            }
+            for handle in &handles {
+                handle.ended().await;
+            }
+        }
+    }
+
+    /// Returns when nobody is left, whoever ended them.
+    pub async fn gone(&self) -> Result<(), GroupError> {
+        loop {
+            let handles = self.handles()?;
+            if handles.is_empty() {
+                return Ok(());
+            }
+            for handle in &handles {
+                handle.ended().await;
+            }
+        }
+    }
+
+    fn handles(&self) -> Result<Vec<Handle>, GroupError> {
+        let opened = self.living().into_iter().map(|stat| Handle::open(stat.identity));
+        opened.filter_map(Result::transpose).collect()
+    }
+}
+
+/// Asks a whole group to end. A stopped one is woken, or it could not hear it.
+pub fn ask_to_end(leader: Identity) -> Result<(), GroupError> {
+    for signal in [Signal::TERM, Signal::CONT] {
+        match leader.pid().and_then(|pid| kill_process_group(pid, signal).map_err(io::Error::from)) {
+            Err(error) if error.raw_os_error() != Some(rustix::io::Errno::SRCH.raw_os_error()) => {
+                return Err(GroupError::Refused { pid: leader.pid, source: error });
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+#[expect(
+    deprecated,
+    reason = "its successor is an unsafe fn; what that asks for, a descriptor that stays the same, an OwnedFd gives"
+)]
+fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::with_interest(descriptor, Interest::READABLE)
+}
+
+/// A process that cannot be mistaken for another.
+#[derive(Debug)]
+pub struct Handle {
+    identity: Identity,
+    descriptor: AsyncFd<OwnedFd>,
+}
+
+impl Handle {
+    /// `None` when the process is gone.
+    pub fn open(identity: Identity) -> Result<Option<Self>, GroupError> {
+        let refused = |source| GroupError::Refused { pid: identity.pid, source };
+        let pid = identity.pid().map_err(refused)?;
+        let descriptor = match pidfd_open(pid, PidfdFlags::NONBLOCK) {
+            Ok(descriptor) => descriptor,
+            Err(rustix::io::Errno::SRCH) => return Ok(None),
+            Err(error) => return Err(refused(error.into())),
+        };
+        let descriptor = watch(descriptor).map_err(refused)?;
+        // Asked after the pidfd was opened: it is this very process that we hold.
+        Ok(procfs::stat(identity.pid).is_some_and(|stat| stat.identity == identity).then_some(Self { identity, descriptor }))
+    }
+
+    /// Returns when the process has ended. Whether its parent has reaped it does not matter.
+    pub async fn ended(&self) {
+        // An error can only say that the runtime shuts down.
+        let _ = self.descriptor.readable().await;
+    }
+
+    fn signal(&self, signal: Signal) -> Result<(), GroupError> {
+        match pidfd_send_signal(self.descriptor.get_ref(), signal) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+            Err(error) => Err(GroupError::Refused { pid: self.identity.pid, source: error.into() }),
+        }
+    }
+}

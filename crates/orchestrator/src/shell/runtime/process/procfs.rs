@@ -1,0 +1,108 @@
+//! What the kernel says about processes (`/proc`, proc(5)).
+//!
+//! It only looks. Whoever acts on what it found holds a pidfd, since a pid can be given to another process meanwhile.
+
+use std::{fs, io};
+
+use rustix::process::{Pid, RawPid};
+use serde::{Deserialize, Serialize};
+
+/// A process, told apart from a later one that was given the same pid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The process id.
+    pub pid: RawPid,
+    /// When it started, in clock ticks since the machine did (field 22 of `/proc/PID/stat`).
+    pub start: u64,
+}
+
+/// A line of `/proc/PID/stat`, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// Which process.
+    pub identity: Identity,
+    /// Its process group.
+    pub group: RawPid,
+    /// False for what has ended and only waits to be reaped.
+    pub alive: bool,
+}
+
+impl Identity {
+    /// Looks a live process up. `None` when there is none.
+    pub fn of(pid: RawPid) -> Option<Self> {
+        stat(pid).filter(|stat| stat.alive).map(|stat| stat.identity)
+    }
+
+    /// Whether this very process lives.
+    pub fn is_alive(self) -> bool {
+        Self::of(self.pid) == Some(self)
+    }
+
+    /// The pid as system calls want it.
+    pub fn pid(self) -> io::Result<Pid> {
+        Pid::from_raw(self.pid).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
+    }
+}
+
+/// One process; `None` when it is gone.
+pub fn stat(pid: RawPid) -> Option<Stat> {
+    parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Every process that lives.
+pub fn everyone() -> Vec<Stat> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    entries
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter_map(stat)
+        .filter(|stat| stat.alive)
+        .collect()
+}
+
+/// Whether `variable=value` is in the environment that a process was started with.
+/// False as well when we may not read it.
+pub fn has_environment(pid: RawPid, variable: &str, value: &str) -> bool {
+    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
+    let wanted = format!("{variable}={value}");
+    environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
+}
+
+/// Names this boot of the machine: pids and start times mean nothing beyond it.
+pub fn boot_id() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// The command's name stands in parentheses and may hold anything, parentheses too: fields are counted after the last one.
+fn parse(line: &str) -> Option<Stat> {
+    let (head, tail) = line.rsplit_once(')')?;
+    let pid = head.split_once(' ')?.0.parse().ok()?;
+    let fields: Vec<&str> = tail.split_whitespace().collect();
+    let alive = !matches!(*fields.first()?, "Z" | "X" | "x");
+    Some(Stat { identity: Identity { pid, start: fields.get(19)?.parse().ok()? }, group: fields.get(2)?.parse().ok()?, alive })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_does_not_shift_the_fields() {
+        let line = "42 (a) S (b) Z 1 40 40 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 0 0";
+        assert_eq!(parse(line), Some(Stat { identity: Identity { pid: 42, start: 987_654 }, group: 40, alive: false }));
+        assert_eq!(parse(&line.replace(") Z", ") S")).map(|stat| stat.alive), Some(true));
+        assert_eq!(parse("42 (cut"), None);
+    }
+
+    #[test]
+    fn we_find_ourselves() {
+        let pid = RawPid::try_from(std::process::id()).unwrap();
+        let ourselves = Identity::of(pid).unwrap();
+        assert!(ourselves.is_alive());
+        assert!(!Identity { start: ourselves.start + 1, ..ourselves }.is_alive());
+        assert!(everyone().iter().any(|stat| stat.identity == ourselves));
+        let (variable, value) = std::env::vars().find(|(_, value)| !value.is_empty()).unwrap();
+        assert!(has_environment(pid, &variable, &value));
+        assert!(!has_environment(pid, "MCP_HEALTH_INSTANCE", "nobody"));
+        assert!(!boot_id().is_empty());
+    }
+}

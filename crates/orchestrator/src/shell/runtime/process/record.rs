@@ -1,0 +1,220 @@
+//! What is on disk about a process, and what it means for the next start of the orchestrator.
+//!
+//! A record is written before what it announces is done, so that whatever we were doing when we were killed can be
+//! told from it. It says nothing about health: that is the machine's.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::procfs::Identity;
+use crate::machine::Death;
+
+/// A record could not be read or written.
+#[derive(Debug, Error)]
+pub enum RecordError {
+    /// The file is there and cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The record.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is not a record of ours.
+    #[error("{path} is not a process record; make sure that the server does not run, then remove the file")]
+    Malformed {
+        /// The record.
+        path: PathBuf,
+        /// Why.
+        source: serde_json::Error,
+    },
+    /// It cannot be written, so nothing may be started.
+    #[error("cannot write {path}")]
+    Write {
+        /// The record.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// How far we were with a process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Record {
+    /// It is about to be started, and will carry this token.
+    Starting {
+        /// The value of `MCP_HEALTH_INSTANCE`.
+        token: String,
+    },
+    /// It was started.
+    Running(Instance),
+    /// We are stopping it, in a restart or at our own shutdown.
+    Stopping(Instance),
+    /// We stopped it: the next start of the orchestrator starts it again.
+    Stopped,
+    /// It ended on its own.
+    Ended {
+        /// Which one.
+        instance: Instance,
+        /// Its exit code, when there was one and we saw it.
+        exit_code: Option<i64>,
+        /// The signal that ended it, when we saw it.
+        signal: Option<i32>,
+    },
+}
+
+/// One start of a server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// The value of `MCP_HEALTH_INSTANCE` in it and in its children.
+    pub token: String,
+    /// The process that was started; it leads the group.
+    pub leader: Identity,
+}
+
+/// What to do with a server when the orchestrator starts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Plan {
+    /// Start it; first kill what still carries this token.
+    Spawn {
+        /// Of a start that may have left something behind.
+        leftover: Option<String>,
+    },
+    /// It runs: supervise it.
+    Adopt(Instance),
+    /// A stop of ours was cut short: finish it, then start.
+    FinishStop(Instance),
+    /// It died while we were away: report it, the machine decides.
+    Mourn(Instance, Death),
+}
+
+impl Plan {
+    /// What a record means, given what the kernel says: whether a process lives, and who leads a group and carries a token.
+    pub fn of(record: Option<Record>, alive: impl Fn(Identity) -> bool, carrier: impl Fn(&str) -> Option<Identity>) -> Self {
+        match record {
+            None | Some(Record::Stopped) => Self::Spawn { leftover: None },
+            Some(Record::Starting { token }) => match carrier(&token) {
+                Some(leader) => Self::Adopt(Instance { token, leader }),
+                None => Self::Spawn { leftover: Some(token) },
+            },
+            Some(Record::Running(instance)) if alive(instance.leader) => Self::Adopt(instance),
+            Some(Record::Running(instance)) => Self::Mourn(instance, Death::default()),
+            Some(Record::Stopping(instance)) => Self::FinishStop(instance),
+            Some(Record::Ended { instance, exit_code, signal }) => {
+                Self::Mourn(instance, Death { exit_code, signal, ..Death::default() })
+            }
+        }
+    }
+}
+
+/// Where one server's record is kept.
+#[derive(Clone, Debug)]
+pub struct RecordFile {
+    path: PathBuf,
+    boot: String,
+}
+
+/// The file's content.
+#[derive(Serialize, Deserialize)]
+struct Page {
+    boot: String,
+    record: Record,
+}
+
+impl RecordFile {
+    /// `boot` names this boot of the machine.
+    pub fn new(path: PathBuf, boot: String) -> Self {
+        Self { path, boot }
+    }
+
+    /// The record; `None` when there is none, or none that this boot of the machine could know.
+    pub fn read(&self) -> Result<Option<Record>, RecordError> {
+        let text = match fs::read(&self.path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(RecordError::Read { path: self.path.clone(), source }),
+        };
+        let page: Page =
+            serde_json::from_slice(&text).map_err(|source| RecordError::Malformed { path: self.path.clone(), source })?;
+        // A reboot ended every process and none of them died; an end that was seen before it is still true.
+        let holds = page.boot == self.boot || matches!(page.record, Record::Ended { .. });
+        Ok(holds.then_some(page.record))
+    }
+
+    /// Replaces the record. When this returns, it is on disk.
+    pub async fn write(&self, record: Record) -> Result<(), RecordError> {
+        let page = Page { boot: self.boot.clone(), record };
+        let path = self.path.clone();
+        let written = tokio::task::spawn_blocking(move || replace(&path, &serde_json::to_vec_pretty(&page)?)).await;
+        written
+            .unwrap_or_else(|panic| Err(io::Error::other(panic)))
+            .map_err(|source| RecordError::Write { path: self.path.clone(), source })
+    }
+}
+
+/// Replaces a file as a whole, durably: temporary file, fsync, rename, fsync of the directory.
+fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(directory)?;
+    let temporary = path.with_extension("json.tmp");
+    let mut file = File::create(&temporary)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    fs::rename(&temporary, path)?;
+    File::open(directory)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn instance() -> Instance {
+        Instance { token: "t".to_owned(), leader: Identity { pid: 7, start: 70 } }
+    }
+
+    #[test]
+    fn each_crash_point_has_its_plan() {
+        let starting = || Some(Record::Starting { token: "t".to_owned() });
+        let ended = Some(Record::Ended { instance: instance(), exit_code: Some(0), signal: None });
+        let seen = Death { exit_code: Some(0), ..Death::default() };
+        let spawn = |leftover: Option<&str>| Plan::Spawn { leftover: leftover.map(str::to_owned) };
+        for (record, lives, plan) in [
+            (None, false, spawn(None)),
+            (starting(), false, spawn(Some("t"))),
+            (starting(), true, Plan::Adopt(instance())),
+            (Some(Record::Running(instance())), true, Plan::Adopt(instance())),
+            (Some(Record::Running(instance())), false, Plan::Mourn(instance(), Death::default())),
+            (Some(Record::Stopping(instance())), true, Plan::FinishStop(instance())),
+            (Some(Record::Stopping(instance())), false, Plan::FinishStop(instance())),
+            (Some(Record::Stopped), false, spawn(None)),
+            (ended, false, Plan::Mourn(instance(), seen)),
+        ] {
+            let found = Plan::of(record.clone(), |_| lives, |_| lives.then_some(instance().leader));
+            assert_eq!(found, plan, "{record:?}, alive: {lives}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_record_survives_and_a_reboot_voids_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("processes/a.json");
+        let file = RecordFile::new(path.clone(), "boot-1".to_owned());
+        assert!(file.read().unwrap().is_none());
+        file.write(Record::Running(instance())).await.unwrap();
+        assert_eq!(file.read().unwrap(), Some(Record::Running(instance())));
+        let rebooted = RecordFile::new(path.clone(), "boot-2".to_owned());
+        assert_eq!(rebooted.read().unwrap(), None);
+        let ended = Record::Ended { instance: instance(), exit_code: None, signal: Some(9) };
+        file.write(ended.clone()).await.unwrap();
+        assert_eq!(rebooted.read().unwrap(), Some(ended));
+        fs::write(&path, "{").unwrap();
+        assert!(matches!(file.read(), Err(RecordError::Malformed { .. })));
+    }
+}

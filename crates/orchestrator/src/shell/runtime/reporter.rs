@@ -1,0 +1,61 @@
+//! How the runtimes speak to the machine: in order, and never blocking a shutdown.
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::machine::{Input, ServerId, Word};
+
+/// The driver's inbox.
+pub type Reports = mpsc::Sender<Input>;
+
+/// Speaks for one server.
+#[derive(Clone, Debug)]
+pub struct Reporter {
+    server: ServerId,
+    mouth: Mouth,
+}
+
+/// Speaks at all.
+#[derive(Clone, Debug)]
+pub struct Mouth {
+    reports: Reports,
+    cancel: CancellationToken,
+}
+
+impl Mouth {
+    /// After `cancel` nothing waits for the inbox any more.
+    pub fn new(reports: Reports, cancel: CancellationToken) -> Self {
+        Self { reports, cancel }
+    }
+
+    /// Speaks for one server.
+    pub fn about(&self, server: ServerId) -> Reporter {
+        Reporter { server, mouth: self.clone() }
+    }
+
+    /// Waits until the inbox has room. During a shutdown the word is dropped: nobody acts on it any more.
+    pub async fn say(&self, input: Input) {
+        tokio::select! {
+            biased;
+            _ = self.reports.send(input) => {}
+            () = self.cancel.cancelled() => {}
+        }
+    }
+
+    /// Ends everything that speaks through here.
+    pub fn cancel(&self) -> &CancellationToken {
+        &self.cancel
+    }
+}
+
+impl Reporter {
+    /// Says it about this server.
+    pub async fn say(&self, word: Word) {
+        self.mouth.say(Input::Reported(self.server, word)).await;
+    }
+
+    /// Ends whoever speaks through here.
+    pub fn cancel(&self) -> &CancellationToken {
+        self.mouth.cancel()
+    }
+}

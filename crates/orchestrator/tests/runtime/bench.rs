@@ -1,0 +1,202 @@
+//! A state directory, and lives of an orchestrator's runtimes in it.
+
+use std::{
+    fs,
+    future::Future,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use health_spec::{
+    config::Engine,
+    registry::{Runtime, RuntimeKind},
+};
+use orchestrator::{
+    machine::{Input, ServerId, Word},
+    shell::runtime::{
+        ActionError, Runtimes, Setup, StartError, Supervised,
+        process::procfs::{self, Stat},
+    },
+};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Marks every process of one bench.
+const MARK: &str = "RUNTIME_TEST_BENCH";
+
+/// Far beyond what anything here takes, also on a busy machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A state directory; ends what was started in it.
+pub(crate) struct Bench {
+    directory: PathBuf,
+    /// `None` in a life that is to be killed: the directory is somebody else's.
+    owned: Option<TempDir>,
+    mark: String,
+    pub(crate) stop_timeout: Duration,
+    pub(crate) engines: Vec<Engine>,
+}
+
+/// From a start of the orchestrator to its end.
+pub(crate) struct Life {
+    scheduler: tokio::runtime::Runtime,
+    runtimes: Runtimes,
+    inbox: mpsc::Receiver<Input>,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let owned = tempfile::tempdir().unwrap();
+        let mut bench = Self::inside(owned.path());
+        bench.owned = Some(owned);
+        bench
+    }
+
+    /// In a directory of another bench.
+    pub(crate) fn inside(directory: &Path) -> Self {
+        let mark = directory.file_name().unwrap().to_str().unwrap().to_owned();
+        Self { directory: directory.to_owned(), owned: None, mark, stop_timeout: Duration::from_secs(5), engines: Vec::new() }
+    }
+
+    /// A server that is a shell script.
+    pub(crate) fn shell(&self, script: &str) -> Runtime {
+        let mut runtime = runtime(RuntimeKind::Process);
+        runtime.command = Some("/bin/sh".to_owned());
+        runtime.args = vec!["-c".to_owned(), script.to_owned()];
+        runtime.env.insert(MARK.to_owned(), self.mark.clone());
+        runtime
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.directory
+    }
+
+    /// What server 0 wrote.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.path().join("logs/server-0.log")).unwrap_or_default()
+    }
+
+    pub(crate) fn record(&self) -> PathBuf {
+        self.path().join("processes/server-0.json")
+    }
+
+    pub(crate) fn record_is(&self, state: &str) -> bool {
+        fs::read_to_string(self.record()).is_ok_and(|text| text.contains(&format!("\"state\": \"{state}\"")))
+    }
+
+    /// Every process that lives and was started here, directly or not.
+    pub(crate) fn living(&self) -> Vec<Stat> {
+        procfs::everyone().into_iter().filter(|stat| procfs::has_environment(stat.identity.pid, MARK, &self.mark)).collect()
+    }
+
+    /// The pids of those that lead a group.
+    pub(crate) fn leaders(&self) -> Vec<i32> {
+        self.living().iter().filter(|stat| stat.group == stat.identity.pid).map(|stat| stat.identity.pid).collect()
+    }
+
+    pub(crate) fn try_start(&self, servers: &[Runtime]) -> Result<Life, StartError> {
+        let scheduler = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (reports, inbox) = mpsc::channel(1024);
+        let supervised = servers.iter().enumerate().map(|(at, runtime)| Supervised {
+            server: ServerId(at),
+            name: format!("server-{at}"),
+            runtime: runtime.clone(),
+            stop_timeout: self.stop_timeout,
+        });
+        let setup = Setup {
+            servers: supervised.collect(),
+            engines: self.engines.clone(),
+            state_directory: self.path().to_owned(),
+            registry_directory: self.path().to_owned(),
+        };
+        let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let runtimes = scheduler.block_on(Runtimes::start(setup, reports, &tasks, &cancel))?;
+        Ok(Life { scheduler, runtimes, inbox })
+    }
+
+    pub(crate) fn start(&self, servers: &[Runtime]) -> Life {
+        self.try_start(servers).unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if self.owned.is_none() {
+            return;
+        }
+        for stat in self.living() {
+            send(stat.identity.pid, Signal::KILL);
+        }
+    }
+}
+
+impl Life {
+    /// The next report.
+    pub(crate) fn next(&mut self) -> Input {
+        let next = async { tokio::time::timeout(DEADLINE, self.inbox.recv()).await };
+        self.scheduler.block_on(next).expect("nothing was reported").expect("the runtimes have ended")
+    }
+
+    /// The next report, which has to be about server 0.
+    pub(crate) fn next_word(&mut self) -> Word {
+        match self.next() {
+            Input::Reported(ServerId(0), word) => word,
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+
+    /// What has been reported and not been read yet.
+    pub(crate) fn pending(&mut self) -> Vec<Input> {
+        std::iter::from_fn(|| self.inbox.try_recv().ok()).collect()
+    }
+
+    pub(crate) fn restart(&self) -> Result<(), ActionError> {
+        self.run(self.runtimes.restart(ServerId(0)))
+    }
+
+    pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {
+        self.scheduler.block_on(async { tokio::time::timeout(DEADLINE, future).await }).expect("it takes too long")
+    }
+
+    /// Stops gracefully.
+    pub(crate) fn shut_down(self) {
+        let Self { scheduler, runtimes, .. } = self;
+        scheduler.block_on(async { tokio::time::timeout(DEADLINE, runtimes.shut_down()).await }).expect("it takes too long");
+    }
+
+    /// Ends like a crash: nothing of ours is executed any more.
+    pub(crate) fn crash(self) {
+        self.scheduler.shutdown_timeout(DEADLINE);
+    }
+}
+
+pub(crate) fn runtime(kind: RuntimeKind) -> Runtime {
+    Runtime {
+        kind,
+        container: None,
+        engine: None,
+        command: None,
+        args: Vec::new(),
+        env: std::collections::BTreeMap::default(),
+        cwd: None,
+    }
+}
+
+pub(crate) fn send(pid: i32, signal: Signal) {
+    let _ = kill_process(Pid::from_raw(pid).unwrap(), signal);
+}
+
+/// Waits until it is so.
+pub(crate) fn eventually(what: &str, mut is_so: impl FnMut() -> bool) {
+    let wait = async {
+        let mut look = tokio::time::interval(Duration::from_millis(5));
+        while !is_so() {
+            look.tick().await;
+        }
+    };
+    let clock = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let waited = clock.block_on(async { tokio::time::timeout(DEADLINE, wait).await });
+    assert!(waited.is_ok(), "it never came to this: {what}");
+}

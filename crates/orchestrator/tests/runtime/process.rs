@@ -1,0 +1,149 @@
+//! Child processes: watching, restarting, and outliving ourselves.
+
+mod crash;
+
+use std::time::Duration;
+
+use orchestrator::machine::{Death, Word};
+use rustix::process::Signal;
+
+use crate::bench::{Bench, Life, eventually, send};
+
+/// Says that it is there, then stays.
+const STAYS: &str = "echo ready; exec sleep 1000";
+
+fn died(exit_code: Option<i64>, signal: Option<i32>) -> Word {
+    Word::Died(Death { exit_code, signal, ..Death::default() })
+}
+
+/// Starts server 0 and waits until it has said that it is ready; answers its pid.
+fn begin(bench: &Bench, script: &str) -> (Life, i32) {
+    let mut life = bench.start(&[bench.shell(script)]);
+    assert_eq!(life.next_word(), Word::Running);
+    eventually("ready", || bench.log().contains("ready"));
+    let pid = only(&bench.leaders());
+    (life, pid)
+}
+
+fn only(pids: &[i32]) -> i32 {
+    assert_eq!(pids.len(), 1, "{pids:?}");
+    pids[0]
+}
+
+#[test]
+fn an_exit_is_noticed_with_its_code() {
+    let bench = Bench::new();
+    let mut life = bench.start(&[bench.shell("exit 3")]);
+    assert_eq!((life.next_word(), life.next_word()), (Word::Running, died(Some(3), None)));
+}
+
+#[test]
+fn a_signal_is_noticed() {
+    let bench = Bench::new();
+    let (mut life, pid) = begin(&bench, STAYS);
+    send(pid, Signal::SEGV);
+    assert_eq!(life.next_word(), died(None, Some(11)));
+}
+
+#[test]
+fn a_command_that_cannot_be_started_is_a_death_with_its_cause() {
+    let bench = Bench::new();
+    let mut wrong = bench.shell("");
+    wrong.command = Some("no-such-program".to_owned());
+    let mut life = bench.start(&[wrong.clone()]);
+    let error = Some("cannot start \"no-such-program\": No such file or directory".to_owned());
+    assert_eq!(life.next_word(), Word::Died(Death { error, ..Death::default() }));
+    assert!(life.restart().unwrap_err().cause().starts_with("cannot start \"no-such-program\""));
+    assert_eq!(life.pending(), []);
+}
+
+#[test]
+fn what_cannot_be_run_is_said_before_anything_starts() {
+    let bench = Bench::new();
+    let mut empty = bench.shell("");
+    empty.command = None;
+    let error = bench.try_start(&[bench.shell(STAYS), empty]).err().unwrap();
+    assert_eq!(error.faults[0].pointer, "/servers/1/runtime");
+    assert!(bench.living().is_empty());
+}
+
+#[test]
+fn a_restart_stops_then_starts_and_is_not_a_death() {
+    let bench = Bench::new();
+    let (mut life, before) = begin(&bench, "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.02; done");
+    life.restart().unwrap();
+    eventually("two starts", || bench.log().matches("ready").count() == 2);
+    let log = bench.log();
+    assert!(log.find("bye") < log.rfind("ready"), "{log}");
+    assert_ne!(only(&bench.leaders()), before);
+    assert_eq!(life.pending(), []);
+}
+
+#[test]
+fn a_dead_server_is_started_by_a_restart() {
+    let bench = Bench::new();
+    let (mut life, pid) = begin(&bench, STAYS);
+    send(pid, Signal::KILL);
+    assert_eq!(life.next_word(), died(None, Some(9)));
+    life.restart().unwrap();
+    assert_ne!(only(&bench.leaders()), pid);
+}
+
+#[test]
+fn one_that_ignores_the_request_is_killed() {
+    let mut bench = Bench::new();
+    bench.stop_timeout = Duration::from_millis(200);
+    let (life, before) = begin(&bench, "trap '' TERM; echo ready; while :; do sleep 0.02; done");
+    life.restart().unwrap();
+    assert_ne!(only(&bench.leaders()), before);
+}
+
+#[test]
+fn a_frozen_one_is_restarted() {
+    let mut bench = Bench::new();
+    bench.stop_timeout = Duration::from_millis(200);
+    let (mut life, before) = begin(&bench, "trap '' TERM; echo ready; while :; do sleep 0.02; done");
+    send(before, Signal::STOP);
+    life.restart().unwrap();
+    assert_ne!(only(&bench.leaders()), before);
+    assert_eq!(life.pending(), []);
+}
+
+#[test]
+fn grandchildren_go_with_a_restart() {
+    let bench = Bench::new();
+    let (life, _) = begin(&bench, "sleep 1000 & sleep 1000 & echo ready; exec sleep 1000");
+    eventually("three processes", || bench.living().len() == 3);
+    let before = bench.living();
+    life.restart().unwrap();
+    assert!(before.iter().all(|stat| !stat.identity.is_alive()));
+}
+
+#[test]
+fn what_a_dead_leader_leaves_behind_is_killed() {
+    let bench = Bench::new();
+    let mut life = bench.start(&[bench.shell("(trap '' TERM; while :; do sleep 0.02; done) & exit 1")]);
+    assert_eq!((life.next_word(), life.next_word()), (Word::Running, died(Some(1), None)));
+    eventually("nobody is left", || bench.living().is_empty());
+}
+
+#[test]
+fn a_shutdown_leaves_nothing_and_the_next_start_is_a_new_one() {
+    let bench = Bench::new();
+    let (life, before) = begin(&bench, "sleep 1000 & echo ready; exec sleep 1000");
+    life.shut_down();
+    assert!(bench.living().is_empty());
+    assert!(bench.record_is("stopped"));
+    let mut life = bench.start(&[bench.shell(STAYS)]);
+    assert_eq!(life.next_word(), Word::Running);
+    assert_ne!(only(&bench.leaders()), before);
+}
+
+#[test]
+fn a_thousand_line_log_survives_and_is_shared_by_both_streams() {
+    let bench = Bench::new();
+    let (_life, _) =
+        begin(&bench, "i=0; while [ $i -lt 1000 ]; do echo out; echo err >&2; i=$((i+1)); done; echo ready; exec sleep 1000");
+    let log = bench.log();
+    assert_eq!((log.matches("out").count(), log.matches("err").count()), (1000, 1000));
+}
