@@ -1,2 +1,7 @@
-//! x
-fn main() {}
+//! The gateway as a program.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

@@ -1,0 +1,72 @@
+//! The command line: what can be asked, and with which exit code it ends (contract, section 6.2).
+
+mod healthcheck;
+mod logs;
+mod run;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Something failed.
+const FAILURE: u8 = 1;
+/// The daemon cannot be reached.
+const UNREACHABLE: u8 = 69;
+/// The configuration is wrong.
+const BAD_CONFIGURATION: u8 = 78;
+
+/// Aggregates, streams and shows the health of MCP servers.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Follow orchestrators and serve what they know
+    Run(run::Run),
+    /// Ask a running gateway for its own health
+    Healthcheck(healthcheck::Healthcheck),
+}
+
+/// Runs the command that the arguments ask for.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error, FAILURE),
+    };
+    runtime.block_on(async {
+        match cli.command {
+            Command::Run(run) => run.run().await,
+            Command::Healthcheck(healthcheck) => healthcheck.run().await,
+        }
+    })
+}
+
+/// Says what went wrong, once, with its causes.
+fn fail(error: &dyn Error, code: u8) -> ExitCode {
+    let mut line = format!("error: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        line.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    eprintln!("{line}");
+    ExitCode::from(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_are_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,162 @@
+//! What is known of every source and its servers. A source that is lost keeps its servers, marked stale.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use health_spec::ecosystem::{SourceStatus, SourceView};
+use health_spec::{ServerView, Snapshot};
+use jiff::Timestamp;
+
+use super::cursor::Place;
+
+/// All sources, in the order in which they were given.
+#[derive(Debug)]
+pub(crate) struct View {
+    sources: Vec<Followed>,
+}
+
+/// One source, as far as it is known.
+#[derive(Debug)]
+pub(crate) struct Followed {
+    url: Option<String>,
+    status: SourceStatus,
+    place: Option<Place>,
+    as_of: Option<Timestamp>,
+    servers: Vec<ServerView>,
+    by_name: HashMap<String, usize>,
+}
+
+impl View {
+    /// Nothing known yet. For each source its address, if it has one.
+    pub(crate) fn new(urls: Vec<Option<String>>) -> Self {
+        Self { sources: urls.into_iter().map(Followed::new).collect() }
+    }
+
+    /// The sources.
+    pub(crate) fn sources(&self) -> &[Followed] {
+        &self.sources
+    }
+
+    /// One source, to change it.
+    pub(crate) fn source_mut(&mut self, source: usize) -> &mut Followed {
+        &mut self.sources[source]
+    }
+
+    /// The servers of all sources.
+    pub(crate) fn servers(&self) -> impl Iterator<Item = &ServerView> {
+        self.sources.iter().flat_map(|source| &source.servers)
+    }
+
+    /// Where every source's log is.
+    pub(crate) fn places(&self) -> Vec<Option<Place>> {
+        self.sources.iter().map(|source| source.place.clone()).collect()
+    }
+
+    /// What a server goes by: its name, or `source/name` when another source has the same name.
+    pub(crate) fn label(&self, source: usize, name: &str) -> String {
+        let others = self.sources.iter().enumerate().filter(|(other, _)| *other != source);
+        if others.into_iter().any(|(_, other)| other.by_name.contains_key(name)) {
+            format!("{}/{name}", self.sources[source].name())
+        } else {
+            name.to_owned()
+        }
+    }
+}
+
+impl Followed {
+    fn new(url: Option<String>) -> Self {
+        let status = SourceStatus::Connecting;
+        Self { url, status, place: None, as_of: None, servers: Vec::new(), by_name: HashMap::new() }
+    }
+
+    /// Its instance name; its address until it has said one.
+    pub(crate) fn name(&self) -> Arc<str> {
+        match (&self.place, &self.url) {
+            (Some(place), _) => Arc::clone(&place.source),
+            (None, Some(url)) => url.as_str().into(),
+            (None, None) => "embedded".into(),
+        }
+    }
+
+    /// The last event that has arrived.
+    pub(crate) fn place(&self) -> Option<&Place> {
+        self.place.as_ref()
+    }
+
+    /// Whether it can be reached.
+    pub(crate) fn status(&self) -> SourceStatus {
+        self.status
+    }
+
+    /// Its servers.
+    pub(crate) fn servers(&self) -> &[ServerView] {
+        &self.servers
+    }
+
+    /// One of its servers.
+    pub(crate) fn server(&self, name: &str) -> Option<&ServerView> {
+        self.by_name.get(name).map(|index| &self.servers[*index])
+    }
+
+    /// As the ecosystem shows it.
+    pub(crate) fn shown(&self) -> SourceView {
+        SourceView {
+            name: self.name().to_string(),
+            url: self.url.clone(),
+            status: self.status,
+            epoch: self.place.as_ref().map(|place| place.epoch.to_string()),
+            seq: self.place.as_ref().map(|place| place.seq),
+            as_of: self.as_of,
+            stale: self.status == SourceStatus::Lost,
+        }
+    }
+
+    /// Takes everything.
+    pub(crate) fn replace(&mut self, snapshot: Snapshot, now: Timestamp) {
+        self.arrive(Place { source: snapshot.source.into(), epoch: snapshot.epoch.into(), seq: snapshot.seq }, now);
+        self.servers = snapshot.servers;
+        self.status = SourceStatus::Connected;
+        for server in &mut self.servers {
+            server.stale = false;
+        }
+        self.index();
+    }
+
+    /// An event has arrived.
+    pub(crate) fn arrive(&mut self, place: Place, now: Timestamp) {
+        self.place = Some(place);
+        self.as_of = Some(now);
+    }
+
+    /// Takes one server as it is now.
+    pub(crate) fn put(&mut self, view: ServerView) {
+        let view = ServerView { stale: self.status == SourceStatus::Lost, ..view };
+        if let Some(index) = self.by_name.get(&view.name) {
+            self.servers[*index] = view;
+        } else {
+            self.by_name.insert(view.name.clone(), self.servers.len());
+            self.servers.push(view);
+        }
+    }
+
+    /// Forgets a server.
+    pub(crate) fn remove(&mut self, name: &str) {
+        if let Some(index) = self.by_name.remove(name) {
+            self.servers.remove(index);
+            self.index();
+        }
+    }
+
+    /// It cannot be reached: its servers stay as they were when it was last heard.
+    pub(crate) fn lose(&mut self) {
+        self.status = SourceStatus::Lost;
+        for server in &mut self.servers {
+            server.stale = true;
+            server.as_of = self.as_of.map_or(server.as_of, |heard| server.as_of.max(heard));
+        }
+    }
+
+    fn index(&mut self) {
+        self.by_name = self.servers.iter().enumerate().map(|(index, server)| (server.name.clone(), index)).collect();
+    }
+}

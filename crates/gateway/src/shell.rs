@@ -1,0 +1,10 @@
+//! What the gateway does: it follows sources, listens, answers and streams. It decides nothing.
+
+mod api;
+mod client;
+mod clock;
+pub(crate) mod healthcheck;
+mod hub;
+pub(crate) mod serve;
+mod source;
+mod stream;

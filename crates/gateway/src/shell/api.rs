@@ -1,0 +1,52 @@
+//! The gateway's HTTP API (contract, section 6).
+
+mod assets;
+mod ecosystem;
+mod events;
+pub(crate) mod guard;
+mod own_health;
+pub(crate) mod problem;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::clock::Since;
+use super::hub::Hub;
+use super::stream;
+
+/// What every request may use.
+#[derive(Clone, Debug)]
+pub(crate) struct App {
+    /// What is known.
+    pub(crate) hub: Arc<Hub>,
+    /// Where the gateway listens.
+    pub(crate) address: SocketAddr,
+    /// Ends every stream.
+    pub(crate) shutdown: CancellationToken,
+    /// Streams that must end before the gateway does.
+    pub(crate) streams: TaskTracker,
+    /// Since when it runs.
+    pub(crate) since: Since,
+}
+
+/// Every route.
+pub(crate) fn router(app: App) -> Router {
+    Router::new()
+        .route("/health", get(own_health::answer))
+        .route("/health/ecosystem", get(ecosystem::all))
+        .route("/health/ecosystem/{id}", get(ecosystem::one))
+        .route("/health/events", get(events::newest))
+        .route("/health/stream", get(stream::open))
+        .route("/", get(assets::index))
+        .route("/{file}", get(assets::file))
+        .fallback(problem::no_route)
+        .method_not_allowed_fallback(problem::no_method)
+        .layer(from_fn_with_state(app.clone(), guard::guard))
+        .with_state(app)
+}

@@ -1,0 +1,50 @@
+//! `gateway healthcheck`: asks a running gateway for its own health.
+
+use health_spec::{HealthResponse, Status};
+
+use super::client;
+
+/// The gateway cannot be reached, or it is none.
+#[derive(Debug, thiserror::Error)]
+pub enum HealthcheckError {
+    /// No answer.
+    #[error("no answer from {url}: {cause}")]
+    Unreachable {
+        /// What was asked.
+        url: String,
+        /// Why there is none, for people.
+        cause: String,
+    },
+    /// An answer, but no health response.
+    #[error("{url} is no health endpoint: {cause}")]
+    NotHealth {
+        /// What was asked.
+        url: String,
+        /// What is wrong with the answer, for people.
+        cause: String,
+    },
+}
+
+/// Reads `GET {url}/health`, where `url` is a gateway's address such as `http://127.0.0.1:8080`.
+pub async fn healthcheck(url: &str) -> Result<Status, HealthcheckError> {
+    let asked = format!("{}/health", url.trim_end_matches('/'));
+    let unreachable = |error: client::ClientError| HealthcheckError::Unreachable { url: asked.clone(), cause: chain(&error) };
+    client::base(url).map_err(unreachable)?;
+    let answer = client::get(&asked, "application/json").await.map_err(unreachable)?;
+    let body = client::read(answer.into_body(), health_spec::MAX_BODY_BYTES).await.map_err(unreachable)?;
+    let response: HealthResponse =
+        serde_json::from_slice(&body).map_err(|error| HealthcheckError::NotHealth { url: asked, cause: error.to_string() })?;
+    Ok(response.status)
+}
+
+/// An error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
