@@ -7,7 +7,11 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Watches MCP servers and brings them back.
 #[derive(Debug, Parser)]
-#[command(name = "orchestrator", version, after_help = "Exit codes: 0 fine, 1 failure, 2 usage, 3 degraded, 4 down, 69 the daemon cannot be reached, 78 bad configuration.")]
+#[command(
+    name = "orchestrator",
+    version,
+    after_help = "Exit codes: 0 fine, 1 failure, 2 usage, 3 degraded, 4 down, 69 the daemon cannot be reached, 78 bad configuration."
+)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -61,7 +61,10 @@ pub(super) fn restart(arguments: &Restart) -> Outcome {
 fn read_token(file: &Path) -> Result<String, String> {
     let text = std::fs::read_to_string(file);
     let text = text.map_err(|error| {
-        format!("cannot read the operator token in {}: {error}; name the daemon's --state-dir, or an --operator-token-file", file.display())
+        format!(
+            "cannot read the operator token in {}: {error}; name the daemon's --state-dir, or an --operator-token-file",
+            file.display()
+        )
     })?;
     Ok(text.trim().to_owned())
 }

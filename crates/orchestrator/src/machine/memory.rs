@@ -20,6 +20,7 @@ pub struct FleetMemory {
 }
 
 /// One server's state. Checks in flight are not part of it: they are simply made again.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a mode")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ServerMemory {
     /// What the world sees.

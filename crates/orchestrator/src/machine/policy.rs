@@ -119,7 +119,7 @@ fn policy(file: &File, index: usize, entry: &ServerEntry, purpose: Purpose, issu
             strategy: strategy(section.recovery(|recovery| recovery.strategy), entry, purpose),
             backoff: section.backoff(),
             verify_timeout: section.verify_timeout(start_period),
-            reset_after: section.recovery(|recovery| recovery.reset_after_seconds).map_or(Duration::from_mins(10), |it| it.0),
+            reset_after: section.recovery(|recovery| recovery.reset_after_seconds).map_or(Duration::from_secs(600), |it| it.0),
             budget: budget(section.recovery(|recovery| recovery.budget.clone())),
             on_exit_zero: section.recovery(|recovery| recovery.on_exit_zero).unwrap_or(OnExitZero::Restart),
             start_stopped: section.recovery(|recovery| recovery.start_stopped).unwrap_or(false),

@@ -4,8 +4,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use health_endpoint::Health;
@@ -61,7 +62,8 @@ pub fn router(api: Api, health: &Health, bound: SocketAddr) -> Router {
         .route("/events", get(events::events))
         .fallback(|| async { Refused::unknown_route() })
         .with_state(Arc::new(api));
-    routes.merge(health.router()).layer(axum::middleware::from_fn_with_state(bound, access::guard))
+    let guard = move |request: Request, next: Next| access::guard(bound, request, next);
+    routes.merge(health.router()).layer(axum::middleware::from_fn(guard))
 }
 
 async fn servers(State(api): State<Arc<Api>>) -> Json<Snapshot> {

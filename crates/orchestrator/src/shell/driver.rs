@@ -15,7 +15,7 @@ use super::actions::Actions;
 use super::clock::{Clock, wall};
 use super::journal::Journal;
 use super::published::Published;
-use super::store::{Batch, Record, Written};
+use super::store::{Batch, Record, StoreError, Written};
 use super::view::{last_check, view};
 use super::writer::Writer;
 use crate::machine::{Command, Effect, Fleet, Happened, Input, Refusal, ServerId};
@@ -145,7 +145,7 @@ impl Driver {
         let acts = orders.iter().any(|order| matches!(order, Effect::Act { .. }));
         let written = self.record(happened, acts).await;
         for order in orders {
-            self.carry_out(order, written);
+            self.carry_out(&order, written);
         }
     }
 
@@ -190,16 +190,19 @@ impl Driver {
         Batch { now: self.clock.now(), incidents: self.fleet.incidents(), events: lines, servers }
     }
 
-    fn keep_unwritten(&mut self, events: &[(Event, String)], changed: &BTreeSet<usize>, error: &dyn std::error::Error) {
-        tracing::error!(error, "the state cannot be written; each server gets at most one action until it can");
+    fn keep_unwritten(&mut self, events: &[(Event, String)], changed: &BTreeSet<usize>, error: &StoreError) {
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            "the state cannot be written; each server gets at most one action until it can"
+        );
         self.unwritten.events.extend(events.iter().map(written));
         let excess = self.unwritten.events.len().saturating_sub(MOST_UNWRITTEN);
         self.unwritten.events.drain(..excess);
         self.unwritten.servers.extend(changed);
     }
 
-    fn carry_out(&mut self, order: Effect, written: bool) {
-        match order {
+    fn carry_out(&mut self, order: &Effect, written: bool) {
+        match *order {
             Effect::Publish(_) => {}
             Effect::Probe { ticket, timeout } => {
                 let history = self.files[ticket.server.0].history.clone();

@@ -1,21 +1,49 @@
 //! The in-process carrier: what is published here, as the gateway's frames.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use gateway::source::Frame;
+use gateway::source::{Frame, Source};
+use gateway::{BindError, Gateway, Settings};
 use health_spec::{Event, ServerView};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::published::{Published, Said};
 
 /// Frames that may wait for the gateway; then it is given a fresh snapshot.
 const QUEUE: usize = 1_024;
 
-/// A channel that carries everything published from now on. Run the future; it ends when the gateway has gone.
-pub fn carrier(published: Arc<Published>) -> (mpsc::Receiver<Frame>, impl Future<Output = ()> + Send) {
-    let (frames, inbox) = mpsc::channel(QUEUE);
-    (inbox, carry(published, frames))
+/// A gateway that has its port, and the channel that will feed it.
+#[derive(Debug)]
+pub struct BoundGateway {
+    gateway: Gateway,
+    frames: mpsc::Sender<Frame>,
+}
+
+impl BoundGateway {
+    /// Takes the port. Nothing is answered before [`Self::start`].
+    pub async fn bind(address: SocketAddr, insecure: bool) -> Result<Self, BindError> {
+        let (frames, inbox) = mpsc::channel(QUEUE);
+        let settings = Settings { insecure, ..Settings::new(address, vec![Source::Channel(inbox)]) };
+        Ok(Self { gateway: gateway::bind(settings).await?, frames })
+    }
+
+    /// Serves what is published from now on, until `shutdown`. Returns the bound address.
+    pub fn start(self, published: &Arc<Published>, tasks: &TaskTracker, shutdown: &CancellationToken) -> SocketAddr {
+        let Self { gateway, frames } = self;
+        let address = gateway.address();
+        tasks.spawn(shutdown.clone().run_until_cancelled_owned(carry(Arc::clone(published), frames)));
+        let shutdown = shutdown.clone();
+        tasks.spawn(async move {
+            if let Err(error) = gateway.serve(shutdown).await {
+                tracing::error!(error = &error as &dyn std::error::Error, "the gateway has stopped");
+            }
+        });
+        address
+    }
 }
 
 async fn carry(published: Arc<Published>, frames: mpsc::Sender<Frame>) {

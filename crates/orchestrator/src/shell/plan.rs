@@ -10,8 +10,8 @@ use serde_json::Value;
 use super::config::{LoadError, Loaded, Problem, load};
 use super::probe::HttpTarget;
 use super::runtime::Supervised;
-use crate::machine::policy::{Issue, Policy, Purpose, compile, engines};
 use crate::machine::ServerId;
+use crate::machine::policy::{Issue, Policy, Purpose, compile, engines};
 
 /// How long a server may take to end before it is killed.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);

@@ -17,13 +17,15 @@ use tokio_util::task::TaskTracker;
 use super::actions::Actions;
 use super::api::{self, Api, OperatorToken};
 use super::clock::{Clock, wall};
-use super::config::{LoadError, Problem};
+use super::config::Problem;
 use super::driver::{Driver, ServerFile, Unwritten};
+#[cfg(feature = "gateway")]
+use super::embed::BoundGateway;
 use super::journal::{Journal, Jsonl};
 use super::plan::Plan;
 use super::published::Published;
 use super::runtime::{Runtimes, Setup, StartError};
-use super::store::{Left, Store};
+use super::store::{Left, Store, StoreError};
 use super::view::{Known, view};
 use super::writer::Writer;
 use crate::machine::fleet::Beginning;
@@ -56,6 +58,12 @@ pub struct Settings {
     pub insecure: bool,
     /// `CHORA_TRACE_ID`.
     pub trace_id: Option<String>,
+}
+
+impl Settings {
+    fn unusable(&self, source: StoreError) -> ServeError {
+        ServeError::State { directory: self.state_directory.clone(), source }
+    }
 }
 
 /// Everything that is bound and checked, before anything is started.
@@ -91,7 +99,7 @@ pub async fn serve(
     let views = fleet.servers().iter().zip(&files);
     let views = views.map(|(server, file)| view(&known, file.group.clone(), server, file.last_check.clone(), &clock)).collect();
     let published = Arc::new(Published::new(known.clone(), ready.left.seq, wall(), views));
-    let log = Arc::new(Mutex::new(ready.store.reader()?));
+    let log = Arc::new(Mutex::new(ready.store.reader().map_err(|source| settings.unusable(source))?));
     let jsonl = jsonl(&plan, &settings, &ready)?;
 
     let runtimes = runtimes(&plan, &settings, inbox.clone(), &tasks, &children).await?;
@@ -151,16 +159,16 @@ pub async fn serve(
 
 async fn prepare(settings: &Settings) -> Result<Ready, ServeError> {
     let listener = bind(settings.listen, "--listen", settings.insecure).await?;
-    let bound = listener.local_addr().map_err(|source| ServeError::Bind { address: settings.listen, flag: "--listen", source })?;
+    let bound =
+        listener.local_addr().map_err(|source| ServeError::Bind { address: settings.listen, flag: "--listen", source })?;
     #[cfg(feature = "gateway")]
     let gateway = match settings.gateway {
         Some(address) => Some(BoundGateway::bind(address, settings.insecure).await?),
         None => None,
     };
-    let failed = |source| ServeError::State { directory: settings.state_directory.clone(), source };
-    let mut store = Store::open(&settings.state_directory).map_err(failed)?;
+    let mut store = Store::open(&settings.state_directory).map_err(|source| settings.unusable(source))?;
     let epoch = uuid::Uuid::new_v4().simple().to_string();
-    let left = store.left(&epoch[..12], wall()).map_err(failed)?;
+    let left = store.left(&epoch[..12], wall()).map_err(|source| settings.unusable(source))?;
     let token = match &settings.operator_token_file {
         Some(path) => OperatorToken::read(path)?,
         None => OperatorToken::of_directory(&settings.state_directory)?,
@@ -209,7 +217,7 @@ fn jsonl(plan: &Plan, settings: &Settings, ready: &Ready) -> Result<Option<Jsonl
     }
     let name = emission.jsonl_log.as_deref().unwrap_or("health-events.jsonl");
     let path = settings.state_directory.join(Path::new(name));
-    let reader = ready.store.reader()?;
+    let reader = ready.store.reader().map_err(|source| settings.unusable(source))?;
     Ok(Some(Jsonl::open(&path, &ready.left.epoch, &reader)?))
 }
 

@@ -43,7 +43,9 @@ pub enum StoreError {
         source: std::io::Error,
     },
     /// Another orchestrator uses the directory.
-    #[error("the state directory {path} is in use by another orchestrator; stop that one, or give this one a --state-dir of its own")]
+    #[error(
+        "the state directory {path} is in use by another orchestrator; stop that one, or give this one a --state-dir of its own"
+    )]
     Locked {
         /// Which one.
         path: PathBuf,

@@ -39,7 +39,10 @@ impl Laws {
             let acts = matches!(state.recovery, Recovery::Acting { .. });
             law(waits || acts, "a server is never forgotten: it is checked, acted on or judged")?;
             law(state.held.is_none() || state.phase == Phase::Down, "what is held is down")?;
-            law(state.phase != Phase::Healthy || !self.open.contains_key(&ServerId(index)), "what is healthy has no open incident")?;
+            law(
+                state.phase != Phase::Healthy || !self.open.contains_key(&ServerId(index)),
+                "what is healthy has no open incident",
+            )?;
         }
         Ok(())
     }

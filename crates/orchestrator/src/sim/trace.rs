@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use health_spec::Phase;
 use health_spec::event::EventKind;
 use health_spec::status::Observed;
-use health_spec::Phase;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -45,9 +45,8 @@ pub struct Trace {
 }
 
 /// The fields that a timeline shows.
-const SHOWN: [&str; 11] = [
-    "event_type", "status", "previous_status", "reason", "attempt", "attempts", "strategy", "error", "exit_code", "on", "would",
-];
+const SHOWN: [&str; 11] =
+    ["event_type", "status", "previous_status", "reason", "attempt", "attempts", "strategy", "error", "exit_code", "on", "would"];
 
 /// Events that a timeline leaves out.
 pub(super) fn is_shown(kind: &EventKind) -> bool {

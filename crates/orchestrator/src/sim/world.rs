@@ -261,8 +261,10 @@ fn verdict(answers: Becomes) -> Option<Verdict> {
 
 fn placed(file: &File, index: usize, scene: &Scene, issues: &mut Vec<Issue>) -> Option<(Mono, ServerId, Scene)> {
     let pointer = format!("/simulate/script/{index}");
-    let does =
-        [scene.becomes.is_some(), scene.dies.is_some(), scene.restart.is_some(), scene.operator.is_some()].iter().filter(|is| **is).count();
+    let does = [scene.becomes.is_some(), scene.dies.is_some(), scene.restart.is_some(), scene.operator.is_some()]
+        .iter()
+        .filter(|is| **is)
+        .count();
     if does != 1 {
         issues.push(Issue {
             pointer: pointer.clone(),

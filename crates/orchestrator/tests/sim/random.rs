@@ -27,7 +27,8 @@ fn operator() -> impl Strategy<Value = OperatorDoes> {
 
 fn restart() -> impl Strategy<Value = RestartEffect> {
     let result = prop_oneof![Just(RestartResult::Fixes), Just(RestartResult::NoEffect), Just(RestartResult::Error)];
-    (result, 0u64..20).prop_map(|(result, takes)| RestartEffect { result: Some(result), takes_seconds: Some(Seconds::new(takes)) })
+    (result, 0u64..20)
+        .prop_map(|(result, takes)| RestartEffect { result: Some(result), takes_seconds: Some(Seconds::new(takes)) })
 }
 
 fn scene() -> impl Strategy<Value = Scene> {

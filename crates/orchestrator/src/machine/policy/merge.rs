@@ -78,8 +78,13 @@ impl<'a> Section<'a> {
         };
         if verify < start_period || verify < SHORTEST {
             let pointer = self.recovery_pointer("verify_timeout_seconds", &key);
-            let message = format!("verify_timeout_seconds is {}, but start_period_seconds is {}", shown(verify), shown(start_period));
-            self.issue(pointer, message, "at least the start period: a server that may take so long to start cannot be verified sooner");
+            let message =
+                format!("verify_timeout_seconds is {}, but start_period_seconds is {}", shown(verify), shown(start_period));
+            self.issue(
+                pointer,
+                message,
+                "at least the start period: a server that may take so long to start cannot be verified sooner",
+            );
         }
         verify
     }
@@ -95,7 +100,7 @@ impl<'a> Section<'a> {
             None if exponential || max_attempts.is_some() => Backoff::Exponential {
                 initial: backoff.initial_delay.map_or(Duration::from_secs(1), |it| it.0),
                 multiplier: backoff.multiplier.unwrap_or(2.0),
-                max: backoff.max_delay.map_or(Duration::from_mins(5), |it| it.0),
+                max: backoff.max_delay.map_or(Duration::from_secs(300), |it| it.0),
                 attempts: max_attempts.unwrap_or(5),
             },
             None => Backoff::Schedule([1, 5, 30].map(Duration::from_secs).to_vec()),
@@ -112,18 +117,30 @@ impl<'a> Section<'a> {
         if backoff.schedule.is_some() {
             for (name, _) in exponential.into_iter().filter(|(_, given)| *given) {
                 let pointer = format!("{}/{name}", self.recovery_pointer("backoff", &key));
-                self.issue(pointer, format!("{name} stands beside schedule"), "give a schedule, or the exponential keys, not both");
+                self.issue(
+                    pointer,
+                    format!("{name} stands beside schedule"),
+                    "give a schedule, or the exponential keys, not both",
+                );
             }
             if max_attempts.is_some() {
                 let pointer = self.recovery_pointer("max_attempts", &|recovery: &config::Recovery| recovery.max_attempts);
-                self.issue(pointer, "max_attempts stands beside schedule".into(), "remove it: a schedule has as many attempts as delays");
+                self.issue(
+                    pointer,
+                    "max_attempts stands beside schedule".into(),
+                    "remove it: a schedule has as many attempts as delays",
+                );
             }
         }
         if let (Some(initial), Some(max)) = (backoff.initial_delay, backoff.max_delay)
             && initial > max
         {
             let pointer = format!("{}/initial_delay", self.recovery_pointer("backoff", &key));
-            self.issue(pointer, format!("initial_delay is {}, but max_delay is {}", shown(initial.0), shown(max.0)), "at most max_delay");
+            self.issue(
+                pointer,
+                format!("initial_delay is {}, but max_delay is {}", shown(initial.0), shown(max.0)),
+                "at most max_delay",
+            );
         }
     }
 

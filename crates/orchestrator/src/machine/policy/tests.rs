@@ -4,7 +4,8 @@ use super::*;
 
 fn compiled(yaml: &str) -> Result<Vec<Policy>, Vec<String>> {
     let file: File = serde_saphyr::from_str(yaml).expect("the file reads");
-    compile(&file, Purpose::Run).map_err(|issues| issues.into_iter().map(|issue| format!("{}: {}", issue.pointer, issue.message)).collect())
+    compile(&file, Purpose::Run)
+        .map_err(|issues| issues.into_iter().map(|issue| format!("{}: {}", issue.pointer, issue.message)).collect())
 }
 
 #[test]

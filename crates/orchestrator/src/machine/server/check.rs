@@ -41,10 +41,9 @@ impl Server {
         };
         let reading = verdict.reading.as_ref();
         let checks: BTreeMap<_, _> = reading.into_iter().flat_map(|reading| reading.checks.iter().cloned()).collect();
-        let failure = verdict.reason.map(|reason| Failure {
-            reason: reason.as_str().to_owned(),
-            message: verdict.message.clone().unwrap_or_default(),
-        });
+        let failure = verdict
+            .reason
+            .map(|reason| Failure { reason: reason.as_str().to_owned(), message: verdict.message.clone().unwrap_or_default() });
         let response_time_ms = milliseconds(took);
         self.say(turn, EventKind::HealthCheckCompleted { status, response_time_ms, checks, failure });
         if verdict.clock_skew {

@@ -25,10 +25,9 @@ impl Server {
         let confirming = self.state.successes > 0;
         match self.state.phase {
             Phase::Starting | Phase::Suspect | Phase::Recovering => self.policy.confirm_interval,
-            Phase::Healthy => self.policy.interval,
             Phase::Down | Phase::Stopped | Phase::Failed if confirming => self.policy.confirm_interval,
-            Phase::Down | Phase::Stopped => self.policy.interval,
             Phase::Failed => self.state.distance,
+            Phase::Healthy | Phase::Down | Phase::Stopped => self.policy.interval,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::http::{HeaderMap, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -79,14 +79,19 @@ fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
 }
 
 /// Turns away pages of other sites: their `Host` on a loopback bind, their `Origin` on whatever acts.
-pub(super) async fn guard(State(bound): State<SocketAddr>, request: Request, next: Next) -> Response {
-    let text = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
+pub(super) async fn guard(bound: SocketAddr, request: Request, next: Next) -> Response {
+    match foreign(bound, request.method(), request.headers()) {
+        Some(refused) => refused.into_response(),
+        None => next.run(request).await,
+    }
+}
+
+fn foreign(bound: SocketAddr, method: &Method, headers: &HeaderMap) -> Option<Refused> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
     let (host, origin) = (text(header::HOST), text(header::ORIGIN));
     if !host_allowed(host, bound) {
-        return Refused::foreign("Host", host.unwrap_or_default()).into_response();
+        return Some(Refused::foreign("Host", host.unwrap_or_default()));
     }
-    if request.method() != Method::GET && request.method() != Method::HEAD && !origin_allowed(origin, host) {
-        return Refused::foreign("Origin", origin.unwrap_or_default()).into_response();
-    }
-    next.run(request).await
+    let acts = method != Method::GET && method != Method::HEAD;
+    (acts && !origin_allowed(origin, host)).then(|| Refused::foreign("Origin", origin.unwrap_or_default()))
 }

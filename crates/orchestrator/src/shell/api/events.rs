@@ -55,7 +55,8 @@ pub(super) async fn events(
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
     let Query(range) = range.map_err(|error| Refused::bad_query(error.body_text()))?;
-    let streams = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|it| it.contains("text/event-stream"));
+    let streams =
+        headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|it| it.contains("text/event-stream"));
     if streams { stream(api, &range, &headers) } else { page(&api, &range).await }
 }
 
@@ -72,7 +73,9 @@ async fn page(api: &Api, range: &Range) -> Result<Response, Refused> {
 
 fn stream(api: Arc<Api>, range: &Range, headers: &HeaderMap) -> Result<Response, Refused> {
     let resumed = headers.get("last-event-id").and_then(|value| value.to_str().ok());
-    let resumed = resumed.map(|id| id.parse::<u64>().map_err(|_| Refused::bad_query("Last-Event-ID is no number".to_owned()))).transpose()?;
+    let resumed = resumed
+        .map(|id| id.parse::<u64>().map_err(|_| Refused::bad_query("Last-Event-ID is no number".to_owned())))
+        .transpose()?;
     let (snapshot, said) = api.published.follow();
     let since = resumed.or(range.since).unwrap_or(snapshot.seq);
     not_ahead(&api, since)?;
@@ -104,7 +107,8 @@ impl Api {
     async fn read(&self, since: u64, limit: usize) -> Result<(Vec<(u64, String)>, u64), Refused> {
         let log = Arc::clone(&self.log).lock_owned().await;
         let read = tokio::task::spawn_blocking(move || Ok((log.events(since, limit)?, log.oldest()?.unwrap_or(0))));
-        let read: Result<_, crate::shell::store::StoreError> = read.await.map_err(|error| Refused::log_unreadable(&error.to_string()))?;
+        let read: Result<_, crate::shell::store::StoreError> =
+            read.await.map_err(|error| Refused::log_unreadable(&error.to_string()))?;
         read.map_err(|error| Refused::log_unreadable(&error.to_string()))
     }
 }
@@ -132,7 +136,10 @@ impl Follower {
             // An unreadable log ends the stream: the client comes back with the last number that it has seen.
             let (lines, oldest) = self.api.read(self.since, MOST).await.map_err(|_| Gone)?;
             if oldest > self.since + 1 && self.since > 0 {
-                self.send(sse::Event::default().event("gap").data(json!({ "from": self.since + 1, "to": oldest - 1 }).to_string())).await?;
+                self.send(
+                    sse::Event::default().event("gap").data(json!({ "from": self.since + 1, "to": oldest - 1 }).to_string()),
+                )
+                .await?;
             }
             if lines.is_empty() {
                 break;

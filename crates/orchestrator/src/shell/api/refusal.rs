@@ -11,7 +11,10 @@ pub(super) struct Refused(Problem);
 
 impl Refused {
     pub(super) fn unknown_server(name: &str) -> Self {
-        Self(Problem::new(404, "unknown_server", "No such server").detail(format!("no server `{name}` is registered; GET /servers lists them")))
+        Self(
+            Problem::new(404, "unknown_server", "No such server")
+                .detail(format!("no server `{name}` is registered; GET /servers lists them")),
+        )
     }
 
     pub(super) fn unknown_route() -> Self {
@@ -19,7 +22,10 @@ impl Refused {
     }
 
     pub(super) fn busy(name: &str) -> Self {
-        Self(Problem::new(409, "action_running", "An action runs already").detail(format!("`{name}` is being restarted; wait until it has ended")))
+        Self(
+            Problem::new(409, "action_running", "An action runs already")
+                .detail(format!("`{name}` is being restarted; wait until it has ended")),
+        )
     }
 
     pub(super) fn not_restartable(name: &str) -> Self {
@@ -32,7 +38,8 @@ impl Refused {
     }
 
     pub(super) fn token_needed() -> Self {
-        let detail = "send `Authorization: Bearer TOKEN` with the operator token; it is in the file operator-token in the state directory";
+        let detail =
+            "send `Authorization: Bearer TOKEN` with the operator token; it is in the file operator-token in the state directory";
         Self(Problem::new(401, "operator_token_needed", "Whatever acts needs the operator token").detail(detail))
     }
 
@@ -45,7 +52,10 @@ impl Refused {
     }
 
     pub(super) fn ahead_of_log(since: u64, seq: u64) -> Self {
-        Self(Problem::new(400, "ahead_of_log", "Ahead of the log").detail(format!("since is {since}, but the last event is {seq}")))
+        Self(
+            Problem::new(400, "ahead_of_log", "Ahead of the log")
+                .detail(format!("since is {since}, but the last event is {seq}")),
+        )
     }
 
     pub(super) fn log_unreadable(cause: &str) -> Self {

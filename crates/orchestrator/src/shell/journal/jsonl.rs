@@ -159,7 +159,8 @@ mod tests {
     fn a_torn_line_is_cut_off_and_written_whole() {
         let directory = tempfile::tempdir().expect("a directory");
         let store = store(directory.path(), 3);
-        std::fs::write(directory.path().join("log.jsonl"), format!("{}\n{}\n{{\"epoch\":\"e\",\"se", line(1), line(2))).expect("written");
+        std::fs::write(directory.path().join("log.jsonl"), format!("{}\n{}\n{{\"epoch\":\"e\",\"se", line(1), line(2)))
+            .expect("written");
         assert_eq!(opened(directory.path(), &store), format!("{}\n{}\n{}\n", line(1), line(2), line(3)));
     }
 

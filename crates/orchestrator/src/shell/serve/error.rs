@@ -28,7 +28,9 @@ pub enum ServeError {
         source: std::io::Error,
     },
     /// Anybody could read.
-    #[error("{address} can be reached from other machines, and anybody there could read everything; listen on 127.0.0.1, or say --insecure")]
+    #[error(
+        "{address} can be reached from other machines, and anybody there could read everything; listen on 127.0.0.1, or say --insecure"
+    )]
     Exposed {
         /// Which one.
         address: SocketAddr,
@@ -51,8 +53,9 @@ pub enum ServeError {
     #[error("cannot start the journal's thread")]
     Thread(#[source] std::io::Error),
     /// The embedded gateway.
-    #[error("cannot start the gateway: {0}")]
-    Gateway(String),
+    #[cfg(feature = "gateway")]
+    #[error("the gateway cannot start")]
+    Gateway(#[from] gateway::BindError),
     /// A defect of ours.
     #[error("the journal has failed; the log may lack its last events")]
     JournalPanicked,

@@ -53,7 +53,9 @@ fn old_events_are_removed_and_numbers_go_on() {
     let mut store = Store::open(directory.path()).expect("opens");
     store.left("e", now()).expect("reads");
     for first in (1..=101_000).step_by(1000) {
-        store.commit(&Batch { events: (first..first + 1000).map(written).collect(), ..Batch::default() }, false).expect("commits");
+        store
+            .commit(&Batch { events: (first..first + 1000).map(written).collect(), ..Batch::default() }, false)
+            .expect("commits");
     }
     assert_eq!(store.reader().expect("a reader").oldest().expect("reads"), Some(1_000));
     assert_eq!(store.left("e", now()).expect("reads").seq, 101_000);
