@@ -11,7 +11,7 @@ const VERSION: &str = "0.20.2";
 
 /// Advisories are left out: they come over the network and change without us.
 pub(super) fn check() -> Outcome {
-    command::run(program(tool()?).args(["--workspace", "--all-features", "check", "licenses", "bans", "sources"]))
+    command::run(program(tool()?).args(["--workspace", "check", "--hide-inclusion-graph", "licenses", "bans", "sources"]))
 }
 
 fn tool() -> Outcome<PathBuf> {
