@@ -13,8 +13,8 @@ use super::rig::Rig;
 use crate::command;
 use crate::interrupt::Interrupt;
 use crate::outcome::{Context, Failure, Outcome};
-use crate::proc;
 use crate::registry::{Entry, Runtime};
+use crate::{proc, workspace};
 
 /// A few and many.
 const FLEETS: [usize; 2] = [5, 1000];
@@ -22,6 +22,8 @@ const COLUMNS: &[&str] = &["servers", "program", "CPU time", "resident", "CPU, t
 
 /// Both fleets.
 pub(super) fn measure(window: Duration, interrupt: &Interrupt) -> Outcome<Measurement> {
+    // In release like what it is compared with.
+    command::run(command::cargo().args(["build", "--release", "-p", "xtask"]))?;
     let address = answer::listen()?;
     let mut rows = Vec::new();
     for servers in FLEETS {
@@ -62,8 +64,7 @@ fn entries(servers: usize, address: SocketAddr) -> Vec<Entry> {
 }
 
 fn start_client(servers: usize, address: SocketAddr, window: Duration) -> Outcome<std::process::Child> {
-    let this = std::env::current_exe().context("find this program")?;
-    let mut client = command::program(this);
+    let mut client = command::program(workspace::binary("release", "xtask"));
     client.args(["pace", &address.to_string(), &servers.to_string(), &window.as_secs().to_string()]);
     client.stdout(Stdio::piped()).spawn().context("start the bare client")
 }

@@ -25,7 +25,7 @@ pub(super) enum Cell {
     Count(u64),
     /// In milliseconds.
     Time(Duration),
-    /// In bytes, shown in MiB.
+    /// In bytes, shown as MiB.
     Bytes(u64),
     /// How many times the baseline; `None` where the baseline is too small to be seen.
     Ratio(Option<f64>),
@@ -94,7 +94,7 @@ impl Measurement {
 
     fn json(&self) -> Value {
         let row = |row: &Vec<Cell>| -> Map<String, Value> {
-            self.columns.iter().zip(row).map(|(column, cell)| ((*column).to_owned(), cell.json())).collect()
+            self.columns.iter().zip(row).map(|(column, cell)| (format!("{column}{}", cell.unit()), cell.json())).collect()
         };
         json!({"title": self.title, "note": self.note, "rows": self.rows.iter().map(row).collect::<Vec<_>>()})
     }
@@ -117,7 +117,15 @@ impl Cell {
         }
     }
 
-    /// Times in milliseconds, sizes in bytes.
+    /// What the JSON key says of the number.
+    fn unit(&self) -> &'static str {
+        match self {
+            Self::Time(_) => " ms",
+            Self::Bytes(_) => " bytes",
+            Self::Text(_) | Self::Count(_) | Self::Ratio(_) => "",
+        }
+    }
+
     fn json(&self) -> Value {
         match self {
             Self::Text(text) => json!(text),
@@ -155,6 +163,6 @@ mod tests {
     fn a_table_has_a_head_and_the_same_figures_everywhere() {
         assert_eq!(measurement().plain(), "  what    p50  ratio\n  a     12 ms      -\n");
         assert_eq!(measurement().markdown(), "| what | p50 | ratio |\n| --- | --- | --- |\n| a | 12 ms | - |\n");
-        assert_eq!(measurement().json()["rows"][0]["p50"], 12);
+        assert_eq!(measurement().json()["rows"][0]["p50 ms"], 12);
     }
 }

@@ -23,6 +23,7 @@ pub(super) struct Rig<'a> {
     client: Client,
     api: String,
     log: Log,
+    servers: usize,
 }
 
 impl<'a> Rig<'a> {
@@ -37,7 +38,7 @@ impl<'a> Rig<'a> {
         let orchestrator = Orchestrator::start(&setup)?;
         let api = format!("http://{address}");
         let client = Client::new(Duration::from_secs(10));
-        let mut rig = Self { orchestrator, interrupt, client, log: Log::new(&api), api };
+        let mut rig = Self { orchestrator, interrupt, client, log: Log::new(&api), api, servers: servers.len() };
         rig.orchestrator.wait_until_ready(&[format!("{}/health", rig.api)], interrupt)?;
         rig.wait_until_up()?;
         Ok(rig)
@@ -53,8 +54,9 @@ impl<'a> Rig<'a> {
         let url = format!("{}/servers", self.api);
         self.wait("every server to be ok", |rig| {
             let snapshot = rig.client.json(&url).map_err(Failure::new)?;
-            let servers = snapshot["servers"].as_array();
-            Ok(servers.is_some_and(|servers| servers.iter().all(|view| view["status"] == "ok")).then_some(()))
+            let views = snapshot["servers"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let ok = views.iter().filter(|view| view["status"] == "ok").count();
+            Ok((ok == rig.servers).then_some(()))
         })
     }
 
@@ -63,7 +65,7 @@ impl<'a> Rig<'a> {
         self.log.read().map(drop).map_err(Failure::new)
     }
 
-    /// Waits for an event of one of these types, and for one more of the second list; both are given back.
+    /// Waits until a server has gone down and come back; both events.
     pub(super) fn wait_for_fall_and_rise(&mut self) -> Outcome<(Event, Event)> {
         let mut fall = None;
         self.wait("server_down and recovery_successful", |rig| {
