@@ -1,0 +1,86 @@
+//! `cargo xtask bench`: detection, recovery, idle cost and size, measured on real parts in release.
+//!
+//! Nothing is judged here. Every figure says what it was compared with and under which settings.
+
+use clap::ValueEnum;
+
+use crate::command;
+use crate::engine;
+use crate::interrupt::Interrupt;
+use crate::outcome::Outcome;
+
+mod answer;
+mod container;
+mod idle;
+mod kill;
+pub(crate) mod pace;
+mod report;
+mod rig;
+mod size;
+
+use report::{Measurement, Report};
+
+/// What to measure.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Print JSON instead of tables
+    #[arg(long)]
+    json: bool,
+    /// Measure only these
+    #[arg(long, value_delimiter = ',', value_name = "PARTS")]
+    only: Vec<Part>,
+    /// How often a server is killed
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=50))]
+    kills: u32,
+    /// For how long idle cost is measured
+    #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..))]
+    idle: u64,
+}
+
+/// A part that can be measured by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// `kill -9` of a process
+    Kill,
+    /// The same for a container
+    Docker,
+    /// CPU and memory while nothing happens
+    Idle,
+    /// The programs
+    Size,
+}
+
+/// The command.
+pub(crate) fn run(options: &Options) -> Outcome {
+    command::run(command::cargo().args(["build", "--release", "-p", "orchestrator", "-p", "gateway", "-p", "sample-server"]))?;
+    let interrupt = Interrupt::install()?;
+    let mut report = Report::of_this_machine();
+    for part in Part::value_variants().iter().copied().filter(|part| options.wants(*part)) {
+        eprintln!("xtask: measuring {part:?} ...");
+        match part.measure(options, &interrupt)? {
+            Some(measurement) => report.add(measurement),
+            None => report.leave_out(&format!("{part:?}: no container engine answers at {}", engine::SOCKET)),
+        }
+    }
+    println!("{}", if options.json { report.json() } else { report.text() });
+    Ok(())
+}
+
+impl Options {
+    fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+}
+
+impl Part {
+    /// `None`: this machine lacks what it takes.
+    fn measure(self, options: &Options, interrupt: &Interrupt) -> Outcome<Option<Measurement>> {
+        match self {
+            Self::Kill => kill::of_a_process(options.kills, interrupt).map(Some),
+            Self::Docker if engine::answers() => kill::of_a_container(options.kills, interrupt).map(Some),
+            Self::Docker => Ok(None),
+            Self::Idle => idle::measure(std::time::Duration::from_secs(options.idle), interrupt).map(Some),
+            Self::Size => size::measure().map(Some),
+        }
+    }
+}

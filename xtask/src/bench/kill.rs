@@ -1,0 +1,110 @@
+//! From the moment a server is killed to `server_down`, and to its recovery.
+//!
+//! The moment is read just before the blow, the rest from the events' timestamps: one clock, no polling in between.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustix::process::Signal;
+
+use super::container::Container;
+use super::report::{Cell, Measurement};
+use super::rig::{self, Rig};
+use crate::interrupt::Interrupt;
+use crate::outcome::{Context, Failure, Outcome};
+use crate::registry::{self, Entry, Runtime};
+use crate::{engine, proc};
+
+/// The defaults, with enough attempts for every kill: each counts, since none stays up for `reset_after`.
+const SETTINGS: &str = "\
+recovery:
+  backoff: { initial_delay: 1, multiplier: 1.0, max_delay: 1 }
+  max_attempts: 60
+  budget: { attempts: 100, window_seconds: 86400 }
+";
+const NOTE: &str = "Default settings (30 s between checks, 3 good answers 1 s apart end a recovery), 1 s before the action.";
+const COLUMNS: &[&str] = &["from the kill to", "n", "p50", "p90", "max"];
+
+/// A child process of the orchestrator, killed with `kill -9`.
+pub(super) fn of_a_process(times: u32, interrupt: &Interrupt) -> Outcome<Measurement> {
+    let address = registry::free_addresses(1)?[0].to_string();
+    let program = rig::sample_server();
+    let runtime = Runtime::Process { command: program.clone(), args: vec!["--listen".to_owned(), address.clone()] };
+    let entry = Entry { name: "victim".to_owned(), health_url: format!("http://{address}/health"), runtime };
+    measure("A killed process", &entry, times, interrupt, || {
+        let pids = proc::find(&program, &address);
+        let pid = pids.first().ok_or_else(|| Failure::new("the sample server does not run"))?;
+        let moment = Timestamp::now();
+        proc::signal(*pid, Signal::KILL);
+        Ok(moment)
+    })
+}
+
+/// A container, killed as `docker kill` does.
+pub(super) fn of_a_container(times: u32, interrupt: &Interrupt) -> Outcome<Measurement> {
+    let container = Container::start()?;
+    let runtime = Runtime::Docker { container: container.name().to_owned() };
+    let entry = Entry { name: "victim".to_owned(), health_url: format!("http://{}/health", container.address()), runtime };
+    let path = format!("/containers/{}/kill", container.name());
+    measure("A killed container", &entry, times, interrupt, || {
+        let moment = Timestamp::now();
+        let status = engine::request("POST", &path).context("kill the container")?;
+        if status < 300 { Ok(moment) } else { Err(Failure::new(format!("the engine answered {status} to the kill"))) }
+    })
+}
+
+/// `strike` kills and says when.
+fn measure(
+    title: &'static str,
+    victim: &Entry,
+    times: u32,
+    interrupt: &Interrupt,
+    strike: impl Fn() -> Outcome<Timestamp>,
+) -> Outcome<Measurement> {
+    let mut rig = Rig::start(SETTINGS, std::slice::from_ref(victim), interrupt)?;
+    let (mut falls, mut rises) = (Vec::new(), Vec::new());
+    for round in 1..=times {
+        rig.wait_until_up()?;
+        rig.leave_alone(Duration::from_millis(500))?;
+        rig.forget()?;
+        let moment = strike()?;
+        let (fall, rise) = rig.wait_for_fall_and_rise()?;
+        falls.push(since(moment, fall.at));
+        rises.push(since(moment, rise.at));
+        eprintln!("xtask: {round} of {times}");
+    }
+    rig.stop()?;
+    let rows = vec![row("server_down", falls), row("recovered", rises)];
+    Ok(Measurement { title, note: NOTE.to_owned(), columns: COLUMNS, rows })
+}
+
+fn row(what: &str, mut times: Vec<Duration>) -> Vec<Cell> {
+    times.sort();
+    let at = |percent| Cell::Time(percentile(&times, percent));
+    vec![Cell::Text(what.to_owned()), Cell::Count(times.len() as u64), at(50), at(90), at(100)]
+}
+
+/// The nearest rank: a value that was really measured.
+fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
+}
+
+/// Events have milliseconds, the moment has more: a difference below zero is rounding.
+fn since(moment: Timestamp, event: Timestamp) -> Duration {
+    Duration::try_from(event.duration_since(moment)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_values_that_were_measured() {
+        let times = (1..=20).map(Duration::from_millis).collect::<Vec<_>>();
+        assert_eq!(percentile(&times, 50), Duration::from_millis(10));
+        assert_eq!(percentile(&times, 90), Duration::from_millis(18));
+        assert_eq!(percentile(&times, 100), Duration::from_millis(20));
+        assert_eq!(percentile(&times[..1], 50), Duration::from_millis(1));
+    }
+}

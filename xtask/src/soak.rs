@@ -1,0 +1,90 @@
+//! `cargo xtask soak`: the demo for a long time, its servers broken at random moments in random ways.
+
+use std::time::{Duration, SystemTime};
+
+use crate::demo::breakage::{Break, How};
+use crate::demo::{self, NAMES, Plan};
+use crate::outcome::Outcome;
+
+/// Seconds between two breaks.
+const PAUSES: std::ops::Range<u64> = 4..25;
+/// No break so late that its recovery could not be seen.
+const QUIET_END: Duration = Duration::from_secs(60);
+
+/// For how long, and how to repeat it.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// For how long
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..))]
+    minutes: u64,
+    /// Repeat the breaks of an earlier run
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+/// The command.
+pub(crate) fn run(options: &Options) -> Outcome {
+    let seed = options.seed.unwrap_or_else(seed_of_this_moment);
+    let duration = Duration::from_secs(options.minutes * 60);
+    let breaks = breaks(seed, duration.saturating_sub(QUIET_END));
+    println!(
+        "soak: seed {seed}, {} breaks in {} minutes; again: cargo xtask soak --minutes {} --seed {seed}",
+        breaks.len(),
+        options.minutes,
+        options.minutes
+    );
+    demo::play(&Plan { duration: Some(duration), breaks, listen: None })
+}
+
+/// The same seed, the same breaks.
+fn breaks(seed: u64, until: Duration) -> Vec<Break> {
+    let mut random = SplitMix(seed);
+    let mut after = Duration::ZERO;
+    let next = std::iter::from_fn(|| {
+        after += Duration::from_secs(PAUSES.start + random.below(PAUSES.end - PAUSES.start));
+        let server = *random.one_of(&NAMES);
+        let how = *random.one_of(&How::ALL);
+        Some(Break { server, how, after })
+    });
+    next.take_while(|one| one.after < until).collect()
+}
+
+/// The generator of `java.util.SplittableRandom`: small, seeded, good enough for a choice of moments.
+struct SplitMix(u64);
+
+impl SplitMix {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.next() % limit
+    }
+
+    fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+        let index = self.below(choices.len() as u64);
+        &choices[usize::try_from(index).unwrap_or_default()]
+    }
+}
+
+fn seed_of_this_moment() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_gives_the_same_breaks_in_order_and_in_time() {
+        let until = Duration::from_secs(600);
+        let first = breaks(7, until);
+        assert_eq!(first, breaks(7, until));
+        assert_ne!(first, breaks(8, until));
+        assert!(first.len() > 20 && first.is_sorted_by_key(|one| one.after));
+        assert!(first.iter().all(|one| one.after < until));
+    }
+}
