@@ -28,6 +28,8 @@ pub struct Server {
     flight: Option<Flight>,
     /// Its place in the fleet, when checks are spread.
     place: Option<usize>,
+    /// No earlier run has known it.
+    first_seen: bool,
     /// The deadline that stands on the fleet's heap.
     pub(super) armed: Option<Mono>,
 }
@@ -58,11 +60,12 @@ impl Turn<'_> {
 impl Server {
     pub(super) fn new(policy: Policy, memory: Option<ServerMemory>, place: Option<usize>, now: Mono) -> Self {
         let first_check = now.after(pace::first_delay(place));
+        let first_seen = memory.is_none();
         let state = match memory {
             Some(memory) => taken_up(memory, &policy, first_check, now),
             None => born(&policy, first_check, now),
         };
-        Self { policy, state, flight: None, place, armed: None }
+        Self { policy, state, flight: None, place, first_seen, armed: None }
     }
 
     /// How it is checked and brought back.

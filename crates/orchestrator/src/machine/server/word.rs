@@ -132,17 +132,17 @@ impl Server {
         self.check_at_once(turn.now);
     }
 
-    /// Not running when first seen: stopped, unless it is to be started (section 3.2). Not running although it was
-    /// up when an earlier run last saw it: it died while nobody looked.
+    /// Not running when first seen: stopped, unless it is to be started (section 3.2). Not running although an earlier
+    /// run knew it as running: it died while nobody looked.
     fn not_running(&mut self, turn: &mut Turn<'_>) {
         match self.state.phase {
             Phase::Stopped => {}
-            Phase::Starting if self.policy.recovery.start_stopped && !self.state.was_up => {
+            Phase::Starting if self.first_seen && self.policy.recovery.start_stopped => {
                 self.go_down(turn, "not_running", turn.now);
                 self.plan(turn);
                 self.schedule(turn.now);
             }
-            Phase::Starting => self.stop(turn, "operator"),
+            Phase::Starting if self.first_seen => self.stop(turn, "operator"),
             _ => self.died(turn, Death::default()),
         }
     }

@@ -1,0 +1,102 @@
+//! What is wrong is said: what, where, and what to do. Nothing is changed.
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use crate::harness::{free_port, run, sample};
+
+fn in_directory(registry: &str, arguments: &[&str]) -> (i32, String, bool) {
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("registry.yaml"), registry).expect("written");
+    let all = [&["run", "registry.yaml", "--state-dir", "state", "--listen", "127.0.0.1:0"], arguments].concat();
+    let (code, text) = run(directory.path(), &all);
+    (code, text, started_something(directory.path()))
+}
+
+fn started_something(directory: &Path) -> bool {
+    directory.join("state/processes").exists() || directory.join("state/health-events.jsonl").exists()
+}
+
+fn refused(registry: &str, code: i32, words: &[&str]) {
+    let (found, text, started) = in_directory(registry, &[]);
+    assert_eq!(found, code, "{text}");
+    for word in words {
+        assert!(text.contains(word), "`{word}` is missing in:\n{text}");
+    }
+    assert!(!started, "something was started:\n{text}");
+}
+
+#[test]
+fn a_registry_that_is_not_there() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (code, text) = run(directory.path(), &["run", "nowhere.yaml"]);
+    assert_eq!(code, 78, "{text}");
+    assert!(text.contains("nowhere.yaml cannot be read: No such file or directory"), "{text}");
+}
+
+#[test]
+fn a_registry_that_is_not_yaml() {
+    refused("servers: [\n", 78, &["registry.yaml:", "error:"]);
+}
+
+#[test]
+fn every_mistake_is_shown_with_its_place() {
+    let registry = "servers:\n  - name: a\n    port: 1\n    health_check: {intervall_seconds: 3}\n  - name: a\n    health_url: ftp://x/\nrecovery: {strategy: restrat}\n";
+    refused(registry, 78, &["registry.yaml:4:20:", "intervall_seconds", "interval_seconds", "registry.yaml:7:", "restrat", "restart"]);
+}
+
+#[test]
+fn mistakes_of_meaning_are_shown_with_their_places_too() {
+    let registry = "servers:\n  - name: a\n    port: 1\n  - name: a\n    health_url: ftp://x/\n    depends_on: [b]\n";
+    refused(registry, 78, &["registry.yaml:4:11:", "taken", "registry.yaml:5:17:", "registry.yaml:6:18:", "`b`"]);
+}
+
+#[test]
+fn a_port_in_use() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let (code, text, started) = in_directory(&format!("servers:\n{}", sample("a", free_port())), &[&format!("--gateway={address}")]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains(&address) && text.contains("Address already in use"), "{text}");
+    assert!(!started, "{text}");
+}
+
+#[test]
+fn a_bind_that_others_can_reach() {
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("registry.yaml"), "servers: []").expect("written");
+    let (code, text) = run(directory.path(), &["run", "registry.yaml", "--state-dir", "state", "--listen", "0.0.0.0:0"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("--insecure"), "{text}");
+}
+
+#[test]
+fn a_state_directory_in_use() {
+    let orchestrator = crate::harness::Orchestrator::start_with("servers: []");
+    let state = orchestrator.state();
+    let directory = orchestrator.directory.path();
+    let arguments = ["run", "registry.yaml", "--state-dir", &state.to_string_lossy(), "--listen", "127.0.0.1:0"];
+    let (code, text) = run(directory, &arguments);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("in use by another orchestrator"), "{text}");
+}
+
+#[test]
+fn no_docker_socket() {
+    let registry = "engines: [{name: local, kind: docker, address: \"unix:///nowhere/docker.sock\"}]\nservers:\n  - name: a\n    port: 1\n    runtime: {kind: docker, container: a}\n";
+    refused(registry, 1, &["/nowhere/docker.sock", "registry.yaml:"]);
+}
+
+#[test]
+fn a_container_that_does_not_exist() {
+    let registry = "servers:\n  - name: a\n    port: 1\n    runtime: {kind: docker, container: mcp-health-test-no-such-container}\n";
+    refused(registry, 1, &["registry.yaml:4:", "mcp-health-test-no-such-container"]);
+}
+
+#[test]
+fn a_daemon_that_does_not_run() {
+    let url = format!("http://127.0.0.1:{}", free_port());
+    let (code, text) = run(Path::new("."), &["status", "--url", &url]);
+    assert_eq!(code, 69, "{text}");
+    assert!(text.contains("is it running?"), "{text}");
+}

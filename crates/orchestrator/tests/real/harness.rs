@@ -1,0 +1,234 @@
+//! Starts the built binaries and waits on what they say, never on time.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long anything may take before a test gives up. Generous: it is only met by what never happens.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Settings that make everything quick: checks every 0.3 s, three failures, two good answers, attempts after 0.2 s.
+pub(crate) const QUICK: &str = "
+health_check: {interval_seconds: 0.3, timeout_seconds: 0.5, confirm_interval_seconds: 0.1, start_period_seconds: 10, success_threshold: 2}
+recovery: {backoff: {schedule: [0.2, 0.4, 0.8]}, verify_timeout_seconds: 20}
+";
+
+/// A running orchestrator, with its gateway in the same process.
+pub(crate) struct Orchestrator {
+    pub(crate) directory: TempDir,
+    registry: String,
+    child: Child,
+    pub(crate) api: String,
+    pub(crate) gateway: String,
+}
+
+impl Orchestrator {
+    /// Starts one over `QUICK` and these servers, and waits until it serves.
+    pub(crate) fn start(servers: &str) -> Self {
+        Self::start_with(&format!("{QUICK}servers:\n{servers}"))
+    }
+
+    /// Starts one over a whole registry file.
+    pub(crate) fn start_with(registry: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        Self::start_in(directory, registry.to_owned())
+    }
+
+    fn start_in(directory: TempDir, registry: String) -> Self {
+        std::fs::write(directory.path().join("registry.yaml"), &registry).expect("the registry is written");
+        let mut command = orchestrator(&directory);
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the orchestrator starts");
+        let mut lines = lines_of(child.stderr.take().expect("piped"));
+        let serving = lines.find(|line| line.starts_with("serving: ") || line.starts_with("error"));
+        let serving = serving.expect("a line on stderr");
+        let (gateway, api) = serving.split_once(" , ").unwrap_or_else(|| panic!("it does not serve: {serving}"));
+        let address = |part: &str| part.rsplit(' ').next().expect("an address").trim_end_matches('/').to_owned();
+        let (api, gateway) = (address(api), address(gateway));
+        // Whatever else it says is shown when a test fails.
+        std::thread::spawn(move || lines.for_each(|line| eprintln!("orchestrator: {line}")));
+        Self { directory, registry, child, api, gateway }
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.directory.path().join("state")
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Value {
+        get(&format!("{}{path}", self.api))
+    }
+
+    /// The events from the first on, as they come.
+    pub(crate) fn events(&self) -> Events {
+        Events::follow(&format!("{}/events?since=0", self.api))
+    }
+
+    /// The pid of a child server, from the record that the orchestrator keeps.
+    pub(crate) fn pid_of(&self, server: &str) -> i32 {
+        let record = std::fs::read_to_string(self.state().join(format!("processes/{server}.json"))).expect("a record");
+        let record: Value = serde_json::from_str(&record).expect("JSON");
+        let pid = find_key(&record, "pid").and_then(Value::as_i64).unwrap_or_else(|| panic!("no pid in {record}"));
+        i32::try_from(pid).expect("a pid")
+    }
+
+    /// Killed with SIGKILL and started again in the same place.
+    pub(crate) fn crash_and_start_again(mut self) -> Self {
+        self.child.kill().expect("it is killed");
+        self.child.wait().expect("it has ended");
+        let directory = std::mem::replace(&mut self.directory, tempfile::tempdir().expect("a directory"));
+        let registry = self.registry.clone();
+        Self::start_in(directory, registry)
+    }
+
+    /// Stopped as an operator stops it.
+    pub(crate) fn stop(&mut self) -> std::process::ExitStatus {
+        signal(i32::try_from(self.child.id()).expect("a pid"), "TERM");
+        self.child.wait().expect("it has ended")
+    }
+}
+
+impl Drop for Orchestrator {
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            self.stop();
+        }
+    }
+}
+
+fn find_key<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+    let object = value.as_object()?;
+    object.get(key).or_else(|| object.values().find_map(|inner| find_key(inner, key)))
+}
+
+fn orchestrator(directory: &TempDir) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
+    command.current_dir(directory).args(["run", "registry.yaml", "--listen", "127.0.0.1:0", "--gateway=127.0.0.1:0"]);
+    command.args(["--state-dir", "state", "--name", "here"]).stdin(Stdio::null());
+    command
+}
+
+/// Runs the orchestrator's command line to its end.
+pub(crate) fn run(directory: &Path, arguments: &[&str]) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_orchestrator")).current_dir(directory).args(arguments).output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.code().expect("an exit code"), text)
+}
+
+/// A stream of events; each wait goes on where the last one ended.
+pub(crate) struct Events {
+    inbox: Receiver<Value>,
+    pub(crate) seen: Vec<Value>,
+}
+
+impl Events {
+    fn follow(url: &str) -> Self {
+        let response = ureq::get(url).header("accept", "text/event-stream").call().expect("a stream");
+        let reader = response.into_body().into_reader();
+        let (outbox, inbox) = channel();
+        std::thread::spawn(move || {
+            let data = lines_of(reader).filter_map(|line| serde_json::from_str(line.strip_prefix("data: ")?).ok());
+            for event in data {
+                if outbox.send(event).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { inbox, seen: Vec::new() }
+    }
+
+    /// The next event of this type about this server.
+    pub(crate) fn wait_for(&mut self, server: &str, event_type: &str) -> Value {
+        self.wait_until(&format!("{event_type} of {server}"), |event| {
+            event["server_name"] == server && event["event_type"] == event_type
+        })
+    }
+
+    /// The next event that fits.
+    pub(crate) fn wait_until(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(event) = self.inbox.recv_timeout(left) else {
+                panic!("no {what}; seen: {:#?}", self.seen.iter().filter(|event| event["event_type"] != "health_check_completed").collect::<Vec<_>>());
+            };
+            self.seen.push(event.clone());
+            if fits(&event) {
+                return event;
+            }
+        }
+    }
+
+    /// What has been seen of one server, without the checks.
+    pub(crate) fn types(&self, server: &str) -> Vec<&str> {
+        let of_server = self.seen.iter().filter(|event| event["server_name"] == server);
+        of_server.filter_map(|event| event["event_type"].as_str()).filter(|it| *it != "health_check_completed").collect()
+    }
+}
+
+/// Asks again and again until the answer fits.
+pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    while Instant::now() < deadline {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    panic!("never: {what}");
+}
+
+pub(crate) fn get(url: &str) -> Value {
+    ureq::get(url).call().unwrap_or_else(|error| panic!("GET {url}: {error}")).body_mut().read_json().expect("JSON")
+}
+
+pub(crate) fn signal(pid: i32, name: &str) {
+    let status = Command::new("kill").args([format!("-{name}"), pid.to_string()]).status().expect("kill runs");
+    assert!(status.success(), "kill -{name} {pid}");
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
+}
+
+pub(crate) fn answers(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
+
+/// A registry entry that runs the sample server on this port.
+pub(crate) fn sample(name: &str, port: u16) -> String {
+    format!(
+        "  - name: {name}\n    port: {port}\n    runtime: {{kind: process, command: {:?}, args: [--listen, \"127.0.0.1:{port}\", --name, {name}]}}\n",
+        sample_server()
+    )
+}
+
+/// The real MCP server of the examples, built once.
+pub(crate) fn sample_server() -> &'static Path {
+    static PATH: OnceLock<PathBuf> = OnceLock::new();
+    PATH.get_or_init(|| built("sample-server"))
+}
+
+/// A binary of this workspace beside the orchestrator's, built when it is missing or old.
+pub(crate) fn built(package: &str) -> PathBuf {
+    let profile = Path::new(env!("CARGO_BIN_EXE_orchestrator")).parent().expect("a folder");
+    let target = profile.parent().expect("a target directory");
+    let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
+    cargo.args(["build", "--quiet", "--package", package, "--target-dir"]).arg(target);
+    if profile.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo runs");
+    assert!(status.success(), "{package} does not build");
+    profile.join(package)
+}
+
+fn lines_of(reader: impl Read + Send + 'static) -> impl Iterator<Item = String> + Send {
+    BufReader::new(reader).lines().map_while(Result::ok)
+}

@@ -1,0 +1,128 @@
+//! Real rmcp servers as child processes.
+
+use std::net::TcpStream;
+
+use serde_json::Value;
+use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
+use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
+
+use crate::harness::{Orchestrator, PATIENCE, QUICK, answers, free_port, sample, signal};
+
+#[test]
+fn a_server_killed_with_sigkill_is_brought_back_and_a_browser_client_sees_it() {
+    let port = free_port();
+    let orchestrator = Orchestrator::start(&sample("calculator", port));
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+    let mut socket = follow_stream(&orchestrator.gateway);
+    let first_pid = orchestrator.pid_of("calculator");
+
+    signal(first_pid, "KILL");
+
+    let died = events.wait_for("calculator", "container_died");
+    assert_eq!(died["signal"], 9);
+    assert_eq!(events.wait_for("calculator", "server_down")["reason"], "container_died");
+    assert_eq!(events.wait_for("calculator", "recovery_started")["attempt"], 1);
+    assert_eq!(events.wait_for("calculator", "recovery_successful")["attempts"], 1);
+    assert_ne!(orchestrator.pid_of("calculator"), first_pid);
+    assert!(answers(port));
+    wait_for_status(&mut socket, "down");
+    wait_for_status(&mut socket, "ok");
+}
+
+#[test]
+fn a_server_that_hangs_is_found_by_timeouts_and_restarted() {
+    let port = free_port();
+    let orchestrator = Orchestrator::start(&sample("calculator", port));
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+
+    ureq::post(&format!("http://127.0.0.1:{port}/break/hang")).send_empty().expect("it is told to hang");
+
+    let failed = events.wait_until("a timeout", |event| event["failure"]["reason"] == "timeout");
+    assert_eq!(failed["event_type"], "health_check_completed");
+    assert_eq!(events.wait_for("calculator", "server_down")["reason"], "3_consecutive_failures");
+    events.wait_for("calculator", "recovery_successful");
+    let view = orchestrator.get("/servers/calculator");
+    assert_eq!((view["status"].as_str(), view["restarts"]["ours"].as_u64()), (Some("ok"), Some(1)));
+}
+
+#[test]
+fn a_server_that_never_comes_back_uses_up_its_schedule_and_wants_a_person() {
+    let registry = format!("{QUICK}servers:\n  - {{name: broken, port: {}, runtime: {{kind: process, command: /bin/false}}}}\n", free_port());
+    let orchestrator = Orchestrator::start_with(&registry);
+    let mut events = orchestrator.events();
+
+    let exhausted = events.wait_for("broken", "recovery_exhausted");
+
+    assert_eq!((exhausted["attempts"].as_u64(), exhausted["reason"].as_str()), (Some(3), Some("attempts")));
+    assert_eq!(exhausted["requires_manual"], true);
+    let attempts: Vec<_> = events.seen.iter().filter(|event| event["event_type"] == "recovery_started").collect();
+    assert_eq!(attempts.iter().map(|event| event["attempt"].as_u64().expect("a number")).collect::<Vec<_>>(), [1, 2, 3]);
+    let delays: Vec<_> = attempts.iter().map(|event| event["delay_ms"].as_u64().expect("a number")).collect();
+    assert_eq!(delays, [200, 400, 800]);
+    let view = orchestrator.get("/servers/broken");
+    assert_eq!((view["phase"].as_str(), view["requires_manual"].as_bool()), (Some("failed"), Some(true)));
+}
+
+#[test]
+fn an_operator_restarts_with_the_token_and_nobody_without_it() {
+    let orchestrator = Orchestrator::start(&sample("calculator", free_port()));
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+    let first_pid = orchestrator.pid_of("calculator");
+    let url = format!("{}/servers/calculator/restart", orchestrator.api);
+
+    let refused = ureq::post(&url).config().http_status_as_error(false).build().send_empty().expect("an answer");
+    assert_eq!(refused.status(), 401);
+    let wrong = ureq::post(&url).header("authorization", "Bearer wrong").config().http_status_as_error(false).build();
+    assert_eq!(wrong.send_empty().expect("an answer").status(), 401);
+    assert_eq!(orchestrator.pid_of("calculator"), first_pid);
+
+    let state = orchestrator.state();
+    let arguments = ["restart", "calculator", "--url", &orchestrator.api, "--state-dir", &state.to_string_lossy()];
+    let (code, text) = crate::harness::run(orchestrator.directory.path(), &arguments);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(events.wait_for("calculator", "action_requested")["action"], "restart");
+    events.wait_for("calculator", "recovery_successful");
+    assert_ne!(orchestrator.pid_of("calculator"), first_pid);
+    assert!(!events.types("calculator").contains(&"server_down"));
+}
+
+#[test]
+fn stopping_the_orchestrator_stops_its_children() {
+    let port = free_port();
+    let mut orchestrator = Orchestrator::start(&sample("calculator", port));
+    orchestrator.events().wait_for("calculator", "status_changed");
+
+    let status = orchestrator.stop();
+
+    assert!(status.success(), "{status}");
+    assert!(!answers(port));
+    let log = std::fs::read_to_string(orchestrator.state().join("health-events.jsonl")).expect("a log");
+    assert!(log.lines().last().is_some_and(|line| line.contains("monitor_stopped")), "{log}");
+}
+
+fn follow_stream(gateway: &str) -> WebSocket<MaybeTlsStream<TcpStream>> {
+    let url = format!("{}/health/stream", gateway.replacen("http", "ws", 1));
+    let (mut socket, _) = connect(url).expect("a WebSocket");
+    if let MaybeTlsStream::Plain(stream) = socket.get_mut() {
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    }
+    wait_for_status(&mut socket, "ok");
+    socket
+}
+
+fn wait_for_status(socket: &mut WebSocket<MaybeTlsStream<TcpStream>>, status: &str) {
+    loop {
+        let message = socket.read().unwrap_or_else(|error| panic!("no `{status}` on the stream: {error}"));
+        let Message::Text(text) = message else { continue };
+        let event: Value = serde_json::from_str(&text).expect("JSON");
+        for key in ["event_type", "server", "status", "timestamp", "cursor"] {
+            assert!(event.get(key).is_some(), "{key} is missing in {event}");
+        }
+        if event["status"] == status {
+            return;
+        }
+    }
+}
