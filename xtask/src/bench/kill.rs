@@ -22,7 +22,8 @@ recovery:
   max_attempts: 60
   budget: { attempts: 100, window_seconds: 86400 }
 ";
-const NOTE: &str = "Default settings (30 s between checks, 3 good answers 1 s apart end a recovery), 1 s before the action.";
+const NOTE: &str = "Default settings (30 s between checks, 3 good answers 1 s apart end a recovery), 1 s before the action. \
+    Event times are whole milliseconds.";
 const COLUMNS: &[&str] = &["from the kill to", "n", "p50", "p90", "max"];
 
 /// A child process of the orchestrator, killed with `kill -9`.
@@ -69,8 +70,8 @@ fn measure(
         rig.forget()?;
         let moment = strike()?;
         let (fall, rise) = rig.wait_for_fall_and_rise()?;
-        falls.push(since(moment, fall.at));
-        rises.push(since(moment, rise.at));
+        falls.push(since(moment, fall.at)?);
+        rises.push(since(moment, rise.at)?);
         eprintln!("xtask: {round} of {times}");
     }
     rig.stop()?;
@@ -90,14 +91,29 @@ fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
-/// Events have milliseconds, the moment has more: a difference below zero is rounding.
-fn since(moment: Timestamp, event: Timestamp) -> Duration {
-    Duration::try_from(event.duration_since(moment)).unwrap_or_default()
+/// Events have whole milliseconds, the moment has more: a little below zero is rounding, more is a wrong clock.
+fn since(moment: Timestamp, event: Timestamp) -> Outcome<Duration> {
+    let difference = event.duration_since(moment);
+    if difference.as_millis() < -1 {
+        return Err(Failure::new(format!(
+            "an event is {} ms older than its cause: the clocks disagree",
+            -difference.as_millis()
+        )));
+    }
+    Ok(Duration::try_from(difference).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_event_before_its_cause_is_a_failure_not_a_zero() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("a timestamp");
+        let moment = at("2026-01-02T03:04:05.0009Z");
+        assert_eq!(since(moment, at("2026-01-02T03:04:05Z")), Ok(Duration::ZERO));
+        assert!(since(moment, at("2026-01-02T03:04:04Z")).is_err());
+    }
 
     #[test]
     fn percentiles_are_values_that_were_measured() {

@@ -30,7 +30,6 @@ pub(super) fn provide() -> Outcome {
         return Ok(());
     }
     let names = names(&lacking);
-    eprintln!("xtask: missing: {names}");
     packages::install(&packages_of(&lacking))
         .map_err(|failure| Failure::new(format!("missing: {names}\n{}", failure.message())))?;
     let still = self::lacking();

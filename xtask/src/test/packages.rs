@@ -10,6 +10,7 @@ pub(super) fn install(packages: &[&str]) -> Outcome {
     let Some(rights) = Rights::found().filter(|_| is_debian()) else {
         return Err(Failure::new(format!("on Debian or Ubuntu, install it with:\n{}", by_hand(packages))));
     };
+    eprintln!("xtask: installing {}", packages.join(", "));
     command::run_with_retries(|| rights.apt(&["update"]))?;
     let words = ["install", "-y", "--no-install-recommends"].iter().chain(packages).copied().collect::<Vec<_>>();
     command::run_with_retries(|| rights.apt(&words))
