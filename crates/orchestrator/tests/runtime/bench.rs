@@ -103,7 +103,7 @@ impl Bench {
             server: ServerId(at),
             name: format!("server-{at}"),
             runtime: runtime.clone(),
-            stop_timeout: self.stop_timeout,
+            stop_timeout: Some(self.stop_timeout),
         });
         let setup = Setup {
             servers: supervised.collect(),
