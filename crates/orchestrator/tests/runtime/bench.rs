@@ -126,9 +126,14 @@ impl Drop for Bench {
         if self.owned.is_none() {
             return;
         }
-        for stat in self.living() {
-            send(stat.identity.pid, Signal::KILL);
-        }
+        // One that forks can be missed by a single look.
+        eventually("nobody is left", || {
+            let living = self.living();
+            for stat in &living {
+                send(stat.identity.pid, Signal::KILL);
+            }
+            living.is_empty()
+        });
     }
 }
 

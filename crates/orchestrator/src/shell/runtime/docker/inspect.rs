@@ -21,9 +21,10 @@ pub async fn look(client: &Docker, wanted: &str) -> Result<Option<Look>, Error> 
     }
 }
 
-/// The engine's own clock: what events are asked for from. Engines may be on other machines.
-pub async fn clock(client: &Docker) -> Result<String, Error> {
-    Ok(client.info().await?.system_time.unwrap_or_default())
+/// The engine's own clock, in nanoseconds since 1970: what events are asked for from. Engines may be on other machines.
+/// One that does not tell sends all events that it has kept.
+pub async fn clock(client: &Docker) -> Result<i64, Error> {
+    Ok(client.info().await?.system_time.and_then(|text| nanoseconds(&text)).unwrap_or_default())
 }
 
 /// Names of containers that somebody may have meant.

@@ -79,8 +79,8 @@ pub struct Listener {
     pub mouth: Mouth,
     /// From restarts.
     pub requests: mpsc::Receiver<Request>,
-    /// From when on events are asked for.
-    pub since: String,
+    /// From when on events are asked for, in nanoseconds since 1970 by the engine's clock.
+    pub since: i64,
     /// The last events, which may be sent again.
     pub recent: Recent,
 }
@@ -145,7 +145,8 @@ impl Listener {
     fn subscribe(&self, client: &Docker) -> Events {
         let filters = [("type", vec!["container"]), ("event", ACTIONS.to_vec())];
         let filters = filters.map(|(key, values)| (key.to_owned(), values.into_iter().map(str::to_owned).collect()));
-        let options = EventsOptions { since: Some(self.since.clone()), until: None, filters: Some(filters.into()) };
+        let since = format!("{}.{:09}", self.since / 1_000_000_000, self.since % 1_000_000_000);
+        let options = EventsOptions { since: Some(since), until: None, filters: Some(filters.into()) };
         client.events(Some(options)).boxed()
     }
 
@@ -189,7 +190,7 @@ impl Listener {
     async fn hear(&mut self, event: Option<Result<EventMessage, Error>>) -> Result<(), ListenError> {
         let message = event.ok_or(ListenError::Closed)??;
         let Some(happening) = Happening::read(message) else { return Ok(()) };
-        self.since = format!("{}.{:09}", happening.at / 1_000_000_000, happening.at % 1_000_000_000);
+        self.since = happening.at;
         if !self.recent.is_new(&happening) {
             return Ok(());
         }
