@@ -3,25 +3,33 @@
 //! The runtimes report what happens to the servers ([`Input::Reported`](crate::machine::Input)) and restart them when told to. They decide
 //! nothing, and touch nothing that is not registered.
 
+pub mod docker;
 pub mod process;
 pub mod reporter;
 
-use std::{collections::HashMap, error::Error, path::PathBuf, time::Duration};
+use std::{collections::HashMap, error::Error, path::PathBuf, sync::Arc, time::Duration};
 
 use health_spec::{
     config::Engine,
     registry::{Runtime, RuntimeKind},
 };
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot},
+    task::JoinHandle,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::reporter::Reports;
 use self::{
-    process::{Places, Process, ProcessError, child::Program},
+    docker::{
+        Ready,
+        restart::{Container, RestartError},
+    },
+    process::{Process, ProcessError, child::Program, places::Places},
     reporter::Mouth,
 };
-use crate::machine::ServerId;
+use crate::machine::{ServerId, input::EngineId};
 
 /// What there is to run.
 #[derive(Clone, Debug)]
@@ -45,8 +53,8 @@ pub struct Supervised {
     pub name: String,
     /// What runs it.
     pub runtime: Runtime,
-    /// How long it may take to end before it is killed.
-    pub stop_timeout: Duration,
+    /// How long it may take to end before it is killed. Default: 5 s for a process, 10 s for a container.
+    pub stop_timeout: Option<Duration>,
 }
 
 /// What cannot be run as configured: everything at once.
@@ -78,14 +86,26 @@ pub enum ActionError {
     /// A child process.
     #[error(transparent)]
     Process(#[from] ProcessError),
+    /// A container.
+    #[error(transparent)]
+    Docker(#[from] RestartError),
 }
 
 /// Everything that runs servers.
 #[derive(Debug)]
 pub struct Runtimes {
-    handles: HashMap<ServerId, mpsc::Sender<process::Restart>>,
+    handles: HashMap<ServerId, Handle>,
+    ours: TaskTracker,
     tasks: TaskTracker,
     cancel: CancellationToken,
+}
+
+/// How to restart a server.
+#[derive(Debug)]
+enum Handle {
+    Process(mpsc::Sender<process::Restart>),
+    /// The lock is held while a restart runs.
+    Container(Arc<Mutex<Container>>),
 }
 
 impl Runtimes {
@@ -103,32 +123,66 @@ impl Runtimes {
         let mouth = Mouth::new(reports, cancel.clone());
         let mut faults = Vec::new();
         let processes = processes(&setup, &mouth, &mut faults);
+        let engines = engines(&setup, &mouth, &mut faults).await;
         if !faults.is_empty() {
             return Err(StartError { faults });
         }
-        let mut runtimes = Self { handles: HashMap::new(), tasks: TaskTracker::new(), cancel };
+        let mut runtimes = Self { handles: HashMap::new(), ours: TaskTracker::new(), tasks: tasks.clone(), cancel };
         for (server, process) in processes {
-            let (restarts, requests) = mpsc::channel(1);
-            runtimes.handles.insert(server, restarts);
-            tasks.spawn(runtimes.tasks.track_future(process.supervise(requests)));
+            runtimes.supervise(server, process);
         }
-        runtimes.tasks.close();
+        for engine in engines {
+            runtimes.listen(engine);
+        }
         Ok(runtimes)
+    }
+
+    fn supervise(&mut self, server: ServerId, process: Process) {
+        let (restarts, requests) = mpsc::channel(1);
+        self.handles.insert(server, Handle::Process(restarts));
+        self.spawn(process.supervise(requests));
+    }
+
+    fn listen(&mut self, engine: Ready) {
+        let containers = engine.containers.into_iter();
+        self.handles.extend(containers.map(|(server, container)| (server, Handle::Container(Arc::new(Mutex::new(container))))));
+        self.spawn(engine.listener.run(engine.client));
     }
 
     /// Stops a server, gracefully and then by force, and starts it again; one restart at a time for a server.
     /// Returns when that has ended. Dropping the future does not stop it.
     pub async fn restart(&self, server: ServerId) -> Result<(), ActionError> {
-        let restarts = self.handles.get(&server).ok_or(ActionError::Unmanaged)?;
-        let (answer, ended) = oneshot::channel();
-        restarts.send(answer).await.map_err(|_| ActionError::ShuttingDown)?;
-        ended.await.map_err(|_| ActionError::ShuttingDown)?.map_err(ActionError::from)
+        match self.handles.get(&server).ok_or(ActionError::Unmanaged)? {
+            Handle::Process(restarts) => {
+                let (answer, ended) = oneshot::channel();
+                restarts.send(answer).await.map_err(|_| ActionError::ShuttingDown)?;
+                Ok(ended.await.map_err(|_| ActionError::ShuttingDown)??)
+            }
+            Handle::Container(container) => {
+                let container = Arc::clone(container).lock_owned().await;
+                let restarted = self.spawn(async move { container.clone().restart().await });
+                Ok(restarted.await.map_err(|_| ActionError::ShuttingDown)??)
+            }
+        }
     }
 
     /// Stops the child processes gracefully and leaves containers alone. Returns when all have ended.
     pub async fn shut_down(self) {
         self.cancel.cancel();
-        self.tasks.wait().await;
+        self.ours.close();
+        self.ours.wait().await;
+    }
+
+    /// The caller's tracker waits for it, and so does [`Self::shut_down`]. Everything ends on its own after `cancel`.
+    fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
+        self.tasks.spawn(self.ours.track_future(task))
+    }
+}
+
+impl Supervised {
+    /// Something is wrong at a key of its runtime.
+    fn fault(&self, key: &str, text: String) -> Fault {
+        Fault { pointer: format!("/servers/{}/runtime{key}", self.server.0), text }
     }
 }
 
@@ -151,12 +205,32 @@ fn processes(setup: &Setup, mouth: &Mouth, faults: &mut Vec<Fault>) -> Vec<(Serv
 }
 
 fn process(setup: &Setup, supervised: &Supervised, mouth: &Mouth) -> Result<Process, Fault> {
-    let at = |key: &str, text: String| Fault { pointer: format!("/servers/{}/runtime{key}", supervised.server.0), text };
-    let program = Program::of(&supervised.runtime, &setup.registry_directory)
-        .ok_or_else(|| at("", format!("server {}: `kind: process` needs a `command`", supervised.name)))?;
+    let needs = || supervised.fault("", format!("server {}: `kind: process` needs a `command`", supervised.name));
+    let program = Program::of(&supervised.runtime, &setup.registry_directory).ok_or_else(needs)?;
     let places = Places::of(&setup.state_directory, &supervised.name);
-    Process::new(program, supervised.stop_timeout, places, mouth.about(supervised.server))
-        .map_err(|error| at("", explain(&error)))
+    let patience = supervised.stop_timeout.unwrap_or(process::STOP_TIMEOUT);
+    Process::new(program, patience, places, mouth.about(supervised.server)).map_err(|error| supervised.fault("", explain(&error)))
+}
+
+/// Engines that run none of the servers are left alone.
+async fn engines(setup: &Setup, mouth: &Mouth, faults: &mut Vec<Fault>) -> Vec<Ready> {
+    let engines = if setup.engines.is_empty() { vec![docker::default_engine()] } else { setup.engines.clone() };
+    let mut servers: Vec<Vec<&Supervised>> = vec![Vec::new(); engines.len()];
+    for supervised in setup.servers.iter().filter(|supervised| supervised.runtime.kind == RuntimeKind::Docker) {
+        let wanted = supervised.runtime.engine.as_deref().unwrap_or(&engines[0].name);
+        match engines.iter().position(|engine| engine.name == wanted) {
+            Some(at) => servers[at].push(supervised),
+            None => faults.push(supervised.fault("/engine", format!("there is no engine \"{wanted}\" in `engines`"))),
+        }
+    }
+    let mut ready = Vec::new();
+    for (at, engine) in engines.iter().enumerate().filter(|(at, _)| !servers[*at].is_empty()) {
+        match docker::ready(EngineId(at), engine, &servers[at], mouth).await {
+            Ok(engine) => ready.push(engine),
+            Err(found) => faults.extend(found),
+        }
+    }
+    ready
 }
 
 /// An error and its causes in one line.

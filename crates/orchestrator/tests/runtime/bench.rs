@@ -103,7 +103,7 @@ impl Bench {
             server: ServerId(at),
             name: format!("server-{at}"),
             runtime: runtime.clone(),
-            stop_timeout: self.stop_timeout,
+            stop_timeout: Some(self.stop_timeout),
         });
         let setup = Setup {
             servers: supervised.collect(),
@@ -126,9 +126,14 @@ impl Drop for Bench {
         if self.owned.is_none() {
             return;
         }
-        for stat in self.living() {
-            send(stat.identity.pid, Signal::KILL);
-        }
+        // One that forks can be missed by a single look.
+        eventually("nobody is left", || {
+            let living = self.living();
+            for stat in &living {
+                send(stat.identity.pid, Signal::KILL);
+            }
+            living.is_empty()
+        });
     }
 }
 

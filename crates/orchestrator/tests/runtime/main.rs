@@ -1,5 +1,9 @@
 //! The runtimes against real child processes and a real Docker engine.
 #![cfg(feature = "shell")]
+#![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 
 mod bench;
+mod docker;
+mod harbour;
 mod process;
+mod strait;

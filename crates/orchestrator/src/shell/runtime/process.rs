@@ -26,14 +26,11 @@
 pub mod child;
 pub mod group;
 pub mod log;
+pub mod places;
 pub mod procfs;
 pub mod record;
 
-use std::{
-    future,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{future, time::Duration};
 
 use thiserror::Error;
 use tokio::{
@@ -45,6 +42,7 @@ use self::{
     child::{Child, Program},
     group::{GroupError, Members},
     log::Log,
+    places::Places,
     procfs::Identity,
     record::{Instance, Plan, Record, RecordError, RecordFile},
 };
@@ -53,6 +51,9 @@ use crate::machine::{Death, Word};
 
 /// Names a start of a server, in its environment.
 pub const INSTANCE_VARIABLE: &str = "MCP_HEALTH_INSTANCE";
+
+/// How long a process may take to end before it is killed.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How often a log's size is looked at.
 const LOG_LOOK: Duration = Duration::from_secs(10);
@@ -86,31 +87,8 @@ pub struct Process {
     first: Option<Record>,
 }
 
-/// Where a server's files are.
-#[derive(Clone, Debug)]
-pub struct Places {
-    record: PathBuf,
-    log: PathBuf,
-}
-
 /// A request to restart, and where to say how it went.
 pub type Restart = oneshot::Sender<Result<(), ProcessError>>;
-
-impl Places {
-    /// Below the state directory: `processes/NAME.json` and `logs/NAME.log`.
-    pub fn of(state_directory: &Path, name: &str) -> Self {
-        let name = file_name(name);
-        Self {
-            record: state_directory.join("processes").join(format!("{name}.json")),
-            log: state_directory.join("logs").join(format!("{name}.log")),
-        }
-    }
-
-    /// What the server writes to stdout and stderr; its older part is beside it, with `.1` added.
-    pub fn log(&self) -> &Path {
-        &self.log
-    }
-}
 
 impl Process {
     /// Reads what a former life left. Nothing is started yet.
@@ -284,46 +262,4 @@ async fn ended(child: Option<&Child>) -> Death {
 
 fn ended_as(instance: Instance, death: &Death) -> Record {
     Record::Ended { instance, exit_code: death.exit_code, signal: death.signal }
-}
-
-/// A name of at most 255 bytes, the limit of every file system here, without the suffix that follows.
-const LONGEST_NAME: usize = 200;
-
-/// A file name for a server: letters, digits, `-`, `_` and inner `.` stay, all else is percent-encoded.
-/// What would be too long ends in a hash.
-fn file_name(name: &str) -> String {
-    let mut safe = String::new();
-    for (at, byte) in name.bytes().enumerate() {
-        if byte.is_ascii_alphanumeric() || b"-_".contains(&byte) || (byte == b'.' && at > 0) {
-            safe.push(char::from(byte));
-        } else {
-            safe.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    if safe.len() > LONGEST_NAME {
-        safe.truncate(LONGEST_NAME - 17);
-        safe.push_str(&format!("%{:016x}", fnv1a(name)));
-    }
-    safe
-}
-
-/// FNV-1a, 64 bits: the same in every version of the program.
-fn fnv1a(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn file_names_are_safe_and_distinct() {
-        assert_eq!(file_name("mcp-server_1.0"), "mcp-server_1.0");
-        assert_eq!(file_name("../etc"), "%2E.%2Fetc");
-        assert_eq!(file_name("a b%"), "a%20b%25");
-        assert_eq!(file_name("."), "%2E");
-        let (long, longer) = (file_name(&"x".repeat(300)), file_name(&"x".repeat(301)));
-        assert!(long.len() <= LONGEST_NAME && longer.len() <= LONGEST_NAME);
-        assert_ne!(long, longer);
-    }
 }

@@ -1,0 +1,98 @@
+//! One restart of a container, with the events that belong to it.
+//!
+//! It does not decide what is ours: the listener's ledger does.
+
+use std::time::Duration;
+
+use bollard::{Docker, errors::Error, query_parameters::RestartContainerOptions};
+use thiserror::Error;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
+};
+
+use super::{
+    inspect,
+    ledger::{Action, Stage},
+    listener::Request,
+};
+use crate::machine::ServerId;
+
+/// How long the events of a restart are waited for after the engine has answered.
+const EVENTS_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A restart erred.
+#[derive(Debug, Error)]
+pub enum RestartError {
+    /// The engine is out of reach.
+    #[error("{0}")]
+    EngineLost(String),
+    /// The engine refused, or failed.
+    #[error("the engine did not restart the container")]
+    Refused(#[source] Error),
+    /// The listener has ended.
+    #[error("the orchestrator is shutting down")]
+    ShuttingDown,
+}
+
+/// A container, and how to restart it.
+#[derive(Clone, Debug)]
+pub struct Container {
+    /// Whose it is.
+    pub server: ServerId,
+    /// Its name or id.
+    pub wanted: String,
+    /// How long it may take to end before it is killed.
+    pub patience: Duration,
+    /// The listener of its engine.
+    pub requests: mpsc::Sender<Request>,
+    /// How far the restart is, as the listener sees it.
+    pub progress: watch::Receiver<Option<Action>>,
+}
+
+impl Container {
+    /// Restarts it. When this returns, everything that the restart made the engine say is in the inbox. A paused
+    /// container needs nothing more: the engine wakes it to stop it.
+    pub async fn restart(mut self) -> Result<(), RestartError> {
+        let client = self.begin().await?;
+        let options = RestartContainerOptions { t: Some(whole_seconds(self.patience)), signal: None };
+        let outcome = client.restart_container(&self.wanted, Some(options)).await;
+        match &outcome {
+            Ok(()) => self.wait_until(Stage::Restarted).await,
+            Err(_) if self.is_down(&client).await => self.wait_until(Stage::Stopped).await,
+            Err(_) => {}
+        }
+        // After a refusal no event of it can come; after silence the engine may still do it.
+        self.end(matches!(outcome, Err(Error::DockerResponseServerError { .. }))).await;
+        outcome.map_err(RestartError::Refused)
+    }
+
+    async fn begin(&self) -> Result<Docker, RestartError> {
+        let (answer, begun) = oneshot::channel();
+        self.requests.send(Request::Begin(self.server, answer)).await.map_err(|_| RestartError::ShuttingDown)?;
+        begun.await.map_err(|_| RestartError::ShuttingDown)?.map_err(RestartError::EngineLost)
+    }
+
+    async fn end(&self, complete: bool) {
+        let (answer, ended) = oneshot::channel();
+        if self.requests.send(Request::End(self.server, complete, answer)).await.is_ok() {
+            // An error can only say that the listener has ended.
+            let _ = ended.await;
+        }
+    }
+
+    async fn is_down(&self, client: &Docker) -> bool {
+        matches!(inspect::look(client, &self.wanted).await, Ok(Some(look)) if !look.running)
+    }
+
+    /// What does not come in time is recognised when it comes.
+    async fn wait_until(&mut self, stage: Stage) {
+        let reached = self.progress.wait_for(|action| action.is_some_and(|action| action.stage >= stage));
+        let _ = timeout(EVENTS_PATIENCE, reached).await;
+    }
+}
+
+/// The engine counts in whole seconds; 0 would mean to kill at once.
+fn whole_seconds(patience: Duration) -> i32 {
+    i32::try_from(patience.as_secs() + u64::from(patience.subsec_nanos() > 0)).unwrap_or(i32::MAX)
+}

@@ -1,0 +1,212 @@
+//! Containers: what the engine says, our own restarts, and an engine that goes away.
+
+use bollard::models::HostConfig;
+use orchestrator::machine::{Death, Input, ServerId, Word, input::EngineId};
+
+use crate::{
+    bench::{Bench, Life},
+    harbour::Harbour,
+    strait::Strait,
+};
+
+/// A container that runs, and a life that has seen it.
+fn begin() -> (Harbour, Bench, Life) {
+    let (harbour, bench) = (Harbour::new(), Bench::new());
+    let mut life = bench.start(&[harbour.run("a")]);
+    assert_eq!(life.next_word(), Word::Running);
+    (harbour, bench, life)
+}
+
+/// The same, on a connection that can be closed.
+fn begin_on_strait() -> (Harbour, Bench, Life, Strait) {
+    let (harbour, mut bench) = (Harbour::new(), Bench::new());
+    let strait = Strait::open_at(&bench.path().join("engine.sock"));
+    bench.engines = vec![strait.engine()];
+    let mut life = bench.start(&[harbour.run("a")]);
+    assert_eq!(life.next_word(), Word::Running);
+    (harbour, bench, life, strait)
+}
+
+fn died(exit_code: i64) -> Word {
+    Word::Died(Death { exit_code: Some(exit_code), ..Death::default() })
+}
+
+fn said(words: &[Word]) -> Vec<Input> {
+    words.iter().map(|word| Input::Reported(ServerId(0), word.clone())).collect()
+}
+
+fn next_words(life: &mut Life, count: usize) -> Vec<Word> {
+    (0..count).map(|_| life.next_word()).collect()
+}
+
+#[test]
+fn a_kill_is_told_with_the_death() {
+    let (harbour, _bench, mut life) = begin();
+    harbour.kill("a");
+    assert_eq!(next_words(&mut life, 2), [Word::Killed, died(137)]);
+}
+
+#[test]
+fn a_stop_is_told_and_so_is_a_start() {
+    let (harbour, _bench, mut life) = begin();
+    harbour.stop("a");
+    assert_eq!(next_words(&mut life, 3), [Word::Killed, died(137), Word::Stopped]);
+    harbour.start("a");
+    assert_eq!(life.next_word(), Word::Started);
+}
+
+#[test]
+fn one_that_does_not_run_is_told_and_its_exit_code_later() {
+    let (harbour, bench) = (Harbour::new(), Bench::new());
+    let mut life = bench.start(&[harbour.create("a", "exit=3", HostConfig::default())]);
+    assert_eq!(life.next_word(), Word::NotRunning);
+    harbour.start("a");
+    assert_eq!(next_words(&mut life, 2), [Word::Started, died(3)]);
+}
+
+#[test]
+fn memory_is_named_as_the_cause() {
+    let (harbour, bench) = (Harbour::new(), Bench::new());
+    let mounts = Some(Harbour::mount(bench.path(), "/gate"));
+    let limit = HostConfig { memory: Some(16 << 20), memory_swap: Some(16 << 20), mounts, ..HostConfig::default() };
+    let mut life = bench.start(&[harbour.create("a", "eat", limit)]);
+    assert_eq!(life.next_word(), Word::NotRunning);
+    harbour.start("a");
+    assert_eq!(life.next_word(), Word::Started);
+    // Not before: the engine watches a container's memory only from its start on.
+    std::fs::write(bench.path().join("open"), "").unwrap();
+    let death = Death { exit_code: Some(137), oom_killed: true, ..Death::default() };
+    assert_eq!(life.next_word(), Word::Died(death));
+}
+
+#[test]
+fn a_removed_and_recreated_container_is_followed_by_its_name() {
+    let (harbour, _bench, mut life) = begin();
+    harbour.remove("a");
+    assert_eq!(next_words(&mut life, 3), [Word::Killed, died(137), Word::Stopped]);
+    harbour.run("a");
+    assert_eq!(life.next_word(), Word::Started);
+    life.restart().unwrap();
+    assert_eq!(life.pending(), said(&[died(137)]));
+}
+
+#[test]
+fn containers_that_are_not_registered_are_nobodys_business() {
+    let (harbour, _bench, mut life) = begin();
+    harbour.run("b");
+    harbour.kill("b");
+    harbour.remove("b");
+    harbour.kill("a");
+    assert_eq!(next_words(&mut life, 2), [Word::Killed, died(137)]);
+}
+
+#[test]
+fn our_own_restart_is_told_as_a_death_before_it_returns() {
+    let (harbour, _bench, mut life) = begin();
+    for _ in 0..5 {
+        life.restart().unwrap();
+        assert_eq!(life.pending(), said(&[died(137)]));
+    }
+    harbour.kill("a");
+    assert_eq!(next_words(&mut life, 2), [Word::Killed, died(137)]);
+    life.restart().unwrap();
+    assert_eq!(life.pending(), []);
+    assert!(harbour.is_running("a"));
+}
+
+#[test]
+fn a_paused_container_is_restarted() {
+    let (harbour, _bench, mut life) = begin();
+    harbour.pause("a");
+    life.restart().unwrap();
+    assert_eq!(life.pending(), said(&[died(137)]));
+    assert!(harbour.is_running("a"));
+}
+
+#[test]
+fn a_restart_that_fails_says_why_and_its_stop_is_not_somebody_elses() {
+    let (harbour, bench) = (Harbour::new(), Bench::new());
+    let mounted = bench.path().join("mounted");
+    std::fs::create_dir(&mounted).unwrap();
+    let config = HostConfig { mounts: Some(Harbour::mount(&mounted, "/mounted")), ..HostConfig::default() };
+    let server = harbour.create("a", "stay", config);
+    harbour.start("a");
+    let mut life = bench.start(&[server]);
+    assert_eq!(life.next_word(), Word::Running);
+    std::fs::remove_dir(&mounted).unwrap();
+    let error = life.restart().unwrap_err().cause();
+    assert!(error.contains("no such file"), "{error}");
+    assert_eq!(life.pending(), said(&[died(137)]));
+    std::fs::create_dir(&mounted).unwrap();
+    harbour.start("a");
+    assert_eq!(life.next_word(), Word::Started);
+}
+
+#[test]
+fn a_shutdown_leaves_containers_alone() {
+    let (harbour, _bench, life) = begin();
+    life.shut_down();
+    assert!(harbour.is_running("a"));
+}
+
+#[test]
+fn an_unknown_container_is_an_error_with_names_that_were_meant() {
+    let (harbour, bench) = (Harbour::new(), Bench::new());
+    harbour.run("server");
+    let error = bench.try_start(&[harbour.server("servre"), harbour.server("server")]).err().unwrap();
+    assert_eq!(error.faults.len(), 1);
+    assert_eq!(error.faults[0].pointer, "/servers/0/runtime/container");
+    let text = &error.faults[0].text;
+    assert!(text.contains("has no container") && text.contains(&format!("\"{}\"", harbour.name("server"))), "{text}");
+}
+
+#[test]
+fn an_engine_that_is_not_there_is_an_error() {
+    let mut bench = Bench::new();
+    let mut strait = Strait::open_at(&bench.path().join("engine.sock"));
+    bench.engines = vec![strait.engine()];
+    strait.close();
+    let mut server = crate::bench::runtime(health_spec::registry::RuntimeKind::Docker);
+    server.container = Some("a".to_owned());
+    let error = bench.try_start(&[server.clone(), bench.shell("exit 0")]).err().unwrap();
+    assert_eq!(error.faults[0].pointer, "/engines/0/address");
+    assert!(error.to_string().starts_with("no Docker engine at unix:///"), "{error}");
+    assert!(error.to_string().contains("is it running?"), "{error}");
+    server.engine = Some("other".to_owned());
+    let error = bench.try_start(&[server]).err().unwrap();
+    assert_eq!(error.faults[0].pointer, "/servers/0/runtime/engine");
+}
+
+#[test]
+fn what_happens_while_the_engine_is_out_of_reach_is_told_before_it_is_back() {
+    let (harbour, _bench, mut life, mut strait) = begin_on_strait();
+    for _ in 0..3 {
+        strait.close();
+        assert!(matches!(life.next(), Input::EngineLost(EngineId(0), _)));
+        assert!(life.restart().unwrap_err().cause().contains("Docker engine"));
+        harbour.kill("a");
+        strait.open();
+        let mut told = Vec::new();
+        while told.last() != Some(&Input::EngineBack(EngineId(0))) {
+            told.push(life.next());
+        }
+        assert!(told.contains(&Input::Reported(ServerId(0), died(137))), "{told:?}");
+        let deaths = told.iter().filter(|input| matches!(input, Input::Reported(_, Word::Died(_)))).count();
+        assert_eq!(deaths, 1, "{told:?}");
+        life.restart().unwrap();
+        let pending = life.pending();
+        assert!(!pending.iter().any(|input| matches!(input, Input::Reported(_, Word::Died(_)))), "{pending:?}");
+    }
+}
+
+#[test]
+fn one_that_still_runs_is_told_when_the_engine_is_back() {
+    let (harbour, _bench, mut life, mut strait) = begin_on_strait();
+    strait.close();
+    assert!(matches!(life.next(), Input::EngineLost(EngineId(0), _)));
+    strait.open();
+    assert_eq!(life.next_word(), Word::Running);
+    assert_eq!(life.next(), Input::EngineBack(EngineId(0)));
+    harbour.kill("a");
+    assert_eq!(next_words(&mut life, 2), [Word::Killed, died(137)]);
+}
