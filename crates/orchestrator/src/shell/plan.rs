@@ -1,7 +1,6 @@
 //! From a checked file to what is run: policies, targets and runtimes, or every problem with its place.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use health_spec::config::{Engine, Mode};
 use health_spec::registry::{RuntimeKind, ServerEntry};
@@ -12,9 +11,6 @@ use super::probe::HttpTarget;
 use super::runtime::Supervised;
 use crate::machine::ServerId;
 use crate::machine::policy::{Issue, Policy, Purpose, compile, engines};
-
-/// How long a server may take to end before it is killed.
-const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Everything that a configuration asks for.
 #[derive(Clone, Debug)]
@@ -111,7 +107,7 @@ fn health_url(entry: &ServerEntry) -> Option<(&'static str, String)> {
 fn supervised(entries: &[ServerEntry]) -> Vec<Supervised> {
     let one = |(index, entry): (usize, &ServerEntry)| {
         let runtime = entry.runtime.clone().filter(|runtime| runtime.kind != RuntimeKind::None)?;
-        Some(Supervised { server: ServerId(index), name: entry.name.clone(), runtime, stop_timeout: STOP_TIMEOUT })
+        Some(Supervised { server: ServerId(index), name: entry.name.clone(), runtime, stop_timeout: None })
     };
     entries.iter().enumerate().filter_map(one).collect()
 }

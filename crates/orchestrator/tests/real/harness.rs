@@ -113,11 +113,19 @@ fn orchestrator(directory: &TempDir) -> Command {
     command
 }
 
-/// Runs the orchestrator's command line to its end.
+/// Runs the orchestrator's command line to its end: its exit code, and what it printed.
 pub(crate) fn run(directory: &Path, arguments: &[&str]) -> (i32, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_orchestrator")).current_dir(directory).args(arguments).output().expect("it runs");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    (output.status.code().expect("an exit code"), text)
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
+    command.current_dir(directory).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("it runs");
+    let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+    let (outbox, inbox) = channel();
+    std::thread::spawn(move || outbox.send(lines_of(stdout).chain(lines_of(stderr)).collect::<Vec<_>>().join("\n")));
+    let Ok(text) = inbox.recv_timeout(PATIENCE) else {
+        child.kill().expect("it is killed");
+        panic!("it does not end: {arguments:?}");
+    };
+    (child.wait().expect("it has ended").code().expect("an exit code"), text)
 }
 
 /// A stream of events; each wait goes on where the last one ended.
