@@ -7,6 +7,9 @@ import { BY_URGENCY, element, pill, refreshTimes, shownStatus, time, words } fro
 /** @typedef {import("./types.js").StreamMessage} StreamMessage */
 /** @typedef {{id: string, server: ServerView, drawn: string, search: string, row: HTMLElement}} Entry */
 
+/** `a-2` before `a-10`. */
+const byName = new Intl.Collator(undefined, { numeric: true });
+
 export class Table {
   /** @type {Map<string, Entry>} */ #entries = new Map();
   /** Rows on the screen: only their times are kept up to date. @type {Set<Element>} */ #visible = new Set();
@@ -74,7 +77,7 @@ export class Table {
     let entry = this.#entries.get(id);
     if (entry?.drawn === drawn) return;
     if (!entry) {
-      entry = { id, server, drawn, search: "", row: element("tr", { "data-server": id }) };
+      entry = { id, server, drawn, search: "", row: element("tr", { "data-server": id, role: "row" }) };
       this.#entries.set(id, entry);
       this.#observer.observe(entry.row);
     }
@@ -95,7 +98,7 @@ export class Table {
   /** What is urgent comes first; rows that are in their place are left alone. */
   #arrange() {
     const ordered = [...this.#entries.values()].sort(
-      (a, b) => urgency(a) - urgency(b) || a.id.localeCompare(b.id, undefined, { numeric: true }),
+      (a, b) => urgency(a) - urgency(b) || byName.compare(a.id, b.id),
     );
     let at = this.rows.firstElementChild;
     for (const { row } of ordered) {
@@ -158,14 +161,19 @@ function draw({ id, server, row }) {
   row.dataset.status = status;
   row.dataset.stale = String(server.stale);
   row.replaceChildren(
-    element("th", { scope: "row" }, element("span", { class: "name" }, id), second(server.group)),
-    element("td", {}, pill(status), server.stale ? element("span", { class: "tag" }, "stale") : null),
-    element("td", { class: "phase" }, server.phase, second(reason(server))),
-    element("td", { class: "number" }, time(server.since, "for")),
-    element("td", { class: "check" }, ...check(server)),
-    element("td", { class: "number" }, ...restarts(server)),
-    element("td", { class: "recovery" }, ...recovery(server)),
+    element("th", { scope: "row", role: "rowheader" }, element("span", { class: "name" }, id), second(server.group)),
+    cell("", pill(status), server.stale ? element("span", { class: "tag" }, "stale") : null),
+    cell("phase", server.phase, second(reason(server))),
+    cell("number", time(server.since, "for")),
+    cell("check", ...check(server)),
+    cell("number", ...restarts(server)),
+    cell("recovery", ...recovery(server)),
   );
+}
+
+/** @param {string} name @param {...(Node | string | null)} children */
+function cell(name, ...children) {
+  return element("td", { class: name, role: "cell" }, ...children);
 }
 
 /** @param {string | null} text */

@@ -108,6 +108,17 @@ impl Socket {
         shorts
     }
 
+    /// As [`Self::next_short`], for the next event. A `current` is as new as can be when it is written, so whether one
+    /// passes a filter depends on the moment.
+    pub(crate) async fn next_event(&mut self) -> String {
+        loop {
+            let message = self.next().await;
+            if message["event_type"] != "current" {
+                return short(&message);
+            }
+        }
+    }
+
     pub(crate) async fn closed(&mut self) -> Option<CloseFrame> {
         match self.message().await {
             Message::Close(frame) => frame,
