@@ -48,8 +48,8 @@ pub(crate) fn main() -> ExitCode {
 }
 
 /// Says what went wrong, once, with its causes.
-fn fail(error: &dyn Error, code: u8) -> ExitCode {
-    let causes = std::iter::successors(Some(error), |error| error.source());
+fn fail(error: &(dyn Error + 'static), code: u8) -> ExitCode {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
     let chain: Vec<String> = causes.map(ToString::to_string).collect();
     eprintln!("error: {}", chain.join(": "));
     ExitCode::from(code)

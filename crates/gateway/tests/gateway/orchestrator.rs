@@ -1,5 +1,6 @@
 //! A fake orchestrator: an axum router that speaks the protocol of the HTTP carrier, told by the test what to say.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
@@ -128,10 +129,12 @@ impl Log {
         let mut from = since;
         if kept.oldest > since + 1 {
             from = kept.oldest - 1;
-            text += &format!("event: gap\ndata: {}\n\n", json!({"from": since + 1, "to": from}));
+            let gap = json!({"from": since + 1, "to": from});
+            write!(text, "event: gap\ndata: {gap}\n\n").expect("memory");
         }
         for (event, view) in kept.events.iter().skip(usize::try_from(from).expect("small")) {
-            text += &format!("id: {}\ndata: {event}\n\nevent: view\ndata: {}\n\n", event["seq"], json!(view));
+            let (seq, view) = (&event["seq"], json!(view));
+            write!(text, "id: {seq}\ndata: {event}\n\nevent: view\ndata: {view}\n\n").expect("memory");
         }
         (text, kept.events.len() as u64)
     }
