@@ -66,6 +66,8 @@ async fn its_own_health_tells_of_missing_orchestrators() {
     ecosystem_until(running.address, |seen| seen["sources"][0]["status"] == "connected").await;
     let health = get(running.address, "/health").await;
     assert_eq!((health.status.as_u16(), &health.json()["status"]), (200, &"ok".into()));
+    let root = get_with(running.address, "/", &[("accept", "application/health+json")]).await;
+    assert_eq!((root.header("content-type"), root.header("cache-control")), ("application/health+json", "no-store"));
     assert_eq!(gateway::healthcheck(&format!("http://{}", running.address)).await.expect("reached"), health_spec::Status::Ok);
 }
 
