@@ -106,3 +106,24 @@ async fn a_gateway_starts_before_its_orchestrator() {
     fake.come_back().await;
     ecosystem_until(running.address, |seen| seen["status"] == "ok").await;
 }
+
+#[tokio::test]
+async fn a_cursor_stays_good_across_a_restart_of_the_gateway() {
+    let fake = Orchestrator::start(&["a"]).await;
+    let running = following(&fake).await;
+    let mut socket = Socket::open(running.address, "").await;
+    assert_eq!(socket.next_short(1).await, ["current ok"]);
+    fake.say("a", Observed::Down);
+    let cursor = socket.next().await["cursor"].as_str().expect("a cursor").to_owned();
+    drop((socket, running));
+    for status in [Observed::Ok, Observed::Degraded] {
+        fake.say("a", status);
+    }
+    let running = start(vec![Source::Http(fake.url())]).await;
+    let mut socket = Socket::open(running.address, &format!("?since={cursor}")).await;
+    assert_eq!([socket.next_event().await, socket.next_event().await], ["2 ok", "3 degraded"]);
+    fake.say("a", Observed::Ok);
+    assert_eq!(socket.next_event().await, "4 ok");
+    let seen = ecosystem_until(running.address, |seen| seen["sources"][0]["seq"] == 4).await;
+    assert_eq!(seen["details"][0]["status"], "ok");
+}
