@@ -48,14 +48,10 @@ pub(crate) fn main() -> ExitCode {
 }
 
 /// Says what went wrong, once, with its causes.
-fn fail(error: &dyn Error, code: u8) -> ExitCode {
-    let mut line = format!("error: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line.push_str(&format!(": {error}"));
-        cause = error.source();
-    }
-    eprintln!("{line}");
+fn fail(error: &(dyn Error + 'static), code: u8) -> ExitCode {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    let chain: Vec<String> = causes.map(ToString::to_string).collect();
+    eprintln!("error: {}", chain.join(": "));
     ExitCode::from(code)
 }
 

@@ -22,3 +22,8 @@ pub mod source;
 
 pub use shell::healthcheck::{HealthcheckError, healthcheck};
 pub use shell::serve::{BindError, Gateway, ServeError, Settings, bind};
+
+/// The README's examples, tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

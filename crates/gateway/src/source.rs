@@ -10,8 +10,16 @@ use tokio::sync::mpsc;
 /// stream clients as a gap. What was already said is ignored.
 #[derive(Clone, Debug)]
 pub enum Frame {
-    /// Everything, and the `seq` that the next event follows. It replaces all that was known of this source.
+    /// Everything, as of its `seq`, which the next event follows. It replaces all that was known of this source.
     Snapshot(Box<Snapshot>),
+    /// A snapshot, with events from before it to follow: those after `since`. They are told to clients, but change
+    /// nothing that the snapshot says.
+    Joined {
+        /// Everything, as of its `seq`.
+        snapshot: Box<Snapshot>,
+        /// The `seq` that the next event follows.
+        since: u64,
+    },
     /// One event, and the server it concerns as it is afterwards.
     Event {
         /// The event.

@@ -1,5 +1,7 @@
 //! Log lines on stderr; `RUST_LOG` says which.
 
+use std::io::IsTerminal as _;
+
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 
@@ -18,7 +20,7 @@ pub(super) fn start(format: Format) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
-        Format::Text => lines.with_ansi(std::env::var_os("NO_COLOR").is_none()).init(),
+        Format::Text => lines.with_ansi(std::env::var_os("NO_COLOR").is_none() && std::io::stderr().is_terminal()).init(),
         Format::Json => lines.json().init(),
     }
 }

@@ -63,7 +63,7 @@ impl Run {
 async fn cancel_on_signal(shutdown: CancellationToken) {
     wait_for_signal().await;
     shutdown.cancel();
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 async fn wait_for_signal() {

@@ -21,7 +21,7 @@ pub(crate) fn ecosystem(state: &State) -> Ecosystem {
 
 /// One status of many. Nothing is claimed of sources that have never been heard.
 fn status(state: &State) -> Observed {
-    let judged = state.view.servers().filter(|server| !server.held.as_ref().is_some_and(|held| held.reason == MAINTENANCE));
+    let judged = state.view.servers().filter(|server| server.held.as_ref().is_none_or(|held| held.reason != MAINTENANCE));
     let counts = Counts::of(judged.map(|server| (server.status, server.phase)));
     let waiting = state.view.sources().iter().any(|source| source.status() != SourceStatus::Connected);
     if counts.total == 0 && waiting { Observed::Unknown } else { aggregate(counts) }

@@ -26,6 +26,8 @@ pub(crate) struct Reader {
     came_at: u64,
     /// The sources whose state the client was given when it came: older entries say nothing new of them.
     told: Vec<bool>,
+    /// Places in sources that had not been heard when the client came.
+    waiting: Vec<Place>,
     /// Gaps and present states that come before the next entry.
     pending: VecDeque<Pending>,
 }
@@ -77,7 +79,7 @@ impl Reader {
         let mut reader = Self::new(state, filter, state.log.first());
         let mut unknown = cursor;
         for (index, source) in sources.iter().enumerate() {
-            let Some(now) = source.place() else { continue };
+            let Some(now) = source.present() else { continue };
             let same_log = |had: &Place| had.source == now.source && had.epoch == now.epoch;
             let found = unknown.iter().position(same_log).or_else(|| unknown.iter().position(|had| had.source == now.source));
             match found.map(|found| unknown.swap_remove(found)) {
@@ -88,6 +90,9 @@ impl Reader {
                 Some(had) => reader.resume_source(state, index, had, source.status() == SourceStatus::Connected)?,
             }
         }
+        if sources.iter().any(|source| source.place().is_none()) {
+            reader.waiting = std::mem::take(&mut unknown);
+        }
         for had in unknown {
             let gap = message::gap(&had.source, None, state.changed_at, &reader.places);
             reader.pending.push_front(Pending::Gap(gap));
@@ -96,9 +101,9 @@ impl Reader {
     }
 
     fn new(state: &State, filter: Filter, next: u64) -> Self {
-        let places = state.view.places();
+        let places = state.view.present();
         let told = vec![false; places.len()];
-        Self { filter, places, next, came_at: state.log.end(), told, pending: VecDeque::new() }
+        Self { filter, places, next, came_at: state.log.end(), told, waiting: Vec::new(), pending: VecDeque::new() }
     }
 
     /// At most `limit` messages that are next; none when the client has everything.
@@ -121,7 +126,7 @@ impl Reader {
     }
 
     fn resume_source(&mut self, state: &State, source: usize, had: Place, connected: bool) -> Result<(), Ahead> {
-        let Some(now) = &state.view.sources()[source].place() else { return Ok(()) };
+        let Some(now) = state.view.sources()[source].present() else { return Ok(()) };
         let same_log = had.epoch == now.epoch && had.source == now.source;
         // A source that is lost may well have gone on: another gateway has heard more than this one.
         if same_log && had.seq > now.seq && connected {
@@ -137,11 +142,22 @@ impl Reader {
         Ok(())
     }
 
+    /// A source is heard for the first time since the client came.
+    fn meet(&mut self, state: &State, source: usize) {
+        let Some(now) = state.view.sources()[source].present() else { return };
+        let found = self.waiting.iter().position(|had| had.source == now.source);
+        self.places[source] = Some(now);
+        let Some(had) = found.map(|found| self.waiting.swap_remove(found)) else { return self.refresh(state, source) };
+        if self.resume_source(state, source, had.clone(), true).is_err() {
+            self.miss(state, source, &had);
+        }
+    }
+
     /// The client fell out of the log.
     fn start_over(&mut self, state: &State) {
         self.pending.clear();
         self.next = state.log.end();
-        let had = std::mem::replace(&mut self.places, state.view.places());
+        let had = std::mem::replace(&mut self.places, state.view.present());
         for (source, had) in had.into_iter().enumerate() {
             match had {
                 Some(had) if self.places[source].as_ref() != Some(&had) => self.miss(state, source, &had),
@@ -181,6 +197,9 @@ impl Reader {
         let source = entry.source;
         if catching_up && self.told[source] {
             return None;
+        }
+        if self.places[source].is_none() {
+            self.meet(state, source);
         }
         let step = step(self.places[source].as_ref(), entry.places[source].as_ref());
         match step {
@@ -357,6 +376,39 @@ mod tests {
         let texts = reader.read(&state, 100);
         let cursors: Vec<_> = texts.iter().map(|text| String::from_utf8_lossy(text.cursor()).into_owned()).collect();
         assert_eq!(cursors, ["1.s.e.2.t.e.3", "1.s.e.3.t.e.3"]);
+    }
+
+    fn joined(seq: u64, since: u64) -> Frame {
+        let Frame::Snapshot(snapshot) = snapshot(seq, &["a"]) else { panic!("a snapshot") };
+        Frame::Joined { snapshot, since }
+    }
+
+    #[test]
+    fn events_from_before_a_snapshot_are_for_those_who_resume() {
+        let mut state = state([]);
+        let mut early = Reader::present(&state, Filter::default());
+        let mut waiting = resume(&state, "1.s.e.3").expect("a place");
+        let mut too_old = resume(&state, "1.s.e.1").expect("a place");
+        assert_eq!(read(&mut waiting, &state), [""; 0]);
+        state.fold(0, joined(5, 2), at());
+        state.fold(0, ok(3), at());
+        let mut midway = Reader::present(&state, Filter::default());
+        assert!(resume(&state, "1.s.e.5").is_ok(), "not ahead");
+        (4..=6).for_each(|seq| state.fold(0, ok(seq), at()));
+        assert_eq!(read(&mut waiting, &state), ["current", "4", "5", "6"]);
+        assert_eq!(read(&mut early, &state), ["current"], "it is shown what it meets");
+        assert_eq!(read(&mut too_old, &state), ["gap 2-6", "current"]);
+        assert_eq!(read(&mut midway, &state), ["current", "6"]);
+        assert_eq!(read(&mut resume(&state, "1.s.e.4").expect("a place"), &state), ["5", "6"]);
+    }
+
+    #[test]
+    fn a_snapshot_knows_better_than_the_events_before_it() {
+        let mut state = state([joined(5, 2), said(3, "a", Observed::Down), said(4, "b", Observed::Ok)]);
+        let shown: Vec<_> = state.view.servers().map(|server| (server.name.clone(), server.status)).collect();
+        assert_eq!(shown, [("a".to_owned(), Observed::Ok)]);
+        (5..=6).for_each(|seq| state.fold(0, said(seq, "a", Observed::Down), at()));
+        assert_eq!(state.view.servers().next().map(|server| server.status), Some(Observed::Down));
     }
 
     #[test]

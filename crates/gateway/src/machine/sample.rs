@@ -49,7 +49,7 @@ pub(crate) fn event(seq: u64, server: &str) -> Event {
 }
 
 pub(crate) fn check(status: Status) -> EventKind {
-    EventKind::HealthCheckCompleted { status, response_time_ms: 3, checks: Default::default(), failure: None }
+    EventKind::HealthCheckCompleted { status, response_time_ms: 3, checks: std::collections::BTreeMap::default(), failure: None }
 }
 
 /// A snapshot of source `s`, epoch `e`.

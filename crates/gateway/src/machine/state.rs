@@ -45,7 +45,8 @@ impl State {
     /// Takes what `source` said.
     pub(crate) fn fold(&mut self, source: usize, frame: Frame, now: Timestamp) {
         match frame {
-            Frame::Snapshot(snapshot) => self.take_snapshot(source, *snapshot, now),
+            Frame::Snapshot(snapshot) => self.take_snapshot(source, snapshot.seq, *snapshot, now),
+            Frame::Joined { snapshot, since } => self.take_snapshot(source, since, *snapshot, now),
             Frame::Event { event, view } => {
                 if let Ok(Value::Object(fields)) = serde_json::to_value(&event) {
                     self.take_event(source, &event, fields, view, now);
@@ -58,9 +59,9 @@ impl State {
         self.changed_at = now;
     }
 
-    fn take_snapshot(&mut self, source: usize, snapshot: Snapshot, now: Timestamp) {
+    fn take_snapshot(&mut self, source: usize, since: u64, snapshot: Snapshot, now: Timestamp) {
         let before = self.view.sources()[source].place().cloned();
-        self.view.source_mut(source).replace(snapshot, now);
+        self.view.source_mut(source).replace(snapshot, since, now);
         let after = self.view.sources()[source].place().cloned();
         if before != after {
             self.say_missing(source, before.as_ref(), after.as_ref(), now);
@@ -106,8 +107,13 @@ impl State {
     ) {
         let label = self.view.label(source, name);
         let known = self.view.sources()[source].server(name).map(|server| server.status);
-        let status = view.as_ref().map(|view| view.status).or(known).unwrap_or_default();
-        if event.kind == EventKind::ServerDeregistered {
+        let status = match event.kind {
+            EventKind::StatusChanged { status, .. } => status,
+            _ => view.as_ref().map(|view| view.status).or(known).unwrap_or_default(),
+        };
+        if self.view.sources()[source].includes_last() {
+            // The snapshot knows better.
+        } else if event.kind == EventKind::ServerDeregistered {
             self.view.source_mut(source).remove(name);
         } else if let Some(view) = view {
             self.view.source_mut(source).put(*view);

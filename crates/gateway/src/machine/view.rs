@@ -20,7 +20,10 @@ pub(crate) struct View {
 pub(crate) struct Followed {
     url: Option<String>,
     status: SourceStatus,
+    /// The last event that has arrived.
     place: Option<Place>,
+    /// The last event that the servers include; later than `place` while older events still arrive.
+    included: u64,
     as_of: Option<Timestamp>,
     servers: Vec<ServerView>,
     by_name: HashMap<String, usize>,
@@ -47,7 +50,12 @@ impl View {
         self.sources.iter().flat_map(|source| &source.servers)
     }
 
-    /// Where every source's log is.
+    /// The events that the servers include. A client that is shown them has no need of earlier ones.
+    pub(crate) fn present(&self) -> Vec<Option<Place>> {
+        self.sources.iter().map(Followed::present).collect()
+    }
+
+    /// The events that have arrived.
     pub(crate) fn places(&self) -> Vec<Option<Place>> {
         self.sources.iter().map(|source| source.place.clone()).collect()
     }
@@ -66,7 +74,7 @@ impl View {
 impl Followed {
     fn new(url: Option<String>) -> Self {
         let status = SourceStatus::Connecting;
-        Self { url, status, place: None, as_of: None, servers: Vec::new(), by_name: HashMap::new() }
+        Self { url, status, place: None, included: 0, as_of: None, servers: Vec::new(), by_name: HashMap::new() }
     }
 
     /// Its instance name; its address until it has said one.
@@ -81,6 +89,16 @@ impl Followed {
     /// The last event that has arrived.
     pub(crate) fn place(&self) -> Option<&Place> {
         self.place.as_ref()
+    }
+
+    /// The last event that its servers include.
+    pub(crate) fn present(&self) -> Option<Place> {
+        self.place.as_ref().map(|place| Place { seq: place.seq.max(self.included), ..place.clone() })
+    }
+
+    /// Whether its servers already include the event that arrived last.
+    pub(crate) fn includes_last(&self) -> bool {
+        self.place.as_ref().is_some_and(|place| place.seq <= self.included)
     }
 
     /// Whether it can be reached.
@@ -105,15 +123,16 @@ impl Followed {
             url: self.url.clone(),
             status: self.status,
             epoch: self.place.as_ref().map(|place| place.epoch.to_string()),
-            seq: self.place.as_ref().map(|place| place.seq),
+            seq: self.present().map(|place| place.seq),
             as_of: self.as_of,
             stale: self.status == SourceStatus::Lost,
         }
     }
 
-    /// Takes everything.
-    pub(crate) fn replace(&mut self, snapshot: Snapshot, now: Timestamp) {
-        self.arrive(Place { source: snapshot.source.into(), epoch: snapshot.epoch.into(), seq: snapshot.seq }, now);
+    /// Takes everything; events after `since` follow.
+    pub(crate) fn replace(&mut self, snapshot: Snapshot, since: u64, now: Timestamp) {
+        self.arrive(Place { source: snapshot.source.into(), epoch: snapshot.epoch.into(), seq: since }, now);
+        self.included = snapshot.seq;
         self.servers = snapshot.servers;
         self.status = SourceStatus::Connected;
         for server in &mut self.servers {
@@ -124,6 +143,9 @@ impl Followed {
 
     /// An event has arrived.
     pub(crate) fn arrive(&mut self, place: Place, now: Timestamp) {
+        if self.place.as_ref().is_none_or(|before| before.epoch != place.epoch || before.source != place.source) {
+            self.included = 0;
+        }
         self.place = Some(place);
         self.as_of = Some(now);
     }

@@ -11,7 +11,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::middleware::from_fn_with_state;
+use axum::response::Response;
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -35,6 +38,11 @@ pub(crate) struct App {
     pub(crate) since: Since,
 }
 
+/// The dashboard, or its own health for those who ask for that by its media type (contract, section 1).
+async fn root(app: State<App>, headers: HeaderMap) -> Response {
+    if own_health::asked(&headers) { own_health::answer(app, headers).await } else { assets::index(headers).await }
+}
+
 /// Every route.
 pub(crate) fn router(app: App) -> Router {
     Router::new()
@@ -43,7 +51,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/health/ecosystem/{id}", get(ecosystem::one))
         .route("/health/events", get(events::newest))
         .route("/health/stream", get(stream::open))
-        .route("/", get(assets::index))
+        .route("/", get(root))
         .route("/{file}", get(assets::file))
         .fallback(problem::no_route)
         .method_not_allowed_fallback(problem::no_method)

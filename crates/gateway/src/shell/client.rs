@@ -22,7 +22,7 @@ const BODY_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ClientError {
     /// Not an address.
-    #[error("{0:?} is not an address such as http://127.0.0.1:8090")]
+    #[error("{0:?} is not a plain HTTP address such as http://127.0.0.1:8090")]
     Address(String),
     /// No connection.
     #[error("no connection to {authority}")]

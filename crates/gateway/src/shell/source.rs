@@ -54,13 +54,19 @@ pub(crate) async fn follow(source: usize, carrier: Carrier, hub: Arc<Hub>, shutd
 }
 
 async fn deliver(source: usize, mut frames: mpsc::Receiver<Frame>, hub: &Hub, shutdown: &CancellationToken) {
+    let mut lost = false;
     while let Some(frame) = shutdown.run_until_cancelled(frames.recv()).await {
         let Some(frame) = frame else {
             hub.fold(source, Frame::Lost { reason: "the orchestrator has ended".into() });
             return;
         };
-        if let Frame::Lost { reason } = &frame {
-            tracing::warn!(source, %reason, "source lost");
+        match &frame {
+            Frame::Lost { reason } if !std::mem::replace(&mut lost, true) => {
+                let name = hub.read(|state| state.view.sources()[source].name());
+                tracing::warn!(source = %name, %reason, "source lost, trying again");
+            }
+            Frame::Lost { .. } => {}
+            _ => lost = false,
         }
         hub.fold(source, frame);
     }

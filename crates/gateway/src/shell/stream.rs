@@ -29,7 +29,7 @@ pub(crate) async fn open(
 ) -> Response {
     let feed = match feed(&app, &parameters, &headers) {
         Ok(feed) => feed,
-        Err(response) => return *response,
+        Err(wrong) => return problem::answer(&wrong),
     };
     match upgrade {
         Ok(upgrade) => websocket::answer(upgrade, feed, app),
@@ -44,7 +44,7 @@ pub(crate) async fn open(
     }
 }
 
-fn feed(app: &App, parameters: &[(String, String)], headers: &HeaderMap) -> Result<Feed, Box<Response>> {
+fn feed(app: &App, parameters: &[(String, String)], headers: &HeaderMap) -> Result<Feed, Problem> {
     guard::same_origin(headers)?;
     let mut filter = Filter::default();
     let mut since = None;
@@ -59,10 +59,10 @@ fn feed(app: &App, parameters: &[(String, String)], headers: &HeaderMap) -> Resu
     subscribe(app, filter, cursor)
 }
 
-fn subscribe(app: &App, filter: Filter, cursor: Option<Vec<Place>>) -> Result<Feed, Box<Response>> {
+fn subscribe(app: &App, filter: Filter, cursor: Option<Vec<Place>>) -> Result<Feed, Problem> {
     Feed::new(&app.hub, filter, cursor).map_err(|ahead| wrong("cursor_ahead", &ahead))
 }
 
-fn wrong(code: &str, detail: &dyn std::fmt::Display) -> Box<Response> {
-    Box::new(problem::bad_request(code, "the stream cannot be opened so", detail))
+fn wrong(code: &str, detail: &dyn std::fmt::Display) -> Problem {
+    problem::bad_request(code, "the stream cannot be opened so", detail)
 }

@@ -28,8 +28,8 @@ pub(crate) async fn file(Path(file): Path<String>, headers: HeaderMap) -> Respon
 
 async fn serve(path: &str, headers: &HeaderMap) -> Response {
     let Some(file) = Dashboard::get(path) else { return problem::no_route().await };
-    let hash = file.metadata.sha256_hash();
-    let etag = format!("\"{}\"", hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>());
+    let etag =
+        format!("\"{:x}\"", file.metadata.sha256_hash().into_iter().take(8).fold(0, |hash, byte| hash << 8 | u64::from(byte)));
     let common = [(ETAG, etag.as_str()), (CACHE_CONTROL, "no-cache"), (CONTENT_SECURITY_POLICY, POLICY)];
     if ecosystem::matches(headers, &etag) {
         return (StatusCode::NOT_MODIFIED, common).into_response();

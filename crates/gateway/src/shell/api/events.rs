@@ -4,6 +4,8 @@ use axum::extract::{Query, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 
+use health_spec::Problem;
+
 use super::{App, problem};
 use crate::machine::cursor;
 use crate::machine::filter::Filter;
@@ -21,7 +23,7 @@ const MOST: usize = 1000;
 pub(crate) async fn newest(State(app): State<App>, Query(parameters): Query<Vec<(String, String)>>) -> Response {
     let (filter, limit) = match read(&parameters) {
         Ok(asked) => asked,
-        Err(response) => return *response,
+        Err(wrong) => return problem::answer(&wrong),
     };
     let (events, next) = app.hub.read(|state| (last(state, &filter, limit), cursor::encode(&state.view.places())));
     let mut body = b"{\"events\":[".to_vec();
@@ -45,7 +47,7 @@ fn last(state: &Known, filter: &Filter, limit: usize) -> Vec<Text> {
     events.take(limit).collect()
 }
 
-fn read(parameters: &[(String, String)]) -> Result<(Filter, usize), Box<Response>> {
+fn read(parameters: &[(String, String)]) -> Result<(Filter, usize), Problem> {
     let mut filter = Filter::default();
     let mut limit = DEFAULT;
     for (name, value) in parameters {
@@ -63,6 +65,6 @@ fn read(parameters: &[(String, String)]) -> Result<(Filter, usize), Box<Response
     Ok((filter, limit))
 }
 
-fn wrong(detail: &dyn std::fmt::Display) -> Box<Response> {
-    Box::new(problem::bad_request("bad_filter", "the parameters cannot be read", detail))
+fn wrong(detail: &dyn std::fmt::Display) -> Problem {
+    problem::bad_request("bad_filter", "the parameters cannot be read", detail)
 }

@@ -26,12 +26,12 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
 }
 
 /// On streams: does the request come from a page of ours, or from no page?
-pub(crate) fn same_origin(headers: &HeaderMap) -> Result<(), Box<Response>> {
+pub(crate) fn same_origin(headers: &HeaderMap) -> Result<(), Problem> {
     if origin_allowed(header(headers, &ORIGIN), header(headers, &HOST)) {
         return Ok(());
     }
     let detail = "a page may only open streams of the gateway that served it";
-    Err(Box::new(problem::answer(&Problem::new(403, "origin_not_allowed", "this origin is not served").detail(detail))))
+    Err(Problem::new(403, "origin_not_allowed", "this origin is not served").detail(detail))
 }
 
 /// A header as text. One that is no text is nobody's, which is not the same as absent.

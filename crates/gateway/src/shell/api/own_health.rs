@@ -17,10 +17,14 @@ use super::{App, guard};
 /// The media type of a health response, for those who ask for it.
 const HEALTH_JSON: &str = "application/health+json";
 
+/// Whether a health response is asked for by its media type.
+pub(crate) fn asked(headers: &HeaderMap) -> bool {
+    guard::header(headers, &ACCEPT).is_some_and(|accept| accept.contains(HEALTH_JSON))
+}
+
 /// Its own health.
 pub(crate) async fn answer(State(app): State<App>, headers: HeaderMap) -> Response {
-    let wanted = guard::header(&headers, &ACCEPT).is_some_and(|accept| accept.contains(HEALTH_JSON));
-    let kind = if wanted { HEALTH_JSON } else { "application/json" };
+    let kind = if asked(&headers) { HEALTH_JSON } else { "application/json" };
     ([(CACHE_CONTROL, "no-store"), (CONTENT_TYPE, kind)], serde_json::json!(health(&app)).to_string()).into_response()
 }
 

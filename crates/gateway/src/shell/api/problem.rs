@@ -22,8 +22,8 @@ pub(crate) fn with<const N: usize>(problem: &Problem, members: [(&str, Value); N
 }
 
 /// A request that cannot be read.
-pub(crate) fn bad_request(code: &str, title: &str, detail: &dyn std::fmt::Display) -> Response {
-    answer(&Problem::new(400, code, title).detail(detail.to_string()))
+pub(crate) fn bad_request(code: &str, title: &str, detail: &dyn std::fmt::Display) -> Problem {
+    Problem::new(400, code, title).detail(detail.to_string())
 }
 
 /// No such path.

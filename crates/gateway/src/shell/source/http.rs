@@ -27,6 +27,9 @@ const SILENCE: Duration = Duration::from_secs(45);
 /// The view of a server follows its event at once; this is for orchestrators that do not send one.
 const VIEW_WITHIN: Duration = Duration::from_millis(250);
 
+/// How many events are fetched from before the start; more than happen while a gateway is restarted.
+const BACKLOG: u64 = 1000;
+
 /// A snapshot of ten thousand servers is some 10 MB.
 const MAX_SNAPSHOT: usize = 64 * 1024 * 1024;
 
@@ -109,10 +112,11 @@ impl Carrying<'_> {
     }
 
     /// Where to go on: after the last event, if the log is still the same.
+    /// Else some way back, so that clients of a gateway that was restarted can resume.
     fn resume_at(&self, snapshot: &Snapshot) -> u64 {
         match &self.last {
             Some(last) if last.epoch == snapshot.epoch && last.seq <= snapshot.seq => last.seq,
-            _ => snapshot.seq,
+            _ => snapshot.seq.saturating_sub(BACKLOG),
         }
     }
 
@@ -126,11 +130,10 @@ impl Carrying<'_> {
         serde_json::from_slice(&body).map_err(|source| CarryError::Format { path, source })
     }
 
-    /// Passes a snapshot on as what the events after `since` follow. Their views may lag behind it; the last one
-    /// for each server is as new.
+    /// Passes a snapshot on, which events after `since` follow.
     async fn pass(&mut self, snapshot: Snapshot, since: u64) -> Result<(), CarryError> {
         self.last = Some(Last { epoch: snapshot.epoch.clone(), seq: since });
-        self.send(Frame::Snapshot(Box::new(Snapshot { seq: since, ..snapshot }))).await
+        self.send(Frame::Joined { snapshot: Box::new(snapshot), since }).await
     }
 
     async fn open(&self, since: u64) -> Result<Incoming, CarryError> {

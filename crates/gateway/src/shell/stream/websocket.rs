@@ -84,7 +84,7 @@ async fn tell(sink: &mut SplitSink<WebSocket, Message>, feed: &mut Feed, unanswe
     pings.tick().await;
     loop {
         let messages = tokio::select! {
-            texts = feed.next() => texts.into_iter().map(message).collect(),
+            texts = feed.next() => texts.iter().map(message).collect(),
             _ = pings.tick() => {
                 if unanswered.fetch_add(1, Ordering::Relaxed) >= UNANSWERED {
                     return End::Silent;
@@ -102,7 +102,7 @@ async fn tell(sink: &mut SplitSink<WebSocket, Message>, feed: &mut Feed, unanswe
     }
 }
 
-fn message(text: Text) -> Message {
+fn message(text: &Text) -> Message {
     Message::Text(Utf8Bytes::try_from(text.json()).unwrap_or_default())
 }
 

@@ -1,0 +1,77 @@
+// The line at the top: all servers together, and whether it can be believed.
+// @ts-check
+
+import { SHAPES, clock, element, pill } from "./format.js";
+
+/** @typedef {import("./types.js").Ecosystem} Ecosystem */
+/** @typedef {import("./types.js").SourceView} SourceView */
+/** @typedef {import("./connection.js").State} State */
+
+/** @type {[keyof Ecosystem["servers"], import("./types.js").Shown, string][]} */
+const COUNTS = [
+  ["healthy", "ok", "ok"],
+  ["degraded", "degraded", "degraded"],
+  ["down", "down", "down"],
+  ["unknown", "unknown", "unknown"],
+  ["stopped", "stopped", "stopped"],
+];
+
+/** @param {string} id */
+const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+/** @param {Ecosystem} ecosystem */
+export function showEcosystem({ status, servers, sources }) {
+  byId("overall").replaceChildren(element("span", { class: "hidden" }, "Ecosystem: "), pill(status));
+  const counts = COUNTS.map(([key, shown, word]) =>
+    element(
+      "li",
+      { "data-status": shown, "data-zero": String(servers[key] === 0) },
+      element("span", { class: "shape", "aria-hidden": "true" }, SHAPES[shown]),
+      element("b", {}, String(servers[key])),
+      ` ${word}`,
+    ),
+  );
+  byId("counts").replaceChildren(element("li", {}, element("b", {}, String(servers.total)), " servers"), ...counts);
+  // Colours would claim that somebody is looking.
+  const heard = sources.some((source) => source.status === "connected");
+  byId("top").dataset.stale = String(!heard);
+  showSources(sources);
+}
+
+/** @param {SourceView[]} sources */
+function showSources(sources) {
+  const lines = sources.filter((source) => source.status !== "connected").map(sourceLine);
+  const banner = byId("sources");
+  banner.hidden = lines.length === 0;
+  banner.replaceChildren(...lines.map((line) => element("p", {}, line)));
+}
+
+/** @param {SourceView} source */
+function sourceLine({ name, url, status, as_of: heard }) {
+  const who = url && url !== name ? `${name} (${url})` : name;
+  if (status === "connecting") return `Connecting to orchestrator ${who} …`;
+  if (!heard) return `Orchestrator ${who} cannot be reached and was never heard. Trying again.`;
+  return `Orchestrator ${who} cannot be reached. Its servers are stale: they show what was last known at ${clock(heard)}.`;
+}
+
+/** @param {State} state @param {number | null} seen */
+export function showConnection(state, seen) {
+  document.body.dataset.connection = state;
+  byId("connection").textContent = { live: "Live", lost: "Disconnected", connecting: "Connecting…" }[state];
+  const lost = byId("lost");
+  if (state === "live") lost.hidden = true;
+  if (state === "lost") {
+    const last = seen === null ? "never seen" : `last seen ${clock(seen)}`;
+    const text = `Connection lost, ${last}. What is shown may be out of date. Reconnecting…`;
+    if (lost.textContent !== text) lost.textContent = text;
+    lost.hidden = false;
+  }
+}
+
+/** @param {State} state @param {Ecosystem | null} ecosystem */
+export function showTitle(state, ecosystem) {
+  const { down = 0, degraded = 0 } = ecosystem?.servers ?? {};
+  const parts = [down ? `${down} down` : "", degraded ? `${degraded} degraded` : ""].filter(Boolean);
+  const news = state === "lost" ? "connection lost" : parts.join(", ");
+  document.title = news ? `${news} · mcp-health` : "mcp-health";
+}
