@@ -14,7 +14,8 @@ fn in_directory(registry: &str, arguments: &[&str]) -> (i32, String, bool) {
 }
 
 fn started_something(directory: &Path) -> bool {
-    directory.join("state/processes").exists() || directory.join("state/health-events.jsonl").exists()
+    let log = std::fs::metadata(directory.join("state/health-events.jsonl"));
+    directory.join("state/processes").exists() || log.is_ok_and(|log| log.len() > 0)
 }
 
 fn refused(registry: &str, code: i32, words: &[&str]) {
@@ -42,7 +43,11 @@ fn a_registry_that_is_not_yaml() {
 #[test]
 fn every_mistake_is_shown_with_its_place() {
     let registry = "servers:\n  - name: a\n    port: 1\n    health_check: {intervall_seconds: 3}\n  - name: a\n    health_url: ftp://x/\nrecovery: {strategy: restrat}\n";
-    refused(registry, 78, &["registry.yaml:4:20:", "intervall_seconds", "interval_seconds", "registry.yaml:7:", "restrat", "restart"]);
+    refused(
+        registry,
+        78,
+        &["registry.yaml:4:20:", "intervall_seconds", "interval_seconds", "registry.yaml:7:", "restrat", "restart"],
+    );
 }
 
 #[test]
@@ -55,7 +60,8 @@ fn mistakes_of_meaning_are_shown_with_their_places_too() {
 fn a_port_in_use() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
-    let (code, text, started) = in_directory(&format!("servers:\n{}", sample("a", free_port())), &[&format!("--gateway={address}")]);
+    let (code, text, started) =
+        in_directory(&format!("servers:\n{}", sample("a", free_port())), &[&format!("--gateway={address}")]);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains(&address) && text.contains("Address already in use"), "{text}");
     assert!(!started, "{text}");
@@ -89,7 +95,8 @@ fn no_docker_socket() {
 
 #[test]
 fn a_container_that_does_not_exist() {
-    let registry = "servers:\n  - name: a\n    port: 1\n    runtime: {kind: docker, container: mcp-health-test-no-such-container}\n";
+    let registry =
+        "servers:\n  - name: a\n    port: 1\n    runtime: {kind: docker, container: mcp-health-test-no-such-container}\n";
     refused(registry, 1, &["registry.yaml:4:", "mcp-health-test-no-such-container"]);
 }
 

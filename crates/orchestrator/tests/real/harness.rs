@@ -163,7 +163,10 @@ impl Events {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(event) = self.inbox.recv_timeout(left) else {
-                panic!("no {what}; seen: {:#?}", self.seen.iter().filter(|event| event["event_type"] != "health_check_completed").collect::<Vec<_>>());
+                panic!(
+                    "no {what}; seen: {:#?}",
+                    self.seen.iter().filter(|event| event["event_type"] != "health_check_completed").collect::<Vec<_>>()
+                );
             };
             self.seen.push(event.clone());
             if fits(&event) {

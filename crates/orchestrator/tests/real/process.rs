@@ -49,7 +49,10 @@ fn a_server_that_hangs_is_found_by_timeouts_and_restarted() {
 
 #[test]
 fn a_server_that_never_comes_back_uses_up_its_schedule_and_wants_a_person() {
-    let registry = format!("{QUICK}servers:\n  - {{name: broken, port: {}, runtime: {{kind: process, command: /bin/false}}}}\n", free_port());
+    let registry = format!(
+        "{QUICK}servers:\n  - {{name: broken, port: {}, runtime: {{kind: process, command: /bin/false}}}}\n",
+        free_port()
+    );
     let orchestrator = Orchestrator::start_with(&registry);
     let mut events = orchestrator.events();
 
