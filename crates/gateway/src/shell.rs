@@ -5,6 +5,7 @@ mod client;
 mod clock;
 pub(crate) mod healthcheck;
 mod hub;
+mod own_health;
 pub(crate) mod serve;
 mod source;
 mod stream;

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 // The process's own start is not portable to ask for; the first use of this crate is close enough,
 // and unlike the birth of one `Health` it never goes backwards while the process lives.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads clocks")]
 static PROCESS_START: LazyLock<std::time::Instant> = LazyLock::new(std::time::Instant::now);
 
 /// One moment on the clocks.
@@ -33,6 +34,7 @@ impl Clock {
     }
 
     /// Now.
+    #[expect(clippy::disallowed_methods, reason = "the one place that reads clocks")]
     pub(crate) fn now(self) -> Moment {
         Moment { wall: Timestamp::now(), elapsed: Instant::now().saturating_duration_since(self.start) }
     }

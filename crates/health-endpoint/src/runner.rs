@@ -106,6 +106,7 @@ async fn repeat(slot: &Slot, clock: Clock) {
 
 /// One run, in a task of its own: a panic ends that task only, and a check that blocks its thread still times out here.
 /// Returns when the run has truly ended, so that runs that cannot be aborted do not pile up.
+#[expect(clippy::disallowed_methods, reason = "awaited right here; a task of its own so that a panic ends it alone")]
 async fn run_once(slot: &Slot, clock: Clock) {
     let _turn = slot.turn.lock().await;
     let begun = clock.now();

@@ -34,3 +34,8 @@ pub use view::{ServerView, Snapshot};
 
 /// The largest health body a monitor reads (contract, section 1.1).
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// The README's example, tested.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -68,6 +68,7 @@ pub(crate) async fn read(body: Incoming, limit: usize) -> Result<Bytes, ClientEr
     Ok(collected.map_err(|error| ClientError::Body(error.to_string()))?.to_bytes())
 }
 
+#[expect(clippy::disallowed_methods, reason = "ends with its connection, which the answer owns")]
 async fn exchange(url: &str, accept: &str) -> Result<Response<Incoming>, ClientError> {
     let uri: Uri = url.parse().map_err(|_| ClientError::Address(url.to_owned()))?;
     let authority = uri.authority().ok_or_else(|| ClientError::Address(url.to_owned()))?;

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::serve::ListenerExt;
+use futures_util::FutureExt;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::api::{self, App};
 use super::client::ClientError;
-use super::clock::Since;
 use super::hub::Hub;
+use super::own_health::own_health;
 use super::source::{Carrier, follow};
 use crate::source::Source;
 
@@ -122,10 +123,13 @@ impl Gateway {
         for (source, carrier) in carriers.into_iter().enumerate() {
             tasks.spawn(follow(source, carrier, Arc::clone(&hub), shutdown.clone()));
         }
-        let app = App { hub, address, shutdown: shutdown.clone(), streams: tasks.clone(), since: Since::now() };
+        let app = App { hub, address, shutdown: shutdown.clone(), streams: tasks.clone() };
+        let health = own_health(&app.hub);
         // Without TCP_NODELAY streamed answers wait 40 ms for an acknowledgement. A socket that refuses it still works.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-        let serving = axum::serve(listener, api::router(app)).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+        let serving = axum::serve(listener, api::router(app, &health)).with_graceful_shutdown(shutdown.clone().cancelled_owned());
+        let draining = health.clone();
+        tasks.spawn(shutdown.clone().cancelled_owned().map(move |()| draining.set_draining(true)));
         let served = tokio::select! {
             served = serving => served,
             () = overdue(&shutdown) => Ok(()),

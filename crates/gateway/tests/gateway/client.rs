@@ -57,10 +57,15 @@ pub(crate) async fn get(address: SocketAddr, path: &str) -> Answer {
 
 /// Asks for the ecosystem until it is as expected.
 pub(crate) async fn ecosystem_until(address: SocketAddr, expected: impl Fn(&Value) -> bool) -> Value {
+    answer_until(address, "/health/ecosystem", expected).await
+}
+
+/// Asks until the answer is as expected.
+pub(crate) async fn answer_until(address: SocketAddr, path: &str, expected: impl Fn(&Value) -> bool) -> Value {
     let mut seen = Value::Null;
     let asking = async {
         loop {
-            seen = get(address, "/health/ecosystem").await.json();
+            seen = get(address, path).await.json();
             if expected(&seen) {
                 break;
             }

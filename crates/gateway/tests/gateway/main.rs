@@ -1,4 +1,5 @@
 //! The gateway over real sockets on free ports.
+#![expect(clippy::disallowed_methods, reason = "a test spawns what it talks to")]
 
 mod client;
 mod ecosystem;

@@ -51,8 +51,8 @@ pub(crate) struct Run {
     /// Run the gateway in the same process, with the dashboard.
     #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:8080")]
     pub(crate) gateway: Option<SocketAddr>,
-    /// Where state, logs and the operator token are kept. Default: $STATE_DIRECTORY, else $XDG_STATE_HOME/mcp-health, else
-    /// ~/.local/state/mcp-health.
+    /// Where state, logs and the operator token are kept. Default: `$STATE_DIRECTORY`, else
+    /// `$XDG_STATE_HOME/mcp-health`, else `~/.local/state/mcp-health`.
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
     /// This instance's name, the `source` of its events. Default: the host's name.

@@ -1,4 +1,4 @@
-//! What is on disk: an SQLite file that holds every server's state and the latest events.
+//! What is on disk: a database file (`SQLite`) that holds every server's state and the latest events.
 //!
 //! One transaction holds an event and the state that goes with it, so that a crash at any instant leaves both or
 //! neither. The JSONL log is written by [`super::journal`] from what is committed here.
@@ -50,7 +50,7 @@ pub enum StoreError {
         /// Which one.
         path: PathBuf,
     },
-    /// SQLite.
+    /// The database itself.
     #[error("cannot read or write the state database")]
     Database(#[from] rusqlite::Error),
     /// A record that does not read back.

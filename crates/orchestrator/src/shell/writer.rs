@@ -25,6 +25,9 @@ impl Writer {
     }
 
     /// The event, and the line that it is.
+    ///
+    /// # Panics
+    /// Never: an event always serialises.
     pub fn write(&mut self, happened: &Happened, fleet: &Fleet, clock: &Clock) -> (Event, String) {
         self.seq += 1;
         let own_trace = happened.server.and_then(|id| self.trace_ids.get(id.0).cloned().flatten());

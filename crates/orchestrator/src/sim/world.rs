@@ -193,12 +193,11 @@ impl World {
     fn probe(&mut self, ticket: Ticket, timeout: Duration) {
         let actor = &mut self.actors[ticket.server.0];
         actor.checks += 1;
-        match verdict(actor.answers) {
-            Some(verdict) => self.give(Input::Observed { ticket, verdict, took: Duration::ZERO }),
-            None => {
-                let ends = self.now.after(timeout);
-                self.schedule(ends, Pending::CheckTimesOut { server: ticket.server.0, serial: ticket.serial });
-            }
+        if let Some(verdict) = verdict(actor.answers) {
+            self.give(Input::Observed { ticket, verdict, took: Duration::ZERO });
+        } else {
+            let ends = self.now.after(timeout);
+            self.schedule(ends, Pending::CheckTimesOut { server: ticket.server.0, serial: ticket.serial });
         }
     }
 
