@@ -1,7 +1,7 @@
 //! All servers: routes inputs, keeps their deadlines, and lets those go on that waited for another.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeSet, BinaryHeap};
 
 use health_spec::{EventKind, Phase};
 
@@ -17,7 +17,7 @@ pub struct Fleet {
     servers: Vec<Server>,
     /// Who waits for whom, from the dependency's side.
     dependents: Vec<Vec<ServerId>>,
-    lost_engines: BTreeMap<EngineId, String>,
+    lost_engines: BTreeSet<EngineId>,
     deadlines: BinaryHeap<Reverse<(Mono, usize)>>,
     serial: u64,
     incidents: u64,
@@ -53,7 +53,7 @@ impl Fleet {
         let mut fleet = Self {
             servers: Vec::with_capacity(policies.len()),
             dependents,
-            lost_engines: BTreeMap::new(),
+            lost_engines: BTreeSet::new(),
             deadlines: BinaryHeap::new(),
             serial: 0,
             incidents: beginning.memory.incidents,
@@ -99,7 +99,7 @@ impl Fleet {
             Input::Reported(id, word) => self.turn(now, id, &mut effects, |server, turn| server.reported(turn, word)),
             Input::EngineLost(engine, error) => self.engine_lost(now, engine, error, &mut effects),
             Input::EngineBack(engine) => {
-                if self.lost_engines.remove(&engine).is_some() {
+                if self.lost_engines.remove(&engine) {
                     self.reconsider_all(now, engine, &mut effects);
                 }
             }
@@ -173,12 +173,16 @@ impl Fleet {
         let unhealthy = policy.depends_on.iter().map(|dependency| &self.servers[dependency.0]);
         Surroundings {
             unhealthy: unhealthy.filter(|server| !server.is_healthy()).map(|server| server.policy().name.clone()).collect(),
-            engine_lost: policy.engine.and_then(|engine| self.lost_engines.get(&engine).cloned()),
+            engine_lost: policy
+                .engine
+                .as_ref()
+                .filter(|engine| self.lost_engines.contains(&engine.id))
+                .map(|engine| engine.name.clone()),
         }
     }
 
     fn engine_lost(&mut self, now: Mono, engine: EngineId, error: String, effects: &mut Vec<Effect>) {
-        if self.lost_engines.insert(engine, error.clone()).is_none() {
+        if self.lost_engines.insert(engine) {
             let kind = EventKind::MonitorImpaired { reason: "engine".to_owned(), error };
             effects.push(Effect::Publish(Happened { at: now, server: None, kind, moment: None, phase: None, incident: None }));
         }
@@ -186,7 +190,7 @@ impl Fleet {
 
     fn reconsider_all(&mut self, now: Mono, engine: EngineId, effects: &mut Vec<Effect>) {
         for index in 0..self.servers.len() {
-            if self.servers[index].policy().engine == Some(engine) {
+            if self.servers[index].policy().engine.as_ref().is_some_and(|own| own.id == engine) {
                 self.turn(now, ServerId(index), effects, Server::reconsider);
             }
         }

@@ -84,7 +84,7 @@ pub enum Word {
     Killed,
     /// Somebody stopped it on purpose.
     Stopped,
-    /// It was started, and not by an action of ours.
+    /// It was started, and not by an action that was ordered.
     Started,
     /// It is there but was not running when first seen.
     NotRunning,

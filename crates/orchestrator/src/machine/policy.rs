@@ -40,7 +40,16 @@ pub struct Policy {
     /// What must be healthy before it is recovered.
     pub depends_on: Vec<ServerId>,
     /// The engine that runs it.
-    pub engine: Option<EngineId>,
+    pub engine: Option<Engine>,
+}
+
+/// A container engine, as far as the machine knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Engine {
+    /// Its place in the configuration.
+    pub id: EngineId,
+    /// Its name there.
+    pub name: String,
 }
 
 /// How one server is brought back.
@@ -125,7 +134,7 @@ fn policy(file: &File, index: usize, entry: &ServerEntry, purpose: Purpose, issu
             start_stopped: section.recovery(|recovery| recovery.start_stopped).unwrap_or(false),
         },
         depends_on: relations::dependencies(file, entry),
-        engine: runtime::engine(file, entry),
+        engine: runtime::engine(file, entry).and_then(|id| Some(Engine { id, name: engines(file).get(id.0)?.name.clone() })),
     }
 }
 

@@ -17,6 +17,8 @@ use super::{Effect, Happened, Mono, ServerId, Ticket};
 mod check;
 mod pace;
 mod recovery;
+#[cfg(test)]
+mod tests;
 mod word;
 
 /// One server.

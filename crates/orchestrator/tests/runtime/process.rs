@@ -19,7 +19,7 @@ fn died(exit_code: Option<i64>, signal: Option<i32>) -> Word {
 /// Starts server 0 and waits until it has said that it is ready; answers its pid.
 fn begin(bench: &Bench, script: &str) -> (Life, i32) {
     let mut life = bench.start(&[bench.shell(script)]);
-    assert_eq!(life.next_word(), Word::Running);
+    assert_eq!(life.next_word(), Word::Started);
     eventually("ready", || bench.log().contains("ready"));
     let pid = only(&bench.leaders());
     (life, pid)
@@ -34,7 +34,7 @@ fn only(pids: &[i32]) -> i32 {
 fn an_exit_is_noticed_with_its_code() {
     let bench = Bench::new();
     let mut life = bench.start(&[bench.shell("exit 3")]);
-    assert_eq!((life.next_word(), life.next_word()), (Word::Running, died(Some(3), None)));
+    assert_eq!((life.next_word(), life.next_word()), (Word::Started, died(Some(3), None)));
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn grandchildren_go_with_a_restart() {
 fn what_a_dead_leader_leaves_behind_is_killed() {
     let bench = Bench::new();
     let mut life = bench.start(&[bench.shell("(trap '' TERM; while :; do sleep 0.02; done) & exit 1")]);
-    assert_eq!((life.next_word(), life.next_word()), (Word::Running, died(Some(1), None)));
+    assert_eq!((life.next_word(), life.next_word()), (Word::Started, died(Some(1), None)));
     eventually("nobody is left", || bench.living().is_empty());
 }
 
@@ -135,7 +135,7 @@ fn a_shutdown_leaves_nothing_and_the_next_start_is_a_new_one() {
     assert!(bench.living().is_empty());
     assert!(bench.record_is("stopped"));
     let mut life = bench.start(&[bench.shell(STAYS)]);
-    assert_eq!(life.next_word(), Word::Running);
+    assert_eq!(life.next_word(), Word::Started);
     assert_ne!(only(&bench.leaders()), before);
 }
 

@@ -100,7 +100,7 @@ impl Server {
         self.schedule(turn.now);
     }
 
-    /// A start that is not ours.
+    /// A start that no action has led to: somebody's, or that of a child when the monitor itself begins.
     fn started(&mut self, turn: &mut Turn<'_>) {
         if self.state.dying.is_some() {
             self.judge_now(turn);
@@ -119,15 +119,21 @@ impl Server {
                 self.state.restarts_engine += 1;
                 self.verify(turn, Attempt::Foreign);
             }
-            _ => {}
+            (Phase::Recovering, _) => {}
+            (Phase::Starting | Phase::Healthy | Phase::Suspect, _) => self.begins(turn),
         }
     }
 
     fn starts_again(&mut self, turn: &mut Turn<'_>) {
-        self.state.phase = Phase::Starting;
-        self.state.grace_until = turn.now.after(self.policy.start_period);
         self.state.attempts = 0;
         self.state.restarts_engine += 1;
+        self.begins(turn);
+    }
+
+    /// Rule 2: grace counts from the start of the server itself. What the world sees stays until there is an answer.
+    fn begins(&mut self, turn: &mut Turn<'_>) {
+        self.state.phase = Phase::Starting;
+        self.state.grace_until = turn.now.after(self.policy.start_period);
         self.forget_streaks();
         self.check_at_once(turn.now);
     }

@@ -122,14 +122,14 @@ impl Process {
     }
 
     async fn begin(&mut self) {
-        let begun = match plan(self.first.take()) {
-            Plan::Spawn { leftover } => self.spawn_after(leftover).await,
-            Plan::Adopt(instance) => self.adopt(instance).await,
-            Plan::FinishStop(instance) => self.finish_stop(instance).await,
+        let (begun, word) = match plan(self.first.take()) {
+            Plan::Spawn { leftover } => (self.spawn_after(leftover).await, Word::Started),
+            Plan::Adopt(instance) => (self.adopt(instance).await, Word::Running),
+            Plan::FinishStop(instance) => (self.finish_stop(instance).await, Word::Started),
             Plan::Mourn(instance, death) => return self.mourn_absent(instance, death).await,
         };
         match begun {
-            Ok(()) if self.child.is_some() => self.reporter.say(Word::Running).await,
+            Ok(()) if self.child.is_some() => self.reporter.say(word).await,
             Ok(()) => {}
             Err(error) => {
                 self.reporter.say(Word::Died(Death { error: Some(explain(&error)), ..Death::default() })).await;

@@ -80,7 +80,7 @@ fn an_intent_that_nobody_carries_is_carried_out() {
     let bench = Bench::new();
     write_record(&bench, &serde_json::json!({ "state": "starting", "token": "nobody" }));
     let mut life = next_life(&bench);
-    assert_eq!(life.next_word(), Word::Running);
+    assert_eq!(life.next_word(), Word::Started);
     only(&bench.leaders());
 }
 
@@ -103,7 +103,7 @@ fn one_that_died_while_we_were_away_is_reported_and_not_started() {
 fn a_death_that_was_seen_is_reported_again_as_it_was() {
     let bench = Bench::new();
     let mut life = bench.start(&[bench.shell("exit 0")]);
-    assert_eq!((life.next_word(), life.next_word()), (Word::Running, died(Some(0), None)));
+    assert_eq!((life.next_word(), life.next_word()), (Word::Started, died(Some(0), None)));
     eventually("the end is on disk", || bench.record_is("ended"));
     life.crash();
     assert_eq!(next_life(&bench).next_word(), died(Some(0), None));
@@ -125,7 +125,7 @@ fn a_restart_that_was_cut_short_is_finished() {
             eventually("it is dead", || bench.leaders().is_empty());
         }
         let mut life = next_life(&bench);
-        assert_eq!(life.next_word(), Word::Running);
+        assert_eq!(life.next_word(), Word::Started);
         assert_ne!(only(&bench.leaders()), pid);
         assert_eq!(life.pending(), []);
     }

@@ -1,0 +1,209 @@
+//! What the timeline vectors do not cover.
+
+use std::time::Duration;
+
+use health_spec::config::File;
+use health_spec::status::Observed;
+use health_spec::{EventKind, Outcome, Phase, Reason, Verdict};
+
+use crate::machine::fleet::Beginning;
+use crate::machine::memory::FleetMemory;
+use crate::machine::policy::{Purpose, compile};
+use crate::machine::{Command, Death, Effect, EngineId, Fleet, Input, Mono, Refusal, ServerId, Word};
+
+const A: ServerId = ServerId(0);
+
+fn at(seconds: f64) -> Mono {
+    Mono(Duration::from_secs_f64(seconds))
+}
+
+fn fleet(yaml: &str, beginning: &Beginning) -> Fleet {
+    let file: File = serde_saphyr::from_str(yaml).expect("the file reads");
+    Fleet::new(compile(&file, Purpose::Simulate).expect("it compiles"), beginning, at(0.0)).0
+}
+
+fn alone() -> Fleet {
+    fleet("servers: [{name: a}]", &Beginning::default())
+}
+
+/// Steps the fleet up to `until`, with every check answered by `answer` at once.
+fn run(fleet: &mut Fleet, until: f64, answer: &Verdict) -> Vec<&'static str> {
+    let mut seen = Vec::new();
+    while let Some(now) = fleet.deadline().filter(|deadline| *deadline <= at(until)) {
+        let effects = fleet.step(now, Input::Woken);
+        answered(fleet, now, effects, answer, &mut seen);
+    }
+    seen
+}
+
+fn answered(fleet: &mut Fleet, now: Mono, effects: Vec<Effect>, answer: &Verdict, seen: &mut Vec<&'static str>) {
+    for effect in effects {
+        match effect {
+            Effect::Publish(happened) => seen.extend(named(&happened.kind)),
+            Effect::Probe { ticket, .. } => {
+                let effects = fleet.step(now, Input::Observed { ticket, verdict: answer.clone(), took: Duration::ZERO });
+                answered(fleet, now, effects, answer, seen);
+            }
+            Effect::Act { .. } => seen.push("ACT"),
+        }
+    }
+}
+
+fn named(kind: &EventKind) -> Option<&'static str> {
+    (!matches!(kind, EventKind::HealthCheckCompleted { .. })).then(|| kind.name())
+}
+
+fn names(effects: &[Effect]) -> Vec<&'static str> {
+    let name = |effect: &Effect| match effect {
+        Effect::Publish(happened) => named(&happened.kind),
+        Effect::Probe { .. } => None,
+        Effect::Act { .. } => Some("ACT"),
+    };
+    effects.iter().filter_map(name).collect()
+}
+
+fn ok() -> Verdict {
+    Verdict::new(Outcome::Ok, None, None)
+}
+
+fn refused() -> Verdict {
+    Verdict::failed(Reason::ConnectRefused, "nothing listens")
+}
+
+fn memory_of(fleet: &Fleet) -> Beginning {
+    let servers = fleet.servers().iter().map(|server| (server.policy().name.clone(), server.memory())).collect();
+    Beginning { memory: FleetMemory { incidents: fleet.incidents(), servers }, spread: false }
+}
+
+#[test]
+fn a_child_started_with_the_monitor_has_its_grace_again() {
+    let mut first = alone();
+    run(&mut first, 0.0, &ok());
+    let mut fleet = fleet("servers: [{name: a}]", &memory_of(&first));
+    fleet.step(at(0.0), Input::Reported(A, Word::Started));
+    assert_eq!(run(&mut fleet, 29.0, &refused()), Vec::<&str>::new());
+    assert_eq!((fleet.servers()[0].state().status, fleet.servers()[0].phase()), (Observed::Ok, Phase::Starting));
+    assert_eq!(run(&mut fleet, 33.0, &refused()), ["status_changed", "server_down", "recovery_started", "ACT"]);
+}
+
+/// Invariant: an attempt that is open at start-up is verified, not repeated.
+#[test]
+fn an_open_attempt_is_verified_not_repeated() {
+    let mut first = alone();
+    run(&mut first, 0.0, &ok());
+    first.step(at(10.0), Input::Reported(A, Word::Died(Death::default())));
+    assert_eq!(run(&mut first, 11.0, &refused()), ["recovery_started", "ACT"]);
+    let mut second = fleet("servers: [{name: a}]", &memory_of(&first));
+    assert_eq!(run(&mut second, 5.0, &ok()), ["recovery_successful", "status_changed"]);
+    assert_eq!(second.servers()[0].state().attempts, 1);
+}
+
+#[test]
+fn a_late_result_moves_nothing() {
+    let mut fleet = alone();
+    let effects = fleet.step(at(0.0), Input::Woken);
+    let Some(Effect::Probe { ticket, .. }) = effects.first().cloned() else { panic!("a check: {effects:?}") };
+    fleet.step(at(1.0), Input::Reported(A, Word::Stopped));
+    let late = fleet.step(at(2.0), Input::Observed { ticket, verdict: ok(), took: Duration::ZERO });
+    assert_eq!((late.len(), fleet.servers()[0].phase()), (0, Phase::Stopped));
+}
+
+#[test]
+fn a_death_after_a_signal_waits_for_the_engines_stop() {
+    let mut fleet = alone();
+    run(&mut fleet, 0.0, &ok());
+    fleet.step(at(5.0), Input::Reported(A, Word::Killed));
+    let died = fleet.step(at(5.0), Input::Reported(A, Word::Died(Death { exit_code: Some(137), ..Death::default() })));
+    assert_eq!(names(&died), ["container_died"]);
+    let stopped = fleet.step(at(5.2), Input::Reported(A, Word::Stopped));
+    assert_eq!(names(&stopped), ["status_changed", "server_stopped"]);
+    assert_eq!(run(&mut fleet, 60.0, &refused()), Vec::<&str>::new());
+}
+
+#[test]
+fn a_death_after_a_signal_is_a_death_when_no_stop_follows() {
+    let mut fleet = alone();
+    run(&mut fleet, 0.0, &ok());
+    fleet.step(at(5.0), Input::Reported(A, Word::Killed));
+    fleet.step(at(5.0), Input::Reported(A, Word::Died(Death { exit_code: Some(137), ..Death::default() })));
+    assert_eq!(run(&mut fleet, 6.0, &refused()), ["status_changed", "server_down"]);
+}
+
+#[test]
+fn an_engines_own_restart_goes_first() {
+    let mut fleet = alone();
+    run(&mut fleet, 0.0, &ok());
+    fleet.step(at(5.0), Input::Reported(A, Word::Died(Death { exit_code: Some(1), ..Death::default() })));
+    fleet.step(at(5.1), Input::Reported(A, Word::Started));
+    assert_eq!(run(&mut fleet, 10.0, &ok()), ["server_recovered", "status_changed"]);
+    let restarts = fleet.servers()[0].state();
+    assert_eq!((restarts.restarts_ours, restarts.restarts_engine), (0, 1));
+}
+
+#[test]
+fn what_an_engine_runs_waits_until_the_engine_is_back() {
+    let mut fleet = fleet("servers: [{name: a, runtime: {kind: docker, container: x}}]", &Beginning::default());
+    run(&mut fleet, 0.0, &ok());
+    let lost = fleet.step(at(1.0), Input::EngineLost(EngineId(0), "gone".into()));
+    assert_eq!(names(&lost), ["monitor_impaired"]);
+    assert_eq!(run(&mut fleet, 40.0, &refused()), ["status_changed", "server_down", "recovery_held"]);
+    assert_eq!(fleet.servers()[0].state().held.as_ref().map(|hold| hold.on.clone()), Some(vec!["local".to_owned()]));
+    let back = fleet.step(at(41.0), Input::EngineBack(EngineId(0)));
+    assert_eq!(names(&back), ["recovery_released"]);
+    assert_eq!(run(&mut fleet, 43.0, &refused()), ["recovery_started", "ACT"]);
+}
+
+#[test]
+fn a_container_that_is_not_running_when_first_seen_is_left_alone() {
+    let mut fleet = alone();
+    let seen = fleet.step(at(0.0), Input::Reported(A, Word::NotRunning));
+    assert_eq!(names(&seen), ["status_changed", "server_stopped"]);
+    assert_eq!(run(&mut fleet, 300.0, &refused()), Vec::<&str>::new());
+}
+
+#[test]
+fn a_container_that_is_not_running_when_first_seen_is_started_if_that_is_wanted() {
+    let mut fleet = fleet("{servers: [{name: a}], recovery: {start_stopped: true}}", &Beginning::default());
+    fleet.step(at(0.0), Input::Reported(A, Word::NotRunning));
+    assert_eq!(run(&mut fleet, 1.0, &refused()), ["recovery_started", "ACT"]);
+}
+
+#[test]
+fn a_container_that_stopped_running_while_nobody_looked_has_died() {
+    let mut first = alone();
+    run(&mut first, 0.0, &ok());
+    let mut fleet = fleet("servers: [{name: a}]", &memory_of(&first));
+    let seen = fleet.step(at(0.0), Input::Reported(A, Word::NotRunning));
+    assert_eq!(names(&seen), ["container_died", "status_changed", "server_down"]);
+}
+
+#[test]
+fn an_operators_restart_is_verified_and_not_counted() {
+    let mut fleet = alone();
+    run(&mut fleet, 0.0, &ok());
+    let by = || "operator".to_owned();
+    let asked = fleet.operate(at(5.0), A, Command::Restart { by: by() }).expect("accepted");
+    assert_eq!(names(&asked), ["action_requested", "recovery_started", "ACT"]);
+    assert_eq!(fleet.operate(at(5.5), A, Command::Restart { by: by() }), Err(Refusal::Busy));
+    let Some(Effect::Act { ticket, .. }) = asked.last().cloned() else { panic!("an action: {asked:?}") };
+    fleet.step(at(6.0), Input::Finished { ticket, result: Ok(()) });
+    assert_eq!(run(&mut fleet, 9.0, &ok()), ["recovery_successful"]);
+    assert_eq!(fleet.servers()[0].state().attempts, 0);
+}
+
+#[test]
+fn observe_says_what_it_would_do_and_does_nothing() {
+    let mut fleet = fleet("{servers: [{name: a}], recovery: {mode: observe}}", &Beginning::default());
+    run(&mut fleet, 0.0, &ok());
+    assert_eq!(run(&mut fleet, 300.0, &refused()), ["status_changed", "server_down", "recovery_held"]);
+}
+
+#[test]
+fn a_check_that_could_not_be_made_is_not_held_against_the_server() {
+    let mut fleet = alone();
+    let effects = fleet.step(at(0.0), Input::Woken);
+    let Some(Effect::Probe { ticket, .. }) = effects.first().cloned() else { panic!("a check: {effects:?}") };
+    let blind = fleet.step(at(0.1), Input::Blind { ticket, error: "no descriptors".into() });
+    assert_eq!(names(&blind), ["monitor_impaired"]);
+    assert_eq!((fleet.servers()[0].state().failures, fleet.deadline()), (0, Some(at(1.0))));
+}
