@@ -186,6 +186,6 @@ fn killed_at_any_instant() {
         assert!(bench.leaders().len() <= 1, "{state}: {:?}", bench.living());
     }
     let mut life = next_life(&bench);
-    assert_eq!(life.next_word(), Word::Running);
+    assert!(matches!(life.next_word(), Word::Running | Word::Started));
     only(&bench.leaders());
 }

@@ -2,7 +2,8 @@
 //!
 //! It only looks. Whoever acts on what it found holds a pidfd, since a pid can be given to another process meanwhile.
 
-use std::{fs, io};
+use std::time::Duration;
+use std::{fs, io, thread};
 
 use rustix::process::{Pid, RawPid};
 use serde::{Deserialize, Serialize};
@@ -62,9 +63,33 @@ pub fn everyone() -> Vec<Stat> {
 /// Whether `variable=value` is in the environment that a process was started with.
 /// False as well when we may not read it.
 pub fn has_environment(pid: RawPid, variable: &str, value: &str) -> bool {
-    let Ok(environment) = fs::read(format!("/proc/{pid}/environ")) else { return false };
+    let Some(environment) = environment(pid) else { return false };
     let wanted = format!("{variable}={value}");
     environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
+}
+
+/// The environment that a process was started with. A process that is just being executed shows an empty one for a
+/// moment: it is looked at again, for a tenth of a second at most.
+fn environment(pid: RawPid) -> Option<Vec<u8>> {
+    const LOOKS: u32 = 20;
+    const PAUSE: Duration = Duration::from_millis(5);
+    for _ in 1..LOOKS {
+        let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+        if !environment.is_empty() || is_kernel_thread(pid)? {
+            return Some(environment);
+        }
+        thread::park_timeout(PAUSE);
+    }
+    fs::read(format!("/proc/{pid}/environ")).ok()
+}
+
+/// Kernel threads have no environment at all.
+fn is_kernel_thread(pid: RawPid) -> Option<bool> {
+    /// `PF_KTHREAD` of the kernel's `sched.h`.
+    const KERNEL_THREAD: u64 = 0x0020_0000;
+    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let flags: u64 = line.rsplit_once(')')?.1.split_whitespace().nth(6)?.parse().ok()?;
+    Some(flags & KERNEL_THREAD != 0)
 }
 
 /// Names this boot of the machine: pids and start times mean nothing beyond it.
