@@ -6,4 +6,6 @@ mod bench;
 mod docker;
 mod harbour;
 mod process;
+#[path = "../engine/quay.rs"]
+mod quay;
 mod strait;
