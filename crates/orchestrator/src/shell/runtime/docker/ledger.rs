@@ -17,6 +17,7 @@ pub struct Ledger {
     by_name: bool,
     id: String,
     stop_signal: Option<i32>,
+    comes_back: ComesBack,
     known: Option<Known>,
     oom: bool,
     action: Option<Action>,
@@ -69,6 +70,20 @@ pub struct Look {
     pub oom_killed: bool,
     /// What asks it to end.
     pub stop_signal: Option<i32>,
+    /// When its engine starts it again on its own.
+    pub comes_back: ComesBack,
+}
+
+/// A container's own restart policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ComesBack {
+    /// It stays dead.
+    #[default]
+    Never,
+    /// Unless it ended with code 0.
+    AfterFailure,
+    /// However it ended.
+    Always,
 }
 
 impl Ledger {
@@ -79,6 +94,7 @@ impl Ledger {
             by_name: look.name == wanted,
             id: look.id.clone(),
             stop_signal: look.stop_signal,
+            comes_back: look.comes_back,
             known: None,
             oom: false,
             action: None,
@@ -151,6 +167,7 @@ impl Ledger {
         if let Some(look) = look {
             self.id.clone_from(&look.id);
             self.stop_signal = look.stop_signal;
+            self.comes_back = look.comes_back;
         }
         let since = look.map_or(i64::MIN, |look| look.since).max(before.map_or(i64::MIN, |known| known.since));
         let running = look.is_some_and(|look| look.running);
@@ -190,7 +207,7 @@ impl Ledger {
         self.now(false, at);
         let oom_killed = std::mem::take(&mut self.oom);
         let late = self.action.is_some_and(|action| action.late && action.stage < Stage::Started);
-        (!late).then(|| Word::Died(Death { exit_code, oom_killed, ..Death::default() }))
+        (!late).then(|| Word::Died(self.death(exit_code, oom_killed)))
     }
 
     /// The first stop before our own start is ours; any other is somebody's.
@@ -228,8 +245,17 @@ impl Ledger {
 
     fn gone(&self, look: Option<&Look>) -> Option<Word> {
         let Some(look) = look else { return Some(Word::Stopped) };
-        let death = Death { exit_code: look.exit_code, oom_killed: look.oom_killed, ..Death::default() };
+        let death = self.death(look.exit_code, look.oom_killed);
         self.action.is_none_or(|action| !action.late).then_some(Word::Died(death))
+    }
+
+    fn death(&self, exit_code: Option<i64>, oom_killed: bool) -> Death {
+        let comes_back = match self.comes_back {
+            ComesBack::Never => false,
+            ComesBack::AfterFailure => exit_code != Some(0),
+            ComesBack::Always => true,
+        };
+        Death { exit_code, oom_killed, comes_back, ..Death::default() }
     }
 }
 

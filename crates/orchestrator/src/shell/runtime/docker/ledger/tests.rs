@@ -42,6 +42,22 @@ fn our_own_restart_is_a_death_and_nothing_else() {
 }
 
 #[test]
+fn a_death_tells_whether_the_engine_itself_starts_it_again() {
+    let rule = [
+        (ComesBack::Never, 1, false),
+        (ComesBack::AfterFailure, 1, true),
+        (ComesBack::AfterFailure, 0, false),
+        (ComesBack::Always, 0, true),
+    ];
+    for (comes_back, exit_code, expected) in rule {
+        let mut ledger = Ledger::new("a", &Look { comes_back, ..look(true, 0) });
+        ledger.compare(Some(&Look { comes_back, ..look(true, 0) }));
+        let death = Death { exit_code: Some(exit_code), comes_back: expected, ..Death::default() };
+        assert_eq!(words(&mut ledger, &[Act::Die(Some(exit_code))]), [Some(Word::Died(death))], "{comes_back:?}");
+    }
+}
+
+#[test]
 fn a_stop_after_our_own_start_is_somebody_elses() {
     let mut ledger = running();
     ledger.begin();
