@@ -21,6 +21,8 @@ pub struct Ledger {
     known: Option<Known>,
     oom: bool,
     action: Option<Action>,
+    /// When a restart of an earlier run of ours is over for certain, in nanoseconds since 1970.
+    open_until: Option<i64>,
     seen: u64,
 }
 
@@ -98,6 +100,7 @@ impl Ledger {
             known: None,
             oom: false,
             action: None,
+            open_until: None,
             seen: 0,
         }
     }
@@ -119,7 +122,14 @@ impl Ledger {
 
     /// A restart of ours begins.
     pub fn begin(&mut self) {
+        self.open_until = None;
         self.action = Some(Action { stage: Stage::Begun, late: false });
+    }
+
+    /// An earlier run of ours has begun a restart and did not see its end: until then its events may still come.
+    pub fn resume(&mut self, until: i64) {
+        self.action = Some(Action { stage: Stage::Begun, late: true });
+        self.open_until = Some(until);
     }
 
     /// It has ended. `complete`: no event of it is still to come.
@@ -135,6 +145,10 @@ impl Ledger {
         }
         self.seen += 1;
         self.id.clone_from(&happening.id);
+        if self.open_until.is_some_and(|until| until < happening.at) {
+            self.open_until = None;
+            self.action = None;
+        }
         let known = self.known?;
         if happening.at <= known.since {
             return None;
@@ -173,6 +187,8 @@ impl Ledger {
         let running = look.is_some_and(|look| look.running);
         self.now(running, since);
         let word = match (was_running, running) {
+            // Between the stop and the start of our restart.
+            (None, false) if self.action.is_some() => None,
             (None, false) => Some(Word::NotRunning),
             (Some(true), true) if before.is_some_and(|known| since > known.since) => self.unless_ours(Word::Started),
             (None | Some(true), true) => Some(Word::Running),
@@ -180,7 +196,7 @@ impl Ledger {
             (Some(false), true) => self.unless_ours(Word::Started),
             (Some(false), false) => None,
         };
-        self.action = self.action.filter(|action| !action.late);
+        self.action = self.action.filter(|action| !action.late || was_running.is_none());
         word
     }
 

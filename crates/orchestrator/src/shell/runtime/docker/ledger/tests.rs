@@ -58,6 +58,29 @@ fn a_death_tells_whether_the_engine_itself_starts_it_again() {
 }
 
 #[test]
+fn a_restart_that_an_earlier_run_has_begun_is_still_ours() {
+    for is_running in [true, false] {
+        let mut ledger = Ledger::new("a", &look(is_running, 0));
+        ledger.resume(100);
+        assert_eq!(ledger.compare(Some(&look(is_running, 0))), is_running.then_some(Word::Running));
+        let events = if is_running { &RESTART[..] } else { &RESTART[2..] };
+        assert!(words(&mut ledger, events).iter().all(Option::is_none));
+        assert_eq!(ledger.action(), None);
+        assert_eq!(ledger.fold(&happening(9, Act::Die(Some(1)))), Some(died(1)));
+    }
+}
+
+#[test]
+fn a_restart_that_never_came_is_forgotten() {
+    let mut ledger = Ledger::new("a", &look(true, 0));
+    ledger.resume(100);
+    ledger.compare(Some(&look(true, 0)));
+    assert_eq!(ledger.fold(&happening(101, Act::Kill(15))), Some(Word::Killed));
+    assert_eq!(ledger.fold(&happening(102, Act::Die(Some(0)))), Some(died(0)));
+    assert_eq!(ledger.fold(&happening(103, Act::Stop)), Some(Word::Stopped));
+}
+
+#[test]
 fn a_stop_after_our_own_start_is_somebody_elses() {
     let mut ledger = running();
     ledger.begin();
