@@ -103,6 +103,9 @@ pub struct Death {
     pub oom_killed: bool,
     /// Why it could not even start.
     pub error: Option<String>,
+    /// Its engine has been told to start it again on its own.
+    #[serde(default)]
+    pub comes_back: bool,
 }
 
 /// What a person wants.

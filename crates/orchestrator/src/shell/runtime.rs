@@ -55,6 +55,8 @@ pub struct Supervised {
     pub runtime: Runtime,
     /// How long it may take to end before it is killed. Default: 5 s for a process, 10 s for a container.
     pub stop_timeout: Option<Duration>,
+    /// An earlier run of ours has begun a restart and did not see its end.
+    pub acting: bool,
 }
 
 /// What cannot be run as configured: everything at once.

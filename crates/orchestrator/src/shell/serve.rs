@@ -29,6 +29,7 @@ use super::store::{Left, Store, StoreError};
 use super::view::{Known, view};
 use super::writer::Writer;
 use crate::machine::fleet::Beginning;
+use crate::machine::memory::Recovery;
 use crate::machine::{Effect, Fleet, Happened, Input};
 
 mod error;
@@ -79,7 +80,7 @@ struct Ready {
 
 /// Runs until `shutdown`. `announce` is called once, with the bound addresses, when everything serves.
 pub async fn serve(
-    plan: Plan,
+    mut plan: Plan,
     settings: Settings,
     shutdown: CancellationToken,
     announce: impl FnOnce(SocketAddr, Option<SocketAddr>),
@@ -95,6 +96,10 @@ pub async fn serve(
     let clock = Clock::resume(ready.left.first_start, ready.left.last);
     let beginning = Beginning { memory: ready.left.memory(), spread: true };
     let (fleet, begun) = Fleet::new(plan.policies.clone(), &beginning, clock.now());
+    for supervised in &mut plan.supervised {
+        let left = beginning.memory.servers.get(&supervised.name);
+        supervised.acting = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { .. }));
+    }
     let files = files(&plan, &ready.left);
     let views = fleet.servers().iter().zip(&files);
     let views = views.map(|(server, file)| view(&known, file.group.clone(), server, file.last_check.clone(), &clock)).collect();

@@ -2,15 +2,7 @@
 
 use std::collections::HashSet;
 
-use serde_json::Value;
-
-use crate::harness::{Orchestrator, free_port, sample, signal, until};
-
-fn log(orchestrator: &Orchestrator) -> Vec<Value> {
-    let text = std::fs::read_to_string(orchestrator.state().join("health-events.jsonl")).expect("a log");
-    assert!(text.ends_with('\n'), "the last line is torn");
-    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("torn: {line}: {error}"))).collect()
-}
+use crate::harness::{Orchestrator, free_port, log, sample, signal, until};
 
 fn processes_on(port: u16) -> usize {
     let marker = format!("127.0.0.1:{port}");

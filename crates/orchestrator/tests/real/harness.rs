@@ -20,12 +20,17 @@ health_check: {interval_seconds: 0.3, timeout_seconds: 0.5, confirm_interval_sec
 recovery: {backoff: {schedule: [0.2, 0.4, 0.8]}, verify_timeout_seconds: 20}
 ";
 
-/// A running orchestrator, with its gateway in the same process.
+/// Both daemons in one process, each where there is a port.
+const TOGETHER: [&str; 2] = ["--listen=127.0.0.1:0", "--gateway=127.0.0.1:0"];
+
+/// A running orchestrator.
 pub(crate) struct Orchestrator {
     pub(crate) directory: TempDir,
     registry: String,
+    places: Vec<String>,
     child: Child,
     pub(crate) api: String,
+    /// Empty when it has none in its process.
     pub(crate) gateway: String,
 }
 
@@ -38,22 +43,25 @@ impl Orchestrator {
     /// Starts one over a whole registry file.
     pub(crate) fn start_with(registry: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        Self::start_in(directory, registry.to_owned())
+        Self::start_in(directory, registry.to_owned(), TOGETHER.map(str::to_owned).to_vec())
     }
 
-    fn start_in(directory: TempDir, registry: String) -> Self {
+    /// Starts one without a gateway, that has the same address after a crash.
+    pub(crate) fn start_alone(servers: &str) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let place = format!("--listen=127.0.0.1:{}", free_port());
+        Self::start_in(directory, format!("{QUICK}servers:\n{servers}"), vec![place])
+    }
+
+    fn start_in(directory: TempDir, registry: String, places: Vec<String>) -> Self {
         std::fs::write(directory.path().join("registry.yaml"), &registry).expect("the registry is written");
         let mut command = orchestrator(&directory);
-        let mut child = command.stderr(Stdio::piped()).spawn().expect("the orchestrator starts");
-        let mut lines = lines_of(child.stderr.take().expect("piped"));
-        let serving = lines.find(|line| line.starts_with("serving: ") || line.starts_with("error"));
-        let serving = serving.expect("a line on stderr");
-        let (gateway, api) = serving.split_once(" , ").unwrap_or_else(|| panic!("it does not serve: {serving}"));
-        let address = |part: &str| part.rsplit(' ').next().expect("an address").trim_end_matches('/').to_owned();
-        let (api, gateway) = (address(api), address(gateway));
-        // Whatever else it says is shown when a test fails.
-        std::thread::spawn(move || lines.for_each(|line| eprintln!("orchestrator: {line}")));
-        Self { directory, registry, child, api, gateway }
+        let child = command.args(&places).stderr(Stdio::piped()).spawn().expect("the orchestrator starts");
+        let (child, serving) = serving(child, "orchestrator");
+        let mut addresses = serving.split(' ').filter(|word| word.starts_with("http://")).rev();
+        let mut address = || addresses.next().unwrap_or_default().trim_end_matches('/').to_owned();
+        let (api, gateway) = (address(), address());
+        Self { directory, registry, places, child, api, gateway }
     }
 
     pub(crate) fn state(&self) -> PathBuf {
@@ -79,11 +87,19 @@ impl Orchestrator {
 
     /// Killed with SIGKILL and started again in the same place.
     pub(crate) fn crash_and_start_again(mut self) -> Self {
-        self.child.kill().expect("it is killed");
-        self.child.wait().expect("it has ended");
+        self.crash();
+        self.start_again()
+    }
+
+    /// Killed with SIGKILL.
+    pub(crate) fn crash(&mut self) {
+        kill(&mut self.child);
+    }
+
+    /// After a crash, in the same place.
+    pub(crate) fn start_again(mut self) -> Self {
         let directory = std::mem::replace(&mut self.directory, tempfile::tempdir().expect("a directory"));
-        let registry = self.registry.clone();
-        Self::start_in(directory, registry)
+        Self::start_in(directory, self.registry.clone(), self.places.clone())
     }
 
     /// Stopped as an operator stops it.
@@ -101,6 +117,68 @@ impl Drop for Orchestrator {
     }
 }
 
+/// A gateway in a process of its own.
+pub(crate) struct Gateway {
+    child: Child,
+    orchestrator: String,
+    pub(crate) url: String,
+}
+
+impl Gateway {
+    /// Starts one that follows this orchestrator, and waits until it serves.
+    pub(crate) fn start(orchestrator: &str) -> Self {
+        Self::start_at(orchestrator, "127.0.0.1:0")
+    }
+
+    fn start_at(orchestrator: &str, listen: &str) -> Self {
+        static PATH: OnceLock<PathBuf> = OnceLock::new();
+        let mut command = Command::new(PATH.get_or_init(|| built("gateway")));
+        command.args(["run", "--orchestrator", orchestrator, "--listen", listen]).stdin(Stdio::null()).stderr(Stdio::piped());
+        let (child, serving) = serving(command.spawn().expect("the gateway starts"), "gateway");
+        let url = serving.rsplit(' ').next().expect("an address").to_owned();
+        Self { child, orchestrator: orchestrator.to_owned(), url }
+    }
+
+    /// Killed with SIGKILL.
+    pub(crate) fn crash(&mut self) {
+        kill(&mut self.child);
+    }
+
+    /// After a crash, on the same port.
+    pub(crate) fn start_again(self) -> Self {
+        Self::start_at(&self.orchestrator, self.url.trim_start_matches("http://"))
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        kill(&mut self.child);
+    }
+}
+
+fn kill(child: &mut Child) {
+    child.kill().expect("it is killed");
+    child.wait().expect("it has ended");
+}
+
+/// Waits for the line that says where it serves.
+fn serving(mut child: Child, name: &'static str) -> (Child, String) {
+    let mut lines = lines_of(child.stderr.take().expect("piped"));
+    let is_serving = |line: &str| line.starts_with("serving: ") || line.starts_with("gateway: serving on ");
+    let mut said = Vec::new();
+    let Some(first) = lines.by_ref().find(|line| {
+        is_serving(line) || {
+            said.push(line.clone());
+            false
+        }
+    }) else {
+        panic!("{name} does not serve: {}", said.join("\n"));
+    };
+    // Whatever else it says is shown when a test fails.
+    std::thread::spawn(move || lines.for_each(|line| eprintln!("{name}: {line}")));
+    (child, first)
+}
+
 fn find_key<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     let object = value.as_object()?;
     object.get(key).or_else(|| object.values().find_map(|inner| find_key(inner, key)))
@@ -108,8 +186,8 @@ fn find_key<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
 
 fn orchestrator(directory: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
-    command.current_dir(directory).args(["run", "registry.yaml", "--listen", "127.0.0.1:0", "--gateway=127.0.0.1:0"]);
-    command.args(["--state-dir", "state", "--name", "here"]).stdin(Stdio::null());
+    command.current_dir(directory).args(["run", "registry.yaml", "--state-dir", "state", "--name", "here"]);
+    command.stdin(Stdio::null());
     command
 }
 
@@ -226,18 +304,32 @@ pub(crate) fn sample_server() -> &'static Path {
     PATH.get_or_init(|| built("sample-server"))
 }
 
+/// Every event that an orchestrator has written; whole lines only.
+pub(crate) fn log(orchestrator: &Orchestrator) -> Vec<Value> {
+    let text = std::fs::read_to_string(orchestrator.state().join("health-events.jsonl")).expect("a log");
+    assert!(text.ends_with('\n'), "the last line is torn");
+    text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("torn: {line}: {error}"))).collect()
+}
+
+/// Cargo's target directory.
+pub(crate) fn target() -> &'static Path {
+    profile().parent().expect("a target directory")
+}
+
+fn profile() -> &'static Path {
+    Path::new(env!("CARGO_BIN_EXE_orchestrator")).parent().expect("a folder")
+}
+
 /// A binary of this workspace beside the orchestrator's, built when it is missing or old.
 pub(crate) fn built(package: &str) -> PathBuf {
-    let profile = Path::new(env!("CARGO_BIN_EXE_orchestrator")).parent().expect("a folder");
-    let target = profile.parent().expect("a target directory");
     let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
-    cargo.args(["build", "--quiet", "--package", package, "--target-dir"]).arg(target);
-    if profile.ends_with("release") {
+    cargo.args(["build", "--quiet", "--package", package, "--target-dir"]).arg(target());
+    if profile().ends_with("release") {
         cargo.arg("--release");
     }
     let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo runs");
     assert!(status.success(), "{package} does not build");
-    profile.join(package)
+    profile().join(package)
 }
 
 fn lines_of(reader: impl Read + Send + 'static) -> impl Iterator<Item = String> + Send {

@@ -4,9 +4,14 @@
 #![cfg(feature = "gateway")]
 
 mod bad_input;
+mod browser;
 mod crash;
 mod dashboard;
 mod docker;
 mod fastmcp;
 mod harness;
+mod pier;
 mod process;
+#[path = "../engine/quay.rs"]
+mod quay;
+mod two_processes;

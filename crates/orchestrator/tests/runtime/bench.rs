@@ -104,6 +104,7 @@ impl Bench {
             name: format!("server-{at}"),
             runtime: runtime.clone(),
             stop_timeout: Some(self.stop_timeout),
+            acting: false,
         });
         let setup = Setup {
             servers: supervised.collect(),

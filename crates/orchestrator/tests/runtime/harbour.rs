@@ -1,25 +1,14 @@
-//! Containers of one test in the machine's Docker engine. Everything is labelled `mcp-health-test=1` and removed.
+//! Containers of one test in the machine's Docker engine.
 
-use std::{fs, future::Future, path::Path, process::Command, sync::OnceLock};
+use std::{fs, path::Path, process::Command, sync::OnceLock};
 
 use bollard::{
-    Docker, body_full,
     models::{ContainerCreateBody, HostConfig, Mount, MountType},
-    query_parameters::{
-        CreateContainerOptions, CreateImageOptions, RemoveContainerOptions, RemoveImageOptions, StartContainerOptions,
-        StopContainerOptions,
-    },
+    query_parameters::RemoveContainerOptions,
 };
-use futures_util::TryStreamExt;
 use health_spec::registry::{Runtime, RuntimeKind};
 
-use crate::bench::runtime;
-
-/// Docker's own.
-pub(crate) const SOCKET: &str = "/var/run/docker.sock";
-
-const MISSING: &str = "these tests need a Docker engine at /var/run/docker.sock that this user may open: \
-                       `apt-get install docker.io iptables`, start `dockerd`, join the group `docker`";
+use crate::{bench::runtime, quay::Quay};
 
 /// The whole content of the image: it stays, exits with a code, or eats memory once `/gate/open` is there.
 const PROGRAM: &str = r#"
@@ -42,29 +31,16 @@ fn main() {
 "#;
 
 /// What one test has in the engine.
-pub(crate) struct Harbour {
-    client: Docker,
-    /// Unique; the image's name, and what the names of containers begin with.
-    prefix: String,
-    scheduler: tokio::runtime::Runtime,
-}
+pub(crate) struct Harbour(Quay);
 
 impl Harbour {
     pub(crate) fn new() -> Self {
-        let scheduler = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let client = scheduler.block_on(async {
-            let client = Docker::connect_with_unix(SOCKET, 60, bollard::API_DEFAULT_VERSION).expect(MISSING);
-            client.negotiate_version().await.expect(MISSING)
-        });
-        let prefix = format!("mcp-health-test-{}", uuid::Uuid::new_v4().simple());
-        let harbour = Self { client, prefix, scheduler };
-        harbour.import_image();
-        harbour
+        Self(Quay::new(archive()))
     }
 
     /// The full name of a container of this test.
     pub(crate) fn name(&self, name: &str) -> String {
-        format!("{}-{name}", self.prefix)
+        self.0.name(name)
     }
 
     /// A server that is this container.
@@ -83,18 +59,15 @@ impl Harbour {
 
     /// A container that does not run yet.
     pub(crate) fn create(&self, name: &str, what: &str, host_config: HostConfig) -> Runtime {
-        let options = CreateContainerOptions { name: Some(self.name(name)), ..CreateContainerOptions::default() };
         let body = ContainerCreateBody {
-            image: Some(self.prefix.clone()),
             entrypoint: Some(vec!["/hold".to_owned(), what.to_owned()]),
             // The program has no handler for SIGTERM, and as pid 1 would ignore it.
             stop_signal: Some("SIGKILL".to_owned()),
-            labels: Some([("mcp-health-test".to_owned(), "1".to_owned())].into()),
             network_disabled: Some(true),
             host_config: Some(host_config),
             ..ContainerCreateBody::default()
         };
-        self.wait(self.client.create_container(Some(options), body));
+        self.0.create(name, body);
         self.server(name)
     }
 
@@ -109,60 +82,28 @@ impl Harbour {
     }
 
     pub(crate) fn start(&self, name: &str) {
-        self.wait(self.client.start_container(&self.name(name), None::<StartContainerOptions>));
+        self.0.start(name);
     }
 
     pub(crate) fn kill(&self, name: &str) {
-        self.wait(self.client.kill_container(&self.name(name), None));
+        self.0.kill(name);
     }
 
     pub(crate) fn stop(&self, name: &str) {
-        self.wait(self.client.stop_container(&self.name(name), None::<StopContainerOptions>));
+        self.0.stop(name, None);
     }
 
     pub(crate) fn pause(&self, name: &str) {
-        self.wait(self.client.pause_container(&self.name(name)));
+        self.0.wait(self.0.client.pause_container(&self.name(name)));
     }
 
     pub(crate) fn remove(&self, name: &str) {
         let options = RemoveContainerOptions { force: true, ..RemoveContainerOptions::default() };
-        self.wait(self.client.remove_container(&self.name(name), Some(options)));
+        self.0.wait(self.0.client.remove_container(&self.name(name), Some(options)));
     }
 
     pub(crate) fn is_running(&self, name: &str) -> bool {
-        let found = self.wait(self.client.inspect_container(&self.name(name), None));
-        found.state.unwrap().running.unwrap()
-    }
-
-    fn import_image(&self) {
-        let options = CreateImageOptions {
-            from_src: Some("-".to_owned()),
-            repo: Some(self.prefix.clone()),
-            tag: Some("latest".to_owned()),
-            changes: vec!["LABEL mcp-health-test=1".to_owned()],
-            ..CreateImageOptions::default()
-        };
-        let body = body_full(archive().to_vec().into());
-        self.wait(self.client.create_image(Some(options), Some(body), None).try_collect::<Vec<_>>());
-    }
-
-    fn wait<T>(&self, work: impl Future<Output = Result<T, bollard::errors::Error>>) -> T {
-        self.scheduler.block_on(work).unwrap()
-    }
-}
-
-impl Drop for Harbour {
-    fn drop(&mut self) {
-        let all = bollard::query_parameters::ListContainersOptions { all: true, ..Default::default() };
-        let _ = self.scheduler.block_on(async {
-            let remove = RemoveContainerOptions { force: true, ..RemoveContainerOptions::default() };
-            for container in self.client.list_containers(Some(all)).await? {
-                if container.names.unwrap_or_default().iter().any(|name| name.contains(&self.prefix)) {
-                    self.client.remove_container(&container.id.unwrap_or_default(), Some(remove.clone())).await?;
-                }
-            }
-            self.client.remove_image(&self.prefix, None::<RemoveImageOptions>, None).await
-        });
+        self.0.state(name).running.unwrap()
     }
 }
 

@@ -7,4 +7,6 @@ mod bench;
 mod docker;
 mod harbour;
 mod process;
+#[path = "../engine/quay.rs"]
+mod quay;
 mod strait;

@@ -9,7 +9,7 @@ use tokio::{
     task::{AbortHandle, JoinSet},
 };
 
-use crate::harbour::SOCKET;
+use crate::quay::SOCKET;
 
 pub(crate) struct Strait {
     path: PathBuf,

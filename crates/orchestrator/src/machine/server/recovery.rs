@@ -8,7 +8,7 @@ use health_spec::{EventKind, Phase};
 
 use super::{Server, Turn, milliseconds, number};
 use crate::machine::memory::{Attempt, Recovery};
-use crate::machine::{Effect, hold};
+use crate::machine::{Effect, Mono, hold};
 
 /// Why no further attempt is made.
 #[derive(Clone, Copy)]
@@ -35,6 +35,13 @@ impl Server {
                 self.state.phase = Phase::Recovering;
                 self.state.recovery = Recovery::Waiting { due: turn.now.after(wait), delay };
             }
+        }
+    }
+
+    /// Whoever restarts first wins (section 3.2): an attempt that is planned starts no sooner.
+    pub(super) fn wait_at_least(&mut self, until: Mono) {
+        if let Recovery::Waiting { due, .. } = &mut self.state.recovery {
+            *due = until.max(*due);
         }
     }
 

@@ -13,6 +13,9 @@ use crate::machine::{Command, Death, Mono, Refusal, Word};
 /// How long a death after a reported kill signal waits for the engine's `stop` (rule 3).
 const STOP_FOLLOWS_WITHIN: Duration = Duration::from_secs(1);
 
+/// How long an engine that starts a container again on its own has for it (contract, section 3.2).
+const COMES_BACK_WITHIN: Duration = Duration::from_secs(5);
+
 impl Server {
     pub(in crate::machine) fn reported(&mut self, turn: &mut Turn<'_>, word: Word) {
         match word {
@@ -26,7 +29,7 @@ impl Server {
     }
 
     fn died(&mut self, turn: &mut Turn<'_>, death: Death) {
-        let Death { exit_code, signal, oom_killed, error } = death.clone();
+        let Death { exit_code, signal, oom_killed, error, .. } = death.clone();
         self.say(turn, EventKind::ContainerDied { exit_code, signal, oom_killed, error });
         if matches!(self.state.recovery, Recovery::Acting { .. }) {
             return;
@@ -54,7 +57,9 @@ impl Server {
 
     /// Rule 3: a death is no stop. The moment takes the place of the last check's start.
     fn judge_death(&mut self, turn: &mut Turn<'_>, death: &Death, at: Mono) {
-        self.state.killed = false;
+        // Engines do not bring back what they were told to kill.
+        let killed = std::mem::take(&mut self.state.killed);
+        let comes_back = death.comes_back && !killed;
         if death.exit_code == Some(0) && self.policy.recovery.on_exit_zero == OnExitZero::Stop {
             return self.stop(turn, "exit_zero");
         }
@@ -68,9 +73,12 @@ impl Server {
                 self.plan(turn);
             }
             (_, Recovery::Verifying { attempt, .. }) => {
-                return self.attempt_failed(turn, attempt, "container_died".to_owned());
+                self.attempt_failed(turn, attempt, "container_died".to_owned());
             }
             _ => {}
+        }
+        if comes_back {
+            self.wait_at_least(turn.now.after(COMES_BACK_WITHIN));
         }
         self.schedule(turn.now);
     }

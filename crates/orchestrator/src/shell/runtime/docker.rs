@@ -55,9 +55,12 @@ pub async fn ready(id: EngineId, engine: &Engine, servers: &[&Supervised], mouth
     let (mut registered, mut containers, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for supervised in servers {
         match find(&client, &engine.name, supervised).await {
-            Ok((wanted, ledger)) => {
+            Ok((wanted, mut ledger)) => {
                 let (progress, watched) = watch::channel(None);
                 let (server, patience) = (supervised.server, supervised.stop_timeout.unwrap_or(STOP_TIMEOUT));
+                if supervised.acting {
+                    ledger.resume(since.saturating_add(nanoseconds(patience + restart::EVENTS_PATIENCE)));
+                }
                 registered.push(Registered { server, ledger, progress });
                 containers.push((server, Container { server, wanted, patience, requests: send.clone(), progress: watched }));
             }
@@ -94,6 +97,10 @@ async fn find(client: &Docker, engine: &str, supervised: &Supervised) -> Result<
         Ok(None) => Err(format!("engine {engine} has no container \"{wanted}\"{}", meant(client, &wanted).await)),
         Err(error) => Err(format!("cannot look at container \"{wanted}\": {}", explain(&error))),
     }
+}
+
+fn nanoseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 async fn meant(client: &Docker, wanted: &str) -> String {

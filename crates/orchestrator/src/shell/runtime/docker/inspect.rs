@@ -3,11 +3,14 @@
 use bollard::{
     Docker,
     errors::Error,
-    models::ContainerInspectResponse,
+    models::{ContainerInspectResponse, RestartPolicyNameEnum},
     query_parameters::{InspectContainerOptions, ListContainersOptions},
 };
 
-use super::{event::signal_number, ledger::Look};
+use super::{
+    event::signal_number,
+    ledger::{ComesBack, Look},
+};
 
 /// How alike two names have to be for one to be a misspelling of the other (Jaro-Winkler, 0 to 1).
 const ALIKE: f64 = 0.8;
@@ -39,6 +42,7 @@ pub async fn similar(client: &Docker, wanted: &str) -> Result<Vec<String>, Error
 fn read(found: ContainerInspectResponse) -> Look {
     let state = found.state.unwrap_or_default();
     let running = state.running.unwrap_or_default();
+    let policy = found.host_config.and_then(|config| config.restart_policy).and_then(|policy| policy.name);
     let moment = if running { state.started_at } else { state.finished_at };
     Look {
         id: found.id.unwrap_or_default(),
@@ -47,6 +51,11 @@ fn read(found: ContainerInspectResponse) -> Look {
         since: moment.and_then(|text| nanoseconds(&text)).unwrap_or(i64::MIN),
         exit_code: state.exit_code,
         oom_killed: state.oom_killed.unwrap_or_default(),
+        comes_back: match policy {
+            None | Some(RestartPolicyNameEnum::EMPTY | RestartPolicyNameEnum::NO) => ComesBack::Never,
+            Some(RestartPolicyNameEnum::ON_FAILURE) => ComesBack::AfterFailure,
+            Some(RestartPolicyNameEnum::ALWAYS | RestartPolicyNameEnum::UNLESS_STOPPED) => ComesBack::Always,
+        },
         stop_signal: found.config.and_then(|config| config.stop_signal).and_then(|signal| signal_number(&signal)),
     }
 }

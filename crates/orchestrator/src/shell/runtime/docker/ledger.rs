@@ -17,9 +17,12 @@ pub struct Ledger {
     by_name: bool,
     id: String,
     stop_signal: Option<i32>,
+    comes_back: ComesBack,
     known: Option<Known>,
     oom: bool,
     action: Option<Action>,
+    /// When a restart of an earlier run of ours is over for certain, in nanoseconds since 1970.
+    open_until: Option<i64>,
     seen: u64,
 }
 
@@ -69,6 +72,20 @@ pub struct Look {
     pub oom_killed: bool,
     /// What asks it to end.
     pub stop_signal: Option<i32>,
+    /// When its engine starts it again on its own.
+    pub comes_back: ComesBack,
+}
+
+/// A container's own restart policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ComesBack {
+    /// It stays dead.
+    #[default]
+    Never,
+    /// Unless it ended with code 0.
+    AfterFailure,
+    /// However it ended.
+    Always,
 }
 
 impl Ledger {
@@ -79,9 +96,11 @@ impl Ledger {
             by_name: look.name == wanted,
             id: look.id.clone(),
             stop_signal: look.stop_signal,
+            comes_back: look.comes_back,
             known: None,
             oom: false,
             action: None,
+            open_until: None,
             seen: 0,
         }
     }
@@ -103,7 +122,14 @@ impl Ledger {
 
     /// A restart of ours begins.
     pub fn begin(&mut self) {
+        self.open_until = None;
         self.action = Some(Action { stage: Stage::Begun, late: false });
+    }
+
+    /// An earlier run of ours has begun a restart and did not see its end: until then its events may still come.
+    pub fn resume(&mut self, until: i64) {
+        self.action = Some(Action { stage: Stage::Begun, late: true });
+        self.open_until = Some(until);
     }
 
     /// It has ended. `complete`: no event of it is still to come.
@@ -119,6 +145,10 @@ impl Ledger {
         }
         self.seen += 1;
         self.id.clone_from(&happening.id);
+        if self.open_until.is_some_and(|until| until < happening.at) {
+            self.open_until = None;
+            self.action = None;
+        }
         let known = self.known?;
         if happening.at <= known.since {
             return None;
@@ -151,11 +181,14 @@ impl Ledger {
         if let Some(look) = look {
             self.id.clone_from(&look.id);
             self.stop_signal = look.stop_signal;
+            self.comes_back = look.comes_back;
         }
         let since = look.map_or(i64::MIN, |look| look.since).max(before.map_or(i64::MIN, |known| known.since));
         let running = look.is_some_and(|look| look.running);
         self.now(running, since);
         let word = match (was_running, running) {
+            // Between the stop and the start of our restart.
+            (None, false) if self.action.is_some() => None,
             (None, false) => Some(Word::NotRunning),
             (Some(true), true) if before.is_some_and(|known| since > known.since) => self.unless_ours(Word::Started),
             (None | Some(true), true) => Some(Word::Running),
@@ -163,7 +196,7 @@ impl Ledger {
             (Some(false), true) => self.unless_ours(Word::Started),
             (Some(false), false) => None,
         };
-        self.action = self.action.filter(|action| !action.late);
+        self.action = self.action.filter(|action| !action.late || was_running.is_none());
         word
     }
 
@@ -190,7 +223,7 @@ impl Ledger {
         self.now(false, at);
         let oom_killed = std::mem::take(&mut self.oom);
         let late = self.action.is_some_and(|action| action.late && action.stage < Stage::Started);
-        (!late).then(|| Word::Died(Death { exit_code, oom_killed, ..Death::default() }))
+        (!late).then(|| Word::Died(self.death(exit_code, oom_killed)))
     }
 
     /// The first stop before our own start is ours; any other is somebody's.
@@ -228,8 +261,17 @@ impl Ledger {
 
     fn gone(&self, look: Option<&Look>) -> Option<Word> {
         let Some(look) = look else { return Some(Word::Stopped) };
-        let death = Death { exit_code: look.exit_code, oom_killed: look.oom_killed, ..Death::default() };
+        let death = self.death(look.exit_code, look.oom_killed);
         self.action.is_none_or(|action| !action.late).then_some(Word::Died(death))
+    }
+
+    fn death(&self, exit_code: Option<i64>, oom_killed: bool) -> Death {
+        let comes_back = match self.comes_back {
+            ComesBack::Never => false,
+            ComesBack::AfterFailure => exit_code != Some(0),
+            ComesBack::Always => true,
+        };
+        Death { exit_code, oom_killed, comes_back, ..Death::default() }
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
 use crate::machine::ServerId;
 
 /// How long the events of a restart are waited for after the engine has answered.
-const EVENTS_PATIENCE: Duration = Duration::from_secs(3);
+pub const EVENTS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// A restart erred.
 #[derive(Debug, Error)]

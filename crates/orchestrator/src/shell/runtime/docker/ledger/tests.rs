@@ -42,6 +42,45 @@ fn our_own_restart_is_a_death_and_nothing_else() {
 }
 
 #[test]
+fn a_death_tells_whether_the_engine_itself_starts_it_again() {
+    let rule = [
+        (ComesBack::Never, 1, false),
+        (ComesBack::AfterFailure, 1, true),
+        (ComesBack::AfterFailure, 0, false),
+        (ComesBack::Always, 0, true),
+    ];
+    for (comes_back, exit_code, expected) in rule {
+        let mut ledger = Ledger::new("a", &Look { comes_back, ..look(true, 0) });
+        ledger.compare(Some(&Look { comes_back, ..look(true, 0) }));
+        let death = Death { exit_code: Some(exit_code), comes_back: expected, ..Death::default() };
+        assert_eq!(words(&mut ledger, &[Act::Die(Some(exit_code))]), [Some(Word::Died(death))], "{comes_back:?}");
+    }
+}
+
+#[test]
+fn a_restart_that_an_earlier_run_has_begun_is_still_ours() {
+    for is_running in [true, false] {
+        let mut ledger = Ledger::new("a", &look(is_running, 0));
+        ledger.resume(100);
+        assert_eq!(ledger.compare(Some(&look(is_running, 0))), is_running.then_some(Word::Running));
+        let events = if is_running { &RESTART[..] } else { &RESTART[2..] };
+        assert!(words(&mut ledger, events).iter().all(Option::is_none));
+        assert_eq!(ledger.action(), None);
+        assert_eq!(ledger.fold(&happening(9, Act::Die(Some(1)))), Some(died(1)));
+    }
+}
+
+#[test]
+fn a_restart_that_never_came_is_forgotten() {
+    let mut ledger = Ledger::new("a", &look(true, 0));
+    ledger.resume(100);
+    ledger.compare(Some(&look(true, 0)));
+    assert_eq!(ledger.fold(&happening(101, Act::Kill(15))), Some(Word::Killed));
+    assert_eq!(ledger.fold(&happening(102, Act::Die(Some(0)))), Some(died(0)));
+    assert_eq!(ledger.fold(&happening(103, Act::Stop)), Some(Word::Stopped));
+}
+
+#[test]
 fn a_stop_after_our_own_start_is_somebody_elses() {
     let mut ledger = running();
     ledger.begin();

@@ -1,0 +1,105 @@
+//! What one test has in the machine's Docker engine: an image and containers made of it.
+//!
+//! Everything is labelled `mcp-health-test=1`, has a name that nobody else has, and is removed however the test ends.
+
+use std::future::Future;
+
+use bollard::{
+    Docker, body_full,
+    models::{ContainerCreateBody, ContainerState},
+    query_parameters::{
+        CreateContainerOptions, CreateImageOptions, ListContainersOptions, RemoveContainerOptions, RemoveImageOptions,
+        StartContainerOptions, StopContainerOptions,
+    },
+};
+use futures_util::TryStreamExt;
+
+/// Docker's own.
+pub(crate) const SOCKET: &str = "/var/run/docker.sock";
+
+const MISSING: &str = "these tests need a Docker engine at /var/run/docker.sock that this user may open: \
+                       run `cargo xtask test`, which starts one; or `apt-get install docker.io iptables`, start `dockerd`";
+
+/// One test's place in the engine.
+pub(crate) struct Quay {
+    pub(crate) client: Docker,
+    /// The image's name, and what the names of containers begin with.
+    prefix: String,
+    pub(crate) scheduler: tokio::runtime::Runtime,
+}
+
+impl Quay {
+    /// With an image of this file system, a tar archive.
+    pub(crate) fn new(archive: &[u8]) -> Self {
+        let scheduler = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a scheduler");
+        let client = scheduler.block_on(async {
+            let client = Docker::connect_with_unix(SOCKET, 60, bollard::API_DEFAULT_VERSION).expect(MISSING);
+            client.negotiate_version().await.expect(MISSING)
+        });
+        let prefix = format!("mcp-health-test-{}", uuid::Uuid::new_v4().simple());
+        let quay = Self { client, prefix, scheduler };
+        quay.import_image(archive);
+        quay
+    }
+
+    /// The full name of a container of this test.
+    pub(crate) fn name(&self, name: &str) -> String {
+        format!("{}-{name}", self.prefix)
+    }
+
+    /// A container of the image that does not run yet.
+    pub(crate) fn create(&self, name: &str, body: ContainerCreateBody) {
+        let options = CreateContainerOptions { name: Some(self.name(name)), ..CreateContainerOptions::default() };
+        let labels = Some([("mcp-health-test".to_owned(), "1".to_owned())].into());
+        let body = ContainerCreateBody { image: Some(self.prefix.clone()), labels, ..body };
+        self.wait(self.client.create_container(Some(options), body));
+    }
+
+    pub(crate) fn start(&self, name: &str) {
+        self.wait(self.client.start_container(&self.name(name), None::<StartContainerOptions>));
+    }
+
+    pub(crate) fn kill(&self, name: &str) {
+        self.wait(self.client.kill_container(&self.name(name), None));
+    }
+
+    /// As `docker stop -t`; without patience for as long as the engine's default.
+    pub(crate) fn stop(&self, name: &str, patience: Option<i32>) {
+        self.wait(self.client.stop_container(&self.name(name), Some(StopContainerOptions { t: patience, signal: None })));
+    }
+
+    pub(crate) fn state(&self, name: &str) -> ContainerState {
+        self.wait(self.client.inspect_container(&self.name(name), None)).state.expect("a state")
+    }
+
+    pub(crate) fn wait<T>(&self, work: impl Future<Output = Result<T, bollard::errors::Error>>) -> T {
+        self.scheduler.block_on(work).expect("the engine does it")
+    }
+
+    fn import_image(&self, archive: &[u8]) {
+        let options = CreateImageOptions {
+            from_src: Some("-".to_owned()),
+            repo: Some(self.prefix.clone()),
+            tag: Some("latest".to_owned()),
+            changes: vec!["LABEL mcp-health-test=1".to_owned()],
+            ..CreateImageOptions::default()
+        };
+        let body = body_full(archive.to_vec().into());
+        self.wait(self.client.create_image(Some(options), Some(body), None).try_collect::<Vec<_>>());
+    }
+}
+
+impl Drop for Quay {
+    fn drop(&mut self) {
+        let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
+        let _ = self.scheduler.block_on(async {
+            let remove = RemoveContainerOptions { force: true, ..RemoveContainerOptions::default() };
+            for container in self.client.list_containers(Some(all)).await? {
+                if container.names.unwrap_or_default().iter().any(|name| name.contains(&self.prefix)) {
+                    self.client.remove_container(&container.id.unwrap_or_default(), Some(remove.clone())).await?;
+                }
+            }
+            self.client.remove_image(&self.prefix, None::<RemoveImageOptions>, None).await
+        });
+    }
+}

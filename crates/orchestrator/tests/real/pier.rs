@@ -1,0 +1,183 @@
+//! Sample servers in containers: a static binary in an empty image, each on a port of this machine.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use bollard::models::{
+    ContainerCreateBody, ContainerState, EventMessage, HostConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+};
+use bollard::query_parameters::EventsOptions;
+use futures_util::StreamExt;
+
+use crate::harness::{free_port, target, until};
+use crate::quay::Quay;
+
+/// The port inside.
+const INSIDE: &str = "8082/tcp";
+
+/// Containers of one test.
+pub(crate) struct Pier(Quay);
+
+/// One of them: a sample server.
+pub(crate) struct Container<'a> {
+    quay: &'a Quay,
+    name: String,
+    port: u16,
+    events: Arc<Mutex<Vec<String>>>,
+}
+
+/// What is unusual about a container.
+#[derive(Default)]
+pub(crate) struct Habits {
+    /// What `docker stop` sends instead of SIGTERM.
+    pub(crate) stop_signal: Option<&'static str>,
+    /// The engine's own restart policy.
+    pub(crate) restart: Option<RestartPolicyNameEnum>,
+}
+
+impl Pier {
+    pub(crate) fn new() -> Self {
+        Self(Quay::new(archive()))
+    }
+
+    /// A sample server that answers.
+    pub(crate) fn run(&self, name: &str) -> Container<'_> {
+        self.run_with(name, Habits::default())
+    }
+
+    pub(crate) fn run_with(&self, name: &str, habits: Habits) -> Container<'_> {
+        let port = free_port();
+        let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.to_string()) };
+        let words = ["/sample-server", "--listen", "0.0.0.0:8082", "--name", name];
+        let body = ContainerCreateBody {
+            entrypoint: Some(words.map(str::to_owned).to_vec()),
+            exposed_ports: Some(vec![INSIDE.to_owned()]),
+            stop_signal: habits.stop_signal.map(str::to_owned),
+            host_config: Some(HostConfig {
+                port_bindings: Some([(INSIDE.to_owned(), Some(vec![binding]))].into()),
+                restart_policy: Some(RestartPolicy { name: habits.restart, maximum_retry_count: None }),
+                ..HostConfig::default()
+            }),
+            ..ContainerCreateBody::default()
+        };
+        self.0.create(name, body);
+        let container = Container { quay: &self.0, name: name.to_owned(), port, events: self.listen(name) };
+        container.start();
+        until("the container answers", || container.answers().then_some(()));
+        container.forget_events();
+        container
+    }
+
+    /// What the engine says about a container, from its creation on, as it comes.
+    fn listen(&self, name: &str) -> Arc<Mutex<Vec<String>>> {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let filters = Some([("container".to_owned(), vec![self.0.name(name)])].into());
+        let options = EventsOptions { since: Some("0".to_owned()), until: None, filters };
+        let (mut events, keep) = (self.0.client.events(Some(options)), Arc::clone(&heard));
+        self.0.scheduler.spawn(async move {
+            while let Some(Ok(EventMessage { action: Some(action), .. })) = events.next().await {
+                keep.lock().expect("not poisoned").push(action);
+            }
+        });
+        until("the engine tells", || heard.lock().expect("not poisoned").iter().any(|it| it == "create").then_some(()));
+        heard
+    }
+}
+
+impl Container<'_> {
+    /// Its entry in a registry.
+    pub(crate) fn entry(&self) -> String {
+        let Self { name, port, .. } = self;
+        let container = self.quay.name(name);
+        format!("  - name: {name}\n    port: {port}\n    runtime: {{kind: docker, container: {container}}}\n")
+    }
+
+    /// `POST /break/{how}`. One that crashes does not answer.
+    pub(crate) fn break_by(&self, how: &str) {
+        let answer = ureq::post(&format!("http://127.0.0.1:{}/break/{how}", self.port)).send_empty();
+        assert!(answer.is_ok() || how == "crash", "{answer:?}");
+    }
+
+    pub(crate) fn start(&self) {
+        self.quay.start(&self.name);
+    }
+
+    pub(crate) fn kill(&self) {
+        self.quay.kill(&self.name);
+    }
+
+    /// `docker stop -t SECONDS`.
+    pub(crate) fn stop(&self, patience: i32) {
+        self.quay.stop(&self.name, Some(patience));
+    }
+
+    pub(crate) fn state(&self) -> ContainerState {
+        self.quay.state(&self.name)
+    }
+
+    /// What tells one life of it from another.
+    pub(crate) fn life(&self) -> (Option<String>, Option<i64>) {
+        let state = self.state();
+        (state.started_at, state.pid)
+    }
+
+    /// How often the engine has restarted it by its own policy.
+    pub(crate) fn engine_restarts(&self) -> i64 {
+        let found = self.quay.wait(self.quay.client.inspect_container(&self.quay.name(&self.name), None));
+        found.restart_count.expect("a count")
+    }
+
+    /// How often the engine said this since the container first answered.
+    pub(crate) fn count(&self, action: &str) -> usize {
+        self.events.lock().expect("not poisoned").iter().filter(|it| *it == action).count()
+    }
+
+    pub(crate) fn wait_for(&self, action: &str) {
+        until(&format!("the engine says {action}"), || (self.count(action) > 0).then_some(()));
+    }
+
+    pub(crate) fn answers(&self) -> bool {
+        ureq::get(&format!("http://127.0.0.1:{}/health", self.port)).call().is_ok()
+    }
+
+    fn forget_events(&self) {
+        self.wait_for("start");
+        self.events.lock().expect("not poisoned").clear();
+    }
+}
+
+/// A file system with the sample server in it.
+fn archive() -> &'static [u8] {
+    static ARCHIVE: OnceLock<Vec<u8>> = OnceLock::new();
+    ARCHIVE.get_or_init(|| {
+        let server = static_server();
+        let (folder, file) = (server.parent().expect("a folder"), server.file_name().expect("a name"));
+        let tar = Command::new("tar").arg("-cf-").arg("-C").arg(folder).arg(file).output().expect("tar runs");
+        assert!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
+        tar.stdout
+    })
+}
+
+/// `cargo xtask test` builds it; else it is built here, in the same place. Cargo's own lock lets one build at a time.
+fn static_server() -> PathBuf {
+    std::env::var_os("MCP_HEALTH_TEST_STATIC_SERVER").map_or_else(build_static_server, PathBuf::from)
+}
+
+fn build_static_server() -> PathBuf {
+    let (triple, folder) = (host_triple(), target().join("static"));
+    let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
+    cargo.args(["build", "--quiet", "-p", "sample-server", "--target", &triple, "--target-dir"]).arg(&folder);
+    cargo.env("RUSTFLAGS", "-C target-feature=+crt-static").current_dir(env!("CARGO_MANIFEST_DIR"));
+    let status = cargo.status().expect("cargo runs");
+    assert!(status.success(), "the static sample server does not build: `apt-get install libc6-dev`");
+    folder.join(triple).join("debug/sample-server")
+}
+
+fn host_triple() -> String {
+    let compiler = std::env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
+    let output = Command::new(compiler).arg("-vV").output().expect("rustc runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    text.lines().find_map(|line| line.strip_prefix("host: ")).expect("a host").to_owned()
+}
