@@ -1,7 +1,7 @@
 //! One server's life (contract, section 3): what it is, and what each input makes of it.
 //!
-//! The parts: [`check`] reads verdicts, [`recovery`] plans, runs and verifies attempts, [`word`] takes what an
-//! engine or a person says, [`pace`] says when the next check is. Rule numbers are those of contract section 3.1.
+//! The parts: `check` reads verdicts, `recovery` plans, runs and verifies attempts, `word` takes what an
+//! engine or a person says, `pace` says when the next check is. Rule numbers are those of contract section 3.1.
 
 use std::collections::VecDeque;
 use std::time::Duration;
