@@ -174,6 +174,7 @@ impl Driver {
         let batch = self.batch(&events, &changed);
         let result = self.journal.commit(batch, durable).await;
         let written = result.is_ok();
+        self.published.set_written(written);
         match result {
             Ok(()) => self.unwritten = Unwritten::default(),
             Err(error) => self.keep_unwritten(&events, &changed, &error),

@@ -3,6 +3,7 @@
 //! A subscriber takes both under one lock, so that nothing is missed between them and nothing comes twice.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use health_spec::{Event, ServerView, Snapshot};
@@ -31,6 +32,7 @@ pub struct Published {
     known: Known,
     now: RwLock<Present>,
     said: broadcast::Sender<Said>,
+    written: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -47,7 +49,7 @@ impl Published {
         let places = views.iter().enumerate().map(|(place, view)| (view.name.clone(), place)).collect();
         let views = views.into_iter().map(Arc::new).collect();
         let now = RwLock::new(Present { seq, as_of, views, places });
-        Self { known, now, said: broadcast::Sender::new(BACKLOG) }
+        Self { known, now, said: broadcast::Sender::new(BACKLOG), written: AtomicBool::new(true) }
     }
 
     /// The instance's name and its log's epoch.
@@ -58,6 +60,16 @@ impl Published {
     /// Everything, as of one event.
     pub fn snapshot(&self) -> Snapshot {
         self.read(|now| self.snapshot_of(now))
+    }
+
+    /// Whether everything that was published has reached the disk.
+    pub fn is_written(&self) -> bool {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Says whether it has.
+    pub fn set_written(&self, written: bool) {
+        self.written.store(written, Ordering::Relaxed);
     }
 
     /// The last event.

@@ -57,6 +57,9 @@ pub enum ServeError {
     #[error("the gateway cannot start")]
     Gateway(#[from] gateway::BindError),
     /// A defect of ours.
+    #[error("the driver has failed; the servers were left as they are")]
+    DriverFailed,
+    /// A defect of ours.
     #[error("the journal has failed; the log may lack its last events")]
     JournalPanicked,
 }

@@ -1,0 +1,198 @@
+//! Starts everything: the runtimes first, since they may still find something wrong.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use health_endpoint::{Check, CheckError, Health};
+use health_spec::EventKind;
+use health_spec::registry::ServerEntry;
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::prepare::Ready;
+use super::{Running, ServeError, Settings};
+use crate::machine::fleet::Beginning;
+use crate::machine::memory::Recovery;
+use crate::machine::{Effect, Fleet, Happened, Input};
+use crate::shell::actions::Actions;
+use crate::shell::api::{self, Api};
+use crate::shell::clock::{Clock, wall};
+use crate::shell::config::Problem;
+use crate::shell::driver::{Driver, ServerFile, Unwritten};
+use crate::shell::journal::{Journal, Jsonl};
+use crate::shell::plan::Plan;
+use crate::shell::published::Published;
+use crate::shell::runtime::{Fault, Runtimes, Setup, StartError};
+use crate::shell::store::Left;
+use crate::shell::view::{Known, view};
+use crate::shell::writer::Writer;
+
+/// Inputs that may wait for the driver.
+const INBOX: usize = 1_024;
+
+/// Commands that may wait for the driver.
+const OPERATIONS: usize = 64;
+
+/// The tokens and the tracker that everything is started with.
+struct Lifetimes {
+    tasks: TaskTracker,
+    serving: CancellationToken,
+    children: CancellationToken,
+}
+
+/// The machine with its memory, and the views to begin with.
+struct Begun {
+    fleet: Fleet,
+    effects: Vec<Effect>,
+    clock: Clock,
+    files: Vec<ServerFile>,
+    published: Arc<Published>,
+}
+
+pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready) -> Result<Running, ServeError> {
+    let lifetimes =
+        Lifetimes { tasks: TaskTracker::new(), serving: CancellationToken::new(), children: CancellationToken::new() };
+    let begun = begin(&mut plan, settings, &ready.left);
+    let published = Arc::clone(&begun.published);
+    let log = ready.store.reader().map_err(|source| settings.unusable(source))?;
+    let jsonl = jsonl(&plan, settings, &ready)?;
+    let (inbox, reports) = mpsc::channel(INBOX);
+    let runtimes = runtimes(&plan, settings, inbox.clone(), &lifetimes).await?;
+
+    let (journal, journal_thread) = Journal::start(ready.store, jsonl).map_err(ServeError::Thread)?;
+    let actions =
+        Actions { targets: plan.targets.clone().into(), runtimes: Arc::new(runtimes), inbox, tasks: lifetimes.tasks.clone() };
+    let (operations, wishes) = mpsc::channel(OPERATIONS);
+    let driver = Driver {
+        clock: begun.clock,
+        journal,
+        writer: writer(&plan, settings, &published, ready.left.seq),
+        published: Arc::clone(&published),
+        files: begun.files,
+        actions,
+        inbox: reports,
+        operations: wishes,
+        unwritten: Unwritten::default(),
+        fleet: begun.fleet,
+    };
+    let driver = lifetimes.tasks.spawn(driver.run(begun.effects, lifetimes.serving.clone()));
+    #[cfg(feature = "gateway")]
+    let gateway = ready.gateway.take().map(|gateway| gateway.start(&published, &lifetimes.tasks, &lifetimes.serving));
+    #[cfg(not(feature = "gateway"))]
+    let gateway = None;
+    let health = own_health(&published);
+    let api = Api {
+        published,
+        log: Arc::new(Mutex::new(log)),
+        registry: plan.registry,
+        operations,
+        operator_token: ready.token,
+        shutdown: lifetimes.serving.clone(),
+    };
+    serve_api(api, &health, ready.listener, ready.bound, &lifetimes);
+    let Lifetimes { tasks, serving, children } = lifetimes;
+    Ok(Running { bound: ready.bound, gateway, health, tasks, serving, children, driver, journal: journal_thread })
+}
+
+/// Takes up what an earlier run has left.
+fn begin(plan: &mut Plan, settings: &Settings, left: &Left) -> Begun {
+    let known = Known { source: settings.name.clone(), epoch: left.epoch.clone() };
+    let clock = Clock::resume(left.first_start, left.last);
+    let beginning = Beginning { memory: left.memory(), spread: true };
+    let (fleet, effects) = Fleet::new(plan.policies.clone(), &beginning, clock.now());
+    for supervised in &mut plan.supervised {
+        let left = beginning.memory.servers.get(&supervised.name);
+        supervised.acting = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { .. }));
+    }
+    let files = files(plan, left);
+    let views = fleet.servers().iter().zip(&files);
+    let views = views.map(|(server, file)| view(&known, file.group.clone(), server, file.last_check.clone(), &clock)).collect();
+    let published = Arc::new(Published::new(known, left.seq, wall(), views));
+    let effects = [vec![monitor_started(&clock)], effects].concat();
+    Begun { fleet, effects, clock, files, published }
+}
+
+fn writer(plan: &Plan, settings: &Settings, published: &Published, seq: u64) -> Writer {
+    let trace_ids = plan.entries.iter().map(|entry| entry.trace_id.clone()).collect();
+    let trace_id = settings.trace_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    Writer::new(published.known().clone(), seq, trace_id, trace_ids)
+}
+
+/// Without a disk it still watches and acts once: degraded, not down.
+fn own_health(published: &Arc<Published>) -> Health {
+    let published = Arc::clone(published);
+    let state = move || {
+        let written = published.is_written();
+        async move { if written { Ok(()) } else { Err(CheckError::degraded("the state directory cannot be written")) } }
+    };
+    Health::builder("orchestrator").version(env!("CARGO_PKG_VERSION")).check_with(Check::new("state", state)).build()
+}
+
+fn serve_api(api: Api, health: &Health, listener: TcpListener, bound: SocketAddr, lifetimes: &Lifetimes) {
+    let router = api::router(api, health, bound);
+    let server = axum::serve(nodelay(listener), router).with_graceful_shutdown(lifetimes.serving.clone().cancelled_owned());
+    lifetimes.tasks.spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "the API has stopped");
+        }
+    });
+}
+
+/// Streamed answers are many small writes: without this each waits for the last one's acknowledgement.
+fn nodelay(listener: TcpListener) -> impl axum::serve::Listener<Io = tokio::net::TcpStream, Addr = SocketAddr> {
+    use axum::serve::ListenerExt;
+    listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection without TCP_NODELAY");
+        }
+    })
+}
+
+fn files(plan: &Plan, left: &Left) -> Vec<ServerFile> {
+    let one = |entry: &ServerEntry| {
+        let record = left.records.iter().find(|(name, _)| *name == entry.name).map(|(_, record)| record.clone());
+        let (history, last_check) = record.map_or_else(Default::default, |record| (record.history, record.last_check));
+        ServerFile { group: entry.group.clone(), history, last_check }
+    };
+    plan.entries.iter().map(one).collect()
+}
+
+fn jsonl(plan: &Plan, settings: &Settings, ready: &Ready) -> Result<Option<Jsonl>, ServeError> {
+    let emission = &plan.loaded.file.event_emission;
+    if emission.enabled == Some(false) {
+        return Ok(None);
+    }
+    let name = emission.jsonl_log.as_deref().unwrap_or("health-events.jsonl");
+    let path = settings.state_directory.join(Path::new(name));
+    let reader = ready.store.reader().map_err(|source| settings.unusable(source))?;
+    Ok(Some(Jsonl::open(&path, &ready.left.epoch, &reader)?))
+}
+
+async fn runtimes(
+    plan: &Plan,
+    settings: &Settings,
+    inbox: mpsc::Sender<Input>,
+    lifetimes: &Lifetimes,
+) -> Result<Runtimes, ServeError> {
+    let setup = Setup {
+        servers: plan.supervised.clone(),
+        engines: plan.engines.clone(),
+        state_directory: settings.state_directory.clone(),
+        registry_directory: plan.directory(),
+    };
+    Runtimes::start(setup, inbox, &lifetimes.tasks, &lifetimes.children).await.map_err(|error| unfit(plan, error))
+}
+
+fn unfit(plan: &Plan, error: StartError) -> ServeError {
+    let places = &plan.loaded.places;
+    let locate = |fault: Fault| -> Problem { places.problem(&fault.pointer, fault.text, None) };
+    ServeError::Unfit(error.faults.into_iter().map(locate).collect())
+}
+
+fn monitor_started(clock: &Clock) -> Effect {
+    let kind = EventKind::MonitorStarted { version: env!("CARGO_PKG_VERSION").to_owned() };
+    Effect::Publish(Happened { at: clock.now(), server: None, kind, moment: None, phase: None, incident: None })
+}
