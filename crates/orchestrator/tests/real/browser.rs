@@ -1,4 +1,4 @@
-//! A real browser without a window, driven through its WebDriver.
+//! A real browser without a window, driven through chromedriver.
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;

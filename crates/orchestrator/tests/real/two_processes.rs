@@ -43,8 +43,8 @@ fn a_client_of_the_gateway_loses_nothing_when_the_orchestrator_is_killed() {
     let mut orchestrator = Orchestrator::start_alone(&sample("calculator", free_port()));
     let gateway = Gateway::start(&orchestrator.api);
     let history = until("the gateway has events", || {
-        let history = get(&format!("{}/health/events?limit=1", gateway.url));
-        (history["events"][0]["event_type"] == "status_changed").then_some(history)
+        let history = get(&format!("{}/health/events?limit=1&{TYPES}", gateway.url));
+        (history["events"][0]["status"] == "ok").then_some(history)
     });
     let mut stream = Events::stream(&gateway.url, &format!("since={}&{TYPES}", history["next"].as_str().expect("a cursor")));
     kill_server(&orchestrator, &mut stream);
@@ -87,7 +87,8 @@ fn a_client_that_resumes_at_a_gateway_started_again_loses_nothing() {
     let before: Vec<_> = told(&stream).into_iter().map(seq).collect();
     let cursor = stream.seen.last().expect("events")["cursor"].as_str().expect("a cursor").to_owned();
     let mut stream = Events::stream(&gateway.url, &format!("since={cursor}&{TYPES}"));
-    kill_server(&orchestrator, &mut stream);
+    wait_for_status(&mut stream, "down");
+    wait_for_status(&mut stream, "ok");
     kill_server(&orchestrator, &mut stream);
 
     assert!(stream.seen.iter().all(|event| event["event_type"] != "gap"), "a gap");
