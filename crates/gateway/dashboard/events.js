@@ -23,7 +23,7 @@ const TONES = {
 /** @type {Record<string, (event: StreamMessage) => string>} */
 const SENTENCES = {
   status_changed: (e) => `${e.previous_status} → ${e.status}${e.reason && e.reason !== "check" ? `, ${words(e.reason)}` : ""}`,
-  server_down: (e) => `down: ${words(e.reason)}, noticed after ${span(e.detection_ms)}`,
+  server_down: (e) => `down: ${words(e.reason)}${e.detection_ms ? `, noticed after ${span(e.detection_ms)}` : ""}`,
   recovery_started: (e) => `${e.attempt ? `attempt ${e.attempt}: ` : ""}${e.strategy} started`,
   recovery_successful: (e) => `recovered after ${span(e.recovery_ms)}`,
   recovery_failed: (e) => `attempt ${e.attempt} failed: ${words(e.error)}`,
@@ -32,7 +32,7 @@ const SENTENCES = {
   recovery_released: (e) => `recovery released: ${words(e.reason)} is over`,
   server_recovered: (e) => `came back by itself after ${span(e.recovery_ms)}`,
   server_stopped: (e) => `stopped: ${words(e.reason)}`,
-  container_died: (e) => `died${e.exit_code === undefined ? "" : `, exit code ${e.exit_code}`}${e.oom_killed ? ", out of memory" : ""}`,
+  container_died: (e) => `died${ending(e)}${e.oom_killed ? ", out of memory" : ""}`,
   action_requested: (e) => `${e.action} asked for by ${e.actor}`,
 };
 
@@ -44,16 +44,29 @@ export class Events {
 
   /** @param {StreamMessage[]} events */
   replace(events) {
-    this.list.replaceChildren(...events.slice(-KEPT).reverse().map(line));
-    if (events.length === 0) this.list.append(element("li", { class: "empty" }, "Nothing has happened yet."));
+    const told = events.filter(isNews);
+    this.list.replaceChildren(...told.slice(-KEPT).reverse().map(line));
+    if (told.length === 0) this.list.append(element("li", { class: "empty" }, "Nothing has happened yet."));
   }
 
   /** @param {StreamMessage} event */
   add(event) {
+    if (!isNews(event)) return;
     this.list.querySelector(".empty")?.remove();
     this.list.prepend(line(event));
     while (this.list.childElementCount > KEPT) this.list.lastElementChild?.remove();
   }
+}
+
+/** Another event tells how a server went down or came back, and why. @param {StreamMessage} event */
+function isNews({ event_type: type, status, previous_status: previous }) {
+  return type !== "status_changed" || (status !== "down" && !(previous === "down" && status === "ok"));
+}
+
+/** @param {StreamMessage} event */
+function ending({ exit_code: code, signal }) {
+  if (signal !== undefined && signal !== null) return `, signal ${signal}`;
+  return code === undefined || code === null ? "" : `, exit code ${code}`;
 }
 
 /** @param {StreamMessage} event */

@@ -228,6 +228,23 @@ impl Events {
         Self { inbox, seen: Vec::new() }
     }
 
+    /// What a WebSocket of a gateway says from now on.
+    pub(crate) fn stream(gateway: &str, query: &str) -> Self {
+        let url = format!("{}/health/stream?{query}", gateway.replacen("http", "ws", 1));
+        let (mut socket, _) = tokio_tungstenite::tungstenite::connect(url).expect("a WebSocket");
+        let (outbox, inbox) = channel();
+        std::thread::spawn(move || {
+            while let Ok(message) = socket.read() {
+                let Ok(text) = message.into_text() else { return };
+                // What is no JSON is a ping.
+                if serde_json::from_str(&text).is_ok_and(|event| outbox.send(event).is_err()) {
+                    return;
+                }
+            }
+        });
+        Self { inbox, seen: Vec::new() }
+    }
+
     /// The next event of this type about this server.
     pub(crate) fn wait_for(&mut self, server: &str, event_type: &str) -> Value {
         self.wait_until(&format!("{event_type} of {server}"), |event| {

@@ -29,7 +29,7 @@ pub(crate) struct Container<'a> {
 }
 
 /// What is unusual about a container.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Habits {
     /// What `docker stop` sends instead of SIGTERM.
     pub(crate) stop_signal: Option<&'static str>,
