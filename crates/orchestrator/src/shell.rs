@@ -12,6 +12,7 @@ pub mod driver;
 #[cfg(feature = "gateway")]
 pub mod embed;
 pub mod journal;
+pub mod narrate;
 pub mod plan;
 pub mod probe;
 pub mod published;

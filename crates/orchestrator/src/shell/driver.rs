@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::actions::Actions;
 use super::clock::{Clock, wall};
 use super::journal::Journal;
+use super::narrate::narrate;
 use super::published::Published;
 use super::store::{Batch, Record, StoreError, Written};
 use super::view::{last_check, view};
@@ -178,6 +179,9 @@ impl Driver {
         match result {
             Ok(()) => self.unwritten = Unwritten::default(),
             Err(error) => self.keep_unwritten(&events, &changed, &error),
+        }
+        for (event, _) in &events {
+            narrate(event);
         }
         let views = changed.into_iter().map(|place| (place, self.view(place))).collect();
         self.published.publish(events, views, wall());

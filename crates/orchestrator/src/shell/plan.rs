@@ -51,7 +51,7 @@ pub fn read(path: &Path, environment: &dyn Fn(&str) -> Option<String>, observe: 
     Ok(Plan {
         policies,
         targets,
-        registry: loaded.raw.get("servers").and_then(Value::as_array).cloned().unwrap_or_default(),
+        registry: registry(&loaded.raw),
         supervised: supervised(&loaded.file.servers),
         engines: engines(&loaded.file),
         entries: loaded.file.servers.clone(),
@@ -73,6 +73,15 @@ pub fn located(loaded: &Loaded, issues: Vec<Issue>) -> Vec<Problem> {
     let mut problems: Vec<_> = issues.into_iter().map(locate).collect();
     problems.sort_by_key(|problem| (problem.line, problem.column));
     problems
+}
+
+/// The entries as written, for everybody to read: what stands in an environment may be a secret.
+fn registry(raw: &Value) -> Vec<Value> {
+    let mut entries = raw.get("servers").and_then(Value::as_array).cloned().unwrap_or_default();
+    for environment in entries.iter_mut().filter_map(|entry| entry.pointer_mut("/runtime/env")?.as_object_mut()) {
+        environment.values_mut().for_each(|value| *value = Value::from("***"));
+    }
+    entries
 }
 
 fn targets(entries: &[ServerEntry], issues: &mut Vec<Issue>) -> Vec<HttpTarget> {
@@ -110,4 +119,28 @@ fn supervised(entries: &[ServerEntry]) -> Vec<Supervised> {
         Some(Supervised { server: ServerId(index), name: entry.name.clone(), runtime, stop_timeout: None, acting: false })
     };
     entries.iter().enumerate().filter_map(one).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_is_not_shown() {
+        let raw = serde_json::json!({ "servers": [{ "name": "a", "runtime": { "env": { "KEY": "secret" } } }, { "name": "b" }] });
+        let shown = registry(&raw);
+        assert_eq!(shown[0]["runtime"]["env"]["KEY"], "***");
+        assert_eq!(shown[1]["name"], "b");
+    }
+
+    #[test]
+    fn health_is_asked_for_where_the_entry_says_or_where_the_server_speaks() {
+        let entry = |json: serde_json::Value| serde_json::from_value::<ServerEntry>(json).expect("an entry");
+        let url = |json| health_url(&entry(json)).map(|(_, url)| url);
+        assert_eq!(url(serde_json::json!({ "name": "a", "port": 81 })).as_deref(), Some("http://127.0.0.1:81/health"));
+        let endpoint = serde_json::json!({ "name": "a", "port": 81, "endpoint": "http://h:82/mcp?x" });
+        assert_eq!(url(endpoint).as_deref(), Some("http://h:82/health"));
+        let all = serde_json::json!({ "name": "a", "endpoint": "http://h:82/mcp", "health_url": "http://h:83/alive" });
+        assert_eq!(url(all).as_deref(), Some("http://h:83/alive"));
+    }
 }

@@ -3,6 +3,7 @@
 //! One transaction holds an event and the state that goes with it, so that a crash at any instant leaves both or
 //! neither. The JSONL log is written by [`super::journal`] from what is committed here.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -129,7 +130,8 @@ impl Store {
     /// Opens the state directory, creating what is missing.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let failed = |source| StoreError::File { path: directory.to_owned(), source };
-        std::fs::create_dir_all(directory).map_err(failed)?;
+        // Logs and tokens are nobody else's business.
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
         let lock = Lock::take(directory)?;
         let path = directory.join("state.db");
         let connection = connect(&path)?;

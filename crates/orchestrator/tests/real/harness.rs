@@ -310,8 +310,8 @@ pub(crate) fn answers(port: u16) -> bool {
 /// A registry entry that runs the sample server on this port.
 pub(crate) fn sample(name: &str, port: u16) -> String {
     format!(
-        "  - name: {name}\n    port: {port}\n    runtime: {{kind: process, command: {:?}, args: [--listen, \"127.0.0.1:{port}\", --name, {name}]}}\n",
-        sample_server()
+        "  - name: {name}\n    port: {port}\n    runtime: {{kind: process, command: {}, args: [--listen, \"127.0.0.1:{port}\", --name, {name}]}}\n",
+        sample_server().display()
     )
 }
 

@@ -135,7 +135,7 @@ impl Follower {
         loop {
             // An unreadable log ends the stream: the client comes back with the last number that it has seen.
             let (lines, oldest) = self.api.read(self.since, MOST).await.map_err(|_| Gone)?;
-            if oldest > self.since + 1 && self.since > 0 {
+            if oldest > self.since + 1 {
                 self.send(
                     sse::Event::default().event("gap").data(json!({ "from": self.since + 1, "to": oldest - 1 }).to_string()),
                 )
