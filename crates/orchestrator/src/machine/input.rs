@@ -88,7 +88,7 @@ pub enum Word {
     Started,
     /// It is there but was not running when first seen.
     NotRunning,
-    /// It is there and running when first seen, or when the engine came back.
+    /// It is there and running when first seen, when the engine came back, or because an action has just started it.
     Running,
 }
 

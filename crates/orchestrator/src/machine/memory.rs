@@ -98,6 +98,9 @@ pub enum Recovery {
         attempt: Attempt,
         /// Somebody stopped the server meanwhile.
         stopped: bool,
+        /// How far it is.
+        #[serde(default)]
+        stage: Stage,
     },
     /// The server has until then to come back.
     Verifying {
@@ -106,6 +109,19 @@ pub enum Recovery {
         /// What was tried.
         attempt: Attempt,
     },
+}
+
+/// How far an action is, as its runtime tells. A runtime that tells nothing leaves it at the beginning.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// A death is the action's own.
+    #[default]
+    Begun,
+    /// The server has been started.
+    Started,
+    /// And has died again.
+    Died,
 }
 
 /// Who brings a server back.

@@ -76,6 +76,7 @@ fn a_restart_stops_then_starts_and_is_not_a_death() {
     let log = bench.log();
     assert!(log.find("bye") < log.rfind("ready"), "{log}");
     assert_ne!(only(&bench.leaders()), before);
+    assert_eq!(life.next_word(), Word::Running);
     assert_eq!(life.pending(), []);
 }
 
@@ -106,6 +107,7 @@ fn a_frozen_one_is_restarted() {
     send(before, Signal::STOP);
     life.restart().unwrap();
     assert_ne!(only(&bench.leaders()), before);
+    assert_eq!(life.next_word(), Word::Running);
     assert_eq!(life.pending(), []);
 }
 

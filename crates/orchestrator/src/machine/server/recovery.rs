@@ -7,7 +7,7 @@ use health_spec::event::Would;
 use health_spec::{EventKind, Phase};
 
 use super::{Server, Turn, milliseconds, number};
-use crate::machine::memory::{Attempt, Recovery};
+use crate::machine::memory::{Attempt, Recovery, Stage};
 use crate::machine::{Effect, Mono, hold};
 
 /// Why no further attempt is made.
@@ -70,7 +70,7 @@ impl Server {
         self.state.phase = Phase::Recovering;
         self.state.held = None;
         self.state.restarts_ours += 1;
-        self.state.recovery = Recovery::Acting { serial: ticket.serial, attempt, stopped: false };
+        self.state.recovery = Recovery::Acting { serial: ticket.serial, attempt, stopped: false, stage: Stage::Begun };
         self.schedule(turn.now);
         let kind = EventKind::RecoveryStarted {
             attempt: number(attempt),
@@ -84,7 +84,7 @@ impl Server {
 
     /// The action has ended.
     pub(in crate::machine) fn finished(&mut self, turn: &mut Turn<'_>, serial: u64, result: Result<(), String>) {
-        let Recovery::Acting { serial: current, attempt, stopped } = self.state.recovery else { return };
+        let Recovery::Acting { serial: current, attempt, stopped, stage } = self.state.recovery else { return };
         if serial != current {
             return;
         }
@@ -95,6 +95,7 @@ impl Server {
         self.state.recovery = Recovery::Idle;
         match result {
             _ if stopped => self.stop(turn, "operator"),
+            Ok(()) if stage == Stage::Died => self.attempt_failed(turn, attempt, "container_died".to_owned()),
             Ok(()) => self.verify(turn, attempt),
             Err(cause) if cause.is_empty() => self.attempt_failed(turn, attempt, "action".to_owned()),
             Err(cause) => self.attempt_failed(turn, attempt, format!("action: {cause}")),

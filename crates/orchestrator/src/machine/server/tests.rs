@@ -99,6 +99,26 @@ fn an_open_attempt_is_verified_not_repeated() {
 }
 
 #[test]
+fn one_that_dies_again_fails_the_attempt_also_when_the_end_of_the_action_is_heard_later() {
+    let died = || Word::Died(Death::default());
+    for (words, expected) in [(vec![died(), Word::Running], vec![]), (vec![Word::Running, died()], vec!["recovery_failed"])] {
+        let mut fleet = alone();
+        run(&mut fleet, 0.0, &ok());
+        fleet.step(at(10.0), Input::Reported(A, died()));
+        let effects: Vec<_> = std::iter::repeat_with(|| fleet.step(at(11.0), Input::Woken)).take(2).flatten().collect();
+        let ticket = effects.iter().find_map(|effect| match effect {
+            Effect::Act { ticket, .. } => Some(*ticket),
+            _ => None,
+        });
+        for word in words {
+            assert!(names(&fleet.step(at(11.1), Input::Reported(A, word))).iter().all(|name| *name == "container_died"));
+        }
+        let finished = fleet.step(at(11.2), Input::Finished { ticket: ticket.expect("an action"), result: Ok(()) });
+        assert_eq!(names(&finished), expected);
+    }
+}
+
+#[test]
 fn a_late_result_moves_nothing() {
     let mut fleet = alone();
     let effects = fleet.step(at(0.0), Input::Woken);

@@ -7,7 +7,7 @@ use health_spec::status::Observed;
 use health_spec::{EventKind, Phase};
 
 use super::{Server, Turn};
-use crate::machine::memory::{Attempt, Dying, Pause, Recovery};
+use crate::machine::memory::{Attempt, Dying, Pause, Recovery, Stage};
 use crate::machine::{Command, Death, Mono, Refusal, Word};
 
 /// How long a death after a reported kill signal waits for the engine's `stop` (rule 3).
@@ -24,14 +24,17 @@ impl Server {
             Word::Stopped => self.stop(turn, "operator"),
             Word::Started => self.started(turn),
             Word::NotRunning => self.not_running(turn),
-            Word::Running => {}
+            Word::Running => self.started_by_us(),
         }
     }
 
     fn died(&mut self, turn: &mut Turn<'_>, death: Death) {
         let Death { exit_code, signal, oom_killed, error, .. } = death.clone();
         self.say(turn, EventKind::ContainerDied { exit_code, signal, oom_killed, error });
-        if matches!(self.state.recovery, Recovery::Acting { .. }) {
+        if let Recovery::Acting { stage, .. } = &mut self.state.recovery {
+            if *stage == Stage::Started {
+                *stage = Stage::Died;
+            }
             return;
         }
         if self.state.killed {
@@ -106,6 +109,13 @@ impl Server {
         self.say(turn, EventKind::ServerStopped { reason: reason.to_owned() });
         self.state.incident = None;
         self.schedule(turn.now);
+    }
+
+    /// Rule 5: whoever dies from then on dies again, also when the end of the action is heard of later.
+    fn started_by_us(&mut self) {
+        if let Recovery::Acting { stage, .. } = &mut self.state.recovery {
+            *stage = Stage::Started;
+        }
     }
 
     /// A start that no action has led to: somebody's, or that of a child when the monitor itself begins.

@@ -112,8 +112,12 @@ impl Process {
                 () = cancel.cancelled() => break,
                 death = ended(self.child.as_ref()) => self.mourn(death).await,
                 Some(answer) = restarts.recv() => {
+                    let restarted = self.restart().await;
+                    if restarted.is_ok() {
+                        self.reporter.say(Word::Running).await;
+                    }
                     // Whoever asked may be gone; the restart was done all the same.
-                    let _ = answer.send(self.restart().await);
+                    let _ = answer.send(restarted);
                 }
                 _ = look.tick() => self.trim_log().await,
             }

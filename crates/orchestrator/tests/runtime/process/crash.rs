@@ -59,6 +59,7 @@ fn an_adopted_one_is_restarted_with_its_grandchildren() {
     assert_eq!(life.next_word(), Word::Running);
     life.restart().unwrap();
     assert!(before.iter().all(|stat| !stat.identity.is_alive()));
+    assert_eq!(life.next_word(), Word::Running);
     assert_eq!(life.pending(), []);
 }
 

@@ -244,7 +244,7 @@ impl Ledger {
         match &mut self.action {
             Some(action) if action.stage < Stage::Started => {
                 action.stage = Stage::Started;
-                None
+                (!action.late).then_some(Word::Running)
             }
             // A look has told it already.
             _ => (!running).then_some(Word::Started),

@@ -32,10 +32,10 @@ fn what_others_do_is_told() {
 }
 
 #[test]
-fn our_own_restart_is_a_death_and_nothing_else() {
+fn our_own_restart_is_a_death_and_a_server_that_runs_again() {
     let mut ledger = running();
     ledger.begin();
-    assert_eq!(words(&mut ledger, &RESTART), [None, Some(died(143)), None, None, None]);
+    assert_eq!(words(&mut ledger, &RESTART), [None, Some(died(143)), None, Some(Word::Running), None]);
     assert_eq!(ledger.action().unwrap().stage, Stage::Restarted);
     ledger.end(true);
     assert_eq!(ledger.fold(&happening(9, Act::Kill(9))), Some(Word::Killed));
