@@ -126,7 +126,7 @@ impl Server {
         self.state.killed = false;
         self.state.uptime_seconds = None;
         match (self.state.phase, &mut self.state.recovery) {
-            (_, Recovery::Acting { stopped, .. }) => *stopped = false,
+            (_, Recovery::Acting { stopped, stage, .. }) => (*stopped, *stage) = (false, Stage::Started),
             (Phase::Stopped, _) => self.starts_again(turn),
             (Phase::Down | Phase::Failed, _) => {
                 self.state.attempts = 0;
