@@ -1,7 +1,7 @@
 //! `orchestrator run`: puts the parts together, in the order in which failing is cheapest, and takes them apart again.
 //!
-//! Nothing is started before everything that can be checked has been: the file, the ports, the state directory ([`prepare`]),
-//! then the engines ([`start`]).
+//! Nothing is started before everything that can be checked has been: the file, the ports, the state directory (`prepare`),
+//! then the engines (`start`).
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
