@@ -93,6 +93,8 @@ impl Environment {
     fn run(&self, command: &mut Command) -> Outcome {
         command.env("MCP_HEALTH_TEST_PYTHON", &self.venv_python);
         command.env("MCP_HEALTH_TEST_STATIC_SERVER", &self.static_server);
+        // All programs of the workspace are built with its tests: the tests need not build them again.
+        command.env("MCP_HEALTH_TEST_BUILT", "1");
         command.env("MCP_HEALTH_TEST_CHROMIUM", need::chromium().unwrap_or_default());
         command.env("MCP_HEALTH_TEST_CHROMEDRIVER", need::chromedriver().unwrap_or_default());
         command::run(command)

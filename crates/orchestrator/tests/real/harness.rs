@@ -337,7 +337,8 @@ fn profile() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_orchestrator")).parent().expect("a folder")
 }
 
-/// A binary of this workspace beside the orchestrator's, built when it is missing or old.
+/// A binary of this workspace beside the orchestrator's, built when it is missing or old. Where the whole workspace has just
+/// been built (`cargo xtask test`), it is there.
 pub(crate) fn built(package: &str) -> PathBuf {
     let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
     cargo.args(["build", "--quiet", "--package", package, "--target-dir"]).arg(target());
