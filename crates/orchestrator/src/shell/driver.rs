@@ -253,3 +253,6 @@ async fn sleep_until(deadline: Option<tokio::time::Instant>) {
 fn written((event, json): &(Event, String)) -> Written {
     Written { seq: event.seq, server_name: event.server_name.clone(), event_type: event.kind.name(), json: json.clone() }
 }
+
+#[cfg(test)]
+mod tests;

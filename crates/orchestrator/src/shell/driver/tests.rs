@@ -1,0 +1,111 @@
+//! The loop with a real store and no servers that answer.
+
+use std::time::Duration;
+
+use health_spec::config::File;
+use rusqlite::Connection;
+use tokio::sync::mpsc::Sender;
+use tokio_util::task::TaskTracker;
+
+use super::*;
+use crate::machine::fleet::Beginning;
+use crate::machine::policy::{Purpose, compile};
+use crate::shell::probe::HttpTarget;
+use crate::shell::runtime::{Runtimes, Setup};
+use crate::shell::store::{Reader, Store};
+use crate::shell::view::Known;
+
+struct Running {
+    published: Arc<Published>,
+    operations: Sender<Operation>,
+    reader: Reader,
+    shutdown: CancellationToken,
+    driver: tokio::task::JoinHandle<()>,
+}
+
+/// A driver over one server that is only watched, and where nothing listens.
+async fn start(directory: &std::path::Path) -> Running {
+    let file: File = serde_saphyr::from_str("servers: [{name: a, port: 1}]").expect("the file reads");
+    let mut store = Store::open(directory).expect("a store");
+    let left = store.left("e", wall()).expect("it reads");
+    let known = Known { source: "here".into(), epoch: left.epoch.clone() };
+    let clock = Clock::resume(left.first_start, left.last);
+    let policies = compile(&file, Purpose::Run).expect("it compiles");
+    let (fleet, begun) = Fleet::new(policies, &Beginning::default(), clock.now());
+    let views = fleet.servers().iter().map(|server| view(&known, None, server, None, &clock)).collect();
+    let published = Arc::new(Published::new(known.clone(), left.seq, wall(), views));
+    let (inbox, reports) = mpsc::channel(64);
+    let (operations, wishes) = mpsc::channel(8);
+    let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+    let setup =
+        Setup { servers: vec![], engines: vec![], state_directory: directory.into(), registry_directory: directory.into() };
+    let runtimes = Arc::new(Runtimes::start(setup, inbox.clone(), &tasks, &shutdown).await.expect("nothing to run"));
+    let targets = vec![HttpTarget::parse("http://127.0.0.1:1/health").expect("a target")].into();
+    let reader = store.reader().expect("a reader");
+    let (journal, _) = Journal::start(store, None).expect("a thread");
+    let driver = Driver {
+        fleet,
+        clock,
+        journal,
+        writer: Writer::new(known, left.seq, "t".into(), vec![None]),
+        published: Arc::clone(&published),
+        files: vec![ServerFile::default()],
+        actions: Actions { targets, runtimes, inbox, tasks: tasks.clone() },
+        inbox: reports,
+        operations: wishes,
+        unwritten: Unwritten::default(),
+    };
+    let driver = tasks.spawn(driver.run(begun, shutdown.clone()));
+    Running { published, operations, reader, shutdown, driver }
+}
+
+impl Running {
+    async fn check(&self) {
+        let (answer, answered) = oneshot::channel();
+        let command = Command::Check { by: "test".into() };
+        self.operations.send(Operation { server: ServerId(0), command, answer }).await.expect("the driver runs");
+        assert_eq!(answered.await.expect("an answer"), Ok(()));
+    }
+
+    async fn stop(self) -> Vec<u64> {
+        self.shutdown.cancel();
+        tokio::time::timeout(Duration::from_secs(30), self.driver).await.expect("in time").expect("no panic");
+        self.reader.events(0, 1_000).expect("it reads").into_iter().map(|(seq, _)| seq).collect()
+    }
+}
+
+/// Invariant: numbers have no gaps.
+#[tokio::test]
+async fn what_the_disk_refuses_is_published_and_written_later() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let running = start(directory.path()).await;
+    running.check().await;
+    assert!(running.published.is_written());
+
+    let disk = Connection::open(directory.path().join("state.db")).expect("opens");
+    disk.execute("ALTER TABLE event RENAME TO away", []).expect("the disk is made to refuse");
+    let before = running.published.last_seq();
+    running.check().await;
+    assert!(running.published.last_seq() > before, "an unwritable disk hides nothing");
+    assert!(!running.published.is_written());
+
+    disk.execute("ALTER TABLE away RENAME TO event", []).expect("the disk is well again");
+    running.check().await;
+    assert!(running.published.is_written());
+    let seqs = running.stop().await;
+    assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
+    assert!(seqs.len() as u64 > before);
+}
+
+#[tokio::test]
+async fn a_subscriber_gets_the_present_and_everything_after_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let running = start(directory.path()).await;
+    running.check().await;
+    let (snapshot, mut said) = running.published.follow();
+    running.check().await;
+    let next = said.recv().await.expect("an event");
+    assert_eq!(next.event.seq, snapshot.seq + 1);
+    assert_eq!(next.view.expect("its server").name, "a");
+    running.stop().await;
+}
