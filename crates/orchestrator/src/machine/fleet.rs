@@ -18,6 +18,7 @@ pub struct Fleet {
     /// Who waits for whom, from the dependency's side.
     dependents: Vec<Vec<ServerId>>,
     lost_engines: BTreeSet<EngineId>,
+    unwritten_since: Option<Mono>,
     deadlines: BinaryHeap<Reverse<(Mono, usize)>>,
     serial: u64,
     incidents: u64,
@@ -54,6 +55,7 @@ impl Fleet {
             servers: Vec::with_capacity(policies.len()),
             dependents,
             lost_engines: BTreeSet::new(),
+            unwritten_since: None,
             deadlines: BinaryHeap::new(),
             serial: 0,
             incidents: beginning.memory.incidents,
@@ -100,7 +102,18 @@ impl Fleet {
             Input::EngineLost(engine, error) => self.engine_lost(now, engine, error, &mut effects),
             Input::EngineBack(engine) => {
                 if self.lost_engines.remove(&engine) {
-                    self.reconsider_all(now, engine, &mut effects);
+                    self.reconsider_all(now, &mut effects);
+                }
+            }
+            Input::StateLost(error) => {
+                if self.unwritten_since.is_none() {
+                    self.unwritten_since = Some(now);
+                    impaired(now, "state", error, &mut effects);
+                }
+            }
+            Input::StateBack => {
+                if self.unwritten_since.take().is_some() {
+                    self.reconsider_all(now, &mut effects);
                 }
             }
         }
@@ -178,21 +191,19 @@ impl Fleet {
                 .as_ref()
                 .filter(|engine| self.lost_engines.contains(&engine.id))
                 .map(|engine| engine.name.clone()),
+            unwritten_since: self.unwritten_since,
         }
     }
 
     fn engine_lost(&mut self, now: Mono, engine: EngineId, error: String, effects: &mut Vec<Effect>) {
         if self.lost_engines.insert(engine) {
-            let kind = EventKind::MonitorImpaired { reason: "engine".to_owned(), error };
-            effects.push(Effect::Publish(Happened { at: now, server: None, kind, moment: None, phase: None, incident: None }));
+            impaired(now, "engine", error, effects);
         }
     }
 
-    fn reconsider_all(&mut self, now: Mono, engine: EngineId, effects: &mut Vec<Effect>) {
+    fn reconsider_all(&mut self, now: Mono, effects: &mut Vec<Effect>) {
         for index in 0..self.servers.len() {
-            if self.servers[index].policy().engine.as_ref().is_some_and(|own| own.id == engine) {
-                self.turn(now, ServerId(index), effects, Server::reconsider);
-            }
+            self.turn(now, ServerId(index), effects, Server::reconsider);
         }
     }
 
@@ -213,4 +224,10 @@ impl Fleet {
             self.deadlines.pop();
         }
     }
+}
+
+/// The monitor itself is at fault, and says so.
+fn impaired(now: Mono, reason: &str, error: String, effects: &mut Vec<Effect>) {
+    let kind = EventKind::MonitorImpaired { reason: reason.to_owned(), error };
+    effects.push(Effect::Publish(Happened { at: now, server: None, kind, moment: None, phase: None, incident: None }));
 }

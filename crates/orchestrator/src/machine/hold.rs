@@ -3,6 +3,7 @@
 use health_spec::config::{Mode, Strategy};
 use serde::{Deserialize, Serialize};
 
+use super::Mono;
 use super::policy::Policy;
 
 /// The reasons, in the order in which they are asked.
@@ -21,6 +22,8 @@ pub enum Reason {
     Observe,
     /// Its engine cannot be reached.
     Engine,
+    /// The state cannot be written, and it has had its one action since.
+    State,
 }
 
 impl Reason {
@@ -33,6 +36,7 @@ impl Reason {
             Self::Dependency => "dependency",
             Self::Observe => "observe",
             Self::Engine => "engine",
+            Self::State => "state",
         }
     }
 }
@@ -55,11 +59,14 @@ pub struct Surroundings {
     pub unhealthy: Vec<String>,
     /// The engine that cannot be reached.
     pub engine_lost: Option<String>,
+    /// Since when the state cannot be written.
+    pub unwritten_since: Option<Mono>,
 }
 
-/// The first reason that holds, with the names it waits for.
-pub fn reason(policy: &Policy, paused: bool, around: &Surroundings) -> Option<(Reason, Vec<String>)> {
+/// The first reason that holds, with the names it waits for. `acted` is when its last attempt started.
+pub fn reason(policy: &Policy, paused: bool, acted: Option<Mono>, around: &Surroundings) -> Option<(Reason, Vec<String>)> {
     let recovery = &policy.recovery;
+    let unwritten = around.unwritten_since.is_some_and(|since| acted.is_some_and(|acted| acted >= since));
     let asked = [
         (!recovery.enabled, Reason::Disabled, vec![]),
         (recovery.strategy == Strategy::Manual, Reason::Manual, vec![]),
@@ -67,6 +74,7 @@ pub fn reason(policy: &Policy, paused: bool, around: &Surroundings) -> Option<(R
         (!around.unhealthy.is_empty(), Reason::Dependency, around.unhealthy.clone()),
         (recovery.mode == Mode::Observe, Reason::Observe, vec![]),
         (around.engine_lost.is_some(), Reason::Engine, around.engine_lost.clone().into_iter().collect()),
+        (unwritten, Reason::State, vec![]),
     ];
     asked.into_iter().find(|(holds, ..)| *holds).map(|(_, reason, on)| (reason, on))
 }

@@ -73,6 +73,10 @@ pub enum Input {
     EngineLost(EngineId, String),
     /// It can be reached again, and its state has been compared.
     EngineBack(EngineId),
+    /// The state directory cannot be written.
+    StateLost(String),
+    /// It can be written again, and everything is on disk.
+    StateBack,
 }
 
 /// What an engine, or the supervisor of our own processes, says about a server.

@@ -57,6 +57,12 @@ pub struct ServerMemory {
     pub was_alive_only: bool,
     /// It was stopped, and has not been well since.
     pub was_stopped: bool,
+    /// Its death has been said, and it has not been started or well since.
+    #[serde(default)]
+    pub is_dead: bool,
+    /// Its clock was off when it last answered.
+    #[serde(default)]
+    pub is_skewed: bool,
     /// What recovery is doing.
     pub recovery: Recovery,
     /// Why recovery may not run.
@@ -122,6 +128,8 @@ pub enum Stage {
     Started,
     /// And has died again.
     Died,
+    /// And has ended with exit code 0, which is a stop for this server.
+    Ended,
 }
 
 /// Who brings a server back.

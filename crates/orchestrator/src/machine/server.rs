@@ -222,6 +222,8 @@ fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemory {
         was_up: false,
         was_alive_only: false,
         was_stopped: false,
+        is_dead: false,
+        is_skewed: false,
         recovery: Recovery::Idle,
         held: None,
         paused: None,
@@ -234,10 +236,12 @@ fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemory {
     }
 }
 
-/// A server that an earlier run has left. An action that was open is verified, not repeated (section 3.2).
+/// A server that an earlier run has left. An attempt that was open is verified, not repeated (section 3.2), and from now on:
+/// what happened while nobody looked is not held against it.
 fn taken_up(mut memory: ServerMemory, policy: &Policy, first_check: Mono, now: Mono) -> ServerMemory {
-    if let Recovery::Acting { attempt, .. } = memory.recovery {
+    if let Recovery::Acting { attempt, .. } | Recovery::Verifying { attempt, .. } = memory.recovery {
         memory.recovery = Recovery::Verifying { until: now.after(policy.recovery.verify_timeout), attempt };
+        memory.successes = 0;
     }
     if memory.phase == Phase::Starting {
         memory.grace_until = now.after(policy.start_period);

@@ -50,13 +50,6 @@ impl Actions {
             report(&inbox, Input::Finished { ticket, result }).await;
         });
     }
-
-    /// Reports an action that may not be carried out.
-    pub fn refuse(&self, ticket: Ticket, cause: &str) {
-        let inbox = self.inbox.clone();
-        let result = Err(cause.to_owned());
-        self.tasks.spawn(async move { report(&inbox, Input::Finished { ticket, result }).await });
-    }
 }
 
 /// The driver has ended when this fails: nobody is left to be told.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: an attempt is on disk before its action starts. The loop waits for the journal between deciding and doing.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use health_spec::verdict::History;
@@ -11,7 +11,7 @@ use health_spec::{Event, EventKind, ServerView, Verdict};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::actions::Actions;
+use super::actions::{Actions, causes};
 use super::clock::{Clock, wall};
 use super::journal::Journal;
 use super::narrate::narrate;
@@ -74,12 +74,36 @@ pub struct ServerFile {
     pub last_check: Option<LastCheck>,
 }
 
-/// What could not be written, and who has had an action since (contract, section 3.2).
+/// What could not be written yet. Each server gets at most one action until it is (contract, section 3.2).
 #[derive(Debug, Default)]
 pub struct Unwritten {
     events: Vec<Written>,
     servers: BTreeSet<usize>,
-    acted: HashSet<ServerId>,
+    is_lost: bool,
+}
+
+impl Unwritten {
+    fn keep(&mut self, events: &[(Event, String)], changed: &BTreeSet<usize>) {
+        self.events.extend(events.iter().map(written));
+        let excess = self.events.len().saturating_sub(MOST_UNWRITTEN);
+        self.events.drain(..excess);
+        self.servers.extend(changed);
+    }
+
+    fn clear(&mut self) {
+        self.events.clear();
+        self.servers.clear();
+    }
+
+    /// What the machine is told when the disk has turned.
+    fn turn(&mut self, written: Result<(), StoreError>) -> Option<Input> {
+        let was_lost = std::mem::replace(&mut self.is_lost, written.is_err());
+        match written {
+            Err(error) if !was_lost => Some(Input::StateLost(causes(&error))),
+            Ok(()) if was_lost => Some(Input::StateBack),
+            _ => None,
+        }
+    }
 }
 
 impl Driver {
@@ -146,7 +170,11 @@ impl Driver {
         let acts = orders.iter().any(|order| matches!(order, Effect::Act { .. }));
         let written = self.record(happened, acts).await;
         for order in orders {
-            self.carry_out(&order, written);
+            self.carry_out(&order);
+        }
+        if let Some(turn) = self.unwritten.turn(written) {
+            let effects = self.fleet.step(self.clock.now(), turn);
+            Box::pin(self.settle(effects, vec![])).await;
         }
     }
 
@@ -163,10 +191,10 @@ impl Driver {
         }
     }
 
-    /// Whether it reached the disk. Published it is in any case: an unwritable disk must not hide a failure.
-    async fn record(&mut self, happened: Vec<Happened>, durable: bool) -> bool {
+    /// `Err` when it did not reach the disk. Published it is in any case: an unwritable disk must not hide a failure.
+    async fn record(&mut self, happened: Vec<Happened>, durable: bool) -> Result<(), StoreError> {
         if happened.is_empty() {
-            return true;
+            return if self.unwritten.is_lost { Err(StoreError::Unwritten) } else { Ok(()) };
         }
         let changed: BTreeSet<usize> = happened.iter().filter_map(|it| it.server.map(|id| id.0)).collect();
         let is_change = |it: &Happened| !matches!(it.kind, EventKind::HealthCheckCompleted { .. });
@@ -174,18 +202,18 @@ impl Driver {
         let events: Vec<(Event, String)> = happened.iter().map(|it| self.writer.write(it, &self.fleet, &self.clock)).collect();
         let batch = self.batch(&events, &changed);
         let result = self.journal.commit(batch, durable).await;
-        let written = result.is_ok();
-        self.published.set_written(written);
-        match result {
-            Ok(()) => self.unwritten = Unwritten::default(),
-            Err(error) => self.keep_unwritten(&events, &changed, &error),
+        self.published.set_written(result.is_ok());
+        if result.is_ok() {
+            self.unwritten.clear();
+        } else {
+            self.unwritten.keep(&events, &changed);
         }
         for (event, _) in &events {
             narrate(event);
         }
         let views = changed.into_iter().map(|place| (place, self.view(place))).collect();
         self.published.publish(events, views, wall());
-        written
+        result
     }
 
     fn batch(&self, events: &[(Event, String)], changed: &BTreeSet<usize>) -> Batch {
@@ -195,35 +223,23 @@ impl Driver {
         Batch { now: self.clock.now(), incidents: self.fleet.incidents(), events: lines, servers }
     }
 
-    fn keep_unwritten(&mut self, events: &[(Event, String)], changed: &BTreeSet<usize>, error: &StoreError) {
-        tracing::error!(
-            error = error as &dyn std::error::Error,
-            "the state cannot be written; each server gets at most one action until it can"
-        );
-        self.unwritten.events.extend(events.iter().map(written));
-        let excess = self.unwritten.events.len().saturating_sub(MOST_UNWRITTEN);
-        self.unwritten.events.drain(..excess);
-        self.unwritten.servers.extend(changed);
-    }
-
-    fn carry_out(&mut self, order: &Effect, written: bool) {
+    fn carry_out(&self, order: &Effect) {
         match *order {
             Effect::Publish(_) => {}
             Effect::Probe { ticket, timeout } => {
                 let history = self.files[ticket.server.0].history.clone();
                 self.actions.probe(ticket, timeout, history);
             }
-            Effect::Act { ticket, strategy } if written || self.unwritten.acted.insert(ticket.server) => {
-                self.actions.act(ticket, strategy);
-            }
-            Effect::Act { ticket, .. } => self.actions.refuse(ticket, "the state directory cannot be written"),
+            Effect::Act { ticket, strategy } => self.actions.act(ticket, strategy),
         }
     }
 
     async fn say_stopped(&mut self) {
         let kind = EventKind::MonitorStopped;
         let stopped = Happened { at: self.clock.now(), server: None, kind, moment: None, phase: None, incident: None };
-        self.record(vec![stopped], true).await;
+        if let Err(error) = self.record(vec![stopped], true).await {
+            tracing::error!(error = &error as &dyn std::error::Error, "the last events are not on disk");
+        }
     }
 
     fn name(&self, place: usize) -> String {

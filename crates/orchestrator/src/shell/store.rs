@@ -54,6 +54,9 @@ pub enum StoreError {
     /// The database itself.
     #[error("cannot read or write the state database")]
     Database(#[from] rusqlite::Error),
+    /// An earlier failure that nothing has been tried after.
+    #[error("the state is not written yet")]
+    Unwritten,
     /// A record that does not read back.
     #[error("the state of {name} does not read back")]
     Record {

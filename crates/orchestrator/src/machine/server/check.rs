@@ -16,12 +16,14 @@ impl Server {
     pub(in crate::machine) fn observed(&mut self, turn: &mut Turn<'_>, serial: u64, verdict: &Verdict, took: Duration) {
         let Some(flight) = self.flight.take_if(|flight| flight.serial == serial) else { return };
         self.say_completed(turn, took, verdict);
+        self.compare_clock(turn, verdict);
         self.compare_uptime(turn, verdict);
         match self.reading(verdict) {
             Some(status) => self.answered_well(turn, status),
             None => self.failed(turn, flight.started),
         }
         self.schedule(turn.now);
+        self.leave_alone(turn.now, verdict.retry_after);
     }
 
     /// The monitor itself could not look: no verdict, and never held against the server.
@@ -46,7 +48,11 @@ impl Server {
             .map(|reason| Failure { reason: reason.as_str().to_owned(), message: verdict.message.clone().unwrap_or_default() });
         let response_time_ms = milliseconds(took);
         self.say(turn, EventKind::HealthCheckCompleted { status, response_time_ms, checks, failure });
-        if verdict.clock_skew {
+    }
+
+    /// Said once, until its clock has been right again.
+    fn compare_clock(&mut self, turn: &mut Turn<'_>, verdict: &Verdict) {
+        if verdict.reading.is_some() && !std::mem::replace(&mut self.state.is_skewed, verdict.clock_skew) && verdict.clock_skew {
             self.say(turn, EventKind::ClockSkew);
         }
     }
@@ -76,6 +82,7 @@ impl Server {
     }
 
     fn answered_well(&mut self, turn: &mut Turn<'_>, status: Observed) {
+        self.state.is_dead = false;
         self.state.failures = 0;
         self.state.first_failure = None;
         match self.state.phase {

@@ -43,6 +43,12 @@ impl Server {
         self.state.next_check = Some(next.max(now));
     }
 
+    /// A server that asked to be left alone is, up to `max_backoff` (section 1.1).
+    pub(super) fn leave_alone(&mut self, now: Mono, wanted: Option<Duration>) {
+        let (Some(wanted), Some(next)) = (wanted, self.state.next_check) else { return };
+        self.state.next_check = Some(next.max(now.after(wanted.min(self.policy.max_backoff))));
+    }
+
     /// The next check is due now.
     pub(super) fn check_at_once(&mut self, now: Mono) {
         self.drop_check();

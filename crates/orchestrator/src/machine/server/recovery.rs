@@ -95,8 +95,12 @@ impl Server {
         self.state.recovery = Recovery::Idle;
         match result {
             _ if stopped => self.stop(turn, "operator"),
+            _ if stage == Stage::Ended => self.stop(turn, "exit_zero"),
             Ok(()) if stage == Stage::Died => self.attempt_failed(turn, attempt, "container_died".to_owned()),
-            Ok(()) => self.verify(turn, attempt),
+            Ok(()) => {
+                self.state.is_dead = false;
+                self.verify(turn, attempt);
+            }
             Err(cause) if cause.is_empty() => self.attempt_failed(turn, attempt, "action".to_owned()),
             Err(cause) => self.attempt_failed(turn, attempt, format!("action: {cause}")),
         }
@@ -156,7 +160,7 @@ impl Server {
     }
 
     fn hold_if_needed(&mut self, turn: &mut Turn<'_>, delay_ran: bool) -> bool {
-        let Some((reason, on)) = hold::reason(&self.policy, self.state.paused.is_some(), &turn.around) else {
+        let Some((reason, on)) = self.hold_reason(turn) else {
             return false;
         };
         self.state.phase = Phase::Down;
@@ -168,10 +172,15 @@ impl Server {
         true
     }
 
+    fn hold_reason(&self, turn: &Turn<'_>) -> Option<(hold::Reason, Vec<String>)> {
+        let acted = self.state.spent.back().copied();
+        hold::reason(&self.policy, self.state.paused.is_some(), acted, &turn.around)
+    }
+
     /// Something around it has changed: whether a hold still stands (rule 9).
     pub(in crate::machine) fn reconsider(&mut self, turn: &mut Turn<'_>) {
+        let now_holds = self.hold_reason(turn);
         let Some(held) = &mut self.state.held else { return };
-        let now_holds = hold::reason(&self.policy, self.state.paused.is_some(), &turn.around);
         if let Some((reason, on)) = now_holds
             && reason == held.reason
         {

@@ -7,9 +7,9 @@ use health_spec::status::Observed;
 use health_spec::{EventKind, Outcome, Phase, Reason, Verdict};
 
 use crate::machine::fleet::Beginning;
-use crate::machine::memory::FleetMemory;
+use crate::machine::memory::{FleetMemory, Recovery};
 use crate::machine::policy::{Purpose, compile};
-use crate::machine::{Command, Death, Effect, EngineId, Fleet, Input, Mono, Refusal, ServerId, Word};
+use crate::machine::{Command, Death, Effect, EngineId, Fleet, Input, Mono, Refusal, ServerId, Ticket, Word};
 
 const A: ServerId = ServerId(0);
 
@@ -226,4 +226,81 @@ fn a_check_that_could_not_be_made_is_not_held_against_the_server() {
     let blind = fleet.step(at(0.1), Input::Blind { ticket, error: "no descriptors".into() });
     assert_eq!(names(&blind), ["monitor_impaired"]);
     assert_eq!((fleet.servers()[0].state().failures, fleet.deadline()), (0, Some(at(1.0))));
+}
+
+#[test]
+fn an_attempt_that_was_being_verified_has_its_time_again_after_a_restart_of_the_monitor() {
+    let mut first = alone();
+    run(&mut first, 0.0, &ok());
+    first.step(at(1.0), Input::Reported(A, Word::Died(Death::default())));
+    let started = run(&mut first, 2.0, &refused());
+    assert_eq!(started, ["recovery_started", "ACT"]);
+    let Recovery::Acting { serial, .. } = first.servers()[0].state().recovery else { panic!("it acts") };
+    first.step(at(3.0), Input::Finished { ticket: Ticket { server: A, serial }, result: Ok(()) });
+    let file: File = serde_saphyr::from_str("servers: [{name: a}]").expect("the file reads");
+    let policies = compile(&file, Purpose::Simulate).expect("it compiles");
+    let mut second = Fleet::new(policies, &memory_of(&first), at(500.0)).0;
+    assert_eq!(run(&mut second, 503.0, &ok()), ["recovery_successful", "status_changed"]);
+}
+
+#[test]
+fn while_the_state_cannot_be_written_each_server_gets_one_action() {
+    let mut fleet = alone();
+    run(&mut fleet, 0.0, &ok());
+    let lost = fleet.step(at(1.0), Input::StateLost("no space".into()));
+    assert_eq!(names(&lost), ["monitor_impaired"]);
+    fleet.step(at(2.0), Input::Reported(A, Word::Died(Death::default())));
+    assert_eq!(run(&mut fleet, 3.0, &refused()), ["recovery_started", "ACT"]);
+    let Recovery::Acting { serial, .. } = fleet.servers()[0].state().recovery else { panic!("it acts") };
+    let failed = fleet.step(at(3.5), Input::Finished { ticket: Ticket { server: A, serial }, result: Err("no space".into()) });
+    assert_eq!(names(&failed), ["recovery_failed", "recovery_held"]);
+    assert_eq!(run(&mut fleet, 300.0, &refused()), Vec::<&str>::new());
+    assert_eq!(names(&fleet.step(at(301.0), Input::StateBack)), ["recovery_released"]);
+    assert_eq!(run(&mut fleet, 306.0, &refused()), ["recovery_started", "ACT"]);
+    assert_eq!(fleet.servers()[0].state().attempts, 2);
+}
+
+#[test]
+fn a_death_that_was_said_is_not_said_again() {
+    let mut first = alone();
+    run(&mut first, 0.0, &ok());
+    let died = || Input::Reported(A, Word::Died(Death { signal: Some(9), ..Death::default() }));
+    assert_eq!(names(&first.step(at(1.0), died())), ["container_died", "status_changed", "server_down"]);
+    let mut second = fleet("servers: [{name: a}]", &memory_of(&first));
+    assert_eq!(names(&second.step(at(0.1), died())), Vec::<&str>::new());
+    assert_eq!(run(&mut second, 2.0, &refused()), ["recovery_started", "ACT"]);
+}
+
+#[test]
+fn exit_zero_right_after_our_start_is_a_stop_where_the_policy_says_so() {
+    let mut fleet = fleet("{servers: [{name: a}], recovery: {on_exit_zero: stop}}", &Beginning::default());
+    run(&mut fleet, 0.0, &ok());
+    fleet.operate(at(1.0), A, Command::Restart { by: "operator".into() }).expect("accepted");
+    let Recovery::Acting { serial, .. } = fleet.servers()[0].state().recovery else { panic!("it acts") };
+    fleet.step(at(1.1), Input::Reported(A, Word::Running));
+    fleet.step(at(1.2), Input::Reported(A, Word::Died(Death { exit_code: Some(0), ..Death::default() })));
+    let finished = fleet.step(at(1.3), Input::Finished { ticket: Ticket { server: A, serial }, result: Ok(()) });
+    assert_eq!(names(&finished), ["status_changed", "server_stopped"]);
+}
+
+#[test]
+fn a_server_that_asks_to_be_left_alone_is() {
+    let mut fleet = alone();
+    let overloaded = |seconds| Verdict {
+        retry_after: Some(Duration::from_secs(seconds)),
+        ..Verdict::new(Outcome::Degraded, Some(Reason::Overloaded), None)
+    };
+    run(&mut fleet, 0.0, &overloaded(70));
+    assert_eq!(fleet.deadline(), Some(at(70.0)));
+    run(&mut fleet, 70.0, &overloaded(100_000));
+    assert_eq!(fleet.deadline(), Some(at(190.0)), "at most max_backoff");
+}
+
+#[test]
+fn a_clock_that_is_off_is_said_once() {
+    let mut fleet = alone();
+    let body = br#"{"status":"ok","timestamp":"2026-01-02T03:04:05Z","uptime_seconds":1}"#;
+    let reading = health_spec::dialect::read(body);
+    let skewed = Verdict { reading, clock_skew: true, ..ok() };
+    assert_eq!(run(&mut fleet, 100.0, &skewed), ["clock_skew", "status_changed"]);
 }

@@ -30,10 +30,14 @@ impl Server {
 
     fn died(&mut self, turn: &mut Turn<'_>, death: Death) {
         let Death { exit_code, signal, oom_killed, error, .. } = death.clone();
-        self.say(turn, EventKind::ContainerDied { exit_code, signal, oom_killed, error });
+        // A monitor that begins is told again of what had died before: it is judged again, but not said again.
+        if !std::mem::replace(&mut self.state.is_dead, true) {
+            self.say(turn, EventKind::ContainerDied { exit_code, signal, oom_killed, error });
+        }
+        let stops = self.is_stop(&death);
         if let Recovery::Acting { stage, .. } = &mut self.state.recovery {
             if *stage == Stage::Started {
-                *stage = Stage::Died;
+                *stage = if stops { Stage::Ended } else { Stage::Died };
             }
             return;
         }
@@ -58,12 +62,17 @@ impl Server {
         }
     }
 
+    /// Rule 8: exit code 0 is a death like any other, unless the policy says otherwise.
+    fn is_stop(&self, death: &Death) -> bool {
+        death.exit_code == Some(0) && self.policy.recovery.on_exit_zero == OnExitZero::Stop
+    }
+
     /// Rule 3: a death is no stop. The moment takes the place of the last check's start.
     fn judge_death(&mut self, turn: &mut Turn<'_>, death: &Death, at: Mono) {
         // Engines do not bring back what they were told to kill.
         let killed = std::mem::take(&mut self.state.killed);
         let comes_back = death.comes_back && !killed;
-        if death.exit_code == Some(0) && self.policy.recovery.on_exit_zero == OnExitZero::Stop {
+        if self.is_stop(death) {
             return self.stop(turn, "exit_zero");
         }
         self.drop_check();
@@ -113,6 +122,7 @@ impl Server {
 
     /// Rule 5: whoever dies from then on dies again, also when the end of the action is heard of later.
     fn started_by_us(&mut self) {
+        self.state.is_dead = false;
         if let Recovery::Acting { stage, .. } = &mut self.state.recovery {
             *stage = Stage::Started;
         }
@@ -124,6 +134,7 @@ impl Server {
             self.judge_now(turn);
         }
         self.state.killed = false;
+        self.state.is_dead = false;
         self.state.uptime_seconds = None;
         match (self.state.phase, &mut self.state.recovery) {
             (_, Recovery::Acting { stopped, stage, .. }) => (*stopped, *stage) = (false, Stage::Started),
@@ -136,6 +147,11 @@ impl Server {
             (Phase::Recovering, Recovery::Waiting { .. }) => {
                 self.state.restarts_engine += 1;
                 self.verify(turn, Attempt::Foreign);
+            }
+            (Phase::Recovering, Recovery::Verifying { until, .. }) => {
+                *until = turn.now.after(self.policy.recovery.verify_timeout);
+                self.forget_streaks();
+                self.check_at_once(turn.now);
             }
             (Phase::Recovering, _) => {}
             (Phase::Starting | Phase::Healthy | Phase::Suspect, _) => self.begins(turn),

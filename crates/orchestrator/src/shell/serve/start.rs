@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use health_endpoint::{Check, CheckError, Health};
 use health_spec::EventKind;
@@ -32,6 +33,9 @@ use crate::shell::writer::Writer;
 
 /// Inputs that may wait for the driver.
 const INBOX: usize = 1_024;
+
+/// How soon a full disk shows in our own health.
+const OWN_PACE: Duration = Duration::from_secs(1);
 
 /// Commands that may wait for the driver.
 const OPERATIONS: usize = 64;
@@ -128,7 +132,10 @@ fn own_health(published: &Arc<Published>) -> Health {
         let written = published.is_written();
         async move { if written { Ok(()) } else { Err(CheckError::degraded("the state directory cannot be written")) } }
     };
-    Health::builder("orchestrator").version(env!("CARGO_PKG_VERSION")).check_with(Check::new("state", state)).build()
+    Health::builder("orchestrator")
+        .version(env!("CARGO_PKG_VERSION"))
+        .check_with(Check::new("state", state).interval(OWN_PACE))
+        .build()
 }
 
 fn serve_api(api: Api, health: &Health, listener: TcpListener, bound: SocketAddr, lifetimes: &Lifetimes) {
