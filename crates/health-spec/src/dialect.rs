@@ -45,6 +45,22 @@ pub struct Reading {
     pub draining: bool,
 }
 
+impl Reading {
+    /// A plain answer says nothing but that it came.
+    pub fn plain() -> Self {
+        Self {
+            dialect: Dialect::Plain,
+            status: Status::Ok,
+            timestamp: None,
+            uptime_seconds: None,
+            version: None,
+            error: None,
+            checks: Vec::new(),
+            draining: false,
+        }
+    }
+}
+
 /// Reads a JSON body in whichever dialect it is written; `None` when it is in none of them.
 pub fn read(body: &[u8]) -> Option<Reading> {
     if let Ok(response) = HealthResponse::parse(body) {

@@ -170,7 +170,7 @@ pub fn classify(answer: &Answer<'_>, history: &History, now: Timestamp) -> Verdi
     verdict
 }
 
-/// `Ok(None)`: a plain answer that is not JSON; `Err`: the body is broken.
+/// `Ok(None)`: no answer that says anything; `Err`: the body is broken.
 fn read_body(answer: &Answer<'_>, history: &History) -> Result<Option<Reading>, (Reason, String)> {
     if answer.body.len() > MAX_BODY_BYTES {
         return Err((Reason::BodyTooLarge, format!("the body is larger than {MAX_BODY_BYTES} bytes")));
@@ -180,7 +180,7 @@ fn read_body(answer: &Answer<'_>, history: &History) -> Result<Option<Reading>, 
     }
     let json_type = answer.content_type.is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
     if !json_type && matches!(history.spoke, None | Some(Dialect::Plain)) {
-        return Ok(None);
+        return Ok((200..300).contains(&answer.http_status).then(Reading::plain));
     }
     match serde_json::from_slice::<serde::de::IgnoredAny>(answer.body) {
         Err(error) => Err((Reason::InvalidBody, format!("the body is not JSON: {error}"))),
@@ -327,6 +327,18 @@ mod tests {
         let plain = Answer { content_type: Some("text/plain"), ..answer(200, "OK") };
         assert_eq!(classify(&plain, &History::default(), now()).outcome, Outcome::Ok);
         assert_eq!(classify(&plain, &history(), now()).reason, Some(Reason::InvalidBody));
+    }
+
+    #[test]
+    fn a_plain_server_has_been_read_well_and_one_that_was_never_found_has_not() {
+        let plain = |code| Answer { content_type: Some("text/plain"), ..answer(code, "OK") };
+        let mut history = History::default();
+        for (code, expected) in [(404, Outcome::Degraded), (404, Outcome::Degraded), (200, Outcome::Ok), (404, Outcome::Failed)] {
+            let verdict = classify(&plain(code), &history, now());
+            assert_eq!(verdict.outcome, expected, "{code}");
+            history.learn(&verdict, now());
+        }
+        assert_eq!(history.spoke, Some(Dialect::Plain));
     }
 
     #[test]

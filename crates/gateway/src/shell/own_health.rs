@@ -23,5 +23,13 @@ fn connected(hub: &Hub) -> CheckResult {
         let missing = state.view.sources().iter().filter(|source| source.status() != SourceStatus::Connected);
         missing.map(|source| source.name().to_string()).collect()
     });
-    if missing.is_empty() { Ok(()) } else { Err(CheckError::degraded(format!("not connected: {}", missing.join(", ")))) }
+    if !missing.is_empty() {
+        return Err(CheckError::degraded(format!("not connected: {}", missing.join(", "))));
+    }
+    let mut names: Vec<String> = hub.read(|state| state.view.sources().iter().map(|source| source.name().to_string()).collect());
+    names.sort();
+    match names.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(CheckError::degraded(format!("two orchestrators are called {}: give each a --name", pair[0]))),
+        None => Ok(()),
+    }
 }

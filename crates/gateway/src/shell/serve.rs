@@ -1,6 +1,7 @@
 //! Opens the listener, and runs everything behind it until shutdown. The one place that starts the gateway's tasks,
 //! besides a task for each connection.
 
+use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,11 +95,24 @@ pub async fn bind(settings: Settings) -> Result<Gateway, BindError> {
     if !address.ip().is_loopback() && !settings.insecure {
         return Err(BindError::Exposed { address });
     }
+    only_once(&settings.sources)?;
     let carriers = settings.sources.into_iter().map(Carrier::new).collect::<Result<_, _>>().map_err(wrong_source)?;
     let failed = |source| BindError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok(Gateway { listener, address, carriers })
+}
+
+/// An orchestrator that is followed twice would count twice.
+fn only_once(sources: &[Source]) -> Result<(), BindError> {
+    let mut seen = HashSet::new();
+    for source in sources {
+        let Source::Http(url) = source else { continue };
+        if !seen.insert(url.trim_end_matches('/')) {
+            return Err(BindError::Source { reason: format!("{url} is named twice") });
+        }
+    }
+    Ok(())
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape of `map_err`")]

@@ -29,8 +29,13 @@ fn print_table(snapshot: &Snapshot) {
     for view in &snapshot.servers {
         let last = view.last_check.as_ref();
         let why = last.and_then(|check| check.message.as_deref()).or(view.reason.as_deref()).unwrap_or_default();
-        println!("{:<width$}  {:<9} {:<11} {why}", view.name, view.status, view.phase);
+        println!("{:<width$}  {:<9} {:<11} {}", printable(&view.name), view.status, view.phase, printable(why));
     }
+}
+
+/// What a server says must not steer the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
 fn worst(servers: &[ServerView]) -> End {

@@ -1,11 +1,12 @@
 //! `orchestrator run`.
 
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use orchestrator::shell::serve::{Settings, serve};
 use orchestrator::shell::{plan, telemetry};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{LogFormat, Run};
@@ -69,12 +70,14 @@ fn announce(listen: SocketAddr, gateway: Option<SocketAddr>) {
 fn shutdown_on_signal() -> std::io::Result<CancellationToken> {
     let shutdown = CancellationToken::new();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut hangup = signal(SignalKind::hangup())?;
     let token = shutdown.clone();
     spawn(async move {
         for order in ["stopping; once more stops at once", "stopped at once"] {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                () = terminal_closed(&mut hangup) => {}
             }
             eprintln!("{order}");
             if token.is_cancelled() {
@@ -84,6 +87,13 @@ fn shutdown_on_signal() -> std::io::Result<CancellationToken> {
         }
     });
     Ok(shutdown)
+}
+
+/// SIGHUP ends what runs in a terminal, which has been closed. Elsewhere it asks for a reload, which there is not yet.
+async fn terminal_closed(hangup: &mut Signal) {
+    while hangup.recv().await.is_some() && !std::io::stderr().is_terminal() {
+        tracing::warn!("SIGHUP is ignored: the registry is read at start only; restart the orchestrator to read it again");
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "lives as long as the process")]

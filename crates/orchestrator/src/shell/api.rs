@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
@@ -61,16 +62,21 @@ pub fn router(api: Api, health: &Health, bound: SocketAddr) -> Router {
         .route("/servers/{name}/restart", post(restart))
         .route("/events", get(events::events))
         .fallback(|| async { Refused::unknown_route() })
+        .method_not_allowed_fallback(|| async { Refused::wrong_method() })
         .with_state(Arc::new(api));
     let guard = move |request: Request, next: Next| access::guard(bound, request, next);
     routes.merge(health.router()).layer(axum::middleware::from_fn(guard))
 }
 
+/// A server's name in a path.
+type Named = Result<Path<String>, PathRejection>;
+
 async fn servers(State(api): State<Arc<Api>>) -> Json<Snapshot> {
     Json(api.published.snapshot())
 }
 
-async fn server(State(api): State<Arc<Api>>, Path(name): Path<String>) -> Result<Json<Detail>, Refused> {
+async fn server(State(api): State<Arc<Api>>, name: Named) -> Result<Json<Detail>, Refused> {
+    let Path(name) = name.map_err(|error| Refused::bad_path(&error))?;
     let (place, view) = api.published.server(&name).ok_or_else(|| Refused::unknown_server(&name))?;
     Ok(Json(Detail { view: ServerView::clone(&view), registry: api.registry[place].clone() }))
 }

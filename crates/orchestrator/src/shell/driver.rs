@@ -61,6 +61,8 @@ pub struct Driver {
     pub operations: mpsc::Receiver<Operation>,
     /// What could not be written yet.
     pub unwritten: Unwritten,
+    /// Servers that an earlier run knew and that are no longer registered, with their open incidents.
+    pub gone: Vec<(String, Option<u64>)>,
 }
 
 /// What is known of one server beside the machine.
@@ -109,6 +111,7 @@ impl Unwritten {
 impl Driver {
     /// Runs until `shutdown`; `begun` are the effects of the fleet's beginning.
     pub async fn run(mut self, begun: Vec<Effect>, shutdown: CancellationToken) {
+        self.say_gone().await;
         self.settle(begun, vec![]).await;
         let mut inputs = Vec::with_capacity(MOST_AT_ONCE);
         loop {
@@ -220,7 +223,7 @@ impl Driver {
         let mut lines = self.unwritten.events.clone();
         lines.extend(events.iter().map(written));
         let servers = changed.union(&self.unwritten.servers).map(|place| (self.name(*place), self.state(*place))).collect();
-        Batch { now: self.clock.now(), incidents: self.fleet.incidents(), events: lines, servers }
+        Batch { now: self.clock.now(), incidents: self.fleet.incidents(), events: lines, servers, gone: vec![] }
     }
 
     fn carry_out(&self, order: &Effect) {
@@ -232,6 +235,25 @@ impl Driver {
             }
             Effect::Act { ticket, strategy } => self.actions.act(ticket, strategy),
         }
+    }
+
+    /// Closes what is open of servers that are no longer registered. A child of theirs is left running.
+    async fn say_gone(&mut self) {
+        let gone = std::mem::take(&mut self.gone);
+        if gone.is_empty() {
+            return;
+        }
+        let clock = self.clock;
+        let events: Vec<_> = gone.iter().map(|(name, incident)| self.writer.write_gone(name, *incident, &clock)).collect();
+        let names = gone.into_iter().map(|(name, _)| name).collect();
+        let batch = Batch { gone: names, ..self.batch(&events, &BTreeSet::new()) };
+        if self.journal.commit(batch, true).await.is_err() {
+            self.unwritten.keep(&events, &BTreeSet::new());
+        }
+        for (event, _) in &events {
+            narrate(event);
+        }
+        self.published.publish(events, vec![], wall());
     }
 
     async fn say_stopped(&mut self) {

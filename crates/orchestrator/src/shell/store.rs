@@ -89,6 +89,8 @@ pub struct Batch {
     pub events: Vec<Written>,
     /// The servers that changed.
     pub servers: Vec<(String, Record)>,
+    /// The servers that are no longer registered.
+    pub gone: Vec<String>,
 }
 
 /// An event as it is written.
@@ -178,6 +180,9 @@ impl Store {
             for (name, record) in &batch.servers {
                 let state = serde_json::to_string(record).map_err(|source| StoreError::Record { name: name.clone(), source })?;
                 server.execute(params![name, state])?;
+            }
+            for name in &batch.gone {
+                transaction.execute("DELETE FROM server WHERE name = ?1", params![name])?;
             }
             let mut meta = transaction.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?;
             meta.execute(params!["last_us", batch.now.0.as_micros().to_string()])?;

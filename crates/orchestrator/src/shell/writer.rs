@@ -24,13 +24,28 @@ impl Writer {
         Self { known, seq, trace_id, trace_ids }
     }
 
+    /// A server that an earlier run knew is no longer registered.
+    pub fn write_gone(&mut self, name: &str, incident: Option<u64>, clock: &Clock) -> (Event, String) {
+        let kind = EventKind::ServerDeregistered;
+        let happened = Happened { at: clock.now(), server: None, kind, moment: None, phase: None, incident };
+        self.put(&happened, Some(name.to_owned()), None, clock)
+    }
+
     /// The event, and the line that it is.
-    ///
-    /// # Panics
-    /// Never: an event always serialises.
     pub fn write(&mut self, happened: &Happened, fleet: &Fleet, clock: &Clock) -> (Event, String) {
-        self.seq += 1;
         let own_trace = happened.server.and_then(|id| self.trace_ids.get(id.0).cloned().flatten());
+        let name = happened.server.map(|id| fleet.servers()[id.0].policy().name.clone());
+        self.put(happened, name, own_trace, clock)
+    }
+
+    fn put(
+        &mut self,
+        happened: &Happened,
+        server_name: Option<String>,
+        own_trace: Option<String>,
+        clock: &Clock,
+    ) -> (Event, String) {
+        self.seq += 1;
         let event = Event {
             kind: timed(happened, clock),
             trace_id: own_trace.unwrap_or_else(|| self.trace_id.clone()),
@@ -39,7 +54,7 @@ impl Writer {
             source: self.known.source.clone(),
             epoch: self.known.epoch.clone(),
             seq: self.seq,
-            server_name: happened.server.map(|id| fleet.servers()[id.0].policy().name.clone()),
+            server_name,
             phase: happened.phase,
             incident_id: happened.incident.map(|number| incident_id(&self.known, number)),
         };

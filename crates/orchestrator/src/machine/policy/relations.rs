@@ -7,11 +7,21 @@ use health_spec::registry::ServerEntry;
 
 use super::{Issue, ServerId};
 
-/// Names and namespaces are unique, and dependencies are names.
+/// Names stand in paths, tables and log lines.
+const LONGEST_NAME: usize = 200;
+
+/// Names can be shown, names and namespaces are unique, and dependencies are names.
 pub(super) fn check_names(file: &File, issues: &mut Vec<Issue>) {
     let mut names = HashMap::new();
     let mut namespaces = HashMap::new();
     for (index, entry) in file.servers.iter().enumerate() {
+        if entry.name.chars().any(char::is_control) || entry.name.chars().count() > LONGEST_NAME {
+            issues.push(Issue {
+                pointer: format!("/servers/{index}/name"),
+                message: "this name cannot be shown everywhere".to_owned(),
+                help: format!("at most {LONGEST_NAME} characters, none of them a control character"),
+            });
+        }
         unique(&mut names, &entry.name, index, "name", issues);
         match &entry.namespace {
             Some(namespace) => unique(&mut namespaces, namespace, index, "namespace", issues),

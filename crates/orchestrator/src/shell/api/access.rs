@@ -59,8 +59,12 @@ impl OperatorToken {
     /// Whether the request carries the token.
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Refused> {
         let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let given = bearer.and_then(|value| value.strip_prefix("Bearer ")).unwrap_or_default();
-        if bool::from(given.as_bytes().ct_eq(self.0.as_bytes())) { Ok(()) } else { Err(Refused::token_needed()) }
+        let (scheme, given) = bearer.and_then(|value| value.split_once(' ')).unwrap_or_default();
+        if scheme.eq_ignore_ascii_case("bearer") && bool::from(given.trim().as_bytes().ct_eq(self.0.as_bytes())) {
+            Ok(())
+        } else {
+            Err(Refused::token_needed())
+        }
     }
 }
 

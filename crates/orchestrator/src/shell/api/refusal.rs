@@ -1,5 +1,6 @@
 //! Errors of the API, each with its stable code.
 
+use axum::extract::rejection::PathRejection;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use health_spec::Problem;
@@ -19,6 +20,14 @@ impl Refused {
 
     pub(super) fn unknown_route() -> Self {
         Self(Problem::new(404, "unknown_route", "No such route"))
+    }
+
+    pub(super) fn wrong_method() -> Self {
+        Self(Problem::new(405, "wrong_method", "Not with this method"))
+    }
+
+    pub(super) fn bad_path(error: &PathRejection) -> Self {
+        Self(Problem::new(400, "bad_path", "The path cannot be read").detail(error.body_text()))
     }
 
     pub(super) fn busy(name: &str) -> Self {

@@ -54,6 +54,7 @@ async fn start(directory: &std::path::Path) -> Running {
         inbox: reports,
         operations: wishes,
         unwritten: Unwritten::default(),
+        gone: vec![("b".into(), Some(7))],
     };
     let driver = tasks.spawn(driver.run(begun, shutdown.clone()));
     Running { published, operations, reader, shutdown, driver }
@@ -72,6 +73,18 @@ impl Running {
         tokio::time::timeout(Duration::from_secs(30), self.driver).await.expect("in time").expect("no panic");
         self.reader.events(0, 1_000).expect("it reads").into_iter().map(|(seq, _)| seq).collect()
     }
+}
+
+#[tokio::test]
+async fn a_server_that_is_no_longer_registered_is_said_to_be_gone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let running = start(directory.path()).await;
+    running.check().await;
+    let events = running.reader.events(0, 1).expect("it reads");
+    let first: Event = serde_json::from_str(&events[0].1).expect("an event");
+    assert_eq!((first.kind, first.server_name.as_deref()), (EventKind::ServerDeregistered, Some("b")));
+    assert_eq!(first.incident_id.as_deref(), Some("e-7"));
+    running.stop().await;
 }
 
 /// Invariant: numbers have no gaps.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use health_spec::MAX_BODY_BYTES;
-use health_spec::verdict::{Answer, History, Reason, Verdict, classify};
+use health_spec::verdict::{Answer, History, Outcome, Reason, Verdict, classify};
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, HOST, HeaderName, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE};
@@ -55,6 +55,10 @@ pub async fn check(
     let outcome = exchange(target, Deadline::new(started, timeout)).await;
     let verdict = match outcome {
         Ok(raw) => judge(&raw, history, clock()),
+        Err(Fault::Server(reason @ Reason::InvalidBody, message)) if history.spoke.is_none() => {
+            let message = format!("{message} ({})", reason.as_str());
+            Verdict::new(Outcome::Degraded, Some(Reason::NotConformant), Some(message))
+        }
         Err(Fault::Server(reason, message)) => Verdict::failed(reason, message),
         Err(Fault::Ours(impaired)) => return Err(impaired),
     };

@@ -80,6 +80,7 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
         inbox: reports,
         operations: wishes,
         unwritten: Unwritten::default(),
+        gone: gone(&plan, &ready.left),
         fleet: begun.fleet,
     };
     let driver = lifetimes.tasks.spawn(driver.run(begun.effects, lifetimes.serving.clone()));
@@ -117,6 +118,17 @@ fn begin(plan: &mut Plan, settings: &Settings, left: &Left) -> Begun {
     let published = Arc::new(Published::new(known, left.seq, wall(), views));
     let effects = [vec![monitor_started(&clock)], effects].concat();
     Begun { fleet, effects, clock, files, published }
+}
+
+/// A child of a server that is no longer registered is nobody's: it is named, and left alone.
+fn gone(plan: &Plan, left: &Left) -> Vec<(String, Option<u64>)> {
+    let known = |name: &str| plan.entries.iter().any(|entry| entry.name == name);
+    let gone = left.records.iter().filter(|(name, _)| !known(name));
+    gone.map(|(name, record)| {
+        tracing::warn!("{name} is no longer in the registry; if its process or container still runs, it is left alone");
+        (name.clone(), record.memory.incident.map(|incident| incident.number))
+    })
+    .collect()
 }
 
 fn writer(plan: &Plan, settings: &Settings, published: &Published, seq: u64) -> Writer {
