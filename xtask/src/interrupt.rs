@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use crate::outcome::{Context, Outcome};
 
@@ -16,7 +16,7 @@ impl Interrupt {
     /// From here on signals only set the flag.
     pub(crate) fn install() -> Outcome<Self> {
         let flag = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM] {
+        for signal in [SIGHUP, SIGINT, SIGTERM] {
             signal_hook::flag::register(signal, Arc::clone(&flag)).context("watch for signals")?;
         }
         Ok(Self(flag))
