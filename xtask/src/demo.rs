@@ -26,6 +26,7 @@ use stage::Stage;
 pub(crate) struct Options {
     /// End by itself after this long, with a verdict as exit code
     #[arg(long = "for", value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     seconds: Option<u64>,
     /// Break a server once all are up: crash, hang or down
     #[arg(long = "break", value_name = "NAME=HOW")]
