@@ -64,6 +64,8 @@ impl Fleet {
         for (index, policy) in policies.into_iter().enumerate() {
             fleet.register(ServerId(index), policy, beginning, now, &mut effects);
         }
+        // What held a recovery in an earlier run may be gone: another policy, a dependency that is well, a disk with room.
+        fleet.reconsider_all(now, &mut effects);
         (fleet, effects)
     }
 

@@ -304,3 +304,15 @@ fn a_clock_that_is_off_is_said_once() {
     let skewed = Verdict { reading, clock_skew: true, ..ok() };
     assert_eq!(run(&mut fleet, 100.0, &skewed), ["clock_skew", "status_changed"]);
 }
+
+#[test]
+fn what_held_a_recovery_is_asked_again_when_the_monitor_begins() {
+    let mut first = fleet("{servers: [{name: a}], recovery: {enabled: false}}", &Beginning::default());
+    run(&mut first, 0.0, &ok());
+    assert_eq!(run(&mut first, 100.0, &refused()), ["status_changed", "server_down", "recovery_held"]);
+    let file: File = serde_saphyr::from_str("servers: [{name: a}]").expect("the file reads");
+    let policies = compile(&file, Purpose::Simulate).expect("it compiles");
+    let (mut second, begun) = Fleet::new(policies, &memory_of(&first), at(200.0));
+    assert_eq!(names(&begun), ["recovery_released"]);
+    assert_eq!(run(&mut second, 201.0, &refused()), ["recovery_started", "ACT"]);
+}
