@@ -47,7 +47,7 @@ pub(crate) fn main() -> ExitCode {
 
 /// The error and what caused it, once.
 fn say(error: &dyn Error) {
-    eprintln!("error: {}", orchestrator::shell::actions::causes(error));
+    eprintln!("error: {}", orchestrator::shell::causes::causes(error));
 }
 
 fn end_of(error: &(dyn Error + 'static)) -> End {

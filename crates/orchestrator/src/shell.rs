@@ -5,6 +5,7 @@
 
 pub mod actions;
 pub mod api;
+pub mod causes;
 pub mod client;
 pub mod clock;
 pub mod config;

@@ -13,7 +13,7 @@ pub(super) fn run(arguments: &CheckConfig) -> Outcome {
         let (problems, warnings) = match &read {
             Ok(plan) => (listed(&[]), listed(&plan.loaded.warnings)),
             Err(LoadError::Invalid(problems)) => (listed(problems), listed(&[])),
-            Err(error) => (json!([{ "message": orchestrator::shell::actions::causes(error) }]), listed(&[])),
+            Err(error) => (json!([{ "message": orchestrator::shell::causes::causes(error) }]), listed(&[])),
         };
         println!("{}", json!({ "problems": problems, "warnings": warnings }));
         return Ok(if read.is_ok() { End::Fine } else { End::Configuration });

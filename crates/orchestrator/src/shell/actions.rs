@@ -8,6 +8,7 @@ use health_spec::verdict::History;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
+use super::causes::causes;
 use super::clock::wall;
 use super::probe::{HttpTarget, http};
 use super::runtime::Runtimes;
@@ -55,15 +56,4 @@ impl Actions {
 /// The driver has ended when this fails: nobody is left to be told.
 async fn report(inbox: &mpsc::Sender<Input>, input: Input) {
     let _ = inbox.send(input).await;
-}
-
-/// An error and what caused it, in one line.
-pub fn causes(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        line = format!("{line}: {cause}");
-        source = cause.source();
-    }
-    line
 }

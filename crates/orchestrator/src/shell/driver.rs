@@ -11,7 +11,8 @@ use health_spec::{Event, EventKind, ServerView, Verdict};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use super::actions::{Actions, causes};
+use super::actions::Actions;
+use super::causes::causes;
 use super::clock::{Clock, wall};
 use super::journal::Journal;
 use super::narrate::narrate;

@@ -92,7 +92,7 @@ fn targets(entries: &[ServerEntry], issues: &mut Vec<Issue>) -> Vec<HttpTarget> 
             Ok(target) => targets.push(target),
             Err(error) => issues.push(Issue {
                 pointer: format!("/servers/{index}/{key}"),
-                message: super::actions::causes(&error),
+                message: super::causes::causes(&error),
                 help: "an address such as http://127.0.0.1:8082/health".to_owned(),
             }),
         }

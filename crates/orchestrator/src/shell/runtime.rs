@@ -7,7 +7,7 @@ pub mod docker;
 pub mod process;
 pub mod reporter;
 
-use std::{collections::HashMap, error::Error, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
 
 use health_spec::{
     config::Engine,
@@ -30,6 +30,7 @@ use self::{
     reporter::Mouth,
 };
 use crate::machine::{ServerId, input::EngineId};
+use crate::shell::causes::causes;
 
 /// What there is to run.
 #[derive(Clone, Debug)]
@@ -188,13 +189,6 @@ impl Supervised {
     }
 }
 
-impl ActionError {
-    /// The error and its causes in one line.
-    pub fn cause(&self) -> String {
-        explain(self)
-    }
-}
-
 fn processes(setup: &Setup, mouth: &Mouth, faults: &mut Vec<Fault>) -> Vec<(ServerId, Process)> {
     let mut processes = Vec::new();
     for supervised in setup.servers.iter().filter(|supervised| supervised.runtime.kind == RuntimeKind::Process) {
@@ -211,7 +205,7 @@ fn process(setup: &Setup, supervised: &Supervised, mouth: &Mouth) -> Result<Proc
     let program = Program::of(&supervised.runtime, &setup.registry_directory).ok_or_else(needs)?;
     let places = Places::of(&setup.state_directory, &supervised.name);
     let patience = supervised.stop_timeout.unwrap_or(process::STOP_TIMEOUT);
-    Process::new(program, patience, places, mouth.about(supervised.server)).map_err(|error| supervised.fault("", explain(&error)))
+    Process::new(program, patience, places, mouth.about(supervised.server)).map_err(|error| supervised.fault("", causes(&error)))
 }
 
 /// Engines that run none of the servers are left alone.
@@ -233,16 +227,4 @@ async fn engines(setup: &Setup, mouth: &Mouth, faults: &mut Vec<Fault>) -> Vec<R
         }
     }
     ready
-}
-
-/// An error and its causes in one line.
-fn explain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

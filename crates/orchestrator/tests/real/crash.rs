@@ -62,14 +62,13 @@ fn no_server_is_started_twice_no_line_is_torn_and_numbers_go_on() {
 
 #[test]
 fn a_torn_line_is_mended() {
-    let orchestrator = Orchestrator::start(&sample("calculator", free_port()));
+    let mut orchestrator = Orchestrator::start(&sample("calculator", free_port()));
     orchestrator.events().wait_for("calculator", "status_changed");
+    orchestrator.crash();
     let path = orchestrator.state().join("health-events.jsonl");
     let whole = std::fs::read(&path).expect("a log");
-    let mut orchestrator = {
-        std::fs::write(&path, &whole[..whole.len() - 7]).expect("torn");
-        orchestrator.crash_and_start_again()
-    };
+    std::fs::write(&path, &whole[..whole.len() - 7]).expect("torn");
+    let mut orchestrator = orchestrator.start_again();
     assert!(orchestrator.stop().success());
     let seqs: Vec<_> = log(&orchestrator).iter().map(|event| event["seq"].as_u64().expect("a number")).collect();
     assert!(seqs.is_sorted_by(|a, b| b - a == 1), "{seqs:?}");

@@ -68,6 +68,24 @@ fn a_server_that_never_comes_back_uses_up_its_schedule_and_wants_a_person() {
     assert_eq!((view["phase"].as_str(), view["requires_manual"].as_bool()), (Some("failed"), Some(true)));
 }
 
+/// Invariant: an attempt is on disk before its action starts. The server itself looks, each time it is started.
+#[test]
+fn an_attempt_is_on_disk_before_its_action_starts() {
+    let port = free_port();
+    let server = crate::harness::sample_server().display();
+    let script = format!("grep -c recovery_started state/health-events.jsonl >> seen; exec {server} --listen 127.0.0.1:{port}");
+    let entry = format!(
+        "  - name: calculator\n    port: {port}\n    runtime: {{kind: process, command: /bin/sh, args: [-c, {script:?}]}}\n"
+    );
+    let orchestrator = Orchestrator::start(&entry);
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+    signal(orchestrator.pid_of("calculator"), "KILL");
+    events.wait_for("calculator", "recovery_successful");
+    let seen = std::fs::read_to_string(orchestrator.directory.path().join("seen")).expect("it has looked");
+    assert_eq!(seen, "0\n1\n");
+}
+
 #[test]
 fn an_operator_restarts_with_the_token_and_nobody_without_it() {
     let orchestrator = Orchestrator::start(&sample("calculator", free_port()));

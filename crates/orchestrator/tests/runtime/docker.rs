@@ -134,7 +134,7 @@ fn a_restart_that_fails_says_why_and_its_stop_is_not_somebody_elses() {
     let mut life = bench.start(&[server]);
     assert_eq!(life.next_word(), Word::Running);
     std::fs::remove_dir(&mounted).unwrap();
-    let error = life.restart().unwrap_err().cause();
+    let error = orchestrator::shell::causes::causes(&life.restart().unwrap_err());
     assert!(error.contains("no such file"), "{error}");
     assert_eq!(life.pending(), said(&[died(137)]));
     std::fs::create_dir(&mounted).unwrap();
@@ -183,7 +183,7 @@ fn what_happens_while_the_engine_is_out_of_reach_is_told_before_it_is_back() {
     for _ in 0..3 {
         strait.close();
         assert!(matches!(life.next(), Input::EngineLost(EngineId(0), _)));
-        assert!(life.restart().unwrap_err().cause().contains("Docker engine"));
+        assert!(orchestrator::shell::causes::causes(&life.restart().unwrap_err()).contains("Docker engine"));
         harbour.kill("a");
         strait.open();
         let mut told = Vec::new();

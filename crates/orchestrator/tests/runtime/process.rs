@@ -53,7 +53,7 @@ fn a_command_that_cannot_be_started_is_a_death_with_its_cause() {
     let mut life = bench.start(&[wrong.clone()]);
     let error = Some("cannot start \"no-such-program\": No such file or directory".to_owned());
     assert_eq!(life.next_word(), Word::Died(Death { error, ..Death::default() }));
-    assert!(life.restart().unwrap_err().cause().starts_with("cannot start \"no-such-program\""));
+    assert!(orchestrator::shell::causes::causes(&life.restart().unwrap_err()).starts_with("cannot start \"no-such-program\""));
     assert_eq!(life.pending(), []);
 }
 

@@ -22,8 +22,9 @@ use self::{
     listener::{Listener, Recent, Registered},
     restart::Container,
 };
-use super::{Fault, Supervised, explain, reporter::Mouth};
+use super::{Fault, Supervised, reporter::Mouth};
 use crate::machine::{ServerId, input::EngineId};
+use crate::shell::causes::causes;
 
 /// Docker's own default.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,10 +48,10 @@ pub struct Ready {
 /// Looks at one engine and at the containers of these servers there. Every fault at once; nothing is changed.
 pub async fn ready(id: EngineId, engine: &Engine, servers: &[&Supervised], mouth: &Mouth) -> Result<Ready, Vec<Fault>> {
     let unreachable = |text: String| vec![Fault { pointer: format!("/engines/{}/address", id.0), text }];
-    let address = Address::parse(&engine.address).map_err(|error| unreachable(explain(&error)))?;
+    let address = Address::parse(&engine.address).map_err(|error| unreachable(causes(&error)))?;
     let advise = |error: String| unreachable(format!("{error}; is it running? may this user open the socket?"));
-    let client = address.connect().await.map_err(|error| advise(explain(&error)))?;
-    let since = inspect::clock(&client).await.map_err(|error| advise(explain(&error)))?;
+    let client = address.connect().await.map_err(|error| advise(causes(&error)))?;
+    let since = inspect::clock(&client).await.map_err(|error| advise(causes(&error)))?;
     let (send, requests) = mpsc::channel(servers.len().max(1));
     let (mut registered, mut containers, mut faults) = (Vec::new(), Vec::new(), Vec::new());
     for supervised in servers {
@@ -95,7 +96,7 @@ async fn find(client: &Docker, engine: &str, supervised: &Supervised) -> Result<
     match inspect::look(client, &wanted).await {
         Ok(Some(look)) => Ok((wanted.clone(), Ledger::new(&wanted, &look))),
         Ok(None) => Err(format!("engine {engine} has no container \"{wanted}\"{}", meant(client, &wanted).await)),
-        Err(error) => Err(format!("cannot look at container \"{wanted}\": {}", explain(&error))),
+        Err(error) => Err(format!("cannot look at container \"{wanted}\": {}", causes(&error))),
     }
 }
 

@@ -46,8 +46,9 @@ use self::{
     procfs::Identity,
     record::{Instance, Plan, Record, RecordError, RecordFile},
 };
-use super::{explain, reporter::Reporter};
+use super::reporter::Reporter;
 use crate::machine::{Death, Word};
+use crate::shell::causes::causes;
 
 /// Names a start of a server, in its environment.
 pub const INSTANCE_VARIABLE: &str = "MCP_HEALTH_INSTANCE";
@@ -136,7 +137,7 @@ impl Process {
             Ok(()) if self.child.is_some() => self.reporter.say(word).await,
             Ok(()) => {}
             Err(error) => {
-                self.reporter.say(Word::Died(Death { error: Some(explain(&error)), ..Death::default() })).await;
+                self.reporter.say(Word::Died(Death { error: Some(causes(&error)), ..Death::default() })).await;
             }
         }
     }
@@ -216,7 +217,7 @@ impl Process {
         self.reporter.say(Word::Died(death.clone())).await;
         self.write_or_warn(ended_as(child.instance().clone(), &death)).await;
         if let Err(error) = child.clear().await {
-            tracing::warn!(error = explain(&error), "a dead server left processes behind");
+            tracing::warn!(error = causes(&error), "a dead server left processes behind");
         }
     }
 
@@ -225,7 +226,7 @@ impl Process {
         self.reporter.say(Word::Died(death.clone())).await;
         self.write_or_warn(ended_as(instance.clone(), &death)).await;
         if let Err(error) = Members::Marked(instance).kill().await {
-            tracing::warn!(error = explain(&error), "a dead server left processes behind");
+            tracing::warn!(error = causes(&error), "a dead server left processes behind");
         }
     }
 
@@ -234,7 +235,7 @@ impl Process {
         self.write_or_warn(Record::Stopping(child.instance().clone())).await;
         match self.stop().await {
             Ok(()) => self.write_or_warn(Record::Stopped).await,
-            Err(error) => tracing::warn!(error = explain(&error), "a server could not be stopped"),
+            Err(error) => tracing::warn!(error = causes(&error), "a server could not be stopped"),
         }
     }
 
@@ -248,7 +249,7 @@ impl Process {
 
     async fn write_or_warn(&self, record: Record) {
         if let Err(error) = self.record.write(record).await {
-            tracing::warn!(error = explain(&error), "a process record could not be written");
+            tracing::warn!(error = causes(&error), "a process record could not be written");
         }
     }
 }

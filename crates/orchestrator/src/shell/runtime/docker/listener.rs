@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     machine::{Input, ServerId, input::EngineId},
-    shell::runtime::{explain, reporter::Mouth},
+    shell::{causes::causes, runtime::reporter::Mouth},
 };
 
 /// Between two attempts to reach a lost engine: doubled from the first to the last.
@@ -109,7 +109,7 @@ impl Listener {
                 Ok(client) => self.session(&client, &mut lost, &mut pause).await,
                 Err(error) => ListenError::Connect(error),
             };
-            let error = explain(&error);
+            let error = causes(&error);
             if !lost {
                 self.mouth.say(Input::EngineLost(self.engine, error.clone())).await;
             }

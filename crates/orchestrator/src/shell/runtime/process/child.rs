@@ -22,6 +22,7 @@ use super::{
     record::Instance,
 };
 use crate::machine::Death;
+use crate::shell::causes::causes;
 
 /// What to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +96,7 @@ impl Child {
         let pid = own.id();
         let lost = || format!("cannot watch process {pid}");
         let stat = RawPid::try_from(pid).ok().and_then(procfs::stat).ok_or_else(lost)?;
-        let handle = Handle::open(stat.identity).map_err(|error| super::explain(&error))?.ok_or_else(lost)?;
+        let handle = Handle::open(stat.identity).map_err(|error| causes(&error))?.ok_or_else(lost)?;
         Ok((Instance { token, leader: stat.identity }, handle))
     }
 
