@@ -1,7 +1,9 @@
 //! What an operator writes (contract, section 2): the registry file and its defaults.
 //!
 //! Every key is optional here, so that a server's section can be merged over the file's section, key by key.
-//! The defaults themselves stand in the constants beside each section.
+//! The defaults stand in [`defaults`]: the schema shows them, and the orchestrator compiles them in.
+
+pub mod defaults;
 
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ pub struct File {
     /// The event log.
     pub event_emission: EventEmission,
     /// Container engines. Default: `local` at Docker's socket.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = [defaults::engine()])))]
     pub engines: Vec<Engine>,
     /// For `orchestrator simulate` only: what happens to the servers.
     pub simulate: Option<Simulate>,
@@ -41,20 +44,25 @@ pub struct Seconds(pub Duration);
 #[serde(default, deny_unknown_fields)]
 pub struct HealthCheck {
     /// From the start of one check to the start of the next. Default 30.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::INTERVAL)))]
     pub interval_seconds: Option<Seconds>,
     /// One deadline over the whole exchange. Default 5.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::TIMEOUT)))]
     pub timeout_seconds: Option<Seconds>,
     /// Failures in a row that make a server down. Default 3.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::FAILURE_THRESHOLD), range(min = 1)))]
     pub failure_threshold: Option<u32>,
     /// Good answers in a row that bring it back. Default 3.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::SUCCESS_THRESHOLD), range(min = 1)))]
     pub success_threshold: Option<u32>,
     /// The pace while an answer is being confirmed. Default 1, or the interval if that is shorter.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::CONFIRM_INTERVAL)))]
     pub confirm_interval_seconds: Option<Seconds>,
     /// Grace after a start: failures do not count, a success ends it. 0: none. Default 30.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::START_PERIOD)))]
     pub start_period_seconds: Option<Seconds>,
     /// The longest distance between checks of a server that was given up. Default 120.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::MAX_BACKOFF)))]
     pub max_backoff_seconds: Option<Seconds>,
 }
 
@@ -64,25 +72,34 @@ pub struct HealthCheck {
 #[serde(default, deny_unknown_fields)]
 pub struct Recovery {
     /// Whether anything is ever done. Default true.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::ENABLED)))]
     pub enabled: Option<bool>,
     /// `act`, or `observe`: decide and log, never do. Default `act`.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::MODE)))]
     pub mode: Option<Mode>,
     /// What an attempt does. Default `restart`.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::STRATEGY)))]
     pub strategy: Option<Strategy>,
     /// The delays before the attempts. Default: 1, 5 and 30 seconds.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = serde_json::json!({ "schedule": defaults::SCHEDULE }))))]
     pub backoff: Option<Backoff>,
     /// How many attempts, when the backoff is exponential. Default 5.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::MAX_ATTEMPTS), range(min = 1)))]
     pub max_attempts: Option<u32>,
     /// How long an attempt has to come back. Default 30, or the start period if that is longer.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::VERIFY_TIMEOUT)))]
     pub verify_timeout_seconds: Option<Seconds>,
     /// Healthy this long: the attempt counter starts over. Default 600.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::RESET_AFTER)))]
     pub reset_after_seconds: Option<Seconds>,
     /// A limit that slow crash loops meet too. Default: 10 in a day.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::BUDGET)))]
     pub budget: Option<Budget>,
     /// Whether exit code 0 is a death or a stop. Default `restart`.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::ON_EXIT_ZERO)))]
     pub on_exit_zero: Option<OnExitZero>,
     /// Whether a registered container that is not running when first seen is started. Default false.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::START_STOPPED)))]
     pub start_stopped: Option<bool>,
 }
 
@@ -127,11 +144,13 @@ pub struct Backoff {
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub schedule: Option<Vec<Seconds>>,
     /// Exponential: the delay before attempt 1. Default 1.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::INITIAL_DELAY)))]
     pub initial_delay: Option<Seconds>,
     /// Exponential: what each delay is multiplied by. Default 2.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1.0)))]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::MULTIPLIER), range(min = 1.0)))]
     pub multiplier: Option<f64>,
     /// Exponential: the longest delay. Default 300.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::MAX_DELAY)))]
     pub max_delay: Option<Seconds>,
 }
 
@@ -164,10 +183,13 @@ pub enum OnExitZero {
 #[serde(default, deny_unknown_fields)]
 pub struct EventEmission {
     /// Whether the JSONL log is written. Default true.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::ENABLED)))]
     pub enabled: Option<bool>,
     /// Whether events carry `CHORA_TRACE_ID`. Default true.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::TRACE_CONTEXT)))]
     pub trace_context: Option<bool>,
     /// The log file, in the state directory unless absolute. Default `health-events.jsonl`.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::JSONL_LOG)))]
     pub jsonl_log: Option<String>,
 }
 

@@ -1,10 +1,17 @@
 //! The forms of health answer that real servers speak (contract, section 1.1), and how each is read.
+//!
+//! Reading needs no more memory than a small multiple of [`MAX_BODY_BYTES`], and no deeper a stack than
+//! `serde_json`'s own limit. What an answer means for a server is decided by [`verdict`](crate::verdict).
+
+mod loose;
+mod loss;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::response::Component;
-use crate::{HealthResponse, Status};
+pub use loss::{Loss, LossKind, MAX_LOSSES};
+
+use crate::response::{Component, ParseError};
+use crate::{HealthResponse, MAX_BODY_BYTES, Status};
 
 /// A form of health answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,6 +42,8 @@ pub struct Reading {
     pub timestamp: Option<jiff::Timestamp>,
     /// Seconds since the process started, if it says so.
     pub uptime_seconds: Option<u64>,
+    /// When the component checks last ran, if it says so.
+    pub last_check: Option<jiff::Timestamp>,
     /// The server's version.
     pub version: Option<String>,
     /// Why the status is not `ok`.
@@ -43,128 +52,115 @@ pub struct Reading {
     pub checks: Vec<(String, Status)>,
     /// `metadata.draining`.
     pub draining: bool,
+    /// What a v1.0 answer would have said and this one does not, and what it said in vain. At most [`MAX_LOSSES`].
+    pub lost: Vec<Loss>,
+}
+
+/// Why a body could not be read in any dialect, or not in the one that was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// More than a monitor reads; not looked at.
+    #[error("the body is larger than {MAX_BODY_BYTES} bytes")]
+    TooLarge,
+    /// Not JSON.
+    #[error("the body is not JSON: {0}")]
+    NotJson(String),
+    /// JSON, but no health answer.
+    #[error("the body is JSON, but no health answer: {0}")]
+    NotHealth(String),
+    /// A health answer of another dialect than the pinned one.
+    #[error("the body is in the dialect {}, and {} is wanted", .found.as_str(), .wanted.as_str())]
+    OtherDialect {
+        /// The pinned one.
+        wanted: Dialect,
+        /// The one it is in.
+        found: Dialect,
+    },
+}
+
+impl Dialect {
+    /// The word on the wire, and for `health_spec_version`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::V1 => "1.0",
+            Self::Draft => "draft",
+            Self::Words => "words",
+            Self::Ietf => "ietf",
+            Self::Plain => "plain",
+        }
+    }
 }
 
 impl Reading {
     /// A plain answer says nothing but that it came.
     pub fn plain() -> Self {
+        Self::new(Dialect::Plain, Status::Ok)
+    }
+
+    fn new(dialect: Dialect, status: Status) -> Self {
         Self {
-            dialect: Dialect::Plain,
-            status: Status::Ok,
+            dialect,
+            status,
             timestamp: None,
             uptime_seconds: None,
+            last_check: None,
             version: None,
             error: None,
             checks: Vec::new(),
             draining: false,
+            lost: Vec::new(),
         }
     }
 }
 
-/// Reads a JSON body in whichever dialect it is written; `None` when it is in none of them.
-pub fn read(body: &[u8]) -> Option<Reading> {
-    if let Ok(response) = HealthResponse::parse(body) {
-        return Some(from_v1(response));
+/// Reads a JSON body in whichever dialect it is written. [`Dialect::Plain`] is never found here: it is not JSON.
+pub fn read(body: &[u8]) -> Result<Reading, ReadError> {
+    if body.len() > MAX_BODY_BYTES {
+        return Err(ReadError::TooLarge);
     }
-    let value: Value = serde_json::from_slice(body).ok()?;
-    let object = value.as_object()?;
-    let text = |key: &str| object.get(key).and_then(Value::as_str).map(str::to_owned);
-    let (dialect, status) = status_word(object.get("status")?.as_str()?, object.contains_key("timestamp"))?;
-    let uptime = ["uptime_seconds", "uptime"].iter().find_map(|key| object.get(*key)?.as_f64());
-    Some(Reading {
-        dialect,
-        status,
-        timestamp: object.get("timestamp").and_then(Value::as_str).and_then(|at| at.parse().ok()),
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "`as` saturates, and uptime is shown in whole seconds"
-        )]
-        uptime_seconds: uptime.map(|seconds| seconds as u64),
-        version: text("version"),
-        error: text("error").or_else(|| text("output")),
-        checks: object.get("checks").map(components).unwrap_or_default(),
-        draining: value.pointer("/metadata/draining") == Some(&Value::Bool(true)),
-    })
+    let body = std::str::from_utf8(body).map_err(|error| ReadError::NotJson(error.to_string()))?;
+    match HealthResponse::from_text(body) {
+        Ok(response) => Ok(from_v1(response)),
+        Err(not_v1) => loose::read(body, &not_v1),
+    }
+}
+
+/// Reads a body in one dialect only: the one that the registry pins (`health_spec_version`).
+pub fn read_as(wanted: Dialect, body: &[u8]) -> Result<Reading, ReadError> {
+    if wanted == Dialect::Plain {
+        return Ok(Reading::plain());
+    }
+    let reading = read(body)?;
+    if reading.dialect == wanted { Ok(reading) } else { Err(ReadError::OtherDialect { wanted, found: reading.dialect }) }
 }
 
 fn from_v1(response: HealthResponse) -> Reading {
     let draining = response.is_draining();
-    let checks = response.checks.into_iter().flatten();
-    Reading {
-        dialect: Dialect::V1,
-        status: response.status,
+    let mut reading = Reading {
         timestamp: Some(response.timestamp),
         uptime_seconds: Some(response.uptime_seconds),
+        last_check: response.last_check,
         version: response.version,
         error: response.error,
-        checks: checks
-            .filter_map(|(name, component)| match component {
-                Component::Status(status) => Some((name, status)),
-                Component::Other(_) => None,
-            })
-            .collect(),
         draining,
-    }
-}
-
-/// The dialect that a status word belongs to. A v1.0 word in a body that claims to be v1.0 (it has a
-/// `timestamp`) but did not parse is no other dialect: it is a broken v1.0.
-fn status_word(word: &str, claims_v1: bool) -> Option<(Dialect, Status)> {
-    Some(match word.to_ascii_lowercase().as_str() {
-        "healthy" => (Dialect::Words, Status::Ok),
-        "unhealthy" => (Dialect::Words, Status::Down),
-        "pass" | "up" => (Dialect::Ietf, Status::Ok),
-        "warn" => (Dialect::Ietf, Status::Degraded),
-        "fail" | "error" => (Dialect::Ietf, Status::Down),
-        "degraded" if claims_v1 => (Dialect::Words, Status::Degraded),
-        _ if claims_v1 => return None,
-        "ok" => (Dialect::Draft, Status::Ok),
-        "degraded" => (Dialect::Draft, Status::Degraded),
-        "down" => (Dialect::Draft, Status::Down),
-        _ => return None,
-    })
-}
-
-/// Component statuses of any dialect: a word, an object with `status`, or IETF's list of such objects.
-fn components(checks: &Value) -> Vec<(String, Status)> {
-    let word = |value: &Value| {
-        let value = value.get(0).unwrap_or(value);
-        let word = value.get("status").unwrap_or(value).as_str()?;
-        status_word(word, false).map(|(_, status)| status)
+        ..Reading::new(Dialect::V1, response.status)
     };
-    checks.as_object().into_iter().flatten().filter_map(|(name, value)| Some((name.clone(), word(value)?))).collect()
+    for (name, component) in response.checks.into_iter().flatten() {
+        match component {
+            Component::Status(status) => reading.checks.push((name, status)),
+            Component::Other(_) => loss::note(&mut reading.lost, &["checks", &name], LossKind::Unreadable),
+        }
+    }
+    reading
+}
+
+/// Why it is no v1.0 answer, in one sentence.
+fn sentence(not_v1: &ParseError) -> String {
+    match not_v1 {
+        ParseError::Json(error) => error.to_string(),
+        other => other.to_string(),
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reading(body: &str) -> Option<(Dialect, Status)> {
-        read(body.as_bytes()).map(|reading| (reading.dialect, reading.status))
-    }
-
-    #[test]
-    fn each_dialect_is_recognised() {
-        let v1 = r#"{"status":"ok","timestamp":"2026-01-02T03:04:05Z","uptime_seconds":1}"#;
-        assert_eq!(reading(v1), Some((Dialect::V1, Status::Ok)));
-        assert_eq!(reading(r#"{"status":"ok","uptime":3.5}"#), Some((Dialect::Draft, Status::Ok)));
-        assert_eq!(reading(r#"{"status":"healthy","service":"mcp-server"}"#), Some((Dialect::Words, Status::Ok)));
-        assert_eq!(reading(r#"{"status":"unhealthy"}"#), Some((Dialect::Words, Status::Down)));
-        assert_eq!(reading(r#"{"status":"warn"}"#), Some((Dialect::Ietf, Status::Degraded)));
-    }
-
-    #[test]
-    fn a_broken_v1_answer_is_no_other_dialect() {
-        assert_eq!(reading(r#"{"status":"ok","timestamp":"yesterday","uptime_seconds":1}"#), None);
-        assert_eq!(reading(r#"{"status":"fine"}"#), None);
-        assert_eq!(reading("[]"), None);
-    }
-
-    #[test]
-    fn components_of_other_dialects_are_kept() {
-        let body = r#"{"status":"pass","checks":{"db:time":[{"status":"warn"}],"cache":{"status":"up"}}}"#;
-        let checks = read(body.as_bytes()).map(|reading| reading.checks);
-        assert_eq!(checks, Some(vec![("cache".into(), Status::Ok), ("db:time".into(), Status::Degraded)]));
-    }
-}
+mod tests;

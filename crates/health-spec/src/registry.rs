@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::Dialect;
 use crate::config::{HealthCheck, Recovery};
 
 /// One server. Keys that are not listed here are carried along with a warning.
@@ -25,8 +26,8 @@ pub struct ServerEntry {
     pub health_url: Option<String>,
     /// The port it listens on, when `health_url` is not given.
     pub port: Option<u16>,
-    /// The version of the health contract it promises.
-    pub health_spec_version: Option<String>,
+    /// The form of health answer that it promises; no other is read then. Default: any of them.
+    pub health_spec_version: Option<Dialect>,
     /// Names the workflow in every event about this server.
     pub trace_id: Option<String>,
     /// Shown, and used to filter.

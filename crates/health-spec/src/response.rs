@@ -1,6 +1,7 @@
 //! The health response v1.0 (contract, section 1): what `GET /health` answers.
 //!
-//! The type accepts what the published schema accepts; [`HealthResponse::parse`] is the strict reader.
+//! The type accepts what the published schema accepts; [`HealthResponse::parse`] is the strict reader. Other forms
+//! are read by [`dialect`](crate::dialect).
 
 use std::collections::BTreeMap;
 
@@ -8,45 +9,54 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
-use crate::Status;
+use crate::{MAX_BODY_BYTES, Status};
 
 /// The body of `GET /health`, version 1.0. Unknown fields always pass.
+///
+/// Every field is there since version 1.0; its source is section 1 of the contract, published as
+/// `docs/spec/health-check-v1.0.md`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HealthResponse {
-    /// `ok`, `degraded` or `down`.
+    /// `ok`: all fine. `degraded`: serving but impaired; a monitor warns and never restarts. `down`: cannot serve; a monitor recovers. Since 1.0.
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::status"))]
     pub status: Status,
-    /// When this response was made.
-    #[serde(with = "crate::time::millis")]
+    /// When this response was made: RFC 3339 with an offset. One that is more than 60 s old counts as frozen. Since 1.0.
+    #[serde(with = "crate::time::rfc3339")]
     #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
     pub timestamp: Timestamp,
-    /// Whole seconds since the server process started. Going backwards between two checks means that it restarted.
+    /// Whole seconds since the server process started. Going backwards between two checks means that it restarted. Since 1.0.
     #[serde(deserialize_with = "integer")]
+    #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::uptime"))]
     pub uptime_seconds: u64,
-    /// When the component checks last really ran; they are cached.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    /// When the component checks last really ran, RFC 3339 with an offset; they are cached. Since 1.0.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "crate::time::rfc3339::deserialize_present"
+    )]
     #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
     pub last_check: Option<Timestamp>,
-    /// The server's version.
+    /// The server's version, in its own scheme. Since 1.0.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub version: Option<String>,
-    /// Component statuses. Names of lower-case letters and underscores are held to the three statuses.
+    /// Component statuses by name. Names of lower-case letters and underscores are held to the three statuses, other names pass. Since 1.0.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::components"))]
     pub checks: Option<BTreeMap<String, Component>>,
-    /// Why `status` is not `ok`.
+    /// For people: why `status` is not `ok`. It is public: no secrets. Since 1.0.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[cfg_attr(feature = "schema", schemars(with = "String"))]
     pub error: Option<String>,
-    /// Anything else; `draining: true` while shutting down.
+    /// Anything else; `draining: true` while shutting down. Since 1.0.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     #[cfg_attr(feature = "schema", schemars(with = "Map<String, Value>"))]
     pub metadata: Option<Map<String, Value>>,
 }
 
 /// A component's entry in `checks`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Component {
     /// One of the three statuses.
@@ -58,9 +68,18 @@ pub enum Component {
 /// Why a body is not a v1.0 health response.
 #[derive(Debug, thiserror::Error)]
 pub enum ParseError {
+    /// More than a monitor reads.
+    #[error("the body has {0} bytes, more than {MAX_BODY_BYTES}")]
+    TooLarge(usize),
     /// Not JSON, or a required field is missing or of the wrong type.
     #[error("not a v1.0 health response")]
     Json(#[from] serde_json::Error),
+    /// JSON perhaps, but no object.
+    #[error("not a JSON object")]
+    NotAnObject,
+    /// JSON is UTF-8.
+    #[error("not UTF-8")]
+    Utf8(#[from] std::str::Utf8Error),
     /// A component whose name is in the pattern holds something else than a status.
     #[error("checks.{name} is {found}, expected ok, degraded or down")]
     Component {
@@ -77,9 +96,22 @@ impl HealthResponse {
         Self { status, timestamp, uptime_seconds, last_check: None, version: None, checks: None, error: None, metadata: None }
     }
 
-    /// Reads a body strictly as v1.0. It accepts what the published schema accepts.
+    /// Reads a body of at most [`MAX_BODY_BYTES`] strictly as v1.0. It accepts what the published schema accepts,
+    /// except that no field of the contract may come twice.
     pub fn parse(body: &[u8]) -> Result<Self, ParseError> {
-        let response: Self = serde_json::from_slice(body)?;
+        if body.len() > MAX_BODY_BYTES {
+            return Err(ParseError::TooLarge(body.len()));
+        }
+        Self::from_text(std::str::from_utf8(body)?)
+    }
+
+    /// [`Self::parse`], for a text that is known to be short enough.
+    pub(crate) fn from_text(body: &str) -> Result<Self, ParseError> {
+        // A derived reader takes a list for an object.
+        if !body.trim_start_matches([' ', '\t', '\r', '\n']).starts_with('{') {
+            return Err(ParseError::NotAnObject);
+        }
+        let response: Self = serde_json::from_str(body)?;
         for (name, component) in response.checks.iter().flatten() {
             if let Component::Other(found) = component
                 && is_component_name(name)
@@ -99,6 +131,21 @@ impl HealthResponse {
 /// Component names that are held to the three statuses: `^[a-z_]+$`.
 pub fn is_component_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
+impl From<Value> for Component {
+    fn from(value: Value) -> Self {
+        match value.as_str().and_then(Status::from_word) {
+            Some(status) => Self::Status(status),
+            None => Self::Other(value),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Component {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(Self::from)
+    }
 }
 
 /// An optional field may be absent; when it is there, `null` is not its value.

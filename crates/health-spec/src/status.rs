@@ -25,6 +25,11 @@ impl Status {
         }
     }
 
+    /// The status that goes by this word, to the letter.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Ok, Self::Degraded, Self::Down].into_iter().find(|status| status.as_str() == word)
+    }
+
     /// The overall status of components: the worst of them, `ok` when there are none.
     pub fn worst(components: impl IntoIterator<Item = Self>) -> Self {
         components.into_iter().max().unwrap_or(Self::Ok)

@@ -1,5 +1,7 @@
 //! Timestamps on the wire: RFC 3339, UTC, milliseconds.
 
+pub mod rfc3339;
+
 /// Serialises a timestamp with exactly three fractional digits, so that lines sort and align.
 pub mod millis {
     use jiff::Timestamp;

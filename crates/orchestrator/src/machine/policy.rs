@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use health_spec::config::{self, File, Mode, OnExitZero, Seconds, Strategy};
+use health_spec::config::{self, File, Mode, OnExitZero, Strategy, defaults};
 use health_spec::registry::{RuntimeKind, ServerEntry};
 
 use super::backoff::Backoff;
@@ -110,28 +110,28 @@ pub fn compile(file: &File, purpose: Purpose) -> Result<Vec<Policy>, Vec<Issue>>
 
 fn policy(file: &File, index: usize, entry: &ServerEntry, purpose: Purpose, issues: &mut Vec<Issue>) -> Policy {
     let mut section = merge::Section::new(file, index, issues);
-    let interval = section.duration("interval_seconds", |check| check.interval_seconds, 30);
+    let interval = section.duration("interval_seconds", |check| check.interval_seconds, defaults::INTERVAL);
     let confirm = section.confirm_interval(interval);
-    let start_period = section.duration("start_period_seconds", |check| check.start_period_seconds, 30);
+    let start_period = section.duration("start_period_seconds", |check| check.start_period_seconds, defaults::START_PERIOD);
     Policy {
         name: entry.name.clone(),
         interval,
-        timeout: section.duration("timeout_seconds", |check| check.timeout_seconds, 5),
-        failure_threshold: section.check(|check| check.failure_threshold).unwrap_or(3),
-        success_threshold: section.check(|check| check.success_threshold).unwrap_or(3),
+        timeout: section.duration("timeout_seconds", |check| check.timeout_seconds, defaults::TIMEOUT),
+        failure_threshold: section.check(|check| check.failure_threshold).unwrap_or(defaults::FAILURE_THRESHOLD),
+        success_threshold: section.check(|check| check.success_threshold).unwrap_or(defaults::SUCCESS_THRESHOLD),
         confirm_interval: confirm,
         start_period,
         max_backoff: section.max_backoff(interval),
         recovery: Recovery {
-            enabled: section.recovery(|recovery| recovery.enabled).unwrap_or(true),
-            mode: section.recovery(|recovery| recovery.mode).unwrap_or(Mode::Act),
+            enabled: section.recovery(|recovery| recovery.enabled).unwrap_or(defaults::ENABLED),
+            mode: section.recovery(|recovery| recovery.mode).unwrap_or(defaults::MODE),
             strategy: strategy(section.recovery(|recovery| recovery.strategy), entry, purpose),
             backoff: section.backoff(),
             verify_timeout: section.verify_timeout(start_period),
-            reset_after: section.recovery(|recovery| recovery.reset_after_seconds).map_or(Duration::from_secs(600), |it| it.0),
+            reset_after: section.recovery(|recovery| recovery.reset_after_seconds).unwrap_or(defaults::RESET_AFTER).0,
             budget: budget(section.recovery(|recovery| recovery.budget.clone())),
-            on_exit_zero: section.recovery(|recovery| recovery.on_exit_zero).unwrap_or(OnExitZero::Restart),
-            start_stopped: section.recovery(|recovery| recovery.start_stopped).unwrap_or(false),
+            on_exit_zero: section.recovery(|recovery| recovery.on_exit_zero).unwrap_or(defaults::ON_EXIT_ZERO),
+            start_stopped: section.recovery(|recovery| recovery.start_stopped).unwrap_or(defaults::START_STOPPED),
         },
         depends_on: relations::dependencies(file, entry),
         engine: runtime::engine(file, entry).and_then(|id| Some(Engine { id, name: engines(file).get(id.0)?.name.clone() })),
@@ -140,12 +140,11 @@ fn policy(file: &File, index: usize, entry: &ServerEntry, purpose: Purpose, issu
 
 fn strategy(wanted: Option<Strategy>, entry: &ServerEntry, purpose: Purpose) -> Strategy {
     let restartable = entry.runtime.as_ref().is_some_and(|runtime| runtime.kind != RuntimeKind::None);
-    if purpose == Purpose::Run && !restartable { Strategy::Manual } else { wanted.unwrap_or(Strategy::Restart) }
+    if purpose == Purpose::Run && !restartable { Strategy::Manual } else { wanted.unwrap_or(defaults::STRATEGY) }
 }
 
 fn budget(wanted: Option<config::Budget>) -> (u32, Duration) {
-    const DEFAULT: config::Budget = config::Budget { attempts: 10, window_seconds: Seconds::new(86400) };
-    let budget = wanted.unwrap_or(DEFAULT);
+    let budget = wanted.unwrap_or(defaults::BUDGET);
     (budget.attempts, budget.window_seconds.0)
 }
 

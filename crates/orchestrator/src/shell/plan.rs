@@ -89,7 +89,7 @@ fn targets(entries: &[ServerEntry], issues: &mut Vec<Issue>) -> Vec<HttpTarget> 
     for (index, entry) in entries.iter().enumerate() {
         let Some((key, url)) = health_url(entry) else { continue };
         match HttpTarget::parse(&url) {
-            Ok(target) => targets.push(target),
+            Ok(target) => targets.push(target.pinned_to(entry.health_spec_version)),
             Err(error) => issues.push(Issue {
                 pointer: format!("/servers/{index}/{key}"),
                 message: super::causes::causes(&error),

@@ -210,7 +210,7 @@ fn process(setup: &Setup, supervised: &Supervised, mouth: &Mouth) -> Result<Proc
 
 /// Engines that run none of the servers are left alone.
 async fn engines(setup: &Setup, mouth: &Mouth, faults: &mut Vec<Fault>) -> Vec<Ready> {
-    let engines = if setup.engines.is_empty() { vec![docker::default_engine()] } else { setup.engines.clone() };
+    let engines = if setup.engines.is_empty() { vec![health_spec::config::defaults::engine()] } else { setup.engines.clone() };
     let mut servers: Vec<Vec<&Supervised>> = vec![Vec::new(); engines.len()];
     for supervised in setup.servers.iter().filter(|supervised| supervised.runtime.kind == RuntimeKind::Docker) {
         let wanted = supervised.runtime.engine.as_deref().unwrap_or(&engines[0].name);

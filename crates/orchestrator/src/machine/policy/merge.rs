@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use health_spec::config::{self, File, HealthCheck, Seconds};
+use health_spec::config::{self, File, HealthCheck, Seconds, defaults};
 
 use super::Issue;
 use crate::machine::backoff::Backoff;
@@ -33,8 +33,8 @@ impl<'a> Section<'a> {
     }
 
     /// A duration of `health_check`. Only the start period may be zero.
-    pub(super) fn duration(&mut self, name: &str, key: impl Fn(&HealthCheck) -> Option<Seconds>, default: u64) -> Duration {
-        let found = self.check(&key).map_or(Duration::from_secs(default), |seconds| seconds.0);
+    pub(super) fn duration(&mut self, name: &str, key: impl Fn(&HealthCheck) -> Option<Seconds>, default: Seconds) -> Duration {
+        let Seconds(found) = self.check(&key).unwrap_or(default);
         if found < SHORTEST && name != "start_period_seconds" {
             let pointer = self.check_pointer(name, &key);
             self.issue(pointer, format!("{name} is {}, which is too short", shown(found)), "at least 0.01 seconds");
@@ -46,7 +46,7 @@ impl<'a> Section<'a> {
     pub(super) fn confirm_interval(&mut self, interval: Duration) -> Duration {
         let key = |check: &HealthCheck| check.confirm_interval_seconds;
         let Some(Seconds(confirm)) = self.check(key) else {
-            return interval.min(Duration::from_secs(1));
+            return interval.min(defaults::CONFIRM_INTERVAL.0);
         };
         if confirm > interval || confirm < SHORTEST {
             let pointer = self.check_pointer("confirm_interval_seconds", &key);
@@ -60,7 +60,7 @@ impl<'a> Section<'a> {
     pub(super) fn max_backoff(&mut self, interval: Duration) -> Duration {
         let key = |check: &HealthCheck| check.max_backoff_seconds;
         let Some(Seconds(max)) = self.check(key) else {
-            return interval.max(Duration::from_secs(120));
+            return interval.max(defaults::MAX_BACKOFF.0);
         };
         if max < interval {
             let pointer = self.check_pointer("max_backoff_seconds", &key);
@@ -74,7 +74,7 @@ impl<'a> Section<'a> {
     pub(super) fn verify_timeout(&mut self, start_period: Duration) -> Duration {
         let key = |recovery: &config::Recovery| recovery.verify_timeout_seconds;
         let Some(Seconds(verify)) = self.recovery(key) else {
-            return start_period.max(Duration::from_secs(30));
+            return start_period.max(defaults::VERIFY_TIMEOUT.0);
         };
         if verify < start_period || verify < SHORTEST {
             let pointer = self.recovery_pointer("verify_timeout_seconds", &key);
@@ -98,12 +98,12 @@ impl<'a> Section<'a> {
         match backoff.schedule {
             Some(schedule) => Backoff::Schedule(schedule.into_iter().map(|delay| delay.0).collect()),
             None if exponential || max_attempts.is_some() => Backoff::Exponential {
-                initial: backoff.initial_delay.map_or(Duration::from_secs(1), |it| it.0),
-                multiplier: backoff.multiplier.unwrap_or(2.0),
-                max: backoff.max_delay.map_or(Duration::from_secs(300), |it| it.0),
-                attempts: max_attempts.unwrap_or(5),
+                initial: backoff.initial_delay.unwrap_or(defaults::INITIAL_DELAY).0,
+                multiplier: backoff.multiplier.unwrap_or(defaults::MULTIPLIER),
+                max: backoff.max_delay.unwrap_or(defaults::MAX_DELAY).0,
+                attempts: max_attempts.unwrap_or(defaults::MAX_ATTEMPTS),
             },
-            None => Backoff::Schedule([1, 5, 30].map(Duration::from_secs).to_vec()),
+            None => Backoff::Schedule(defaults::SCHEDULE.map(|delay| delay.0).to_vec()),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use health_spec::config::{Engine, EngineKind, File};
+use health_spec::config::{Engine, File, defaults};
 use health_spec::registry::{Runtime, RuntimeKind, ServerEntry};
 
 use super::{EngineId, Issue};
@@ -31,7 +31,7 @@ pub fn engines(file: &File) -> Vec<Engine> {
     if !file.engines.is_empty() {
         return file.engines.clone();
     }
-    vec![Engine { name: "local".into(), kind: EngineKind::Docker, address: "unix:///var/run/docker.sock".into() }]
+    vec![defaults::engine()]
 }
 
 /// The engine that runs `entry`: the named one, else the first.

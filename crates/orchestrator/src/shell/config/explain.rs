@@ -107,9 +107,10 @@ impl Explainer<'_> {
     /// What to write instead, where it is plain.
     fn hint(self, pointer: &str, instance: &Value, shape: Shape<'_>) -> Option<String> {
         match instance {
-            Value::Number(_) | Value::Bool(_) if shape.wants("string") => {
+            Value::Number(_) | Value::Bool(_) => {
                 let written = self.written(pointer)?;
-                Some(format!("put it in quotes: \"{written}\""))
+                let fits = shape.wants("string") || shape.words().contains(&written.as_str());
+                fits.then(|| format!("put it in quotes: \"{written}\""))
             }
             Value::String(text) if shape.wants("boolean") => match text.to_lowercase().as_str() {
                 "yes" | "on" | "y" | "true" => Some("write true".to_owned()),

@@ -8,7 +8,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use health_spec::MAX_BODY_BYTES;
+use health_spec::{Dialect, MAX_BODY_BYTES};
 use health_spec::verdict::{Answer, History, Outcome, Reason, Verdict, classify};
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1;
@@ -54,7 +54,7 @@ pub async fn check(
     let started = Instant::now();
     let outcome = exchange(target, Deadline::new(started, timeout)).await;
     let verdict = match outcome {
-        Ok(raw) => judge(&raw, history, clock()),
+        Ok(raw) => judge(&raw, target.dialect(), history, clock()),
         Err(Fault::Server(reason @ Reason::InvalidBody, message)) if history.spoke.is_none() => {
             let message = format!("{message} ({})", reason.as_str());
             Verdict::new(Outcome::Degraded, Some(Reason::NotConformant), Some(message))
@@ -173,7 +173,7 @@ fn deepest(error: &hyper::Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-fn judge(raw: &Raw, history: &History, now: Timestamp) -> Verdict {
+fn judge(raw: &Raw, pinned: Option<Dialect>, history: &History, now: Timestamp) -> Verdict {
     let answer = Answer {
         http_status: raw.status,
         content_type: text(&raw.headers, &CONTENT_TYPE),
@@ -182,7 +182,7 @@ fn judge(raw: &Raw, history: &History, now: Timestamp) -> Verdict {
         retry_after: text(&raw.headers, &RETRY_AFTER).and_then(|value| retry_after(value, now)),
         body: &raw.body,
     };
-    classify(&answer, history, now)
+    classify(&answer, pinned, history, now)
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

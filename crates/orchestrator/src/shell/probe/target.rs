@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use health_spec::Dialect;
 use hyper::Uri;
 use hyper::http::uri::{Authority, PathAndQuery};
 use thiserror::Error;
@@ -16,6 +17,7 @@ pub struct HttpTarget {
     port: u16,
     authority: Authority,
     path: PathAndQuery,
+    dialect: Option<Dialect>,
 }
 
 /// A literal address needs no resolver.
@@ -70,7 +72,18 @@ impl HttpTarget {
         if authority.as_str().contains('@') {
             return Err(TargetError::UserInfo);
         }
-        Ok(Self { host: host_of(&authority)?, port: port_of(&authority)?, authority, path: path_of(parts.path_and_query)? })
+        Ok(Self { host: host_of(&authority)?, port: port_of(&authority)?, authority, path: path_of(parts.path_and_query)?, dialect: None })
+    }
+
+    /// The only form of answer that is read from now on; `None`: any of them.
+    #[must_use]
+    pub fn pinned_to(self, dialect: Option<Dialect>) -> Self {
+        Self { dialect, ..self }
+    }
+
+    /// The only form of answer that is read.
+    pub(super) fn dialect(&self) -> Option<Dialect> {
+        self.dialect
     }
 
     /// The `Host` header: host and port as they were written.

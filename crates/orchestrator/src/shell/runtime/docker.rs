@@ -13,7 +13,7 @@ pub mod restart;
 use std::time::Duration;
 
 use bollard::Docker;
-use health_spec::config::{Engine, EngineKind};
+use health_spec::config::Engine;
 use tokio::sync::{mpsc, watch};
 
 use self::{
@@ -28,11 +28,6 @@ use crate::shell::causes::causes;
 
 /// Docker's own default.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The engine when none is configured.
-pub fn default_engine() -> Engine {
-    Engine { name: "local".to_owned(), kind: EngineKind::Docker, address: "unix:///var/run/docker.sock".to_owned() }
-}
 
 /// An engine that answers, with its registered containers.
 #[derive(Debug)]

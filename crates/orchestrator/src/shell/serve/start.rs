@@ -184,7 +184,7 @@ fn jsonl(plan: &Plan, settings: &Settings, ready: &Ready) -> Result<Option<Jsonl
     if emission.enabled == Some(false) {
         return Ok(None);
     }
-    let name = emission.jsonl_log.as_deref().unwrap_or("health-events.jsonl");
+    let name = emission.jsonl_log.as_deref().unwrap_or(health_spec::config::defaults::JSONL_LOG);
     let path = settings.state_directory.join(Path::new(name));
     let reader = ready.store.reader().map_err(|source| settings.unusable(source))?;
     Ok(Some(Jsonl::open(&path, &ready.left.epoch, &reader)?))

@@ -241,3 +241,16 @@ async fn an_overloaded_server_says_for_how_long() {
         assert_eq!(verdict.retry_after, expected.map(Duration::from_secs), "{value}");
     }
 }
+
+#[tokio::test]
+async fn a_pinned_target_reads_no_other_dialect() {
+    let (listener, target) = listen().await;
+    let target = target.pinned_to(Some(Dialect::V1));
+    let serve = async {
+        let (mut stream, _) = accept(&listener).await;
+        stream.write_all(http("200 OK", "", r#"{"status":"healthy"}"#).as_bytes()).await.expect("sent");
+    };
+    let history = known();
+    let ((), checked) = tokio::join!(serve, check(&target, PATIENT, &history, now));
+    failed(&checked.expect("a verdict").verdict, Reason::Schema, "the body is in the dialect words, and 1.0 is wanted");
+}

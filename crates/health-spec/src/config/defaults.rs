@@ -1,0 +1,53 @@
+//! What holds where an operator writes nothing (contract, section 2).
+
+use super::{Budget, Engine, EngineKind, Mode, OnExitZero, Seconds, Strategy};
+
+/// From the start of one check to the start of the next.
+pub const INTERVAL: Seconds = Seconds::new(30);
+/// One deadline over a whole check.
+pub const TIMEOUT: Seconds = Seconds::new(5);
+/// Failures in a row that make a server down.
+pub const FAILURE_THRESHOLD: u32 = 3;
+/// Good answers in a row that bring it back.
+pub const SUCCESS_THRESHOLD: u32 = 3;
+/// The pace while an answer is being confirmed; the interval if that is shorter.
+pub const CONFIRM_INTERVAL: Seconds = Seconds::new(1);
+/// Grace after a start.
+pub const START_PERIOD: Seconds = Seconds::new(30);
+/// The longest distance between checks of a server that was given up; the interval if that is longer.
+pub const MAX_BACKOFF: Seconds = Seconds::new(120);
+/// Whether anything is ever done; whether the event log is written.
+pub const ENABLED: bool = true;
+/// Decisions are carried out.
+pub const MODE: Mode = Mode::Act;
+/// What an attempt does.
+pub const STRATEGY: Strategy = Strategy::Restart;
+/// The delays before attempts 1, 2 and 3.
+pub const SCHEDULE: [Seconds; 3] = [Seconds::new(1), Seconds::new(5), Seconds::new(30)];
+/// How many attempts an exponential backoff has.
+pub const MAX_ATTEMPTS: u32 = 5;
+/// The delay before attempt 1 of an exponential backoff.
+pub const INITIAL_DELAY: Seconds = Seconds::new(1);
+/// What each delay of an exponential backoff is multiplied by.
+pub const MULTIPLIER: f64 = 2.0;
+/// The longest delay of an exponential backoff.
+pub const MAX_DELAY: Seconds = Seconds::new(300);
+/// How long an attempt has to come back; the start period if that is longer.
+pub const VERIFY_TIMEOUT: Seconds = Seconds::new(30);
+/// Healthy this long: the attempt counter starts over.
+pub const RESET_AFTER: Seconds = Seconds::new(600);
+/// A limit that slow crash loops meet too.
+pub const BUDGET: Budget = Budget { attempts: 10, window_seconds: Seconds::new(86_400) };
+/// Exit code 0 is a death like any other.
+pub const ON_EXIT_ZERO: OnExitZero = OnExitZero::Restart;
+/// Whether a container that is not running when first seen is started.
+pub const START_STOPPED: bool = false;
+/// Whether events carry `CHORA_TRACE_ID`.
+pub const TRACE_CONTEXT: bool = true;
+/// The log file, in the state directory.
+pub const JSONL_LOG: &str = "health-events.jsonl";
+
+/// Docker, where it listens by itself.
+pub fn engine() -> Engine {
+    Engine { name: "local".to_owned(), kind: EngineKind::Docker, address: "unix:///var/run/docker.sock".to_owned() }
+}
