@@ -50,10 +50,10 @@ pub struct HealthCheck {
     #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::TIMEOUT)))]
     pub timeout_seconds: Option<Seconds>,
     /// Failures in a row that make a server down. Default 3.
-    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::FAILURE_THRESHOLD), range(min = 1)))]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::FAILURE_THRESHOLD), range(min = 1, max = u32::MAX)))]
     pub failure_threshold: Option<u32>,
     /// Good answers in a row that bring it back. Default 3.
-    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::SUCCESS_THRESHOLD), range(min = 1)))]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::SUCCESS_THRESHOLD), range(min = 1, max = u32::MAX)))]
     pub success_threshold: Option<u32>,
     /// The pace while an answer is being confirmed. Default 1, or the interval if that is shorter.
     #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::CONFIRM_INTERVAL)))]
@@ -84,7 +84,7 @@ pub struct Recovery {
     #[cfg_attr(feature = "schema", schemars(extend("default" = serde_json::json!({ "schedule": defaults::SCHEDULE }))))]
     pub backoff: Option<Backoff>,
     /// How many attempts, when the backoff is exponential. Default 5.
-    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::MAX_ATTEMPTS), range(min = 1)))]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::MAX_ATTEMPTS), range(min = 1, max = u32::MAX)))]
     pub max_attempts: Option<u32>,
     /// How long an attempt has to come back. Default 30, or the start period if that is longer.
     #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::VERIFY_TIMEOUT)))]
@@ -160,7 +160,7 @@ pub struct Backoff {
 #[serde(deny_unknown_fields)]
 pub struct Budget {
     /// How many.
-    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = u32::MAX)))]
     pub attempts: u32,
     /// In how long.
     pub window_seconds: Seconds,
