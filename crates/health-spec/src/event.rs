@@ -1,4 +1,7 @@
 //! Events (contract, section 4): one JSON object a line in the log, the same object on every stream.
+//!
+//! Durations are whole milliseconds, timestamps RFC 3339 in UTC with milliseconds. All of it is there since the first
+//! version; later versions add event types and fields, which a reader of this one ignores.
 
 use std::collections::BTreeMap;
 
@@ -41,6 +44,12 @@ pub struct Event {
     /// The incident that this belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incident_id: Option<String>,
+    /// The trace of the sampled span that was active: 32 hex digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otel_trace_id: Option<String>,
+    /// That span: 16 hex digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otel_span_id: Option<String>,
 }
 
 /// What happened, with the fields that go with it.
@@ -152,7 +161,7 @@ pub enum EventKind {
     },
     /// It restarted without an action of ours.
     ServerRestarted {
-        /// `uptime` or `engine`.
+        /// `uptime`: it went backwards. `session`: the MCP session was gone. `engine`: the engine restarted it on its own.
         reason: String,
     },
     /// A container or process ended.
@@ -179,6 +188,8 @@ pub enum EventKind {
     },
     /// It is watched from now on.
     ServerRegistered,
+    /// Its registry entry changed.
+    ServerUpdated,
     /// It is no longer watched.
     ServerDeregistered,
     /// An operator holds its recovery.
@@ -194,6 +205,13 @@ pub enum EventKind {
     MonitorStarted {
         /// Its version.
         version: String,
+    },
+    /// A changed configuration is in force.
+    ConfigReloaded,
+    /// A changed configuration is wrong; the one before stays in force.
+    ConfigRejected {
+        /// What is wrong.
+        error: String,
     },
     /// The orchestrator ended as asked.
     MonitorStopped,
@@ -231,6 +249,36 @@ pub struct Would {
     pub attempt: u32,
 }
 
+/// Every `event_type`, in the order of the contract's table.
+pub const EVENT_TYPES: [&str; 26] = [
+    "health_check_completed",
+    "status_changed",
+    "server_down",
+    "recovery_started",
+    "recovery_successful",
+    "recovery_failed",
+    "recovery_exhausted",
+    "recovery_held",
+    "recovery_released",
+    "server_recovered",
+    "server_stopped",
+    "server_started",
+    "server_restarted",
+    "container_died",
+    "action_requested",
+    "server_registered",
+    "server_updated",
+    "server_deregistered",
+    "server_paused",
+    "server_resumed",
+    "config_reloaded",
+    "config_rejected",
+    "monitor_started",
+    "monitor_stopped",
+    "monitor_impaired",
+    "clock_skew",
+];
+
 impl EventKind {
     /// The value of `event_type`.
     pub fn name(&self) -> &'static str {
@@ -251,10 +299,13 @@ impl EventKind {
             Self::ContainerDied { .. } => "container_died",
             Self::ActionRequested { .. } => "action_requested",
             Self::ServerRegistered => "server_registered",
+            Self::ServerUpdated => "server_updated",
             Self::ServerDeregistered => "server_deregistered",
             Self::ServerPaused { .. } => "server_paused",
             Self::ServerResumed => "server_resumed",
             Self::MonitorStarted { .. } => "monitor_started",
+            Self::ConfigReloaded => "config_reloaded",
+            Self::ConfigRejected { .. } => "config_rejected",
             Self::MonitorStopped => "monitor_stopped",
             Self::MonitorImpaired { .. } => "monitor_impaired",
             Self::ClockSkew => "clock_skew",
@@ -280,12 +331,28 @@ mod tests {
             server_name: Some("a".into()),
             phase: Some(Phase::Healthy),
             incident_id: None,
+            otel_trace_id: None,
+            otel_span_id: None,
         };
         let json = serde_json::to_value(&event).expect("serialises");
         assert_eq!(json["event_type"], "recovery_successful");
         assert_eq!(json["timestamp"], "2026-01-02T03:04:05.000Z");
         assert_eq!(json["attempts"], 1);
         assert_eq!(serde_json::from_value::<Event>(json).expect("reads back"), event);
+    }
+
+    /// The schema lists what serde reads and writes.
+    #[cfg(feature = "schema")]
+    #[test]
+    fn the_list_of_event_types_is_the_one_of_the_type() {
+        let schema = schemars::schema_for!(EventKind).to_value();
+        let variants = schema["oneOf"].as_array().expect("variants");
+        let names = variants.iter().filter_map(|variant| variant["properties"]["event_type"]["const"].as_str());
+        let mut found: Vec<_> = names.filter(|name| *name != "unknown").collect();
+        let mut listed = EVENT_TYPES.to_vec();
+        found.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(found, listed);
     }
 
     #[test]

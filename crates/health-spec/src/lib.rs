@@ -17,6 +17,7 @@ pub mod response;
 #[cfg(feature = "schema")]
 pub mod schema;
 pub mod status;
+pub mod stream;
 pub mod time;
 #[cfg(feature = "validate")]
 pub mod validate;

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use crate::config::{File, Seconds};
+use crate::stream::{Frame, Message, Request};
 use crate::{Ecosystem, Event, HealthResponse, ServerView};
 
 /// Every published schema: its file name below `schemas/` and its content.
@@ -15,6 +16,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("event.json", titled::<Event>("An event of the orchestrator")),
         ("server-view.json", titled::<ServerView>("A server, as everyone sees it")),
         ("ecosystem.json", titled::<Ecosystem>("The health of all servers")),
+        ("stream.json", stream()),
         ("registry.json", registry()),
     ]
 }
@@ -22,6 +24,24 @@ pub fn all() -> Vec<(&'static str, Value)> {
 /// What an operator may write. Ready for a validator: unknown keys of a server pass, all others do not.
 pub fn registry() -> Value {
     titled::<File>("The registry and configuration of mcp-health")
+}
+
+/// What may come over the stream, in either profile.
+fn stream() -> Value {
+    titled::<Said>("A message of the gateway's stream")
+}
+
+/// A message of the plain profile, or a frame of `mcp-health.v1`.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Said {
+    /// Profile `mcp-health.v1`, from the gateway.
+    Frame(Frame),
+    /// Profile `mcp-health.v1`, from the client.
+    Request(Request),
+    /// The plain profile.
+    Message(Message),
 }
 
 fn health_check() -> Value {

@@ -1,4 +1,7 @@
 //! What everyone sees of a server (contract, section 5), the same everywhere.
+//!
+//! Timestamps are RFC 3339 in UTC with milliseconds; what nobody knows is `null`. All of it is there since the first
+//! version, unless a field says otherwise.
 
 use std::collections::BTreeMap;
 
@@ -44,6 +47,9 @@ pub struct ServerView {
     pub restarts: Restarts,
     /// The open incident.
     pub incident_id: Option<String>,
+    /// For how much of the time it served.
+    #[serde(default)]
+    pub uptime: Uptime,
     /// Its source cannot be reached; this is what was last known.
     pub stale: bool,
     /// When this was true.
@@ -136,6 +142,23 @@ pub struct Restarts {
     pub ours: u64,
     /// By the engine or by somebody else.
     pub engine: u64,
+}
+
+/// The share of a time, counted back from now, in which the server was `ok` or `degraded`: 0 to 1; `null` where nothing
+/// was measured. Time in which it was stopped on purpose does not count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Uptime {
+    /// Of the last 24 hours.
+    #[serde(rename = "24h")]
+    pub day: Option<f64>,
+    /// Of the last 7 days.
+    #[serde(rename = "7d")]
+    pub week: Option<f64>,
+    /// Of the last 30 days.
+    #[serde(rename = "30d")]
+    pub month: Option<f64>,
 }
 
 /// Every server of one source: what `/events?since=seq` continues.

@@ -2,42 +2,13 @@
 //!
 //! Server names are not checked: a server may be registered later. Every other word is.
 
+use health_spec::event::EVENT_TYPES;
 use health_spec::status::Observed;
 
 use super::message::Message;
 
 /// Left out unless asked for: there is one for each check.
 const QUIET: &str = "health_check_completed";
-
-/// The words of `?types=` (contract, section 4).
-const TYPES: &[&str] = &[
-    QUIET,
-    "status_changed",
-    "server_down",
-    "recovery_started",
-    "recovery_successful",
-    "recovery_failed",
-    "recovery_exhausted",
-    "recovery_held",
-    "recovery_released",
-    "server_recovered",
-    "server_stopped",
-    "server_started",
-    "server_restarted",
-    "container_died",
-    "action_requested",
-    "server_registered",
-    "server_updated",
-    "server_deregistered",
-    "server_paused",
-    "server_resumed",
-    "clock_skew",
-    "config_reloaded",
-    "config_rejected",
-    "monitor_started",
-    "monitor_stopped",
-    "monitor_impaired",
-];
 
 /// The words of `?status=`.
 const STATUSES: [Observed; 4] = [Observed::Ok, Observed::Degraded, Observed::Down, Observed::Unknown];
@@ -57,7 +28,7 @@ pub(crate) enum FilterError {
     #[error("unknown parameter {0:?}: known are {known}", known = PARAMETERS.join(", "))]
     Parameter(String),
     /// Not an event type.
-    #[error("unknown event type {0:?}: known are {known}", known = TYPES.join(", "))]
+    #[error("unknown event type {0:?}: known are {known}", known = EVENT_TYPES.join(", "))]
     Type(String),
     /// Not a status.
     #[error("unknown status {0:?}: known are ok, degraded, down, unknown")]
@@ -104,7 +75,7 @@ pub(crate) fn is(id: &str, source: &str, name: &str) -> bool {
 }
 
 fn event_type(word: &str) -> Result<&'static str, FilterError> {
-    TYPES.iter().find(|known| **known == word).copied().ok_or_else(|| FilterError::Type(word.to_owned()))
+    EVENT_TYPES.into_iter().find(|known| *known == word).ok_or_else(|| FilterError::Type(word.to_owned()))
 }
 
 fn status(word: &str) -> Result<Observed, FilterError> {

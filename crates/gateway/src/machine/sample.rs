@@ -1,7 +1,7 @@
 //! Servers and events for unit tests.
 
 use health_spec::status::Observed;
-use health_spec::view::{Restarts, Streak};
+use health_spec::view::{Restarts, Streak, Uptime};
 use health_spec::{Event, EventKind, Phase, ServerView, Snapshot, Status};
 use jiff::Timestamp;
 
@@ -28,6 +28,7 @@ pub(crate) fn server(name: &str, status: Observed) -> ServerView {
         recovery: None,
         restarts: Restarts::default(),
         incident_id: None,
+        uptime: Uptime::default(),
         stale: false,
         as_of: at(),
     }
@@ -45,6 +46,8 @@ pub(crate) fn event(seq: u64, server: &str) -> Event {
         server_name: Some(server.into()),
         phase: None,
         incident_id: None,
+        otel_trace_id: None,
+        otel_span_id: None,
     }
 }
 

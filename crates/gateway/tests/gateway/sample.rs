@@ -2,7 +2,7 @@
 
 use gateway::source::Frame;
 use health_spec::status::Observed;
-use health_spec::view::{Restarts, Streak};
+use health_spec::view::{Restarts, Streak, Uptime};
 use health_spec::{Event, EventKind, Phase, ServerView, Snapshot};
 use jiff::Timestamp;
 
@@ -27,6 +27,7 @@ pub(crate) fn server(name: &str, status: Observed) -> ServerView {
         recovery: None,
         restarts: Restarts::default(),
         incident_id: None,
+        uptime: Uptime::default(),
         stale: false,
         as_of: at(),
     }
@@ -44,6 +45,8 @@ pub(crate) fn event(seq: u64, server: &str, status: Observed) -> Event {
         server_name: Some(server.into()),
         phase: None,
         incident_id: None,
+        otel_trace_id: None,
+        otel_span_id: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! From the machine's state to what everyone sees: names, wall times, and the last check.
 
 use health_spec::status::Observed;
-use health_spec::view::{Held, LastCheck, Paused, Recovery, Restarts, Streak};
+use health_spec::view::{Held, LastCheck, Paused, Recovery, Restarts, Streak, Uptime};
 use health_spec::{EventKind, Outcome, Phase, ServerView, Status, Verdict};
 use jiff::Timestamp;
 
@@ -41,6 +41,7 @@ pub fn view(known: &Known, group: Option<String>, server: &Server, last_check: O
         recovery: recovery(server, clock),
         restarts: Restarts { ours: state.restarts_ours, engine: state.restarts_engine },
         incident_id: state.incident.map(|incident| incident_id(known, incident.number)),
+        uptime: Uptime::default(),
         stale: false,
         as_of: clock.wall_of(clock.now()),
     }

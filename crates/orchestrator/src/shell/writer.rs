@@ -57,6 +57,8 @@ impl Writer {
             server_name,
             phase: happened.phase,
             incident_id: happened.incident.map(|number| incident_id(&self.known, number)),
+            otel_trace_id: None,
+            otel_span_id: None,
         };
         #[expect(clippy::expect_used, reason = "events hold strings, numbers and maps with string keys only")]
         let json = serde_json::to_string(&event).expect("an event is JSON");
