@@ -7,6 +7,8 @@
 //! Features: `schema` (JSON Schemas of every type), `validate` (strict validation against the v1.0 schema).
 
 pub mod access;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod config;
 pub mod dialect;
 pub mod ecosystem;

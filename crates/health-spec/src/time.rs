@@ -2,6 +2,11 @@
 
 pub mod rfc3339;
 
+/// Reads HTTP's date, `Sun, 06 Nov 1994 08:49:37 GMT`; anything else is no date.
+pub fn http_date(value: &str) -> Option<jiff::Timestamp> {
+    jiff::fmt::rfc2822::parse(value).ok().map(|zoned| zoned.timestamp())
+}
+
 /// Serialises a timestamp with exactly three fractional digits, so that lines sort and align.
 pub mod millis {
     use jiff::Timestamp;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use health_spec::{Dialect, MAX_BODY_BYTES};
+use health_spec::time::http_date;
 use health_spec::verdict::{Answer, History, Outcome, Reason, Verdict, classify};
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1;
@@ -187,11 +188,6 @@ fn judge(raw: &Raw, pinned: Option<Dialect>, history: &History, now: Timestamp) 
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
-}
-
-/// `Sun, 06 Nov 1994 08:49:37 GMT`; anything else is no date.
-fn http_date(value: &str) -> Option<Timestamp> {
-    jiff::fmt::rfc2822::parse(value).ok().map(|zoned| zoned.timestamp())
 }
 
 /// Seconds, or a date; one in the past asks for no patience.
