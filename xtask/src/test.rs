@@ -11,6 +11,7 @@ use crate::workspace;
 
 mod dockerd;
 mod need;
+mod node;
 mod packages;
 mod venv;
 
@@ -34,8 +35,9 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let began = Instant::now();
     need::provide()?;
     let venv_python = venv::provide()?;
+    let node = node::provide(&venv_python)?;
     let engine = dockerd::provide()?;
-    let environment = Environment { venv_python, static_server: build_static_server()? };
+    let environment = Environment { venv_python, node, static_server: build_static_server()? };
     let tested =
         if options.args.is_empty() { everything(&environment) } else { environment.run(&mut workspace_tests(&options.args)) };
     engine.stop();
@@ -86,12 +88,14 @@ fn has_nextest() -> bool {
 /// What the tests find through environment variables.
 struct Environment {
     venv_python: PathBuf,
+    node: PathBuf,
     static_server: PathBuf,
 }
 
 impl Environment {
     fn run(&self, command: &mut Command) -> Outcome {
         command.env("MCP_HEALTH_TEST_PYTHON", &self.venv_python);
+        command.env("MCP_HEALTH_TEST_NODE", &self.node);
         command.env("MCP_HEALTH_TEST_STATIC_SERVER", &self.static_server);
         // All programs of the workspace are built with its tests: the tests need not build them again.
         command.env("MCP_HEALTH_TEST_BUILT", "1");

@@ -8,6 +8,7 @@ mod table;
 mod token;
 mod validate;
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -67,6 +68,19 @@ impl Failure {
         let chain = std::iter::successors(Some(error), |&error| error.source());
         Self::new(code, chain.map(ToString::to_string).collect::<Vec<_>>().join(": "))
     }
+}
+
+/// Prints to stdout. A reader that has read enough is no failure.
+fn print(text: &str) -> Result<(), Failure> {
+    match anstream::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(Failure::of(1, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// `value`, indented, with a line break at its end.
+fn pretty(value: &impl serde::Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(value).map(|json| json + "\n").map_err(|error| Failure::of(1, &error))
 }
 
 /// Runs something that asks a server.

@@ -58,23 +58,19 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
 
 fn print(report: &Report, options: &Options) -> Result<(), Failure> {
     if options.json {
-        let json = serde_json::to_string_pretty(report).map_err(|error| Failure::of(1, &error))?;
-        anstream::println!("{json}");
-        return Ok(());
+        return super::print(&super::pretty(report)?);
     }
     let Some(file) = &options.junit else {
-        anstream::print!("{}", table::table(report));
-        return Ok(());
+        return super::print(&table::table(report));
     };
     let xml = junit::junit(report, options.strict).map_err(|error| Failure::of(1, &error))?;
     match file {
-        None => anstream::print!("{xml}"),
+        None => super::print(&xml),
         Some(file) => {
             write(file, &xml)?;
-            anstream::print!("{}", table::table(report));
+            super::print(&table::table(report))
         }
     }
-    Ok(())
 }
 
 fn write(file: &Path, text: &str) -> Result<(), Failure> {

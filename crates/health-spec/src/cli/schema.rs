@@ -21,7 +21,7 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let all = schema::all();
     let bare = |name: &'static str| name.trim_end_matches(".json");
     let Some(name) = &options.name else {
-        all.iter().for_each(|(name, _)| anstream::println!("{}", bare(name)));
+        super::print(&all.iter().map(|(name, _)| format!("{}\n", bare(name))).collect::<String>())?;
         return Ok(ExitCode::SUCCESS);
     };
     let wanted = name.trim_end_matches(".json");
@@ -29,7 +29,6 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
         let names: Vec<_> = all.iter().map(|(name, _)| bare(name)).collect();
         return Err(Failure::new(USAGE, format!("there is no schema {name:?}; there are {}", names.join(", "))));
     };
-    let text = serde_json::to_string_pretty(schema).map_err(|error| Failure::of(1, &error))?;
-    anstream::println!("{text}");
+    super::print(&super::pretty(schema)?)?;
     Ok(ExitCode::SUCCESS)
 }

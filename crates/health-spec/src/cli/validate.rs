@@ -74,14 +74,12 @@ fn check<'a>(input: &'a str, body: &[u8]) -> Checked<'a> {
 fn print(checked: &Checked<'_>, json: bool) -> Result<(), Failure> {
     if json {
         let line = serde_json::to_string(checked).map_err(|error| Failure::of(1, &error))?;
-        anstream::println!("{line}");
-        return Ok(());
+        return super::print(&(line + "\n"));
     }
     let verdict = if checked.valid { "valid" } else { "not valid" };
-    anstream::println!("{}: {}", checked.input, styled(of_news(checked.valid), verdict));
-    for violation in &checked.violations {
-        anstream::println!("  {}", visible(&violation.to_string()));
-    }
+    let violations = checked.violations.iter().map(|violation| format!("  {}\n", visible(&violation.to_string())));
+    let violations: String = violations.collect();
+    super::print(&format!("{}: {}\n{violations}", checked.input, styled(of_news(checked.valid), verdict)))?;
     if let Some(dialect) = checked.dialect {
         let lost: Vec<_> = checked.lost.iter().map(|loss| format!("{} is {}", loss.path, loss.kind.as_str())).collect();
         let lost = if lost.is_empty() { String::new() } else { format!("; lost: {}", lost.join(", ")) };
