@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: detection, recovery, idle cost and size, measured on real parts in release.
+//! `cargo xtask bench`: detection, recovery, idle cost, size, reading and serving, measured on real parts in release.
 //!
 //! Nothing is judged here. Every figure says what it was compared with and under which settings.
 
@@ -13,6 +13,7 @@ mod answer;
 mod container;
 mod idle;
 mod kill;
+mod library;
 pub(crate) mod pace;
 mod report;
 mod rig;
@@ -48,14 +49,20 @@ enum Part {
     Idle,
     /// The programs
     Size,
+    /// Reading an answer (health-spec)
+    Read,
+    /// Serving an answer (health-endpoint)
+    Endpoint,
 }
 
 /// The command.
 pub(crate) fn run(options: &Options) -> Outcome {
-    command::run(command::cargo().args(["build", "--release", "-p", "orchestrator", "-p", "gateway", "-p", "sample-server"]))?;
+    if options.parts().any(|part| !part.is_of_a_library()) {
+        command::run(command::cargo().args(["build", "--release", "-p", "orchestrator", "-p", "gateway", "-p", "sample-server"]))?;
+    }
     let interrupt = Interrupt::install()?;
     let mut report = Report::of_this_machine();
-    for part in Part::value_variants().iter().copied().filter(|part| options.wants(*part)) {
+    for part in options.parts() {
         eprintln!("xtask: measuring {part:?} ...");
         match part.measure(options, &interrupt)? {
             Some(measurement) => report.add(measurement),
@@ -67,12 +74,17 @@ pub(crate) fn run(options: &Options) -> Outcome {
 }
 
 impl Options {
-    fn wants(&self, part: Part) -> bool {
-        self.only.is_empty() || self.only.contains(&part)
+    fn parts(&self) -> impl Iterator<Item = Part> {
+        Part::value_variants().iter().copied().filter(|part| self.only.is_empty() || self.only.contains(part))
     }
 }
 
 impl Part {
+    /// It needs none of the programs.
+    fn is_of_a_library(self) -> bool {
+        matches!(self, Self::Read | Self::Endpoint)
+    }
+
     /// `None`: this machine lacks what it takes.
     fn measure(self, options: &Options, interrupt: &Interrupt) -> Outcome<Option<Measurement>> {
         match self {
@@ -81,6 +93,8 @@ impl Part {
             Self::Docker => Ok(None),
             Self::Idle => idle::measure(std::time::Duration::from_secs(options.idle), interrupt).map(Some),
             Self::Size => size::measure().map(Some),
+            Self::Read => library::reading().map(Some),
+            Self::Endpoint => library::serving().map(Some),
         }
     }
 }

@@ -46,7 +46,7 @@ enum Command {
     Schemas(schemas::Options),
     /// Break the demo's servers at random for a while
     Soak(soak::Options),
-    /// Measure detection, recovery, idle cost and size on real parts
+    /// Measure detection, recovery, idle cost, size, reading and serving on real parts
     Bench(bench::Options),
     /// The bare client that `bench` compares with
     #[command(hide = true)]

@@ -25,6 +25,10 @@ pub(super) enum Cell {
     Count(u64),
     /// In milliseconds.
     Time(Duration),
+    /// In nanoseconds.
+    Nanoseconds(f64),
+    /// How many in a second.
+    PerSecond(f64),
     /// In bytes, shown as MiB.
     Bytes(u64),
     /// How many times the baseline; `None` where the baseline is too small to be seen.
@@ -112,8 +116,10 @@ impl Cell {
             Self::Text(text) => text.clone(),
             Self::Count(count) => count.to_string(),
             Self::Time(time) => format!("{} ms", time.as_millis()),
+            Self::Nanoseconds(time) => format!("{time:.0} ns"),
+            Self::PerSecond(rate) => format!("{rate:.0} /s"),
             Self::Bytes(bytes) => format!("{:.1} MiB", mebibytes(*bytes)),
-            Self::Ratio(ratio) => ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.1}")),
+            Self::Ratio(ratio) => ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
         }
     }
 
@@ -121,6 +127,8 @@ impl Cell {
     fn unit(&self) -> &'static str {
         match self {
             Self::Time(_) => " ms",
+            Self::Nanoseconds(_) => " ns",
+            Self::PerSecond(_) => " per second",
             Self::Bytes(_) => " bytes",
             Self::Text(_) | Self::Count(_) | Self::Ratio(_) => "",
         }
@@ -131,6 +139,7 @@ impl Cell {
             Self::Text(text) => json!(text),
             Self::Count(count) | Self::Bytes(count) => json!(count),
             Self::Time(time) => json!(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)),
+            Self::Nanoseconds(figure) | Self::PerSecond(figure) => json!(figure),
             Self::Ratio(ratio) => json!(ratio),
         }
     }
