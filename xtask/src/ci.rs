@@ -34,7 +34,7 @@ enum Step {
     Clippy,
     /// Documentation, warnings are errors
     Docs,
-    /// The pure core knows nothing of sockets and clocks
+    /// The pure core knows nothing of sockets and clocks; what others embed is small
     Purity,
     /// The published schemas are what the types say
     Schemas,

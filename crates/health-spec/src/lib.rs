@@ -4,7 +4,8 @@
 //! orchestrator or the gateway needs [`Event`], [`ServerView`] and [`Ecosystem`].
 //! The crate has no async runtime and does no IO.
 //!
-//! Features: `schema` (JSON Schemas of every type), `validate` (strict validation against the v1.0 schema).
+//! Features: `schema` (JSON Schemas of every type), `validate` (strict validation against the v1.0 schema), `conformance`
+//! (looks at a running server and judges it; with an HTTP client), `cli` (the program `health-spec`).
 
 pub mod access;
 #[cfg(feature = "conformance")]
