@@ -1,36 +1,32 @@
-//! `/health` for a Rust MCP server in three lines.
-//!
-//! ```
-//! use health_endpoint::Health;
-//!
-//! let health = Health::builder("my-server")
-//!     .version(env!("CARGO_PKG_VERSION"))
-//!     .check("database", || async { Ok(()) })
-//!     .build();
-//! let app: axum::Router = axum::Router::new().merge(health.router());
-//! ```
-//!
-//! Checks run in the background of a tokio runtime with time enabled, each at its own pace; a request reads their last results and never waits for them.
-//! A check that times out or panics is `down`, with the reason in `error`. So is one that is overdue, since an old
-//! success proves nothing. [`Health::layer`] puts the same answers in front of a service that is no axum router.
-//!
-//! It does not authenticate: what a check says as its reason is public.
-
+#![cfg_attr(docsrs, feature(doc_cfg))]
+//! wip
+mod about;
 mod answer;
+mod builder;
 mod check;
+pub mod checks;
 mod clock;
+mod component;
 mod evaluate;
 mod health;
 mod layer;
+#[cfg(feature = "axum")]
 mod router;
 mod runner;
+#[cfg(feature = "axum")]
+mod serve;
+mod shutdown;
+mod token;
+#[cfg(feature = "rmcp")]
+mod tool;
+mod traffic;
 
-pub use check::{Check, CheckError, CheckResult, DEFAULT_INTERVAL, DEFAULT_TIMEOUT, SHORTEST_INTERVAL};
-pub use health::{Builder, Health};
+pub use builder::{Builder, DEFAULT_DRAIN_TIMEOUT};
+pub use check::{Check, CheckError, CheckResult};
+pub use component::{Component, DEFAULT_INTERVAL, DEFAULT_TIMEOUT, SHORTEST_INTERVAL};
+pub use health::Health;
 pub use health_spec::{HealthResponse, Status};
-pub use layer::{HealthLayer, HealthService};
-
-/// The README's examples, tested.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+pub use layer::{HealthBody, HealthLayer, HealthService};
+#[cfg(feature = "axum")]
+pub use serve::{ServeError, Serving};
+pub use traffic::{Signal, Traffic, TrafficBody, TrafficFuture, TrafficLayer, TrafficService};

@@ -14,7 +14,7 @@ impl Health {
     /// a route of yours; [`Health::layer`] answers that too.
     pub fn router(&self) -> Router {
         let health = self.clone();
-        let respond = move |method: Method, headers: HeaderMap| async move { answer(&method, &headers, || health.response()) };
+        let respond = move |method: Method, headers: HeaderMap| async move { answer(&health, &method, &headers) };
         Router::new().route("/health", any(respond))
     }
 }
@@ -78,6 +78,21 @@ mod tests {
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH"] {
             let response = ask(&app, method, "/health", None).await;
             assert_eq!((response.status().as_u16(), header(&response, "allow")), (405, Some("GET, HEAD")), "{method}");
+        }
+    }
+
+    #[tokio::test]
+    async fn without_the_token_it_says_nothing_to_any_method() {
+        let app = Health::builder("a").bearer_token("secret").build().router();
+        for method in ["GET", "HEAD", "POST"] {
+            let response = ask(&app, method, "/health", None).await;
+            assert_eq!((response.status().as_u16(), header(&response, "www-authenticate")), (401, Some("Bearer")), "{method}");
+            assert_eq!(body(response).await, b"");
+        }
+        for (method, status) in [("GET", 200), ("HEAD", 200), ("POST", 405)] {
+            let request = Request::builder().method(method).uri("/health").header("authorization", "Bearer secret");
+            let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(response.status().as_u16(), status, "{method}");
         }
     }
 
