@@ -34,6 +34,11 @@ impl About {
         self.lazy.push((free(key), Lazy(Arc::new(value))));
     }
 
+    /// Whether it may change from one response to the next.
+    pub(crate) fn is_lazy(&self) -> bool {
+        !self.lazy.is_empty()
+    }
+
     /// As of now. A value whose closure panics is `null`: its key says that it exists, and nothing else breaks.
     pub(crate) fn identity(&self) -> Identity<'_> {
         let mut metadata = self.fixed.clone();

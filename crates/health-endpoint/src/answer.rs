@@ -1,13 +1,12 @@
 //! One HTTP answer: method and headers in, a response out. `router` and `layer` share it.
 
 use bytes::Bytes;
-use health_spec::HealthResponse;
 use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
 
 use crate::Health;
-use crate::evaluate::http_status;
+use crate::render::Answer;
 
 /// The media type of a health answer, sent to those who ask for it.
 pub(crate) const HEALTH_JSON: &str = "application/health+json";
@@ -20,8 +19,8 @@ pub(crate) fn answer(health: &Health, method: &Method, headers: &HeaderMap) -> R
         return refuse(StatusCode::UNAUTHORIZED, WWW_AUTHENTICATE, "Bearer");
     }
     match *method {
-        Method::GET => carry(&health.response(), headers, true),
-        Method::HEAD => carry(&health.response(), headers, false),
+        Method::GET => carry(health.rendered(), headers, true),
+        Method::HEAD => carry(health.rendered(), headers, false),
         _ => refuse(StatusCode::METHOD_NOT_ALLOWED, ALLOW, METHODS),
     }
 }
@@ -45,17 +44,13 @@ fn is_zero_quality(parameter: &str) -> bool {
     })
 }
 
-fn carry(health: &HealthResponse, headers: &HeaderMap, with_body: bool) -> Response<Full<Bytes>> {
-    let Ok(bytes) = serde_json::to_vec(health) else {
-        // Names and reasons are strings and metadata is JSON already, so this does not happen; if it did, this is what it would mean.
-        return status_only(StatusCode::INTERNAL_SERVER_ERROR);
-    };
+fn carry(answer: Answer, headers: &HeaderMap, with_body: bool) -> Response<Full<Bytes>> {
     let content_type = if asks_for_health(headers) { HEALTH_JSON } else { JSON };
-    let mut response = status_only(http_status(health));
+    let mut response = status_only(answer.status);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(answer.body.len()));
     if with_body {
-        *response.body_mut() = Full::from(bytes);
+        *response.body_mut() = Full::new(answer.body);
     }
     response
 }

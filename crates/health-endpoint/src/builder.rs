@@ -11,7 +11,8 @@ use crate::check::Check;
 use crate::clock::Clock;
 use crate::component::Component;
 use crate::health::{Health, Shared};
-use crate::runner::Runner;
+use crate::render::Rendered;
+use crate::runner::{Changes, Runner};
 use crate::token::Token;
 use crate::traffic::{Recorder, Traffic};
 
@@ -131,7 +132,8 @@ impl Builder {
     /// When a check has the name of a traffic component.
     pub fn build(self) -> Health {
         let clock = Clock::start();
-        let runner = Runner::new(self.components, clock);
+        let changes = Changes::default();
+        let runner = Runner::new(self.components, clock, changes.clone());
         runner.start();
         let shared = Shared {
             about: self.about,
@@ -141,6 +143,8 @@ impl Builder {
             drain_timeout: self.drain_timeout,
             runner,
             traffic: OnceLock::new(),
+            changes,
+            rendered: Rendered::default(),
         };
         if let Some(traffic) = self.traffic {
             shared.record(traffic);

@@ -9,9 +9,10 @@ use http::HeaderMap;
 
 use crate::about::About;
 use crate::builder::Builder;
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::evaluate::{Judged, Now, evaluate, judge, last_check};
-use crate::runner::Runner;
+use crate::render::{Answer, Key, Rendered};
+use crate::runner::{Changes, Runner};
 use crate::token::Token;
 use crate::traffic::Recorder;
 
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) runner: Runner,
     /// Empty until the builder or the first traffic layer asks for it.
     pub(crate) traffic: OnceLock<Arc<Recorder>>,
+    pub(crate) changes: Changes,
+    pub(crate) rendered: Rendered,
 }
 
 impl Health {
@@ -43,9 +46,24 @@ impl Health {
 
     /// What `/health` says now. It reads the last results and never waits for a check.
     pub fn response(&self) -> HealthResponse {
+        self.shared.runner.start();
+        self.response_at(self.shared.clock.now())
+    }
+
+    /// The same as it is sent. Metadata that is asked for at each response makes each one new.
+    pub(crate) fn rendered(&self) -> Answer {
         let shared = &*self.shared;
+        if shared.about.is_lazy() {
+            return Answer::of(&self.response());
+        }
         shared.runner.start();
-        let now = Now { moment: shared.clock.now(), uptime: Clock::uptime(), draining: self.is_draining() };
+        let now = shared.clock.now();
+        shared.rendered.get(Key::new(now, shared.changes.count()), || self.response_at(now))
+    }
+
+    fn response_at(&self, moment: Moment) -> HealthResponse {
+        let shared = &*self.shared;
+        let now = Now { moment, uptime: Clock::uptime(), draining: self.is_draining() };
         let observations = shared.runner.observations();
         let mut judged: Vec<Judged<'_>> = observations.iter().map(|observation| judge(observation, now.moment)).collect();
         if let Some(traffic) = shared.traffic.get() {
@@ -58,6 +76,7 @@ impl Health {
     /// A monitor then waits for a minute before it calls that a failure.
     pub fn set_draining(&self, draining: bool) {
         self.shared.draining.store(draining, Ordering::Relaxed);
+        self.shared.changes.one_more();
     }
 
     /// Whether [`Health::set_draining`] said so last.
@@ -103,6 +122,31 @@ mod tests {
     fn uptime_never_starts_over_within_a_process() {
         let first = Health::builder("a").build().response().uptime_seconds;
         assert!(Health::builder("b").build().response().uptime_seconds >= first);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_has_changed_is_sent_at_once() {
+        let broken = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&broken);
+        let check = move || {
+            let broken = seen.load(Ordering::Relaxed);
+            async move { if broken { Err(crate::CheckError::down("broken")) } else { Ok(()) } }
+        };
+        let health = Health::builder("a").check("part", check).build();
+        health.settled().await;
+        // Often enough that some of it happens within one millisecond.
+        for _ in 0..100 {
+            broken.store(false, Ordering::Relaxed);
+            health.recheck().await;
+            assert_eq!(health.rendered().status, 200);
+            health.set_draining(true);
+            assert_eq!(health.rendered().status, 503);
+            health.set_draining(false);
+            assert_eq!(health.rendered().status, 200);
+            broken.store(true, Ordering::Relaxed);
+            health.recheck().await;
+            assert_eq!(health.rendered().status, 503);
+        }
     }
 
     #[test]

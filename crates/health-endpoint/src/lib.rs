@@ -10,6 +10,7 @@ mod component;
 mod evaluate;
 mod health;
 mod layer;
+mod render;
 #[cfg(feature = "axum")]
 mod router;
 mod runner;

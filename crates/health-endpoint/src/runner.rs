@@ -3,8 +3,8 @@
 //! The one place that spawns for checks. Does not judge results; `evaluate` does.
 
 use std::any::Any;
-use std::sync::Arc;
-use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -33,21 +33,40 @@ pub(crate) struct Runner {
     _stop_on_drop: DropGuard,
 }
 
+/// Counts what has changed, so that nobody sends an answer from before.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Changes(Arc<AtomicU64>);
+
+impl Changes {
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// After the change itself.
+    pub(crate) fn one_more(&self) {
+        self.0.fetch_add(1, Ordering::Release);
+    }
+}
+
 /// A component and the last result of its check.
 #[derive(Debug)]
 struct Slot {
     component: Component,
     seen: watch::Sender<Seen>,
+    changes: Changes,
     /// Held during a run.
     turn: Mutex<()>,
 }
 
 impl Runner {
     /// Checks that have not begun.
-    pub(crate) fn new(components: Vec<Component>, clock: Clock) -> Self {
+    pub(crate) fn new(components: Vec<Component>, clock: Clock, changes: Changes) -> Self {
         let slots = components
             .into_iter()
-            .map(|component| Arc::new(Slot { component, seen: watch::Sender::new(Seen::Nothing), turn: Mutex::default() }))
+            .map(|component| {
+                let (seen, changes) = (watch::Sender::new(Seen::Nothing), changes.clone());
+                Arc::new(Slot { component, seen, changes, turn: Mutex::default() })
+            })
             .collect();
         let stop = CancellationToken::new();
         Self { slots, clock, started: Once::new(), _stop_on_drop: stop.clone().drop_guard(), stop }
@@ -59,7 +78,7 @@ impl Runner {
         self.started.call_once(|| {
             for slot in &self.slots {
                 let (slot, clock, stop) = (Arc::clone(slot), self.clock, self.stop.clone());
-                slot.seen.send_replace(Seen::Begun(clock.now()));
+                slot.see(Seen::Begun(clock.now()));
                 // It never errs, and ends when the last `Health` is dropped; a run in flight is aborted with it.
                 runtime.spawn(async move { stop.run_until_cancelled(repeat(&slot, clock)).await });
             }
@@ -91,6 +110,11 @@ impl Runner {
 }
 
 impl Slot {
+    fn see(&self, seen: Seen) {
+        self.seen.send_replace(seen);
+        self.changes.one_more();
+    }
+
     fn observation(&self) -> Observation<'_> {
         let Component { name, timeout, interval, critical, initial, .. } = &self.component;
         let patience = (*interval).max(*timeout).saturating_add(*timeout).saturating_add(SLACK);
@@ -120,7 +144,7 @@ async fn run_once(slot: &Slot, clock: Clock) {
     let mut run = AbortOnDropHandle::new(tokio::spawn(async move { component.run().await }));
     let ended = timeout(slot.component.timeout, &mut run).await;
     let timed_out = ended.is_err();
-    slot.seen.send_replace(Seen::Ended(begun, result(ended, slot.component.timeout)));
+    slot.see(Seen::Ended(begun, result(ended, slot.component.timeout)));
     if timed_out {
         run.abort();
         // It was aborted; how it ended no longer matters.
@@ -147,12 +171,12 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
 
     fn runner(components: Vec<Component>) -> Runner {
-        let runner = Runner::new(components, Clock::start());
+        let runner = Runner::new(components, Clock::start(), Changes::default());
         runner.start();
         runner
     }
