@@ -34,13 +34,7 @@ pub struct Builder {
 impl Builder {
     pub(crate) fn new(name: String) -> Self {
         Clock::start();
-        Self {
-            about: About::new(name),
-            token: None,
-            components: Vec::new(),
-            traffic: None,
-            drain_timeout: DEFAULT_DRAIN_TIMEOUT,
-        }
+        Self { about: About::new(name), token: None, components: Vec::new(), traffic: None, drain_timeout: DEFAULT_DRAIN_TIMEOUT }
     }
 
     /// The server's version.
@@ -133,7 +127,7 @@ impl Builder {
     pub fn build(self) -> Health {
         let clock = Clock::start();
         let changes = Changes::default();
-        let runner = Runner::new(self.components, clock, changes.clone());
+        let runner = Runner::new(self.components, clock, &changes);
         runner.start();
         let shared = Shared {
             about: self.about,

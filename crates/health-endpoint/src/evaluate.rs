@@ -65,12 +65,7 @@ pub(crate) struct Judged<'a> {
 }
 
 /// The response. The status is the worst component's.
-pub(crate) fn evaluate(
-    identity: Identity<'_>,
-    judged: &[Judged<'_>],
-    last_check: Option<Timestamp>,
-    now: Now,
-) -> HealthResponse {
+pub(crate) fn evaluate(identity: Identity<'_>, judged: &[Judged<'_>], last_check: Option<Timestamp>, now: Now) -> HealthResponse {
     let status = Status::worst(judged.iter().map(|component| component.status));
     let mut response = HealthResponse::new(status, now.moment.wall, now.uptime.as_secs());
     response.last_check = last_check;

@@ -28,7 +28,9 @@ pub struct HealthService<S> {
 }
 
 impl Health {
-    /// A layer that answers health in front of any HTTP service.
+    /// A layer that answers health in front of any HTTP service. As the last layer of an axum router it also answers
+    /// where the router has no route, and leaves your own `/` to those who do not ask for health. Below a prefix a
+    /// router's layer is not asked for what it has no route for: nest `Health::router` there.
     ///
     /// Health is answered even while the service behind it is not ready: a full queue is no reason for a restart.
     pub fn layer(&self) -> HealthLayer {

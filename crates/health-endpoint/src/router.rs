@@ -12,6 +12,14 @@ impl Health {
     ///
     /// A router with state merges it after `with_state`. `GET /` is not part of it, so that it cannot conflict with
     /// a route of yours; [`Health::layer`] answers that too.
+    ///
+    /// ```
+    /// use axum::Router;
+    /// use health_endpoint::Health;
+    ///
+    /// let health = Health::builder("my-server").build();
+    /// let app: Router = Router::new().nest("/admin", health.router()); // GET /admin/health
+    /// ```
     pub fn router(&self) -> Router {
         let health = self.clone();
         let respond = move |method: Method, headers: HeaderMap| async move { answer(&health, &method, &headers) };
@@ -114,6 +122,26 @@ mod tests {
             draining.set_draining(flag);
             assert_eq!(ask(&draining.router(), "HEAD", "/health", None).await.status().as_u16(), code);
         }
+    }
+
+    /// What an app with the layer as its last one answers.
+    async fn layered(app: Router, path: &str, accept: &str) -> (u16, Vec<u8>) {
+        let app = app.layer(Health::builder("a").build().layer());
+        let response = ask(&app, "GET", path, Some(accept)).await;
+        (response.status().as_u16(), body(response).await)
+    }
+
+    #[tokio::test]
+    async fn as_the_last_layer_of_a_router_it_answers_where_no_route_is() {
+        let (any, named) = ("*/*", "application/health+json");
+        let with_root = || Router::new().route("/", get(|| async { "mine" })).fallback(|| async { "elsewhere" });
+        for app in [Router::new, with_root] {
+            assert_eq!(layered(app(), "/health", any).await.0, 200);
+            assert!(layered(app(), "/", named).await.1.starts_with(b"{"));
+        }
+        assert_eq!(layered(Router::new(), "/", any).await.0, 404);
+        assert_eq!(layered(with_root(), "/", any).await.1, b"mine");
+        assert_eq!(layered(with_root(), "/other", named).await.1, b"elsewhere");
     }
 
     #[tokio::test]

@@ -60,7 +60,7 @@ struct Slot {
 
 impl Runner {
     /// Checks that have not begun.
-    pub(crate) fn new(components: Vec<Component>, clock: Clock, changes: Changes) -> Self {
+    pub(crate) fn new(components: Vec<Component>, clock: Clock, changes: &Changes) -> Self {
         let slots = components
             .into_iter()
             .map(|component| {
@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     fn runner(components: Vec<Component>) -> Runner {
-        let runner = Runner::new(components, Clock::start(), Changes::default());
+        let runner = Runner::new(components, Clock::start(), &Changes::default());
         runner.start();
         runner
     }

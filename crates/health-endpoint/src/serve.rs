@@ -49,7 +49,8 @@ impl Health {
     /// ```
     #[expect(clippy::disallowed_methods, reason = "it ends with `Serving`, which owns it; accepting connections never errs")]
     pub async fn serve(&self, address: impl ToSocketAddrs + Display) -> Result<Serving, ServeError> {
-        let (listener, bound) = bind(&address).await.map_err(|source| ServeError::Bind { address: address.to_string(), source })?;
+        let (listener, bound) =
+            bind(&address).await.map_err(|source| ServeError::Bind { address: address.to_string(), source })?;
         let app = Router::new().layer(self.layer());
         let stop = CancellationToken::new();
         let server = axum::serve(nodelay(listener), app).with_graceful_shutdown(stop.clone().cancelled_owned());

@@ -6,7 +6,7 @@ use rmcp::handler::server::tool::{ToolCallContext, ToolRoute};
 use rmcp::model::{CallToolResponse, CallToolResult, JsonObject, Tool, ToolAnnotations};
 use serde_json::{Value, json};
 
-use crate::Health;
+use crate::{Health, TOOL};
 
 impl Health {
     /// A tool named `health_check` that answers as `/health` does: as structured content, and as text for clients that
@@ -40,7 +40,7 @@ impl Health {
 fn description() -> Tool {
     let about = "Whether this server is well: ok, degraded or down, with its components";
     let annotations = ToolAnnotations::new().read_only(true).idempotent(true).open_world(false);
-    Tool::new("health_check", about, schema(json!({"type": "object"})))
+    Tool::new(TOOL, about, schema(json!({"type": "object"})))
         .with_raw_output_schema(schema(json!({
             "type": "object",
             "required": ["status", "timestamp", "uptime_seconds"],

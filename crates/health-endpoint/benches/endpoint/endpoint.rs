@@ -45,9 +45,7 @@ struct Client {
 impl Client {
     fn of(name: &str, app: impl FnOnce() -> Router + Send + 'static) -> Self {
         let address = serve(name, app);
-        let connect = || TcpStream::connect(address).expect("it listens");
-        let connections: Vec<_> = (0..CONNECTIONS).map(|_| connect()).collect();
-        connections.iter().for_each(|connection| connection.set_nodelay(true).expect("a TCP connection"));
+        let connections = (0..CONNECTIONS).map(|_| connect(address)).collect();
         let request = format!("GET /health HTTP/1.1\r\nHost: {address}\r\n\r\n");
         Self { connections, request, buffer: vec![0; 16 * 1024] }
     }
@@ -74,6 +72,12 @@ impl Client {
         let (head, length) = answer(connection, &mut self.buffer);
         length - head
     }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let connection = TcpStream::connect(address).expect("it listens");
+    connection.set_nodelay(true).expect("a TCP connection");
+    connection
 }
 
 /// Reads one answer: the length of its head, and of all of it.

@@ -13,7 +13,7 @@ use super::body::{TrafficBody, Watch};
 use super::look::Format;
 use super::recorder::{Recorder, Running};
 use super::window::Outcome;
-use crate::Health;
+use crate::{Health, TOOL};
 
 /// Watches the requests that pass, for the components that [`Traffic`] describes. Made by [`Health::traffic`].
 #[derive(Clone, Debug)]
@@ -100,14 +100,16 @@ enum Asked {
 
 impl Asked {
     fn of<R>(request: &Request<R>) -> Self {
-        if request.method() != Method::POST { Self::Stream } else { Self::posted(request.headers()) }
+        if request.method() == Method::POST { Self::posted(request.headers()) } else { Self::Stream }
     }
 
     /// MCP 2026-07-28 names the method in a header, and in another one what a call is for; earlier ones do neither.
+    /// A monitor that calls our own tool must not hide that the others fail.
     fn posted(headers: &HeaderMap) -> Self {
-        match headers.get("mcp-method") {
-            Some(method) if method == "subscriptions/listen" => Self::Stream,
-            Some(_) if !headers.contains_key("mcp-name") => Self::SmallTalk,
+        match (headers.get("mcp-method"), headers.get("mcp-name")) {
+            (Some(method), _) if method == "subscriptions/listen" => Self::Stream,
+            (Some(_), None) => Self::SmallTalk,
+            (Some(_), Some(name)) if name == TOOL => Self::SmallTalk,
             _ => Self::Call,
         }
     }
@@ -178,15 +180,16 @@ mod tests {
     use super::*;
     use crate::Status;
 
-    type Answer = Result<Response<Full<Bytes>>, std::io::Error>;
+    /// The head and the body of an answer.
+    type Answer = (u16, &'static str);
 
     const FAILURE: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[],"isError":true}}"#;
     const PONG: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
     const SUCCESS: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"content":[]}}"#;
 
-    fn answer(status: u16, body: &'static str) -> Answer {
+    fn response((status, body): Answer) -> Response<Full<Bytes>> {
         let response = Response::builder().status(status).header("content-type", "application/json");
-        Ok(response.body(Full::new(Bytes::from_static(body.as_bytes()))).unwrap())
+        response.body(Full::new(Bytes::from_static(body.as_bytes()))).unwrap()
     }
 
     fn health() -> Health {
@@ -201,50 +204,64 @@ mod tests {
         Request::post("/mcp").body(()).unwrap()
     }
 
-    /// Sends each answer to its end, the calls that fail five times as often as the threshold needs.
-    async fn after(answers: impl Fn() -> Vec<Answer>) -> Health {
+    /// Gives each answer five times, to its end.
+    async fn after(answers: &[Answer]) -> Health {
         let health = health();
-        for answer in (0..5).flat_map(|_| answers()) {
-            let mut answer = Some(answer);
-            let inner = service_fn(move |_: Request<()>| ready(answer.take().unwrap()));
-            if let Ok(response) = health.traffic().layer(inner).call(post()).await {
-                response.into_body().collect().await.unwrap();
-            }
+        for answer in answers.iter().copied().cycle().take(5 * answers.len()) {
+            let inner = service_fn(move |_: Request<()>| ready(Ok::<_, Infallible>(response(answer))));
+            let response = health.traffic().layer(inner).call(post()).await.unwrap();
+            response.into_body().collect().await.unwrap();
         }
         health
     }
 
     #[tokio::test]
     async fn what_is_the_servers_fault_counts_and_nothing_else() {
-        use Status::{Degraded, Ok};
-        let broken = || Err(std::io::Error::other("broken"));
-        let cases: [(fn() -> Vec<Answer>, Status); 8] = [
-            (|| vec![answer(200, SUCCESS)], Ok),
-            (|| vec![answer(200, FAILURE)], Degraded),
-            (|| vec![answer(500, "")], Degraded),
-            (|| vec![Err(std::io::Error::other("broken"))], Degraded),
-            (|| vec![answer(404, FAILURE)], Ok),
-            (|| vec![answer(200, FAILURE), answer(200, SUCCESS)], Ok),
-            (|| vec![answer(200, FAILURE), answer(200, PONG), answer(202, ""), answer(400, "")], Degraded),
-            (|| vec![answer(200, PONG), answer(202, "")], Ok),
+        let (failure, success, pong) = ((200, FAILURE), (200, SUCCESS), (200, PONG));
+        let cases: [(&[Answer], Status); 7] = [
+            (&[success], Status::Ok),
+            (&[failure], Status::Degraded),
+            (&[(500, "")], Status::Degraded),
+            (&[(404, FAILURE)], Status::Ok),
+            (&[failure, success], Status::Ok),
+            (&[failure, pong, (202, ""), (400, "")], Status::Degraded),
+            (&[pong, (202, "")], Status::Ok),
         ];
-        for (index, (answers, expected)) in cases.into_iter().enumerate() {
-            assert!(is(&after(answers).await, "mcp_errors", expected), "case {index}");
+        for (answers, expected) in cases {
+            let health = after(answers).await;
+            assert!(is(&health, "mcp_errors", expected), "{answers:?}");
+            assert!(is(&health, "mcp_in_flight", Status::Ok), "{answers:?}");
         }
-        assert!(is(&after(|| vec![broken(), answer(200, SUCCESS)]).await, "mcp_in_flight", Ok), "all have ended");
+    }
+
+    #[tokio::test]
+    async fn an_error_and_a_body_that_breaks_off_are_failures() {
+        let health = health();
+        for _ in 0..3 {
+            let broken = service_fn(|_: Request<()>| ready(Err::<Response<Full<Bytes>>, _>(std::io::Error::other("broken"))));
+            assert!(health.traffic().layer(broken).call(post()).await.is_err());
+            let breaks = || StreamBody::new(stream::iter([Err::<http_body::Frame<Bytes>, _>(std::io::Error::other("broken"))]));
+            let broken = service_fn(|_: Request<()>| ready(Ok::<_, Infallible>(Response::new(breaks()))));
+            assert!(health.traffic().layer(broken).call(post()).await.unwrap().into_body().collect().await.is_err());
+        }
+        assert!(is(&health, "mcp_errors", Status::Degraded) && is(&health, "mcp_in_flight", Status::Ok));
     }
 
     #[tokio::test]
     async fn small_talk_of_the_newer_protocol_is_told_by_its_headers() {
         let health = health();
-        let mut service = health.traffic().layer(service_fn(|_: Request<()>| ready(answer(200, SUCCESS))));
-        for (header, times) in [("mcp-method", 50), ("x-other", 4)] {
+        let mut service =
+            health.traffic().layer(service_fn(|_: Request<()>| ready(Ok::<_, Infallible>(response((200, SUCCESS))))));
+        for (method, name, times) in
+            [("server/discover", None, 50), ("tools/call", Some(TOOL), 50), ("tools/call", Some("echo"), 4)]
+        {
             for _ in 0..times {
-                let request = Request::post("/mcp").header(header, "server/discover").body(()).unwrap();
-                service.call(request).await.unwrap().into_body().collect().await.unwrap();
+                let request = Request::post("/mcp").header("mcp-method", method);
+                let request = name.into_iter().fold(request, |request, name| request.header("mcp-name", name));
+                service.call(request.body(()).unwrap()).await.unwrap().into_body().collect().await.unwrap();
             }
         }
-        let mut failing = health.traffic().layer(service_fn(|_: Request<()>| ready(answer(500, ""))));
+        let mut failing = health.traffic().layer(service_fn(|_: Request<()>| ready(Ok::<_, Infallible>(response((500, ""))))));
         for _ in 0..5 {
             let _ = failing.call(post()).await;
         }
@@ -253,7 +270,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_request_runs_until_its_last_frame_is_sent() {
-        let (health, frames) = (health(), [SUCCESS, SUCCESS].map(|frame| Ok::<_, Infallible>(http_body::Frame::data(Bytes::from_static(frame.as_bytes())))));
+        let (health, frames) = (
+            health(),
+            [SUCCESS, SUCCESS].map(|frame| Ok::<_, Infallible>(http_body::Frame::data(Bytes::from_static(frame.as_bytes())))),
+        );
         let body = StreamBody::new(stream::iter(frames));
         let mut body = Some(body);
         let inner = service_fn(move |_: Request<()>| ready(Ok::<_, Infallible>(Response::new(body.take().unwrap()))));
@@ -267,7 +287,7 @@ mod tests {
     #[tokio::test]
     async fn streams_that_are_meant_to_stay_open_are_not_counted() {
         let health = health();
-        let endless = service_fn(|_: Request<()>| pending::<Answer>());
+        let endless = service_fn(|_: Request<()>| pending::<Result<Response<Full<Bytes>>, Infallible>>());
         let mut service = health.traffic().layer(endless);
         let listen = Request::post("/mcp").header("mcp-method", "subscriptions/listen").body(()).unwrap();
         let _streams = [Request::get("/mcp").body(()).unwrap(), listen].map(|request| service.call(request));
@@ -282,10 +302,14 @@ mod tests {
     async fn a_panic_is_a_failure_wherever_it_happens() {
         let health = health();
         for _ in 0..3 {
-            let mut at_once = health.traffic().layer(service_fn(|_: Request<()>| -> Ready<Answer> { panic!("at once") }));
+            let mut at_once = health
+                .traffic()
+                .layer(service_fn(|_: Request<()>| -> Ready<Result<Response<Full<Bytes>>, Infallible>> { panic!("at once") }));
             let call = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(at_once.call(post()))));
             assert!(call.is_err());
-            let mut later = health.traffic().layer(service_fn(async |_: Request<()>| -> Answer { panic!("later") }));
+            let mut later = health
+                .traffic()
+                .layer(service_fn(async |_: Request<()>| -> Result<Response<Full<Bytes>>, Infallible> { panic!("later") }));
             assert!(std::panic::AssertUnwindSafe(later.call(post())).catch_unwind().await.is_err());
         }
         assert!(is(&health, "mcp_errors", Status::Degraded) && is(&health, "mcp_in_flight", Status::Ok));

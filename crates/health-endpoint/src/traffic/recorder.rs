@@ -124,8 +124,7 @@ mod tests {
 
     fn status(recorder: &Recorder, name: &str) -> Status {
         let now = recorder.clock.elapsed();
-        let status = recorder.judged(now).find(|judged| judged.name == name).expect("it is shown").status;
-        status
+        recorder.judged(now).find(|judged| judged.name == name).expect("it is shown").status
     }
 
     #[tokio::test(start_paused = true)]

@@ -116,7 +116,8 @@ mod tests {
         window.record(at(2), Outcome::Failed, false);
         window.record(at(31), Outcome::Served, true);
         let totals = |calls, failed, slow| Totals { calls, failed, timed: calls, slow };
-        let cases = [(31, totals(2, 1, 1)), (59, totals(2, 1, 1)), (60, totals(1, 0, 1)), (89, totals(1, 0, 1)), (90, totals(0, 0, 0))];
+        let cases =
+            [(31, totals(2, 1, 1)), (59, totals(2, 1, 1)), (60, totals(1, 0, 1)), (89, totals(1, 0, 1)), (90, totals(0, 0, 0))];
         for (now, expected) in cases {
             assert_eq!(window.totals(at(now)), expected, "at {now} s");
         }

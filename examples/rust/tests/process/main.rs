@@ -43,6 +43,24 @@ fn a_server_whose_calls_all_fail_is_not_called_healthy() {
 }
 
 #[test]
+fn small_talk_of_the_older_protocol_does_not_hide_them() {
+    let server = Server::start(&[]);
+    let client = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}});
+    let initialized = server.speak("initialize", &client, "");
+    let session = initialized.header("mcp-session-id").expect("a session");
+    let session = format!("Mcp-Session-Id: {session}\r\nMcp-Protocol-Version: 2025-11-25\r\n");
+    for _ in 0..10 {
+        assert!(server.speak("tools/list", &json!({}), &session).body.contains("read_note"));
+        assert!(server.speak("ping", &json!({}), &session).body.contains("\"result\":{}"));
+    }
+    for _ in 0..5 {
+        let missing = json!({"name": "read_note", "arguments": {"name": "missing"}});
+        assert!(server.speak("tools/call", &missing, &session).body.contains("\"isError\":true"));
+    }
+    assert_eq!(server.health().1["error"], "mcp_errors: 5 of 5 calls failed in the last 60s");
+}
+
+#[test]
 fn a_signal_lets_the_calls_end_and_health_says_draining_meanwhile() {
     let mut server = Server::start(&[]);
     let (headers, body) = call("write_note", &json!({"name": "late", "text": "in time"}));

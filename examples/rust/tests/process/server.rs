@@ -7,6 +7,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+const ACCEPT: &str = "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n";
+
 /// The process; killed when dropped.
 pub(crate) struct Server {
     pub(crate) child: Child,
@@ -18,6 +20,7 @@ pub(crate) struct Server {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    head: String,
     pub(crate) body: String,
 }
 
@@ -52,7 +55,7 @@ impl Server {
 
     /// `/health`, which must be valid.
     pub(crate) fn health(&self) -> (u16, Value) {
-        let Answer { status, body } = self.get("/health", "");
+        let Answer { status, body, .. } = self.get("/health", "");
         let body = serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error}: {body:?}"));
         assert_eq!(health_spec::validate::validate(&body), [], "{body}");
         (status, body)
@@ -60,7 +63,17 @@ impl Server {
 
     pub(crate) fn call(&self, tool: &str, arguments: &Value) -> Answer {
         let (headers, body) = call(tool, arguments);
-        let mut stream = self.begin("POST", "/mcp", &headers, body.len());
+        self.post(&headers, &body)
+    }
+
+    /// A request in the form of before 2026-07-28.
+    pub(crate) fn speak(&self, method: &str, params: &Value, headers: &str) -> Answer {
+        let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+        self.post(&format!("{ACCEPT}{headers}"), &body)
+    }
+
+    fn post(&self, headers: &str, body: &str) -> Answer {
+        let mut stream = self.begin("POST", "/mcp", headers, body.len());
         stream.write_all(body.as_bytes()).expect("it reads");
         answer(stream)
     }
@@ -72,6 +85,13 @@ impl Server {
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
         self.child.wait().expect("it is our child")
+    }
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let fields = self.head.lines().filter_map(|line| line.split_once(": "));
+        fields.into_iter().find_map(|(field, value)| field.eq_ignore_ascii_case(name).then_some(value))
     }
 }
 
@@ -87,10 +107,7 @@ pub(crate) fn call(tool: &str, arguments: &Value) -> (String, String) {
     let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {}});
     let params = json!({"name": tool, "arguments": arguments, "_meta": meta});
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params});
-    let headers = format!(
-        "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n\
-         MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: {tool}\r\n"
-    );
+    let headers = format!("{ACCEPT}MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: {tool}\r\n");
     (headers, body.to_string())
 }
 
@@ -100,5 +117,5 @@ pub(crate) fn answer(mut stream: TcpStream) -> Answer {
     stream.read_to_string(&mut text).expect("text");
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("an answer: {text:?}"));
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status line");
-    Answer { status, body: body.to_owned() }
+    Answer { status, head: head.to_owned(), body: body.to_owned() }
 }
