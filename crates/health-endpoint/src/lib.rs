@@ -18,7 +18,8 @@
 //!   its own pace; a request reads their last results and never waits for them. One that times out or panics is `down`,
 //!   with the reason in `error`; so is one that is overdue, since an old success proves nothing.
 //! - [`Health::layer`] answers `/health` in front of a service, [`Health::router`] is a route to merge or nest,
-//!   [`Health::serve`] a listener of its own beside a protocol on stdio, and [`Health::tool`] the MCP tool `health_check`.
+//!   [`Health::serve`] a listener of its own beside a protocol on stdio, and `Health::tool` (feature `rmcp`)
+//!   the MCP tool `health_check`.
 //! - [`Health::traffic`] watches the MCP route: a server whose calls all fail is not called healthy. [`Traffic`] says what counts.
 //! - [`Health::shutdown_on_signal`] says `draining` while requests end.
 //!

@@ -1,14 +1,15 @@
 //! Requests per second over real keep-alive connections on loopback.
 
+use std::hint::black_box;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use axum::Router;
 use axum::routing::{get, post};
-use health_endpoint::{Component, Health};
+use health_endpoint::{Component, Health, Traffic};
 use tokio::net::TcpListener;
 
-use crate::{interleaved, timed};
+use crate::{interleaved, median, timed};
 
 /// So many requests are on their way at once: the server, not the client's waiting, is what is measured.
 const CONNECTIONS: usize = 16;
@@ -22,17 +23,31 @@ pub(crate) fn rates(rounds: usize) -> (f64, f64) {
     interleaved(rounds, || health.rate(), || bare.rate())
 }
 
+/// Nanoseconds to make an answer that no answer of the same millisecond can stand in for.
+pub(crate) fn making(rounds: usize) -> f64 {
+    const ANSWERS: u32 = 10_000;
+    let health = health();
+    let make = |_| drop(black_box(serde_json::to_vec(&health.response())));
+    let mut times: Vec<_> = (0..rounds).map(|_| timed(|| (0..ANSWERS).for_each(make)).as_secs_f64()).collect();
+    median(&mut times) * 1e9 / f64::from(ANSWERS)
+}
+
 /// As the README has it, with a few of everything.
 fn health_app() -> Router {
-    let health = Health::builder("bench")
+    let health = health();
+    let mcp = Router::new().route("/mcp", post(|| async { "" })).route_layer(health.traffic());
+    mcp.layer(health.layer())
+}
+
+fn health() -> Health {
+    Health::builder("bench")
         .version("1.2.3")
         .metadata("region", "eu")
         .check("database", || async { Ok(()) })
         .check("queue", || async { Ok(()) })
         .component(Component::new("cache", || async { Ok(()) }).non_critical())
-        .build();
-    let mcp = Router::new().route("/mcp", post(|| async { "" })).route_layer(health.traffic());
-    mcp.layer(health.layer())
+        .traffic(Traffic::default())
+        .build()
 }
 
 /// Connections to a server that runs on a thread of its own.
