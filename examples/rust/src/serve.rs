@@ -19,6 +19,8 @@ use crate::tools::Tools;
 pub(crate) async fn http(address: SocketAddr, tools: Tools, health: &Health) -> Result<(), Box<dyn Error>> {
     // Catches signals from here on. It ends when the calls that run have ended; until then `/health` says `draining`.
     let shutdown = health.shutdown_on_signal()?;
+    // Whoever asks first shall read results, not that nothing has run yet.
+    health.settled().await;
     let stop = CancellationToken::new();
     let mcp = mcp(tools, address, &stop);
     let app = Router::new().nest_service("/mcp", health.traffic().layer(mcp)).layer(health.layer());
