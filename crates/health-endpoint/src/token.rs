@@ -13,10 +13,11 @@ pub(crate) struct Token(String);
 impl Token {
     /// # Panics
     ///
-    /// When it is empty: that is a variable that was not set, not a wish.
-    pub(crate) fn new(token: String) -> Self {
+    /// When it is empty: that is a variable that was not set, not a wish. White space around it is a file's, not the token's.
+    pub(crate) fn new(token: &str) -> Self {
+        let token = token.trim();
         assert!(!token.is_empty(), "the bearer token is empty");
-        Self(token)
+        Self(token.to_owned())
     }
 
     /// Whether the request brings it. The time that takes tells the token's length at most.
