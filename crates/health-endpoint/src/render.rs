@@ -72,7 +72,7 @@ impl Answer {
 fn shortened(response: &HealthResponse) -> HealthResponse {
     let draining = response.is_draining().then(|| ("draining".to_owned(), Value::Bool(true)));
     let note = ("truncated".to_owned(), Value::from("the answer was larger than 64 KiB"));
-    let metadata = Map::from_iter(draining.into_iter().chain([note]));
+    let metadata: Map<_, _> = draining.into_iter().chain([note]).collect();
     let error = response.error.as_ref().map(|error| error.chars().take(SHORT_ERROR).collect());
     // A second time there is nothing left to cut: hundreds of components stay below the limit by themselves.
     HealthResponse { metadata: Some(metadata).filter(|_| !is_shortened(response)), error, ..response.clone() }

@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn only_the_token_itself_opens() {
-        let token = Token::new("secret".into());
+        let token = Token::new("secret");
         let cases = [
             (Some("Bearer secret"), true),
             (Some("bearer  secret"), true),
@@ -66,12 +66,12 @@ mod tests {
 
     #[test]
     fn it_is_not_printed() {
-        assert_eq!(format!("{:?}", Token::new("secret".into())), "Token(..)");
+        assert_eq!(format!("{:?}", Token::new("secret")), "Token(..)");
     }
 
     #[test]
     #[should_panic(expected = "the bearer token is empty")]
     fn nothing_is_no_token() {
-        let _ = Token::new(String::new());
+        let _ = Token::new("");
     }
 }
