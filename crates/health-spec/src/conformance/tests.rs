@@ -115,7 +115,7 @@ fn each_rule_is_broken_by_what_it_is_about() {
         (&["content_type"], |e| received(&mut e.plain).headers[0].1 = "application/json; charset=utf-16".into()),
         (&["status_of_checks"], |e| all_bodies(e, |body| body["checks"] = json!({"db": "down"}))),
         (&["unknown_query"], |e| {
-            received(e.query.as_mut().expect("made")).body = body(50).to_string().replace("ok", "degraded").into()
+            received(e.query.as_mut().expect("made")).body = body(50).to_string().replace("ok", "degraded").into();
         }),
         (&["other_methods"], |e| received(e.post.as_mut().expect("made")).http_status = 200),
         (&["other_methods"], |e| received(e.post.as_mut().expect("made")).headers.clear()),
