@@ -77,6 +77,8 @@ pub enum Input {
     StateLost(String),
     /// It can be written again, and everything is on disk.
     StateBack,
+    /// A maintenance window of the server is open until then; `None`: none is.
+    Maintenance(ServerId, Option<Mono>),
 }
 
 /// What an engine, or the supervisor of our own processes, says about a server.

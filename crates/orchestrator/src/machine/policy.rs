@@ -41,6 +41,8 @@ pub struct Policy {
     pub depends_on: Vec<ServerId>,
     /// The engine that runs it.
     pub engine: Option<Engine>,
+    /// The host that is checked, as it is written.
+    pub host: Option<String>,
 }
 
 /// A container engine, as far as the machine knows it.
@@ -134,8 +136,18 @@ fn policy(file: &File, index: usize, entry: &ServerEntry, purpose: Purpose, issu
             start_stopped: section.recovery(|recovery| recovery.start_stopped).unwrap_or(defaults::START_STOPPED),
         },
         depends_on: relations::dependencies(file, entry),
+        host: host(entry),
         engine: runtime::engine(file, entry).and_then(|id| Some(Engine { id, name: engines(file).get(id.0)?.name.clone() })),
     }
+}
+
+/// `mcp.example.com` of `http://mcp.example.com:8082/health`.
+fn host(entry: &ServerEntry) -> Option<String> {
+    let url = entry.health_url.as_ref().or(entry.endpoint.as_ref())?;
+    let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let host = authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(authority, |(host, _)| host);
+    Some(host.to_owned())
 }
 
 fn strategy(wanted: Option<Strategy>, entry: &ServerEntry, purpose: Purpose) -> Strategy {

@@ -37,6 +37,7 @@ impl Server {
             self.state.next_check = None;
             return;
         }
+        self.queued = false;
         let next = self.state.pace_from.after(self.pace());
         let spread = self.place.filter(|_| self.state.phase == Phase::Healthy);
         let next = spread.map_or(next, |place| in_slot(next, self.policy.interval, place));
