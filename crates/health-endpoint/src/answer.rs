@@ -1,23 +1,27 @@
 //! One HTTP answer: method and headers in, a response out. `router` and `layer` share it.
 
-use axum::body::Body;
-use axum::http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE};
-use axum::http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use health_spec::HealthResponse;
+use bytes::Bytes;
+use http::header::{ACCEPT, ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http_body_util::Full;
 
-use crate::evaluate::http_status;
+use crate::Health;
+use crate::render::Answer;
 
 /// The media type of a health answer, sent to those who ask for it.
 pub(crate) const HEALTH_JSON: &str = "application/health+json";
 const JSON: &str = "application/json";
 const METHODS: &str = "GET, HEAD";
 
-/// The answer to a request for the health path (contract, section 1).
-pub(crate) fn answer(method: &Method, headers: &HeaderMap, health: impl FnOnce() -> HealthResponse) -> Response<Body> {
+/// The answer to a request for the health path (contract, section 1). Who brings no token learns nothing else.
+pub(crate) fn answer(health: &Health, method: &Method, headers: &HeaderMap) -> Response<Full<Bytes>> {
+    if !health.admits(headers) {
+        return refuse(StatusCode::UNAUTHORIZED, WWW_AUTHENTICATE, "Bearer");
+    }
     match *method {
-        Method::GET => carry(&health(), headers, true),
-        Method::HEAD => carry(&health(), headers, false),
-        _ => method_not_allowed(),
+        Method::GET => carry(health.rendered(), headers, true),
+        Method::HEAD => carry(health.rendered(), headers, false),
+        _ => refuse(StatusCode::METHOD_NOT_ALLOWED, ALLOW, METHODS),
     }
 }
 
@@ -40,29 +44,25 @@ fn is_zero_quality(parameter: &str) -> bool {
     })
 }
 
-fn carry(health: &HealthResponse, headers: &HeaderMap, with_body: bool) -> Response<Body> {
-    let Ok(bytes) = serde_json::to_vec(health) else {
-        // Names and reasons are strings and metadata is JSON already, so this does not happen; if it did, this is what it would mean.
-        return status_only(StatusCode::INTERNAL_SERVER_ERROR);
-    };
+fn carry(answer: Answer, headers: &HeaderMap, with_body: bool) -> Response<Full<Bytes>> {
     let content_type = if asks_for_health(headers) { HEALTH_JSON } else { JSON };
-    let mut response = status_only(http_status(health));
+    let mut response = status_only(answer.status);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(bytes.len()));
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(answer.body.len()));
     if with_body {
-        *response.body_mut() = Body::from(bytes);
+        *response.body_mut() = Full::new(answer.body);
     }
     response
 }
 
-fn method_not_allowed() -> Response<Body> {
-    let mut response = status_only(StatusCode::METHOD_NOT_ALLOWED);
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static(METHODS));
+fn refuse(status: StatusCode, header: HeaderName, value: &'static str) -> Response<Full<Bytes>> {
+    let mut response = status_only(status);
+    response.headers_mut().insert(header, HeaderValue::from_static(value));
     response
 }
 
-fn status_only(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
+fn status_only(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::default());
     *response.status_mut() = status;
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response

@@ -1,25 +1,50 @@
-//! What a server author writes: a named async closure, and how often and how long it may run.
+//! What a server author writes: something that can be asked how it is, as a closure or as a type of its own.
 //!
-//! Runs nothing itself; `runner` does.
+//! Runs nothing itself; `runner` does. How often and how long is for [`Component`](crate::Component).
 
-use std::fmt::{self, Display};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::time::Duration;
+use std::fmt::Display;
 
 use health_spec::Status;
-use health_spec::response::is_component_name;
-
-/// How long one run may take, unless the check says otherwise.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(2);
-/// From the start of one run to the start of the next, unless the check says otherwise.
-/// A third of a monitor's usual 30 s: its answers are never older than its own pace.
-pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(10);
-/// Shorter intervals are taken as this one, so that no check becomes a busy loop.
-pub const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What a check returns: `Ok(())`, or why not.
 pub type CheckResult = Result<(), CheckError>;
+
+/// Something that can be asked how it is.
+///
+/// Every async closure without arguments is one. A type of its own is worth it when the check has parts that deserve
+/// names, or is shared between servers:
+///
+/// ```
+/// use health_endpoint::{Check, CheckError, CheckResult, Health};
+///
+/// struct Backlog {
+///     limit: usize,
+/// }
+///
+/// impl Check for Backlog {
+///     async fn check(&self) -> CheckResult {
+///         let waiting = 3; // ask the queue
+///         if waiting > self.limit { Err(CheckError::degraded(format!("{waiting} tasks wait"))) } else { Ok(()) }
+///     }
+/// }
+///
+/// let health = Health::builder("my-server").check("backlog", Backlog { limit: 100 }).build();
+/// ```
+pub trait Check: Send + Sync + 'static {
+    /// One look. It may take as long as the component's timeout, and is dropped then; a panic in it is `down` with
+    /// the panic's message.
+    fn check(&self) -> impl Future<Output = CheckResult> + Send;
+}
+
+impl<F, Fut> Check for F
+where
+    F: Fn() -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = CheckResult> + Send + 'static,
+{
+    fn check(&self) -> impl Future<Output = CheckResult> + Send {
+        self()
+    }
+}
 
 /// Why a component is not `ok`. The reason is shown to everyone who reads `/health`: no secrets in it.
 ///
@@ -28,89 +53,6 @@ pub type CheckResult = Result<(), CheckError>;
 pub struct CheckError {
     status: Status,
     reason: String,
-}
-
-/// One component of the server's health.
-///
-/// ```
-/// use std::time::Duration;
-/// use health_endpoint::{Check, CheckError, Health};
-///
-/// let cache = Check::new("cache", || async { Err(CheckError::degraded("cold")) })
-///     .interval(Duration::from_secs(30))
-///     .timeout(Duration::from_secs(1))
-///     .non_critical();
-/// let health = Health::builder("my-server").check_with(cache).build();
-/// ```
-#[derive(Clone)]
-pub struct Check {
-    pub(crate) name: String,
-    pub(crate) timeout: Duration,
-    pub(crate) interval: Duration,
-    pub(crate) critical: bool,
-    run: Arc<dyn Fn() -> Run + Send + Sync>,
-}
-
-/// One run of a check.
-pub(crate) type Run = Pin<Box<dyn Future<Output = CheckResult> + Send>>;
-
-impl Check {
-    /// A critical check with the default interval and timeout.
-    ///
-    /// # Panics
-    ///
-    /// When `name` is not lower-case letters and underscores (`^[a-z_]+$`, contract, section 1).
-    pub fn new<F, Fut>(name: impl Into<String>, check: F) -> Self
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = CheckResult> + Send + 'static,
-    {
-        let name = name.into();
-        assert!(
-            is_component_name(&name),
-            "the check name {name:?} is not lower-case letters and underscores, as in `task_queue`"
-        );
-        let run: Arc<dyn Fn() -> Run + Send + Sync> = Arc::new(move || Box::pin(check()));
-        Self { name, timeout: DEFAULT_TIMEOUT, interval: DEFAULT_INTERVAL, critical: true, run }
-    }
-
-    /// How long one run may take; one that takes longer is `down`. Default: [`DEFAULT_TIMEOUT`].
-    #[must_use]
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
-        self
-    }
-
-    /// From the start of one run to the start of the next. Default: [`DEFAULT_INTERVAL`], at least [`SHORTEST_INTERVAL`].
-    /// A run that outlasts it is followed at once; two runs of a check never overlap.
-    #[must_use]
-    pub fn interval(mut self, interval: Duration) -> Self {
-        self.interval = interval.max(SHORTEST_INTERVAL);
-        self
-    }
-
-    /// The server can serve without this component: it is reported as `degraded` at worst.
-    #[must_use]
-    pub fn non_critical(mut self) -> Self {
-        self.critical = false;
-        self
-    }
-
-    /// Begins one run.
-    pub(crate) fn run(&self) -> Run {
-        (self.run)()
-    }
-}
-
-impl fmt::Debug for Check {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Check")
-            .field("name", &self.name)
-            .field("timeout", &self.timeout)
-            .field("interval", &self.interval)
-            .field("critical", &self.critical)
-            .finish_non_exhaustive()
-    }
 }
 
 impl CheckError {
@@ -156,6 +98,8 @@ fn with_sources(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt;
+
     use super::*;
 
     #[test]
@@ -174,16 +118,5 @@ mod tests {
         }
         let check = || -> CheckResult { Err(Refused(std::io::Error::other("connection refused")))? };
         assert_eq!(check(), Err(CheckError::down("cannot reach the database: connection refused")));
-    }
-
-    #[test]
-    #[should_panic(expected = "\"Database\" is not lower-case")]
-    fn a_name_outside_the_pattern_is_refused() {
-        let _ = Check::new("Database", || async { Ok(()) });
-    }
-
-    #[test]
-    fn an_interval_of_nothing_is_no_busy_loop() {
-        assert_eq!(Check::new("a", || async { Ok(()) }).interval(Duration::ZERO).interval, SHORTEST_INTERVAL);
     }
 }

@@ -1,13 +1,13 @@
-//! Decides what `/health` says: what the checks found, and now, become a response.
+//! Decides what `/health` says: what the checks found, what the traffic shows, and now, become a response.
 //!
 //! Pure: no clock, no IO. Order in, order out.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use axum::http::StatusCode;
-use health_spec::response::Component;
+use health_spec::response::Component as Shown;
 use health_spec::{HealthResponse, Status};
+use http::StatusCode;
 use jiff::{Timestamp, Unit};
 use serde_json::{Map, Value};
 
@@ -18,10 +18,10 @@ use crate::clock::Moment;
 /// as evidence and reads 64 KiB at most (contract, sections 1.1 and 3.2).
 const LONGEST_REASON: usize = 300;
 
-/// What does not change while the server runs.
+/// What the server says of itself.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Identity {
-    pub(crate) version: Option<String>,
+pub(crate) struct Identity<'a> {
+    pub(crate) version: Option<&'a str>,
     pub(crate) metadata: Map<String, Value>,
 }
 
@@ -30,6 +30,8 @@ pub(crate) struct Identity {
 pub(crate) struct Observation<'a> {
     pub(crate) name: &'a str,
     pub(crate) critical: bool,
+    /// What it is until its first run has ended.
+    pub(crate) initial: Status,
     /// How long after a run's start the next result is overdue.
     pub(crate) patience: Duration,
     pub(crate) seen: Seen,
@@ -54,20 +56,23 @@ pub(crate) struct Now {
     pub(crate) draining: bool,
 }
 
-/// The response.
-///
-/// - A check that has not ended its first run is `degraded`, "has not run yet": not known to be well, and no reason to restart.
-/// - A check whose next result is overdue is `down`: an old success proves nothing.
-/// - A component that is not critical is `degraded` at worst; the status is the worst component's.
-pub(crate) fn evaluate(identity: &Identity, observations: &[Observation<'_>], now: Now) -> HealthResponse {
-    let judged: Vec<_> = observations.iter().map(|observation| (observation, judge(observation, now.moment))).collect();
-    let mut response =
-        HealthResponse::new(Status::worst(judged.iter().map(|(_, (status, _))| *status)), now.moment.wall, now.uptime.as_secs());
-    response.last_check = last_check(observations);
-    response.version.clone_from(&identity.version);
-    response.checks = components(judged.iter().map(|(observation, (status, _))| (observation.name, *status)));
-    response.error = error(judged.iter().filter_map(|(observation, (_, reason))| Some((observation.name, reason.as_deref()?))));
-    response.metadata = metadata(identity, now.draining);
+/// A component's status, and why it is not `ok`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Judged<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) status: Status,
+    pub(crate) reason: Option<String>,
+}
+
+/// The response. The status is the worst component's.
+pub(crate) fn evaluate(identity: Identity<'_>, judged: &[Judged<'_>], last_check: Option<Timestamp>, now: Now) -> HealthResponse {
+    let status = Status::worst(judged.iter().map(|component| component.status));
+    let mut response = HealthResponse::new(status, now.moment.wall, now.uptime.as_secs());
+    response.last_check = last_check;
+    response.version = identity.version.map(str::to_owned);
+    response.checks = shown(judged);
+    response.error = error(judged);
+    response.metadata = metadata(identity.metadata, now.draining);
     response
 }
 
@@ -76,11 +81,15 @@ pub(crate) fn http_status(response: &HealthResponse) -> StatusCode {
     if response.status == Status::Down || response.is_draining() { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK }
 }
 
-/// A component's status, and why it is not `ok`.
-fn judge(observation: &Observation<'_>, now: Moment) -> (Status, Option<String>) {
+/// A check as a component.
+///
+/// - One that has not ended its first run is what it is initially: not known to be well, and no reason to restart.
+/// - One whose next result is overdue is `down`: an old success proves nothing.
+/// - One that is not critical is `degraded` at worst.
+pub(crate) fn judge<'a>(observation: &Observation<'a>, now: Moment) -> Judged<'a> {
     let (status, reason) = found(observation, now);
     let worst = if observation.critical { Status::Down } else { Status::Degraded };
-    (status.min(worst), reason)
+    Judged { name: observation.name, status: status.min(worst), reason }
 }
 
 fn found(observation: &Observation<'_>, now: Moment) -> (Status, Option<String>) {
@@ -89,7 +98,10 @@ fn found(observation: &Observation<'_>, now: Moment) -> (Status, Option<String>)
             let silent = now.elapsed.saturating_sub(at.elapsed).as_secs();
             (Status::Down, Some(format!("no result for {silent} s")))
         }
-        Seen::Nothing | Seen::Begun(_) => (Status::Degraded, Some("has not run yet".to_owned())),
+        Seen::Nothing | Seen::Begun(_) => {
+            let unwell = observation.initial != Status::Ok;
+            (observation.initial, unwell.then(|| "has not run yet".to_owned()))
+        }
         Seen::Ended(_, Ok(())) => (Status::Ok, None),
         Seen::Ended(_, Err(error)) => (error.status(), Some(error.reason().chars().take(LONGEST_REASON).collect())),
     }
@@ -97,7 +109,7 @@ fn found(observation: &Observation<'_>, now: Moment) -> (Status, Option<String>)
 
 /// When the check that ran longest ago began its last ended run, so that every component is at least as fresh as this.
 /// None while one of them has no result.
-fn last_check(observations: &[Observation<'_>]) -> Option<Timestamp> {
+pub(crate) fn last_check(observations: &[Observation<'_>]) -> Option<Timestamp> {
     let ended = observations.iter().map(|observation| match &observation.seen {
         Seen::Ended(at, _) => Some(at.wall),
         Seen::Nothing | Seen::Begun(_) => None,
@@ -106,19 +118,20 @@ fn last_check(observations: &[Observation<'_>]) -> Option<Timestamp> {
     Some(oldest.round(Unit::Millisecond).unwrap_or(oldest))
 }
 
-fn components<'a>(statuses: impl Iterator<Item = (&'a str, Status)>) -> Option<BTreeMap<String, Component>> {
-    let components: BTreeMap<_, _> = statuses.map(|(name, status)| (name.to_owned(), Component::Status(status))).collect();
-    (!components.is_empty()).then_some(components)
+fn shown(judged: &[Judged<'_>]) -> Option<BTreeMap<String, Shown>> {
+    let shown: BTreeMap<_, _> =
+        judged.iter().map(|component| (component.name.to_owned(), Shown::Status(component.status))).collect();
+    (!shown.is_empty()).then_some(shown)
 }
 
 /// `database: connection refused; cache: cold`.
-fn error<'a>(reasons: impl Iterator<Item = (&'a str, &'a str)>) -> Option<String> {
+fn error(judged: &[Judged<'_>]) -> Option<String> {
+    let reasons = judged.iter().filter_map(|component| Some((component.name, component.reason.as_deref()?)));
     let reasons: Vec<_> = reasons.map(|(name, reason)| format!("{name}: {reason}")).collect();
     (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
-fn metadata(identity: &Identity, draining: bool) -> Option<Map<String, Value>> {
-    let mut metadata = identity.metadata.clone();
+fn metadata(mut metadata: Map<String, Value>, draining: bool) -> Option<Map<String, Value>> {
     if draining {
         metadata.insert("draining".to_owned(), Value::Bool(true));
     }
@@ -139,8 +152,14 @@ mod tests {
         Now { moment: at(seconds), uptime: Duration::from_millis(1900), draining: false }
     }
 
+    /// What the checks alone make of a server.
+    fn response(observations: &[Observation<'_>], now: Now) -> HealthResponse {
+        let judged: Vec<_> = observations.iter().map(|observation| judge(observation, now.moment)).collect();
+        evaluate(Identity::default(), &judged, last_check(observations), now)
+    }
+
     fn critical(name: &str, seen: Seen) -> Observation<'_> {
-        Observation { name, critical: true, patience: Duration::from_secs(14), seen }
+        Observation { name, critical: true, initial: Status::Degraded, patience: Duration::from_secs(14), seen }
     }
 
     fn other(name: &str, seen: Seen) -> Observation<'_> {
@@ -174,7 +193,7 @@ mod tests {
             (vec![critical("a", Seen::Begun(at(0))), critical("b", down())], Down, Some("a: has not run yet; b: refused")),
         ];
         for (observations, status, error) in cases {
-            let response = evaluate(&Identity::default(), &observations, now(10));
+            let response = response(&observations, now(10));
             assert_eq!((response.status, response.error.as_deref()), (status, error), "{observations:?}");
             assert_eq!(response.status, worst_shown(&response), "what is shown explains the status");
         }
@@ -182,26 +201,38 @@ mod tests {
 
     fn worst_shown(response: &HealthResponse) -> Status {
         Status::worst(response.checks.iter().flatten().map(|(_, component)| match component {
-            Component::Status(status) => *status,
-            Component::Other(value) => panic!("{value} is no status"),
+            Shown::Status(status) => *status,
+            Shown::Other(value) => panic!("{value} is no status"),
         }))
     }
 
     #[test]
     fn an_overdue_result_is_down_whatever_it_was() {
         for seen in [ok(), degraded(), Seen::Begun(at(0))] {
-            let in_time = evaluate(&Identity::default(), &[critical("a", seen.clone())], now(14));
+            let in_time = response(&[critical("a", seen.clone())], now(14));
             assert_ne!(in_time.status, Status::Down, "{seen:?}");
-            let overdue = evaluate(&Identity::default(), &[critical("a", seen)], now(15));
+            let overdue = response(&[critical("a", seen)], now(15));
             assert_eq!((overdue.status, overdue.error.as_deref()), (Status::Down, Some("a: no result for 15 s")));
         }
-        let other = evaluate(&Identity::default(), &[other("a", ok())], now(15));
+        let other = response(&[other("a", ok())], now(15));
         assert_eq!(other.status, Status::Degraded);
     }
 
     #[test]
+    fn before_its_first_run_a_component_is_what_its_author_says() {
+        for (initial, error) in
+            [(Status::Ok, None), (Status::Degraded, Some("a: has not run yet")), (Status::Down, Some("a: has not run yet"))]
+        {
+            for seen in [Seen::Nothing, Seen::Begun(at(0))] {
+                let response = response(&[Observation { initial, ..critical("a", seen) }], now(1));
+                assert_eq!((response.status, response.error.as_deref(), response.last_check), (initial, error, None));
+            }
+        }
+    }
+
+    #[test]
     fn last_check_is_the_oldest_and_absent_until_all_have_run() {
-        let last_check = |observations: &[_]| evaluate(&Identity::default(), observations, now(10)).last_check;
+        let last_check = |observations: &[_]| response(observations, now(10)).last_check;
         let later = critical("b", Seen::Ended(at(5), Ok(())));
         assert_eq!(last_check(&[critical("a", ok()), later.clone()]), Some(at(0).wall));
         assert_eq!(last_check(&[critical("a", Seen::Begun(at(0))), later]), None);
@@ -211,8 +242,8 @@ mod tests {
     #[test]
     fn draining_is_503_and_says_so() {
         let metadata = Map::from_iter([("name".to_owned(), Value::from("a"))]);
-        let identity = Identity { version: Some("1.2.3".into()), metadata };
-        let response = evaluate(&identity, &[], Now { draining: true, ..now(0) });
+        let identity = Identity { version: Some("1.2.3"), metadata };
+        let response = evaluate(identity, &[], None, Now { draining: true, ..now(0) });
         assert!(response.is_draining());
         assert_eq!(response.metadata.as_ref().map(Map::len), Some(2), "the rest of the metadata stays");
         assert_eq!((response.status, http_status(&response)), (Status::Ok, StatusCode::SERVICE_UNAVAILABLE));
@@ -221,7 +252,7 @@ mod tests {
     #[test]
     fn only_down_is_503() {
         for (seen, code) in [(ok(), 200), (degraded(), 200), (down(), 503)] {
-            let response = evaluate(&Identity::default(), &[critical("a", seen)], now(0));
+            let response = response(&[critical("a", seen)], now(0));
             assert_eq!(http_status(&response).as_u16(), code);
         }
     }
@@ -229,18 +260,17 @@ mod tests {
     #[test]
     fn a_long_reason_is_cut_between_characters() {
         let long = Seen::Ended(at(0), Err(CheckError::down("ü".repeat(100_000))));
-        let response = evaluate(&Identity::default(), &[critical("a", long)], now(0));
+        let response = response(&[critical("a", long)], now(0));
         assert_eq!(response.error.map(|error| error.chars().count()), Some("a: ".len() + LONGEST_REASON));
     }
 
     #[test]
     fn every_response_is_valid() {
         let seen = [Seen::Nothing, Seen::Begun(at(0)), ok(), degraded(), down()];
-        let identity = Identity { version: Some("1".into()), metadata: Map::new() };
         for (first, second) in seen.iter().flat_map(|first| seen.iter().map(move |second| (first, second))) {
             for draining in [false, true] {
                 let observations = [critical("a", first.clone()), other("b_c", second.clone())];
-                let response = evaluate(&identity, &observations, Now { draining, ..now(3) });
+                let response = response(&observations, Now { draining, ..now(3) });
                 let body = serde_json::to_value(response).expect("a response is JSON");
                 assert_eq!(health_spec::validate::validate(&body), [], "{body}");
             }

@@ -1,36 +1,39 @@
-//! The handle that a server holds: built once, cloned freely, asked for a response at any time.
+//! The handle that a server holds: cloned freely, asked for a response at any time.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use health_spec::HealthResponse;
-use serde_json::Value;
+use http::HeaderMap;
 
-use crate::check::{Check, CheckResult};
-use crate::clock::Clock;
-use crate::evaluate::{Identity, Now, evaluate};
-use crate::runner::Runner;
+use crate::about::About;
+use crate::builder::Builder;
+use crate::clock::{Clock, Moment};
+use crate::evaluate::{Judged, Now, evaluate, judge, last_check};
+use crate::render::{Answer, Key, Rendered};
+use crate::runner::{Changes, Runner};
+use crate::token::Token;
+use crate::traffic::Recorder;
 
 /// The health of one server. Clones share everything; the checks end when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub struct Health {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    identity: Identity,
-    clock: Clock,
-    draining: AtomicBool,
-    runner: Runner,
-}
-
-/// Collects what [`Health`] is made of.
-#[derive(Debug)]
-#[must_use = "nothing is checked before `build`"]
-pub struct Builder {
-    identity: Identity,
-    checks: Vec<Check>,
+pub(crate) struct Shared {
+    pub(crate) about: About,
+    pub(crate) token: Option<Token>,
+    pub(crate) clock: Clock,
+    pub(crate) draining: AtomicBool,
+    pub(crate) drain_timeout: Duration,
+    pub(crate) runner: Runner,
+    /// Empty until the builder or the first traffic layer asks for it.
+    pub(crate) traffic: OnceLock<Arc<Recorder>>,
+    pub(crate) changes: Changes,
+    pub(crate) rendered: Rendered,
 }
 
 impl Health {
@@ -38,21 +41,42 @@ impl Health {
     ///
     /// Uptime counts from the first call in the process, so make it early.
     pub fn builder(name: impl Into<String>) -> Builder {
-        Clock::start();
-        Builder { identity: Identity::default(), checks: Vec::new() }.metadata("name", name.into())
+        Builder::new(name.into())
     }
 
     /// What `/health` says now. It reads the last results and never waits for a check.
     pub fn response(&self) -> HealthResponse {
         self.shared.runner.start();
-        let now = Now { moment: self.shared.clock.now(), uptime: Clock::uptime(), draining: self.is_draining() };
-        evaluate(&self.shared.identity, &self.shared.runner.observations(), now)
+        self.response_at(self.shared.clock.now())
+    }
+
+    /// The same as it is sent. Metadata that is asked for at each response makes each one new.
+    pub(crate) fn rendered(&self) -> Answer {
+        let shared = &*self.shared;
+        if shared.about.is_lazy() {
+            return Answer::of(&self.response());
+        }
+        shared.runner.start();
+        let now = shared.clock.now();
+        shared.rendered.get(Key::new(now, shared.changes.count()), || self.response_at(now))
+    }
+
+    fn response_at(&self, moment: Moment) -> HealthResponse {
+        let shared = &*self.shared;
+        let now = Now { moment, uptime: Clock::uptime(), draining: self.is_draining() };
+        let observations = shared.runner.observations();
+        let mut judged: Vec<Judged<'_>> = observations.iter().map(|observation| judge(observation, now.moment)).collect();
+        if let Some(traffic) = shared.traffic.get() {
+            judged.extend(traffic.judged(now.moment.elapsed));
+        }
+        evaluate(shared.about.identity(), &judged, last_check(&observations), now)
     }
 
     /// Says that the server is shutting down: `metadata.draining: true` and HTTP 503 (contract, section 1).
     /// A monitor then waits for a minute before it calls that a failure.
     pub fn set_draining(&self, draining: bool) {
         self.shared.draining.store(draining, Ordering::Relaxed);
+        self.shared.changes.one_more();
     }
 
     /// Whether [`Health::set_draining`] said so last.
@@ -73,54 +97,10 @@ impl Health {
         self.shared.runner.start();
         self.shared.runner.recheck().await;
     }
-}
 
-impl Builder {
-    /// The server's version.
-    pub fn version(mut self, version: impl Into<String>) -> Self {
-        self.identity.version = Some(version.into());
-        self
-    }
-
-    /// An entry of `metadata`. `draining` belongs to [`Health::set_draining`].
-    pub fn metadata(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
-        self.identity.metadata.insert(key.into(), value.into());
-        self
-    }
-
-    /// A critical check with the default interval and timeout; [`Builder::check_with`] takes any other.
-    ///
-    /// # Panics
-    ///
-    /// When the name is not `^[a-z_]+$`, or is taken.
-    pub fn check<F, Fut>(self, name: impl Into<String>, check: F) -> Self
-    where
-        F: Fn() -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = CheckResult> + Send + 'static,
-    {
-        self.check_with(Check::new(name, check))
-    }
-
-    /// A check with its own interval, timeout or weight.
-    ///
-    /// # Panics
-    ///
-    /// When the name is taken.
-    pub fn check_with(mut self, check: Check) -> Self {
-        assert!(self.checks.iter().all(|other| other.name != check.name), "there are two checks named {:?}", check.name);
-        self.checks.push(check);
-        self
-    }
-
-    /// Begins the checks, at once inside a tokio runtime, else with the first response that is made inside one.
-    ///
-    /// Until a check has ended its first run it is `degraded`, "has not run yet": nobody knows that it is well, and
-    /// nobody should restart for it. [`Health::settled`] waits for that.
-    pub fn build(self) -> Health {
-        let clock = Clock::start();
-        let runner = Runner::new(self.checks, clock);
-        runner.start();
-        Health { shared: Arc::new(Shared { identity: self.identity, clock, draining: AtomicBool::new(false), runner }) }
+    /// Whether these request headers may read health.
+    pub(crate) fn admits(&self, headers: &HeaderMap) -> bool {
+        self.shared.token.as_ref().is_none_or(|token| token.is_in(headers))
     }
 }
 
@@ -144,9 +124,41 @@ mod tests {
         assert!(Health::builder("b").build().response().uptime_seconds >= first);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn what_has_changed_is_sent_at_once() {
+        let broken = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&broken);
+        let check = move || {
+            let broken = seen.load(Ordering::Relaxed);
+            async move { if broken { Err(crate::CheckError::down("broken")) } else { Ok(()) } }
+        };
+        let health = Health::builder("a").check("part", check).build();
+        health.settled().await;
+        // Often enough that some of it happens within one millisecond.
+        for _ in 0..100 {
+            broken.store(false, Ordering::Relaxed);
+            health.recheck().await;
+            assert_eq!(health.rendered().status, 200);
+            health.set_draining(true);
+            assert_eq!(health.rendered().status, 503);
+            health.set_draining(false);
+            assert_eq!(health.rendered().status, 200);
+            broken.store(true, Ordering::Relaxed);
+            health.recheck().await;
+            assert_eq!(health.rendered().status, 503);
+        }
+    }
+
     #[test]
-    #[should_panic(expected = "two checks named \"a\"")]
-    fn a_name_is_taken_once() {
-        let _ = Health::builder("x").check("a", || async { Ok(()) }).check("a", || async { Ok(()) });
+    fn the_version_can_be_kept_to_oneself() {
+        let health = Health::builder("a").version("1.2.3");
+        assert_eq!(health.clone().build().response().version.as_deref(), Some("1.2.3"));
+        assert_eq!(health.show_version(false).build().response().version, None);
+    }
+
+    #[test]
+    fn debug_does_not_print_the_token() {
+        let health = Health::builder("a").bearer_token("secret").build();
+        assert!(!format!("{health:?}").contains("secret"));
     }
 }

@@ -3,10 +3,10 @@
 use std::future::{Ready, ready};
 use std::task::{Context, Poll};
 
-use axum::BoxError;
-use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{Method, Request, Response};
+use bytes::Bytes;
 use futures_util::future::{Either, MapOk, TryFutureExt};
+use http::{Method, Request, Response};
+use http_body_util::Full;
 use tower::util::Oneshot;
 use tower::{Layer, Service, ServiceExt};
 
@@ -28,7 +28,9 @@ pub struct HealthService<S> {
 }
 
 impl Health {
-    /// A layer that answers health in front of any HTTP service.
+    /// A layer that answers health in front of any HTTP service. As the last layer of an axum router it also answers
+    /// where the router has no route, and leaves your own `/` to those who do not ask for health. Below a prefix a
+    /// router's layer is not asked for what it has no route for: nest `Health::router` there.
     ///
     /// Health is answered even while the service behind it is not ready: a full queue is no reason for a restart.
     pub fn layer(&self) -> HealthLayer {
@@ -44,18 +46,19 @@ impl<S> Layer<S> for HealthLayer {
     }
 }
 
-type Answered<E> = Ready<Result<Response<Body>, E>>;
-type Passed<S, R, B> = MapOk<Oneshot<S, R>, fn(Response<B>) -> Response<Body>>;
+/// The body of an answer: health, or what the service behind answered.
+pub type HealthBody<B> = http_body_util::Either<Full<Bytes>, B>;
+
+type Answered<B, E> = Ready<Result<Response<HealthBody<B>>, E>>;
+type Passed<S, R, B> = MapOk<Oneshot<S, R>, fn(Response<B>) -> Response<HealthBody<B>>>;
 
 impl<S, R, B> Service<Request<R>> for HealthService<S>
 where
     S: Service<Request<R>, Response = Response<B>> + Clone,
-    B: HttpBody<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
 {
-    type Response = Response<Body>;
+    type Response = Response<HealthBody<B>>;
     type Error = S::Error;
-    type Future = Either<Answered<S::Error>, Passed<S, Request<R>, B>>;
+    type Future = Either<Answered<B, S::Error>, Passed<S, Request<R>, B>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         // The inner service is asked when a request is passed on to it.
@@ -64,11 +67,11 @@ where
 
     fn call(&mut self, request: Request<R>) -> Self::Future {
         if is_ours(&request) {
-            let response = answer(request.method(), request.headers(), || self.health.response());
-            return Either::Left(ready(Ok(response)));
+            let response = answer(&self.health, request.method(), request.headers());
+            return Either::Left(ready(Ok(response.map(HealthBody::Left))));
         }
-        let boxed: fn(Response<B>) -> Response<Body> = |response| response.map(Body::new);
-        Either::Right(self.inner.clone().oneshot(request).map_ok(boxed))
+        let passed: fn(Response<B>) -> Response<HealthBody<B>> = |response| response.map(HealthBody::Right);
+        Either::Right(self.inner.clone().oneshot(request).map_ok(passed))
     }
 }
 
@@ -84,14 +87,14 @@ fn is_ours<R>(request: &Request<R>) -> bool {
 mod tests {
     use std::convert::Infallible;
 
-    use http_body_util::{BodyExt, Full};
+    use http_body_util::BodyExt;
     use tower::service_fn;
 
     use super::*;
 
     async fn ask<S>(service: S, method: &str, path: &str, accept: &str) -> (u16, String)
     where
-        S: Service<Request<()>, Response = Response<Body>, Error = Infallible>,
+        S: Service<Request<()>, Response = Response<HealthBody<Full<Bytes>>>, Error = Infallible>,
     {
         let request = Request::builder().method(method).uri(path).header("accept", accept).body(()).unwrap();
         let response = service.oneshot(request).await.unwrap();

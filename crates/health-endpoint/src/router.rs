@@ -12,9 +12,17 @@ impl Health {
     ///
     /// A router with state merges it after `with_state`. `GET /` is not part of it, so that it cannot conflict with
     /// a route of yours; [`Health::layer`] answers that too.
+    ///
+    /// ```
+    /// use axum::Router;
+    /// use health_endpoint::Health;
+    ///
+    /// let health = Health::builder("my-server").build();
+    /// let app: Router = Router::new().nest("/admin", health.router()); // GET /admin/health
+    /// ```
     pub fn router(&self) -> Router {
         let health = self.clone();
-        let respond = move |method: Method, headers: HeaderMap| async move { answer(&method, &headers, || health.response()) };
+        let respond = move |method: Method, headers: HeaderMap| async move { answer(&health, &method, &headers) };
         Router::new().route("/health", any(respond))
     }
 }
@@ -82,6 +90,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn without_the_token_it_says_nothing_to_any_method() {
+        let app = Health::builder("a").bearer_token("secret").build().router();
+        for method in ["GET", "HEAD", "POST"] {
+            let response = ask(&app, method, "/health", None).await;
+            assert_eq!((response.status().as_u16(), header(&response, "www-authenticate")), (401, Some("Bearer")), "{method}");
+            assert_eq!(body(response).await, b"");
+        }
+        for (method, status) in [("GET", 200), ("HEAD", 200), ("POST", 405)] {
+            let request = Request::builder().method(method).uri("/health").header("authorization", "Bearer secret");
+            let response = app.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(response.status().as_u16(), status, "{method}");
+        }
+    }
+
+    #[tokio::test]
     async fn the_media_type_is_the_one_asked_for() {
         let app = Router::new().merge(Health::builder("a").build().router());
         let response = ask(&app, "GET", "/health", Some("application/health+json")).await;
@@ -99,6 +122,26 @@ mod tests {
             draining.set_draining(flag);
             assert_eq!(ask(&draining.router(), "HEAD", "/health", None).await.status().as_u16(), code);
         }
+    }
+
+    /// What an app with the layer as its last one answers.
+    async fn layered(app: Router, path: &str, accept: &str) -> (u16, Vec<u8>) {
+        let app = app.layer(Health::builder("a").build().layer());
+        let response = ask(&app, "GET", path, Some(accept)).await;
+        (response.status().as_u16(), body(response).await)
+    }
+
+    #[tokio::test]
+    async fn as_the_last_layer_of_a_router_it_answers_where_no_route_is() {
+        let (any, named) = ("*/*", "application/health+json");
+        let with_root = || Router::new().route("/", get(|| async { "mine" })).fallback(|| async { "elsewhere" });
+        for app in [Router::new, with_root] {
+            assert_eq!(layered(app(), "/health", any).await.0, 200);
+            assert!(layered(app(), "/", named).await.1.starts_with(b"{"));
+        }
+        assert_eq!(layered(Router::new(), "/", any).await.0, 404);
+        assert_eq!(layered(with_root(), "/", any).await.1, b"mine");
+        assert_eq!(layered(with_root(), "/other", named).await.1, b"elsewhere");
     }
 
     #[tokio::test]

@@ -1,10 +1,10 @@
 //! Runs the checks in the background, each at its own pace, and keeps the last result of each.
 //!
-//! The one place that spawns. Does not judge results; `evaluate` does.
+//! The one place that spawns for checks. Does not judge results; `evaluate` does.
 
 use std::any::Any;
-use std::sync::Arc;
-use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -15,8 +15,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::check::{Check, CheckError, CheckResult};
+use crate::check::{CheckError, CheckResult};
 use crate::clock::Clock;
+use crate::component::Component;
 use crate::evaluate::{Observation, Seen};
 
 /// How much later than planned a result may come on a busy machine before it is overdue.
@@ -32,21 +33,40 @@ pub(crate) struct Runner {
     _stop_on_drop: DropGuard,
 }
 
-/// A check and its last result.
+/// Counts what has changed, so that nobody sends an answer from before.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Changes(Arc<AtomicU64>);
+
+impl Changes {
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// After the change itself.
+    pub(crate) fn one_more(&self) {
+        self.0.fetch_add(1, Ordering::Release);
+    }
+}
+
+/// A component and the last result of its check.
 #[derive(Debug)]
 struct Slot {
-    check: Check,
+    component: Component,
     seen: watch::Sender<Seen>,
+    changes: Changes,
     /// Held during a run.
     turn: Mutex<()>,
 }
 
 impl Runner {
     /// Checks that have not begun.
-    pub(crate) fn new(checks: Vec<Check>, clock: Clock) -> Self {
-        let slots = checks
+    pub(crate) fn new(components: Vec<Component>, clock: Clock, changes: &Changes) -> Self {
+        let slots = components
             .into_iter()
-            .map(|check| Arc::new(Slot { check, seen: watch::Sender::new(Seen::Nothing), turn: Mutex::default() }))
+            .map(|component| {
+                let (seen, changes) = (watch::Sender::new(Seen::Nothing), changes.clone());
+                Arc::new(Slot { component, seen, changes, turn: Mutex::default() })
+            })
             .collect();
         let stop = CancellationToken::new();
         Self { slots, clock, started: Once::new(), _stop_on_drop: stop.clone().drop_guard(), stop }
@@ -58,11 +78,16 @@ impl Runner {
         self.started.call_once(|| {
             for slot in &self.slots {
                 let (slot, clock, stop) = (Arc::clone(slot), self.clock, self.stop.clone());
-                slot.seen.send_replace(Seen::Begun(clock.now()));
+                slot.see(Seen::Begun(clock.now()));
                 // It never errs, and ends when the last `Health` is dropped; a run in flight is aborted with it.
                 runtime.spawn(async move { stop.run_until_cancelled(repeat(&slot, clock)).await });
             }
         });
+    }
+
+    /// Whether there is a check of that name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.slots.iter().any(|slot| slot.component.name == name)
     }
 
     /// What is known of each check, in the order in which they were declared.
@@ -85,17 +110,22 @@ impl Runner {
 }
 
 impl Slot {
+    fn see(&self, seen: Seen) {
+        self.seen.send_replace(seen);
+        self.changes.one_more();
+    }
+
     fn observation(&self) -> Observation<'_> {
-        let Check { name, timeout, interval, critical, .. } = &self.check;
+        let Component { name, timeout, interval, critical, initial, .. } = &self.component;
         let patience = (*interval).max(*timeout).saturating_add(*timeout).saturating_add(SLACK);
-        Observation { name, critical: *critical, patience, seen: self.seen.borrow().clone() }
+        Observation { name, critical: *critical, initial: *initial, patience, seen: self.seen.borrow().clone() }
     }
 }
 
 /// Runs a check again and again, counted from start to start.
 async fn repeat(slot: &Slot, clock: Clock) {
     loop {
-        let next = Instant::now().checked_add(slot.check.interval);
+        let next = Instant::now().checked_add(slot.component.interval);
         run_once(slot, clock).await;
         match next {
             Some(next) => sleep_until(next).await,
@@ -110,11 +140,11 @@ async fn repeat(slot: &Slot, clock: Clock) {
 async fn run_once(slot: &Slot, clock: Clock) {
     let _turn = slot.turn.lock().await;
     let begun = clock.now();
-    let check = slot.check.clone();
-    let mut run = AbortOnDropHandle::new(tokio::spawn(async move { check.run().await }));
-    let ended = timeout(slot.check.timeout, &mut run).await;
+    let component = slot.component.clone();
+    let mut run = AbortOnDropHandle::new(tokio::spawn(async move { component.run().await }));
+    let ended = timeout(slot.component.timeout, &mut run).await;
     let timed_out = ended.is_err();
-    slot.seen.send_replace(Seen::Ended(begun, result(ended, slot.check.timeout)));
+    slot.see(Seen::Ended(begun, result(ended, slot.component.timeout)));
     if timed_out {
         run.abort();
         // It was aborted; how it ended no longer matters.
@@ -141,12 +171,12 @@ fn message(panic: &(dyn Any + Send)) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use super::*;
 
-    fn runner(checks: Vec<Check>) -> Runner {
-        let runner = Runner::new(checks, Clock::start());
+    fn runner(components: Vec<Component>) -> Runner {
+        let runner = Runner::new(components, Clock::start(), &Changes::default());
         runner.start();
         runner
     }
@@ -156,7 +186,7 @@ mod tests {
             Seen::Ended(_, result) => Some(result),
             _ => None,
         };
-        let names = runner.slots.iter().map(|slot| slot.check.name.as_str());
+        let names = runner.slots.iter().map(|slot| slot.component.name.as_str());
         names.zip(runner.observations()).filter_map(|(name, observation)| Some((name, ended(observation)?))).collect()
     }
 
@@ -166,7 +196,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_slow_check_is_down_at_its_timeout_and_delays_no_other() {
-        let runner = runner(vec![Check::new("slow", hang), Check::new("fast", || async { Ok(()) })]);
+        let runner = runner(vec![Component::new("slow", hang), Component::new("fast", || async { Ok(()) })]);
         let mut fast = runner.slots[1].seen.subscribe();
         fast.wait_for(|seen| matches!(seen, Seen::Ended(..))).await.unwrap();
         assert_eq!(results(&runner), [("fast", Ok(()))]);
@@ -178,7 +208,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_panic_is_down_with_its_message_and_the_check_runs_again() {
         let runs = Arc::new(AtomicUsize::new(0));
-        let check = Check::new("shaky", move || {
+        let check = Component::new("shaky", move || {
             let run = runs.fetch_add(1, Ordering::Relaxed);
             async move {
                 assert!(run > 0, "the first run breaks");
@@ -186,7 +216,7 @@ mod tests {
             }
         });
         let runner =
-            runner(vec![check, Check::new("in_the_closure", || -> std::future::Ready<CheckResult> { panic!("at once") })]);
+            runner(vec![check, Component::new("in_the_closure", || -> std::future::Ready<CheckResult> { panic!("at once") })]);
         runner.settled().await;
         let down = |reason| Err(CheckError::down(reason));
         let first = [("shaky", down("panicked: the first run breaks")), ("in_the_closure", down("panicked: at once"))];
@@ -200,7 +230,7 @@ mod tests {
     async fn runs_are_paced_from_start_to_start() {
         let clock = Clock::start();
         let (began, mut begins) = tokio::sync::mpsc::channel(9);
-        let check = Check::new("steady", move || {
+        let check = Component::new("steady", move || {
             let began = began.clone();
             async move {
                 began.send(clock.now().elapsed.as_secs()).await?;
@@ -218,7 +248,7 @@ mod tests {
     async fn a_recheck_waits_for_the_run_in_flight_and_runs_once_more() {
         let runs = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&runs);
-        let check = Check::new("slow", move || {
+        let check = Component::new("slow", move || {
             counted.fetch_add(1, Ordering::Relaxed);
             async {
                 tokio::time::sleep(Duration::from_secs(1)).await;
@@ -235,7 +265,7 @@ mod tests {
     async fn dropping_the_runner_ends_its_tasks() {
         let held = Arc::new(());
         let inside = Arc::downgrade(&held);
-        let runner = runner(vec![Check::new("holds", move || {
+        let runner = runner(vec![Component::new("holds", move || {
             let held = Arc::clone(&held);
             async move {
                 let result = hang().await;
@@ -253,7 +283,7 @@ mod tests {
 
     #[test]
     fn outside_a_runtime_nothing_begins_yet() {
-        let runner = runner(vec![Check::new("later", || async { Ok(()) })]);
+        let runner = runner(vec![Component::new("later", || async { Ok(()) })]);
         assert_eq!(runner.observations()[0].seen, Seen::Nothing);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use health_endpoint::{Check, CheckError, Health};
+use health_endpoint::{CheckError, Component, Health};
 
 use crate::args::Args;
 use crate::faults::Faults;
@@ -15,5 +15,5 @@ pub(crate) fn of(args: &Args, faults: &Arc<Faults>) -> Health {
         async move { if down { Err(CheckError::down("the task store is broken (POST /break/down)")) } else { Ok(()) } }
     });
     let cache = || async { Err(CheckError::degraded("the cache is cold (--degraded)")) };
-    if args.degraded { health.check_with(Check::new("cache", cache).non_critical()).build() } else { health.build() }
+    if args.degraded { health.component(Component::new("cache", cache).non_critical()).build() } else { health.build() }
 }

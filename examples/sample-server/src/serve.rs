@@ -54,7 +54,7 @@ pub(crate) async fn run(args: Args) -> Result<(), ServeError> {
 
 fn app(args: &Args, faults: &Arc<Faults>, health: &Health, stop: &CancellationToken) -> Router {
     let mcp = tools::service(&args.name, args.listen.ip().is_loopback(), stop.clone());
-    let app = Router::new().nest_service("/mcp", mcp).merge(health.router());
+    let app = Router::new().nest_service("/mcp", mcp).layer(health.layer());
     faults::breakable(app, faults, health.clone())
 }
 

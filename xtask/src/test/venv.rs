@@ -26,9 +26,9 @@ pub(super) fn provide() -> Outcome<PathBuf> {
     command::run_with_retries(|| {
         let mut pip = program(&python);
         pip.args(["-m", "pip", "install", "--disable-pip-version-check"]);
-        files.iter().for_each(|file| {
+        for file in &files {
             pip.arg("-r").arg(file);
-        });
+        }
         pip
     })?;
     fs::write(&seal, wanted).context(format_args!("write {}", seal.display()))?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use health_endpoint::{Check, CheckError, CheckResult, Health};
+use health_endpoint::{CheckError, CheckResult, Component, Health};
 use health_spec::ecosystem::SourceStatus;
 
 use super::hub::Hub;
@@ -14,8 +14,8 @@ const PACE: Duration = Duration::from_secs(1);
 /// What `GET /health` answers with.
 pub(crate) fn own_health(hub: &Arc<Hub>) -> Health {
     let hub = Arc::clone(hub);
-    let sources = Check::new("sources", move || std::future::ready(connected(&hub))).interval(PACE);
-    Health::builder("gateway").version(env!("CARGO_PKG_VERSION")).check_with(sources).build()
+    let sources = Component::new("sources", move || std::future::ready(connected(&hub))).interval(PACE);
+    Health::builder("gateway").version(env!("CARGO_PKG_VERSION")).component(sources).build()
 }
 
 fn connected(hub: &Hub) -> CheckResult {

@@ -21,7 +21,8 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     let all = schema::all();
     let bare = |name: &'static str| name.trim_end_matches(".json");
     let Some(name) = &options.name else {
-        super::print(&all.iter().map(|(name, _)| format!("{}\n", bare(name))).collect::<String>())?;
+        let names: Vec<_> = all.iter().map(|(name, _)| bare(name)).collect();
+        super::print(&(names.join("\n") + "\n"))?;
         return Ok(ExitCode::SUCCESS);
     };
     let wanted = name.trim_end_matches(".json");

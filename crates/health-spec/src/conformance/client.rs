@@ -200,6 +200,7 @@ fn reason(cause: &(dyn Error + 'static)) -> Option<Reason> {
         io::ErrorKind::ConnectionRefused => Some(Reason::ConnectRefused),
         io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Some(Reason::ConnectionReset),
         io::ErrorKind::TimedOut => Some(Reason::Timeout),
-        _ => io.get_ref().filter(|inner| inner.is::<rustls::Error>()).map(|_| Reason::Tls),
+        // What an `io::Error` was made of is not its source.
+        _ => reason(io.get_ref()?),
     }
 }

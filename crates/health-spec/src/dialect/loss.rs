@@ -46,5 +46,6 @@ pub(super) fn note(lost: &mut Vec<Loss>, steps: &[&str], kind: LossKind) {
 
 /// A JSON pointer (RFC 6901).
 fn pointer(steps: &[&str]) -> String {
-    steps.iter().map(|step| format!("/{}", step.replace('~', "~0").replace('/', "~1"))).collect()
+    let escaped = steps.iter().map(|step| step.replace('~', "~0").replace('/', "~1"));
+    escaped.fold(String::new(), |pointer, step| pointer + "/" + &step)
 }

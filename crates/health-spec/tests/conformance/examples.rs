@@ -76,12 +76,30 @@ fn typescript_in_twenty_lines() {
 
 #[test]
 fn rust_with_health_endpoint() {
+    let directory = tempfile::tempdir().expect("a directory");
     let start = |port: u16| {
         let mut command = Command::new(built("notes-server"));
-        command.arg(format!("--listen=127.0.0.1:{port}"));
+        command.arg(format!("--listen=127.0.0.1:{port}")).arg("--notes").arg(directory.path());
         command
     };
     judge(start, &[]);
+}
+
+/// What we ask of others holds for us.
+#[test]
+fn the_daemons_of_this_project() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let registry = directory.path().join("registry.yaml");
+    std::fs::write(&registry, "servers: [{name: a, health_url: \"http://127.0.0.1:1/health\"}]").expect("written");
+    let (orchestrator, gateway) = (free_port(), free_port());
+    let mut command = Command::new(built("orchestrator"));
+    command.arg("run").arg(&registry).arg("--state-dir").arg(directory.path().join("state"));
+    command.args([format!("--listen=127.0.0.1:{orchestrator}"), format!("--gateway=127.0.0.1:{gateway}")]);
+    let server = Server::start(&mut command, gateway);
+    for url in [format!("http://127.0.0.1:{orchestrator}/health"), server.health_url()] {
+        let (code, report) = conformance(&url, &[]);
+        assert_eq!(code, 0, "{report:#}");
+    }
 }
 
 #[test]
@@ -104,6 +122,8 @@ fn the_guides_show_the_files_as_they_are() {
         ("typescript.md", "typescript/health.ts"),
         ("typescript.md", "typescript/minimal.ts"),
         ("rust.md", "rust/src/main.rs"),
+        ("rust.md", "rust/src/health.rs"),
+        ("rust.md", "rust/src/serve.rs"),
     ] {
         let text = read(&guides.join(guide));
         assert!(text.contains(&read(&example(shown))), "{guide} does not show {shown} as it is");

@@ -19,7 +19,8 @@ pub(crate) struct Server {
 impl Server {
     /// Starts `command`, which listens on `port`.
     pub(crate) fn start(command: &mut Command, port: u16) -> Self {
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("it starts");
+        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().expect("it starts");
         let mut server = Self { child, address: SocketAddr::from(([127, 0, 0, 1], port)) };
         server.wait_until_it_listens();
         server

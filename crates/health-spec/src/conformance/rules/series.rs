@@ -58,8 +58,8 @@ pub(super) fn fresh_timestamp(evidence: &Evidence) -> Judged {
 pub(super) fn timestamp_advances(evidence: &Evidence) -> Judged {
     let stamps: Vec<_> = in_order(evidence)?.iter().map(|(_, response)| response.timestamp).collect();
     let (first, last) = (stamps[0], stamps[stamps.len() - 1]);
-    if let Some(pair) = stamps.windows(2).find(|pair| pair[1] < pair[0]) {
-        return Err(Not::Held(format!("{} was followed by {}", pair[0], pair[1])));
+    if let Some((earlier, later)) = stamps.iter().zip(&stamps[1..]).find(|(earlier, later)| later < earlier) {
+        return Err(Not::Held(format!("{earlier} was followed by {later}")));
     }
     held(last > first, format!("{} answers, from {first} to {last}", stamps.len()))
 }
@@ -67,8 +67,8 @@ pub(super) fn timestamp_advances(evidence: &Evidence) -> Judged {
 pub(super) fn uptime_grows(evidence: &Evidence) -> Judged {
     let answers = in_order(evidence)?;
     let uptimes: Vec<_> = answers.iter().map(|(_, response)| response.uptime_seconds).collect();
-    if let Some(pair) = uptimes.windows(2).find(|pair| pair[1] < pair[0]) {
-        return Err(Not::Held(format!("{} s was followed by {} s", pair[0], pair[1])));
+    if let Some((earlier, later)) = uptimes.iter().zip(&uptimes[1..]).find(|(earlier, later)| later < earlier) {
+        return Err(Not::Held(format!("{earlier} s was followed by {later} s")));
     }
     let (first, last) = (&answers[0].0, &answers[answers.len() - 1].0);
     let passed = last.asked_at.duration_since(first.asked_at);
@@ -132,10 +132,7 @@ fn in_order(evidence: &Evidence) -> Result<Vec<(&Exchange, HealthResponse)>, Not
     at_least(2, std::iter::once(&evidence.plain).chain(&evidence.series))
 }
 
-fn at_least<'a>(
-    least: usize,
-    exchanges: impl Iterator<Item = &'a Exchange>,
-) -> Result<Vec<(&'a Exchange, HealthResponse)>, Not> {
+fn at_least<'a>(least: usize, exchanges: impl Iterator<Item = &'a Exchange>) -> Result<Vec<(&'a Exchange, HealthResponse)>, Not> {
     let answers: Vec<_> = exchanges.filter_map(|exchange| Some((exchange, exchange.response()?))).collect();
     if answers.len() >= least { Ok(answers) } else { Err(Not::Judged("too few bodies are valid (HC-04)")) }
 }

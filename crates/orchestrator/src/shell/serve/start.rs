@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use health_endpoint::{Check, CheckError, Health};
+use health_endpoint::{CheckError, Component, Health};
 use health_spec::EventKind;
 use health_spec::registry::ServerEntry;
 use tokio::net::TcpListener;
@@ -146,7 +146,7 @@ fn own_health(published: &Arc<Published>) -> Health {
     };
     Health::builder("orchestrator")
         .version(env!("CARGO_PKG_VERSION"))
-        .check_with(Check::new("state", state).interval(OWN_PACE))
+        .component(Component::new("state", state).interval(OWN_PACE))
         .build()
 }
 
