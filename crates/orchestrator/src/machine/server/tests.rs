@@ -72,7 +72,7 @@ fn refused() -> Verdict {
 
 fn memory_of(fleet: &Fleet) -> Beginning {
     let servers = fleet.servers().iter().map(|server| (server.policy().name.clone(), server.memory())).collect();
-    Beginning { memory: FleetMemory { incidents: fleet.incidents(), servers }, spread: false }
+    Beginning { memory: FleetMemory { incidents: fleet.incidents(), servers }, spread: false, ..Beginning::default() }
 }
 
 #[test]
