@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use orchestrator::shell::reload::Reading;
 use orchestrator::shell::serve::{Settings, serve};
 use orchestrator::shell::{plan, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -42,6 +43,7 @@ fn settings(arguments: Run) -> Result<Settings, Box<dyn std::error::Error>> {
         operator_token_file: arguments.operator_token_file,
         insecure: arguments.insecure,
         trace_id: environment("CHORA_TRACE_ID"),
+        reading: Reading { path: arguments.registry, environment, observe: arguments.observe },
     })
 }
 
@@ -69,6 +71,7 @@ fn announce(listen: SocketAddr, gateway: Option<SocketAddr>) {
 /// The first signal ends gracefully, the second at once.
 fn shutdown_on_signal() -> std::io::Result<CancellationToken> {
     let shutdown = CancellationToken::new();
+    let has_terminal = std::io::stderr().is_terminal();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut hangup = signal(SignalKind::hangup())?;
     let token = shutdown.clone();
@@ -77,7 +80,7 @@ fn shutdown_on_signal() -> std::io::Result<CancellationToken> {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
-                () = terminal_closed(&mut hangup) => {}
+                () = terminal_closed(&mut hangup, has_terminal) => {}
             }
             eprintln!("{order}");
             if token.is_cancelled() {
@@ -89,10 +92,12 @@ fn shutdown_on_signal() -> std::io::Result<CancellationToken> {
     Ok(shutdown)
 }
 
-/// SIGHUP ends what runs in a terminal, which has been closed. Elsewhere it asks for a reload, which there is not yet.
-async fn terminal_closed(hangup: &mut Signal) {
-    while hangup.recv().await.is_some() && !std::io::stderr().is_terminal() {
-        tracing::warn!("SIGHUP is ignored: the registry is read at start only; restart the orchestrator to read it again");
+/// SIGHUP ends what ran in a terminal that has been closed. Otherwise it asks for the configuration to be read again.
+async fn terminal_closed(hangup: &mut Signal, has_terminal: bool) {
+    while hangup.recv().await.is_some() {
+        if has_terminal && std::fs::File::open("/dev/tty").is_err() {
+            return;
+        }
     }
 }
 

@@ -15,6 +15,8 @@ use super::{Command, Effect, EngineId, Happened, Input, Mono, ServerId};
 mod reload;
 mod weather;
 
+pub use reload::Reloaded;
+
 /// The whole machine. Same inputs at the same moments, same effects.
 #[derive(Debug)]
 pub struct Fleet {

@@ -230,7 +230,7 @@ impl Server {
     pub(super) fn amend(&mut self, turn: &mut Turn<'_>, policy: Policy) {
         let paced = (self.policy.interval, self.policy.confirm_interval) != (policy.interval, policy.confirm_interval);
         self.policy = policy;
-        self.say(turn, EventKind::ServerUpdated);
+        self.say(turn, EventKind::ServerUpdated { reason: "registry".to_owned() });
         if paced && self.state.next_check.is_some() {
             self.schedule(turn.now);
         }

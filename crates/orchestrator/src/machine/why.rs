@@ -15,8 +15,6 @@ use super::server::Server;
 pub struct Why {
     /// What it believes, such as `down: 3_consecutive_failures`.
     pub believes: String,
-    /// Since when.
-    pub since: Mono,
     /// What that rests on.
     pub evidence: Vec<String>,
     /// What it will do, the soonest first.
@@ -45,8 +43,8 @@ impl Step {
 }
 
 impl Server {
-    /// Why it is what it is, and what comes next. `depends` gives what is known of a server that it waits for.
-    pub fn why(&self, depends: impl Fn(&str) -> Option<(&'static str, Mono)>) -> Why {
+    /// Why it is what it is, and what comes next. `depends` says how a server is that it waits for, such as `down since 12:01:07`.
+    pub fn why(&self, depends: impl Fn(&str) -> Option<String>) -> Why {
         let mut next = self.recovery_steps();
         next.extend(self.check_steps());
         if let Some(until) = self.state().paused.as_ref().and_then(|pause| pause.until) {
@@ -58,7 +56,6 @@ impl Server {
         next.sort_by_key(|step| step.at.map_or((1, Mono::default()), |at| (0, at)));
         Why {
             believes: self.belief(),
-            since: self.state().since,
             evidence: self.evidence(),
             next,
             waiting_for: self.waiting_for(&depends),
@@ -131,7 +128,7 @@ impl Server {
         self.state().next_check.map(|at| Step::at(at, "a check")).into_iter().collect()
     }
 
-    fn waiting_for(&self, depends: &impl Fn(&str) -> Option<(&'static str, Mono)>) -> Option<String> {
+    fn waiting_for(&self, depends: &impl Fn(&str) -> Option<String>) -> Option<String> {
         let hold = self.state().held.as_ref()?;
         let on = hold.on.join(", ");
         Some(match hold.reason {
@@ -143,7 +140,7 @@ impl Server {
             },
             Reason::Maintenance => "a maintenance window is open".to_owned(),
             Reason::Dependency => {
-                let of = |name: &String| depends(name).map_or_else(|| name.clone(), |(phase, _)| format!("{name} is {phase}"));
+                let of = |name: &String| depends(name).map_or_else(|| name.clone(), |how| format!("{name} is {how}"));
                 format!("dependency {}", hold.on.iter().map(of).collect::<Vec<_>>().join(", "))
             }
             Reason::Observe => "observe mode".to_owned(),

@@ -20,6 +20,10 @@ use super::published::Published;
 use super::store::{Batch, Record, StoreError, Written};
 use super::view::{last_check, view};
 use super::writer::Writer;
+
+mod change;
+
+pub use change::{Change, Configured};
 use crate::machine::{Command, Effect, Fleet, Happened, Input, Refusal, ServerId};
 
 /// Inputs that are taken in one step, so that one commit serves them all.
@@ -60,6 +64,8 @@ pub struct Driver {
     pub inbox: mpsc::Receiver<Input>,
     /// What people want.
     pub operations: mpsc::Receiver<Operation>,
+    /// Changed configurations.
+    pub changes: mpsc::Receiver<Change>,
     /// What could not be written yet.
     pub unwritten: Unwritten,
     /// Servers that an earlier run knew and that are no longer registered, with their open incidents.
@@ -121,6 +127,7 @@ impl Driver {
                 biased;
                 () = shutdown.cancelled() => break,
                 Some(operation) = self.operations.recv() => self.operate(operation).await,
+                Some(change) = self.changes.recv() => self.change(change).await,
                 _ = self.inbox.recv_many(&mut inputs, MOST_AT_ONCE) => self.take(&mut inputs).await,
                 () = sleep_until(deadline) => self.take(&mut vec![Input::Woken]).await,
             }
@@ -223,8 +230,12 @@ impl Driver {
     fn batch(&self, events: &[(Event, String)], changed: &BTreeSet<usize>) -> Batch {
         let mut lines = self.unwritten.events.clone();
         lines.extend(events.iter().map(written));
-        let servers = changed.union(&self.unwritten.servers).map(|place| (self.name(*place), self.state(*place))).collect();
-        Batch { now: self.clock.now(), incidents: self.fleet.incidents(), events: lines, servers, gone: vec![] }
+        let (gone, live): (Vec<_>, Vec<_>) =
+            changed.union(&self.unwritten.servers).copied().partition(|place| self.fleet.servers()[*place].is_retired());
+        let servers = live.into_iter().map(|place| (self.name(place), self.state(place))).collect();
+        // One that came back under the same name has another place.
+        let gone = gone.into_iter().map(|place| self.name(place)).filter(|name| !self.is_live(name)).collect();
+        Batch { now: self.clock.now(), incidents: self.fleet.incidents(), events: lines, servers, gone }
     }
 
     fn carry_out(&self, order: &Effect) {
@@ -275,10 +286,14 @@ impl Driver {
         Record { memory, history: file.history.clone(), last_check: file.last_check.clone() }
     }
 
-    fn view(&self, place: usize) -> ServerView {
-        let file = &self.files[place];
-        let server = &self.fleet.servers()[place];
-        view(self.published.known(), file.group.clone(), server, file.last_check.clone(), &self.clock)
+    fn is_live(&self, name: &str) -> bool {
+        self.fleet.servers().iter().any(|server| !server.is_retired() && server.policy().name == name)
+    }
+
+    /// `None` for a server that is gone.
+    fn view(&self, place: usize) -> Option<ServerView> {
+        let live = !self.fleet.servers()[place].is_retired();
+        live.then(|| view(self.published.known(), &self.fleet, place, &self.files[place], &self.clock))
     }
 }
 

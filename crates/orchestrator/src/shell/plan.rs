@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::config::{LoadError, Loaded, Problem, load};
 use super::probe::HttpTarget;
-use super::runtime::Supervised;
+use super::runtime::{StartError, Supervised};
 use crate::machine::ServerId;
 use crate::machine::policy::{Issue, Policy, Purpose, compile, engines};
 
@@ -67,6 +67,12 @@ impl Plan {
     }
 }
 
+/// What cannot be run as configured, with its places.
+pub fn faults(plan: &Plan, error: StartError) -> Vec<Problem> {
+    let places = &plan.loaded.places;
+    error.faults.into_iter().map(|fault| places.problem(&fault.pointer, fault.text, None)).collect()
+}
+
 /// Problems with the places of their issues, in the order of the file.
 pub fn located(loaded: &Loaded, issues: Vec<Issue>) -> Vec<Problem> {
     let locate = |issue: Issue| loaded.places.problem(&issue.pointer, issue.message, Some(issue.help));
@@ -116,7 +122,7 @@ fn health_url(entry: &ServerEntry) -> Option<(&'static str, String)> {
 fn supervised(entries: &[ServerEntry]) -> Vec<Supervised> {
     let one = |(index, entry): (usize, &ServerEntry)| {
         let runtime = entry.runtime.clone().filter(|runtime| runtime.kind != RuntimeKind::None)?;
-        Some(Supervised { server: ServerId(index), name: entry.name.clone(), runtime, stop_timeout: None, acting: false })
+        Some(Supervised { server: ServerId(index), entry: index, name: entry.name.clone(), runtime, stop_timeout: None, acting: false })
     };
     entries.iter().enumerate().filter_map(one).collect()
 }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::plan::Plan;
+use super::reload::Reading;
 use super::store::StoreError;
 
 mod error;
@@ -41,6 +42,8 @@ pub struct Settings {
     pub insecure: bool,
     /// `CHORA_TRACE_ID`.
     pub trace_id: Option<String>,
+    /// How the configuration is read, now and again.
+    pub reading: Reading,
 }
 
 impl Settings {

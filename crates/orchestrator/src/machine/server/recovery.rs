@@ -240,6 +240,10 @@ impl Server {
 
     /// A maintenance window of the server has opened or closed.
     pub(in crate::machine) fn maintain(&mut self, turn: &mut Turn<'_>, until: Option<Mono>) {
+        let reason = if until.is_some() { "maintenance_began" } else { "maintenance_ended" };
+        if self.maintenance.is_some() != until.is_some() {
+            self.say(turn, EventKind::ServerUpdated { reason: reason.to_owned() });
+        }
         self.maintenance = until;
         self.reconsider(turn);
     }

@@ -32,8 +32,9 @@ async fn start(directory: &std::path::Path) -> Running {
     let clock = Clock::resume(left.first_start, left.last);
     let policies = compile(&file, Purpose::Run).expect("it compiles");
     let (fleet, begun) = Fleet::new(policies, &Beginning::default(), clock.now());
-    let views = fleet.servers().iter().map(|server| view(&known, None, server, None, &clock)).collect();
-    let published = Arc::new(Published::new(known.clone(), left.seq, wall(), views));
+    let file = ServerFile::default();
+    let views = (0..fleet.servers().len()).map(|place| view(&known, &fleet, place, &file, &clock)).collect();
+    let published = Arc::new(Published::new(known.clone(), left.seq, wall(), views, vec![]));
     let (inbox, reports) = mpsc::channel(64);
     let (operations, wishes) = mpsc::channel(8);
     let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
@@ -53,6 +54,7 @@ async fn start(directory: &std::path::Path) -> Running {
         actions: Actions { targets, runtimes, inbox, tasks: tasks.clone() },
         inbox: reports,
         operations: wishes,
+        changes: mpsc::channel(1).1,
         unwritten: Unwritten::default(),
         gone: vec![("b".into(), Some(7))],
     };

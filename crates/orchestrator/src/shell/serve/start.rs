@@ -21,12 +21,12 @@ use crate::machine::{Effect, Fleet, Happened, Input};
 use crate::shell::actions::Actions;
 use crate::shell::api::{self, Api};
 use crate::shell::clock::{Clock, wall};
-use crate::shell::config::Problem;
 use crate::shell::driver::{Driver, ServerFile, Unwritten};
 use crate::shell::journal::{Journal, Jsonl};
-use crate::shell::plan::Plan;
+use crate::shell::plan::{Plan, faults};
 use crate::shell::published::Published;
-use crate::shell::runtime::{Fault, Runtimes, Setup, StartError};
+use crate::shell::reload::Reloader;
+use crate::shell::runtime::{Runtimes, Setup};
 use crate::shell::store::Left;
 use crate::shell::view::{Known, view};
 use crate::shell::writer::Writer;
@@ -64,12 +64,17 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
     let log = ready.store.reader().map_err(|source| settings.unusable(source))?;
     let jsonl = jsonl(&plan, settings, &ready)?;
     let (inbox, reports) = mpsc::channel(INBOX);
-    let runtimes = runtimes(&plan, settings, inbox.clone(), &lifetimes).await?;
+    let runtimes = Arc::new(runtimes(&plan, settings, inbox.clone(), &lifetimes).await?);
 
     let (journal, journal_thread) = Journal::start(ready.store, jsonl).map_err(ServeError::Thread)?;
-    let actions =
-        Actions { targets: plan.targets.clone().into(), runtimes: Arc::new(runtimes), inbox, tasks: lifetimes.tasks.clone() };
+    let actions = Actions {
+        targets: plan.targets.clone().into(),
+        runtimes: Arc::clone(&runtimes),
+        inbox,
+        tasks: lifetimes.tasks.clone(),
+    };
     let (operations, wishes) = mpsc::channel(OPERATIONS);
+    let (changer, changes) = mpsc::channel(1);
     let driver = Driver {
         clock: begun.clock,
         journal,
@@ -79,6 +84,7 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
         actions,
         inbox: reports,
         operations: wishes,
+        changes,
         unwritten: Unwritten::default(),
         gone: gone(&plan, &ready.left),
         fleet: begun.fleet,
@@ -89,10 +95,11 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
     #[cfg(not(feature = "gateway"))]
     let gateway = None;
     let health = own_health(&published);
+    let reloader = Reloader::new(plan, settings.reading.clone(), runtimes, changer).map_err(ServeError::Watch)?;
+    lifetimes.tasks.spawn(lifetimes.serving.clone().run_until_cancelled_owned(reloader.run()));
     let api = Api {
         published,
         log: Arc::new(Mutex::new(log)),
-        registry: plan.registry,
         operations,
         operator_token: ready.token,
         shutdown: lifetimes.serving.clone(),
@@ -106,16 +113,15 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
 fn begin(plan: &mut Plan, settings: &Settings, left: &Left) -> Begun {
     let known = Known { source: settings.name.clone(), epoch: left.epoch.clone() };
     let clock = Clock::resume(left.first_start, left.last);
-    let beginning = Beginning { memory: left.memory(), spread: true };
+    let beginning = Beginning { memory: left.memory(), spread: true, ..Beginning::default() };
     let (fleet, effects) = Fleet::new(plan.policies.clone(), &beginning, clock.now());
     for supervised in &mut plan.supervised {
         let left = beginning.memory.servers.get(&supervised.name);
         supervised.acting = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { .. }));
     }
     let files = files(plan, left);
-    let views = fleet.servers().iter().zip(&files);
-    let views = views.map(|(server, file)| view(&known, file.group.clone(), server, file.last_check.clone(), &clock)).collect();
-    let published = Arc::new(Published::new(known, left.seq, wall(), views));
+    let views = files.iter().enumerate().map(|(place, file)| view(&known, &fleet, place, file, &clock)).collect();
+    let published = Arc::new(Published::new(known, left.seq, wall(), views, plan.registry.clone()));
     let effects = [vec![monitor_started(&clock)], effects].concat();
     Begun { fleet, effects, clock, files, published }
 }
@@ -138,15 +144,21 @@ fn writer(plan: &Plan, settings: &Settings, published: &Published, seq: u64) -> 
 }
 
 /// Without a disk it still watches and acts once: degraded, not down.
+/// With a configuration that was rejected it goes on with the one before.
 fn own_health(published: &Arc<Published>) -> Health {
-    let published = Arc::clone(published);
+    let (state, configuration) = (Arc::clone(published), Arc::clone(published));
     let state = move || {
-        let written = published.is_written();
+        let written = state.is_written();
         async move { if written { Ok(()) } else { Err(CheckError::degraded("the state directory cannot be written")) } }
+    };
+    let configuration = move || {
+        let error = configuration.config_error();
+        async move { error.map_or(Ok(()), |error| Err(CheckError::degraded(format!("rejected, the one before is in force: {error}")))) }
     };
     Health::builder("orchestrator")
         .version(env!("CARGO_PKG_VERSION"))
         .component(Component::new("state", state).interval(OWN_PACE))
+        .component(Component::new("configuration", configuration).interval(OWN_PACE))
         .build()
 }
 
@@ -202,13 +214,7 @@ async fn runtimes(
         state_directory: settings.state_directory.clone(),
         registry_directory: plan.directory(),
     };
-    Runtimes::start(setup, inbox, &lifetimes.tasks, &lifetimes.children).await.map_err(|error| unfit(plan, error))
-}
-
-fn unfit(plan: &Plan, error: StartError) -> ServeError {
-    let places = &plan.loaded.places;
-    let locate = |fault: Fault| -> Problem { places.problem(&fault.pointer, fault.text, None) };
-    ServeError::Unfit(error.faults.into_iter().map(locate).collect())
+    Runtimes::start(setup, inbox, &lifetimes.tasks, &lifetimes.children).await.map_err(|error| ServeError::Unfit(faults(plan, error)))
 }
 
 fn monitor_started(clock: &Clock) -> Effect {
