@@ -60,7 +60,14 @@ pub(crate) fn check(status: Status) -> EventKind {
 /// A snapshot of source `s`, epoch `e`.
 pub(crate) fn snapshot(seq: u64, servers: &[&str]) -> Frame {
     let servers = servers.iter().map(|name| server(name, Observed::Ok)).collect();
-    Frame::Snapshot(Box::new(Snapshot { source: "s".into(), epoch: "e".into(), seq, timestamp: at(), config_error: None, servers }))
+    Frame::Snapshot(Box::new(Snapshot {
+        source: "s".into(),
+        epoch: "e".into(),
+        seq,
+        timestamp: at(),
+        config_error: None,
+        servers,
+    }))
 }
 
 /// An event of source `s`, epoch `e`, after which the server has this status.

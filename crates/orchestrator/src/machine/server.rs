@@ -81,7 +81,18 @@ impl Server {
             Some(memory) => taken_up(memory, &policy, first_check, now),
             None => born(&policy, first_check, now),
         };
-        Self { policy, state, flight: None, place, first_seen, maintenance: None, queued: false, postponed: false, retired: false, armed: None }
+        Self {
+            policy,
+            state,
+            flight: None,
+            place,
+            first_seen,
+            maintenance: None,
+            queued: false,
+            postponed: false,
+            retired: false,
+            armed: None,
+        }
     }
 
     /// How it is checked and brought back.

@@ -54,12 +54,7 @@ impl Server {
             next.push(Step::at(until, "the maintenance window closes"));
         }
         next.sort_by_key(|step| step.at.map_or((1, Mono::default()), |at| (0, at)));
-        Why {
-            believes: self.belief(),
-            evidence: self.evidence(),
-            next,
-            waiting_for: self.waiting_for(&depends),
-        }
+        Why { believes: self.belief(), evidence: self.evidence(), next, waiting_for: self.waiting_for(&depends) }
     }
 
     fn belief(&self) -> String {
@@ -113,7 +108,9 @@ impl Server {
             (Some(Reason::Observe), _) if recovery.mode == Mode::Observe => {
                 Some(format!("it would {}, attempt {attempt}, but observe mode only says so", recovery.strategy.as_str()))
             }
-            (Some(Reason::Manual | Reason::Disabled), _) | (None, Phase::Failed) => Some("a person has to bring it back".to_owned()),
+            (Some(Reason::Manual | Reason::Disabled), _) | (None, Phase::Failed) => {
+                Some("a person has to bring it back".to_owned())
+            }
             _ => None,
         }
     }

@@ -23,8 +23,8 @@ use super::writer::Writer;
 
 mod change;
 
-pub use change::{Change, Configured};
 use crate::machine::{Command, Effect, Fleet, Happened, Input, Refusal, ServerId};
+pub use change::{Change, Configured};
 
 /// Inputs that are taken in one step, so that one commit serves them all.
 const MOST_AT_ONCE: usize = 256;

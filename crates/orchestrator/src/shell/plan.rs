@@ -122,7 +122,14 @@ fn health_url(entry: &ServerEntry) -> Option<(&'static str, String)> {
 fn supervised(entries: &[ServerEntry]) -> Vec<Supervised> {
     let one = |(index, entry): (usize, &ServerEntry)| {
         let runtime = entry.runtime.clone().filter(|runtime| runtime.kind != RuntimeKind::None)?;
-        Some(Supervised { server: ServerId(index), entry: index, name: entry.name.clone(), runtime, stop_timeout: None, acting: false })
+        Some(Supervised {
+            server: ServerId(index),
+            entry: index,
+            name: entry.name.clone(),
+            runtime,
+            stop_timeout: None,
+            acting: false,
+        })
     };
     entries.iter().enumerate().filter_map(one).collect()
 }

@@ -258,12 +258,7 @@ impl Supervised {
     }
 }
 
-fn processes(
-    places: &SetupPlaces,
-    servers: &[Supervised],
-    mouth: &Mouth,
-    faults: &mut Vec<Fault>,
-) -> Vec<(ServerId, Process)> {
+fn processes(places: &SetupPlaces, servers: &[Supervised], mouth: &Mouth, faults: &mut Vec<Fault>) -> Vec<(ServerId, Process)> {
     let mut processes = Vec::new();
     for supervised in servers.iter().filter(|supervised| supervised.runtime.kind == RuntimeKind::Process) {
         match process(places, supervised, mouth) {

@@ -1,7 +1,7 @@
 //! From the machine's state to what everyone sees: names, wall times, and the last check.
 
 use health_spec::status::Observed;
-use health_spec::view::{Held, LastCheck, Paused, Recovery, Planned, Restarts, Streak, Uptime, Why};
+use health_spec::view::{Held, LastCheck, Paused, Planned, Recovery, Restarts, Streak, Uptime, Why};
 use health_spec::{EventKind, Outcome, Phase, ServerView, Status, Verdict};
 use jiff::Timestamp;
 

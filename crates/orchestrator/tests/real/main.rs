@@ -15,4 +15,5 @@ mod pier;
 mod process;
 #[path = "../engine/quay.rs"]
 mod quay;
+mod reload;
 mod two_processes;

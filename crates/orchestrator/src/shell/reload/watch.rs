@@ -15,7 +15,7 @@ const QUIET: Duration = Duration::from_millis(200);
 
 /// Why a configuration is to be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub(super) enum Cause {
     /// Something has changed beside it.
     File,
     /// Somebody wants it.
@@ -40,7 +40,7 @@ pub enum WatchError {
 
 /// Waits for either.
 #[derive(Debug)]
-pub struct Watch {
+pub(super) struct Watch {
     changes: mpsc::Receiver<()>,
     hangup: Signal,
     _watcher: notify::RecommendedWatcher,
@@ -48,7 +48,7 @@ pub struct Watch {
 
 impl Watch {
     /// Watches the directory of `path`, or `path` if it is one.
-    pub fn new(path: &Path) -> Result<Self, WatchError> {
+    pub(super) fn new(path: &Path) -> Result<Self, WatchError> {
         let (changed, changes) = mpsc::channel(1);
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let directory = if path.is_dir() { path } else { parent };
@@ -66,7 +66,7 @@ impl Watch {
     }
 
     /// The next cause. Dropping the future loses none.
-    pub async fn next(&mut self) -> Cause {
+    pub(super) async fn next(&mut self) -> Cause {
         tokio::select! {
             Some(()) = self.changes.recv() => {}
             _ = self.hangup.recv() => return Cause::Signal,

@@ -67,12 +67,8 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
     let runtimes = Arc::new(runtimes(&plan, settings, inbox.clone(), &lifetimes).await?);
 
     let (journal, journal_thread) = Journal::start(ready.store, jsonl).map_err(ServeError::Thread)?;
-    let actions = Actions {
-        targets: plan.targets.clone().into(),
-        runtimes: Arc::clone(&runtimes),
-        inbox,
-        tasks: lifetimes.tasks.clone(),
-    };
+    let actions =
+        Actions { targets: plan.targets.clone().into(), runtimes: Arc::clone(&runtimes), inbox, tasks: lifetimes.tasks.clone() };
     let (operations, wishes) = mpsc::channel(OPERATIONS);
     let (changer, changes) = mpsc::channel(1);
     let driver = Driver {
@@ -153,7 +149,9 @@ fn own_health(published: &Arc<Published>) -> Health {
     };
     let configuration = move || {
         let error = configuration.config_error();
-        async move { error.map_or(Ok(()), |error| Err(CheckError::degraded(format!("rejected, the one before is in force: {error}")))) }
+        async move {
+            error.map_or(Ok(()), |error| Err(CheckError::degraded(format!("rejected, the one before is in force: {error}"))))
+        }
     };
     Health::builder("orchestrator")
         .version(env!("CARGO_PKG_VERSION"))
@@ -214,7 +212,9 @@ async fn runtimes(
         state_directory: settings.state_directory.clone(),
         registry_directory: plan.directory(),
     };
-    Runtimes::start(setup, inbox, &lifetimes.tasks, &lifetimes.children).await.map_err(|error| ServeError::Unfit(faults(plan, error)))
+    Runtimes::start(setup, inbox, &lifetimes.tasks, &lifetimes.children)
+        .await
+        .map_err(|error| ServeError::Unfit(faults(plan, error)))
 }
 
 fn monitor_started(clock: &Clock) -> Effect {
