@@ -2,8 +2,12 @@
 
 import asyncio
 import inspect
+import json
+import re
+import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from datetime import datetime, timezone
 from typing import Any
 
@@ -30,16 +34,20 @@ def add_health(
     Names of checks are of `a-z` and `_`. All run at once, each for `timeout` seconds at most, and a result counts for
     `cache` seconds, however many monitors ask. `metadata["draining"] = True` says that the server is about to stop.
     """
+    for name in checks:
+        if not re.fullmatch("[a-z_]+", name):
+            raise ValueError(f"the name of a check is of a-z and _, not {name!r}")
+    late = f"no result within {timeout:g} s"
     metadata: dict[str, Any] = {}
     runs: dict[str, tuple[float, asyncio.Task[tuple[str, str]]]] = {}
 
     async def result(name: str) -> tuple[str, str]:
         began, run = runs.get(name, (0.0, None))
         if run is None or (run.done() and time.monotonic() - began >= cache):  # never twice at once
-            run = asyncio.create_task(run_check(checks[name], timeout))
+            run = asyncio.create_task(run_check(checks[name], timeout, late))
             runs[name] = (time.monotonic(), run)
         await asyncio.wait({run}, timeout=timeout)
-        return run.result() if run.done() else ("down", f"no result within {timeout:g} s")
+        return run.result() if run.done() else ("down", late)
 
     @mcp.custom_route("/health", methods=["GET"])  # HEAD comes with GET
     async def health(request: Request) -> Response:
@@ -52,7 +60,7 @@ def add_health(
             "uptime_seconds": int(time.monotonic() - STARTED),
             "version": version,
             "checks": statuses,
-            "metadata": metadata,
+            "metadata": sendable(metadata),
         }
         if status != "ok":
             body["error"] = "; ".join(f"{name}: {reason}" for name, (_, reason) in results.items() if reason)
@@ -67,16 +75,53 @@ def add_health(
     return metadata
 
 
-async def run_check(check: Check, timeout: float) -> tuple[str, str]:
-    """The status of one check, and why it is not `ok`. A sync check runs in a thread, where it may block."""
+async def run_check(check: Check, timeout: float, late: str) -> tuple[str, str]:
+    """The status of one check, and why it is not `ok`. Whatever it raises ends here, even `sys.exit()`."""
     try:
-        returned = check() if inspect.iscoroutinefunction(check) else await asyncio.to_thread(check)
+        returned = check() if inspect.iscoroutinefunction(check) else await in_thread(check)
         if inspect.isawaitable(returned):
-            returned = await asyncio.wait_for(returned, timeout)
+            task = asyncio.current_task()
+            assert task
+            # Not `wait_for`: before Python 3.12 it makes a task, and `sys.exit()` in a task ends the loop.
+            asyncio.get_running_loop().call_later(timeout, task.cancel, late)
+            returned = await returned
+        if isinstance(returned, BaseException):
+            raise returned
         return ("down", "failed") if returned is False else ("ok", "")
-    except (Exception, asyncio.CancelledError) as error:
-        reason = (str(error) or type(error).__name__)[:200]
-        return ("degraded" if isinstance(error, Degraded) else "down", reason)
+    except BaseException as error:
+        return ("degraded" if isinstance(error, Degraded) else "down", reason(error))
+
+
+async def in_thread(check: Check) -> Any:
+    """What a sync check returned or raised. One that hangs holds up neither the others nor the end of the server."""
+    done: Future[Any] = Future()
+    done.set_running_or_notify_cancel()
+
+    def work() -> None:
+        try:
+            done.set_result(check())
+        except BaseException as error:
+            done.set_result(error)  # not `set_exception`, which does not take all of them
+
+    threading.Thread(target=work, daemon=True).start()
+    return await asyncio.wrap_future(done)
+
+
+def reason(error: BaseException) -> str:
+    """What it says: short, and without what UTF-8 cannot carry, as names of files may."""
+    try:
+        text = str(error)
+    except Exception:
+        text = ""
+    return (text or type(error).__name__)[:200].encode(errors="replace").decode()
+
+
+def sendable(metadata: dict[str, Any]) -> Any:
+    """`metadata`, or a note in its place if it cannot be JSON."""
+    try:
+        return json.loads(json.dumps(metadata, ensure_ascii=False, allow_nan=False).encode())
+    except Exception:
+        return {"draining": bool(metadata.get("draining")), "note": "the rest is left out: it cannot be JSON"}
 
 
 def names_health(request: Request) -> bool:

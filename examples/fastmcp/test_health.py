@@ -4,14 +4,18 @@ import asyncio
 import contextlib
 import http.client
 import json
+import os
 import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -247,6 +251,109 @@ def test_a_hanging_check_is_not_started_again_and_may_come_back() -> None:
         assert started == 1
         release.set()
         assert server.ask().status == 200
+
+
+def test_many_slow_checks_do_not_wait_for_each_other_nor_for_one_that_hangs() -> None:
+    release = threading.Event()
+    names = [f"slow_{letter}{other}" for letter in "abcdef" for other in "vwxyz"]
+    checks = {"hanging": lambda: release.wait(60)} | {name: lambda: time.sleep(0.5) for name in names}
+    with serve(checks, timeout=1.5, cache=0) as server:
+        for _ in range(3):
+            statuses = server.ask().body["checks"]
+            assert statuses.pop("hanging") == "down"
+            assert statuses == dict.fromkeys(names, "ok")
+        release.set()
+
+
+def test_a_hanging_check_does_not_hold_up_the_end_of_the_process() -> None:
+    program = """if True:
+        import asyncio, threading
+        from health import in_thread
+        async def main():
+            await asyncio.wait([asyncio.create_task(in_thread(threading.Event().wait))], timeout=0.1)
+        asyncio.run(main())"""
+    subprocess.run([sys.executable, "-B", "-c", program], cwd=Path(__file__).parent, timeout=30, check=True)
+
+
+def after_a_moment(check: Any) -> Any:
+    """The check with an await before it, so that it does not fail in the first step."""
+
+    async def later() -> None:
+        await asyncio.sleep(0.01)
+        check()
+
+    return later
+
+
+class Speechless(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
+def raising(error: BaseException) -> Any:
+    def check() -> None:
+        raise error
+
+    return check
+
+
+def group() -> None:
+    raise BaseExceptionGroup("two of three", [SystemExit(), ValueError()])
+
+
+@pytest.mark.parametrize(
+    ("check", "said"),
+    [
+        (sys.exit, "SystemExit"),
+        (lambda: sys.exit("no database"), "no database"),
+        (group, "two of three (2 sub-exceptions)"),
+        (raising(KeyboardInterrupt()), "KeyboardInterrupt"),
+        (raising(GeneratorExit()), "GeneratorExit"),
+        (raising(Speechless()), "Speechless"),
+        (raising(FileNotFoundError(2, "No such file", os.fsdecode(b"caf\xe9"))), "[Errno 2] No such file: 'caf\\udce9'"),
+        (raising(RuntimeError(os.fsdecode(b"caf\xe9 is gone"))), "caf? is gone"),
+        (raising(RuntimeError("\N{GRINNING FACE}" * 300)), "\N{GRINNING FACE}" * 200),
+    ],
+)
+def test_whatever_a_check_raises_the_server_answers_and_goes_on(check: Any, said: str) -> None:
+    with serve({"sync": check, "late": after_a_moment(check), "disk": fine}, cache=0) as server:
+        for _ in range(2):
+            answer = server.ask()
+            assert answer.status == 503
+            assert answer.body["checks"] == {"sync": "down", "late": "down", "disk": "ok"}
+            assert answer.body["error"] == f"sync: {said}; late: {said}"
+
+
+def test_an_iterator_that_ends_is_a_reason_too() -> None:
+    with serve({"sync": lambda: next(iter(())), "late": after_a_moment(lambda: next(iter(())))}) as server:
+        assert server.ask().body["error"] == "sync: StopIteration; late: coroutine raised StopIteration"
+
+
+def cycle() -> list[Any]:
+    cycle: list[Any] = []
+    cycle.append(cycle)
+    return cycle
+
+
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), {1}, object(), os.fsdecode(b"caf\xe9"), {b"key": 1}, cycle()])
+def test_metadata_that_cannot_be_json_is_left_out(odd: Any) -> None:
+    with serve({"database": fine}) as server:
+        server.metadata.update(odd=odd, region="north")
+        answer = server.ask()
+        assert (answer.status, answer.body["status"], answer.body["checks"]) == (200, "ok", {"database": "ok"})
+        assert answer.body["metadata"] == {"draining": False, "note": "the rest is left out: it cannot be JSON"}
+        server.metadata["draining"] = True
+        answer = server.ask()
+        assert (answer.status, answer.body["metadata"]["draining"]) == (503, True)
+        del server.metadata["odd"]
+        assert server.ask().body["metadata"] == {"region": "north", "draining": True}
+
+
+@pytest.mark.parametrize("name", ["", "Database", "disk-2", "disk space", "disk\n", "caf\xe9"])
+def test_other_names_are_refused_at_start(name: str) -> None:
+    with pytest.raises(ValueError, match="the name of a check is of a-z and _, not ") as refusal:
+        add_health(FastMCP("tested"), version="1.2.3", checks={"database": fine, name: fine})
+    assert repr(name) in str(refusal.value)
 
 
 def test_many_monitors_share_one_run() -> None:

@@ -130,6 +130,38 @@ describe("an answer", () => {
     }));
 });
 
+describe("what cannot be JSON", () => {
+  const cycle: unknown[] = [];
+  cycle.push(cycle);
+
+  it("is left out of metadata", async () => {
+    for (const odd of [1n, cycle]) {
+      await serve({ checks: { database: fine } }, async (ask, health) => {
+        Object.assign(health.metadata, { odd, region: "north" });
+        const { status, body } = await ask();
+        assert.deepEqual([status, body.status, body.checks], [200, "ok", { database: "ok" }]);
+        assert.deepEqual(body.metadata, { draining: false, note: "the rest is left out: it cannot be JSON" });
+        health.metadata.draining = true;
+        const draining = await ask();
+        assert.deepEqual([draining.status, draining.body.metadata.draining], [503, true]);
+        delete health.metadata.odd;
+        assert.deepEqual((await ask()).body.metadata, { region: "north", draining: true });
+      });
+    }
+  });
+
+  it("is made well-formed where it is half a character", () =>
+    serve({}, async (ask, health) => {
+      health.metadata.file = "\ud83d";
+      assert.deepEqual((await ask()).body.metadata, { file: "\ufffd" });
+    }));
+
+  it("is 503 elsewhere, and the server goes on", () =>
+    serve({ version: 1n as never }, async (ask) => {
+      assert.deepEqual([(await ask()).status, (await ask()).status, (await ask("GET", "/mcp")).status], [503, 503, 418]);
+    }));
+});
+
 describe("a check", () => {
   it("that fails is down, and says why", () =>
     serve({ checks: { database: refused, disk: fine } }, async (ask) => {
@@ -163,6 +195,51 @@ describe("a check", () => {
       throw new Error("x".repeat(100_000));
     };
     return serve({ checks: { database: verbose } }, async (ask) => assert.ok((await ask()).text.length < 1000));
+  });
+
+  it("may throw whatever it likes", () => {
+    const throwing = (thrown: unknown) => () => {
+      throw thrown;
+    };
+    const revoked = Proxy.revocable({}, {});
+    revoked.revoke();
+    const checks = {
+      bare: throwing(Object.create(null)),
+      bare_message: throwing(Object.assign(new Error(), { message: Object.create(null) })),
+      revoked: async () => throwing(revoked.proxy)(),
+      nothing: throwing(undefined),
+      symbol: throwing(Symbol("s")),
+      half: throwing(new Error("\ud83d is half")),
+      disk: fine,
+    };
+    return serve({ checks, cacheMs: 0 }, async (ask) => {
+      for (const _ of [1, 2]) {
+        const { status, body } = await ask();
+        assert.equal(status, 503);
+        assert.deepEqual(new Set(Object.values(body.checks)), new Set(["down", "ok"]));
+        assert.equal(body.checks.disk, "ok");
+        const said = ["bare: failed", "bare_message: failed", "revoked: failed", "nothing: undefined", "symbol: Symbol(s)", "half: \ufffd is half"];
+        assert.equal(body.error, said.join("; "));
+      }
+    });
+  });
+
+  it("has a reason that is not cut within a character", async () => {
+    for (const before of ["", "x"]) {
+      const long = () => {
+        throw new Error(before + "😀".repeat(300));
+      };
+      await serve({ checks: { database: long } }, async (ask) => {
+        assert.equal((await ask()).body.error, `database: ${before}${"😀".repeat(200 - before.length)}`);
+      });
+    }
+  });
+
+  it("has a name of a-z and _", () => {
+    for (const name of ["", "Database", "disk-2", "disk space", "disk\n", "7", "café"]) {
+      const message = `the name of a check is of a-z and _, not ${JSON.stringify(name)}`;
+      assert.throws(() => createHealth({ version: "1.2.3", checks: { database: fine, [name]: fine } }), { message });
+    }
   });
 
   it("that hangs is down in time, is not started again, and may come back", () => {

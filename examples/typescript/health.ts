@@ -20,6 +20,11 @@ export interface HealthOptions {
   cacheMs?: number;
 }
 
+interface Metadata {
+  draining?: boolean;
+  [key: string]: unknown;
+}
+
 interface Result {
   status: "ok" | "degraded" | "down";
   reason?: string;
@@ -30,7 +35,10 @@ interface Result {
  * `health.metadata.draining = true` says that the server is about to stop.
  */
 export function createHealth({ version, checks = {}, timeoutMs = 800, cacheMs = 2000 }: HealthOptions) {
-  const metadata: { draining?: boolean; [key: string]: unknown } = {};
+  for (const name of Object.keys(checks)) {
+    if (!/^[a-z_]+$/.test(name)) throw new Error(`the name of a check is of a-z and _, not ${JSON.stringify(name)}`);
+  }
+  const metadata: Metadata = {};
   const runs = new Map<string, { began: number; ended: boolean; result: Promise<Result> }>();
 
   function latest(name: string, check: Check): Promise<Result> {
@@ -54,20 +62,21 @@ export function createHealth({ version, checks = {}, timeoutMs = 800, cacheMs = 
       version,
       checks: Object.fromEntries(results.map((result) => [result.name, result.status])),
       error: results.flatMap(({ name, reason }) => (reason ? [`${name}: ${reason}`] : [])).join("; ") || undefined,
-      metadata,
+      metadata: sendable(metadata),
     };
+    const text = JSON.stringify(body, wellFormed);
     response.writeHead(status === "down" || metadata.draining ? 503 : 200, {
       "Content-Type": namesHealth(request) ? HEALTH_JSON : "application/json",
       "Cache-Control": "no-store",
     });
-    response.end(JSON.stringify(body)); // Node.js sends no body to HEAD
+    response.end(text); // Node.js sends no body to HEAD
   }
 
   function health(request: IncomingMessage, response: ServerResponse, next: () => void): void {
     const path = request.url?.split("?")[0];
     const reads = request.method === "GET" || request.method === "HEAD";
     if (path !== "/health" && !(path === "/" && reads && namesHealth(request))) next();
-    else if (reads) void answer(request, response);
+    else if (reads) answer(request, response).catch(() => Object.assign(response, { statusCode: 503 }).end());
     else response.writeHead(405, { Allow: "GET, HEAD" }).end();
   }
 
@@ -84,13 +93,36 @@ function runCheck(check: Check, timeoutMs: number, ended: () => void): Promise<R
     try {
       return (await check(signal)) === false ? { status: "down", reason: "failed" } : { status: "ok" };
     } catch (error) {
-      const reason = String(error instanceof Error ? error.message || error.name : error);
-      return { status: error instanceof Degraded ? "degraded" : "down", reason: reason.slice(0, 200) };
+      return failure(error);
     } finally {
       ended();
     }
   })();
   return Promise.race([result, late]);
+}
+
+function failure(error: unknown): Result {
+  try {
+    const text = String(error instanceof Error ? error.message || error.name : error);
+    const reason = [...text.slice(0, 400)].slice(0, 200).join(""); // no half characters
+    return { status: error instanceof Degraded ? "degraded" : "down", reason };
+  } catch {
+    return { status: "down", reason: "failed" }; // what was thrown cannot be a string
+  }
+}
+
+/** `metadata`, or a note in its place if it cannot be JSON: a BigInt, a cycle. */
+function sendable(metadata: Metadata): unknown {
+  try {
+    return JSON.parse(JSON.stringify(metadata));
+  } catch {
+    return { draining: Boolean(metadata.draining), note: "the rest is left out: it cannot be JSON" };
+  }
+}
+
+/** Half a character makes an answer that not every monitor can read. */
+function wellFormed(_key: string, value: unknown): unknown {
+  return typeof value === "string" ? value.toWellFormed() : value;
 }
 
 /** Whether `Accept` names `application/health+json`; a wildcard does not. */

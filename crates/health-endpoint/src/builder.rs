@@ -81,7 +81,7 @@ impl Builder {
     ///
     /// When the token is empty.
     pub fn bearer_token(mut self, token: impl Into<String>) -> Self {
-        self.token = Some(Token::new(token.into()));
+        self.token = Some(Token::new(&token.into()));
         self
     }
 

@@ -6,8 +6,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use health_spec::HealthResponse;
+use health_spec::{HealthResponse, MAX_BODY_BYTES};
 use http::StatusCode;
+use serde_json::{Map, Value};
 
 use crate::clock::Moment;
 use crate::evaluate::http_status;
@@ -59,6 +60,7 @@ impl Rendered {
 impl Answer {
     pub(crate) fn of(response: &HealthResponse) -> Self {
         match serde_json::to_vec(response) {
+            Ok(body) if body.len() > MAX_BODY_BYTES && response.metadata.is_some() => Self::of(&shortened(response)),
             Ok(body) => Self { status: http_status(response), body: body.into() },
             // Names and reasons are strings and metadata is JSON already, so this does not happen; if it did, this is what it would mean.
             Err(_) => Self { status: StatusCode::INTERNAL_SERVER_ERROR, body: Bytes::new() },
@@ -66,8 +68,40 @@ impl Answer {
     }
 }
 
+/// Without what is not needed to judge the server: a monitor reads no more than 64 KiB, and takes it for broken otherwise.
+fn shortened(response: &HealthResponse) -> HealthResponse {
+    let draining = response.is_draining().then(|| ("draining".to_owned(), Value::Bool(true)));
+    let note = ("truncated".to_owned(), Value::from("the answer was larger than 64 KiB"));
+    let metadata: Map<_, _> = draining.into_iter().chain([note]).collect();
+    let error = response.error.as_ref().map(|error| error.chars().take(SHORT_ERROR).collect());
+    // A second time there is nothing left to cut: hundreds of components stay below the limit by themselves.
+    HealthResponse { metadata: Some(metadata).filter(|_| !is_shortened(response)), error, ..response.clone() }
+}
+
+fn is_shortened(response: &HealthResponse) -> bool {
+    response.metadata.as_ref().is_some_and(|metadata| metadata.contains_key("truncated"))
+}
+
+/// What is left of the reasons of a response that is too large, in characters.
+const SHORT_ERROR: usize = 2_000;
+
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn an_answer_is_never_larger_than_what_a_monitor_reads() {
+        let large = |metadata: usize, error: usize| HealthResponse {
+            metadata: Some(Map::from_iter([("draining".into(), true.into()), ("x".into(), "y".repeat(metadata).into())])),
+            error: Some("z".repeat(error)),
+            ..HealthResponse::new(health_spec::Status::Ok, jiff::Timestamp::UNIX_EPOCH, 1)
+        };
+        for (metadata, error) in [(100_000, 10), (10, 100_000), (100_000, 100_000)] {
+            let answer = Answer::of(&large(metadata, error));
+            let read = HealthResponse::parse(&answer.body).expect("it is valid and short enough");
+            assert!(read.is_draining() && read.metadata.is_some_and(|metadata| metadata.contains_key("truncated")));
+        }
+        assert!(Answer::of(&large(10, 10)).body.len() < 300);
+    }
+
     use std::time::Duration;
 
     use health_spec::Status;

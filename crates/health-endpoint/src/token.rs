@@ -13,10 +13,11 @@ pub(crate) struct Token(String);
 impl Token {
     /// # Panics
     ///
-    /// When it is empty: that is a variable that was not set, not a wish.
-    pub(crate) fn new(token: String) -> Self {
+    /// When it is empty: that is a variable that was not set, not a wish. White space around it is a file's, not the token's.
+    pub(crate) fn new(token: &str) -> Self {
+        let token = token.trim();
         assert!(!token.is_empty(), "the bearer token is empty");
-        Self(token)
+        Self(token.to_owned())
     }
 
     /// Whether the request brings it. The time that takes tells the token's length at most.
@@ -44,7 +45,7 @@ mod tests {
 
     #[test]
     fn only_the_token_itself_opens() {
-        let token = Token::new("secret".into());
+        let token = Token::new("secret");
         let cases = [
             (Some("Bearer secret"), true),
             (Some("bearer  secret"), true),
@@ -65,12 +66,12 @@ mod tests {
 
     #[test]
     fn it_is_not_printed() {
-        assert_eq!(format!("{:?}", Token::new("secret".into())), "Token(..)");
+        assert_eq!(format!("{:?}", Token::new("secret")), "Token(..)");
     }
 
     #[test]
     #[should_panic(expected = "the bearer token is empty")]
     fn nothing_is_no_token() {
-        let _ = Token::new(String::new());
+        let _ = Token::new("");
     }
 }

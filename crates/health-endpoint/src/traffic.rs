@@ -46,7 +46,8 @@ use crate::component::checked;
 /// A call has failed when the service erred or panicked, when its answer is a 5xx or breaks off, and when a 200 carries
 /// a tool result with `isError` or a JSON-RPC error that is the server's fault (-32603, -32000 to -32019). What is the
 /// client's fault, and what is no call (`initialize`, `ping`, lists, notifications), is no sample: fifty pings must
-/// not hide that the one tool is broken.
+/// not hide that the one tool is broken. A share needs at least five calls in the window: one failure of one call is an
+/// accident. Pieces of an answer that are larger than 64 KiB are not looked into.
 #[derive(Clone, Debug)]
 pub struct Traffic {
     names: [String; 4],

@@ -13,8 +13,7 @@ use crate::{MAX_BODY_BYTES, Status};
 
 /// The body of `GET /health`, version 1.0. Unknown fields always pass.
 ///
-/// Every field is there since version 1.0; its source is section 1 of the contract, published as
-/// `docs/spec/health-check-v1.0.md`.
+/// Every field is there since version 1.0; its source is `docs/spec/health-check-v1.0.md`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HealthResponse {

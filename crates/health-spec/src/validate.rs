@@ -60,15 +60,29 @@ pub fn validate_body(body: &[u8]) -> Result<HealthResponse, Vec<Violation>> {
 }
 
 fn explain_body(body: &[u8], error: &ParseError) -> Vec<Violation> {
-    if let ParseError::TooLarge(size) = error {
-        return vec![Violation::whole(format!("{size} bytes"), format!("at most {} bytes", crate::MAX_BODY_BYTES))];
+    if let ParseError::TooLarge(_) = error {
+        let most = crate::MAX_BODY_BYTES;
+        return vec![Violation::whole(format!("more than {most} bytes"), format!("at most {most} bytes"))];
     }
     let violations = match serde_json::from_slice(body) {
         Ok(value) => validate(&value),
-        Err(error) => return vec![Violation::whole(format!("no JSON ({error})"), "a JSON object")],
+        Err(error) => {
+            return vec![Violation::whole(no_json(body, &error), "a JSON object in UTF-8, nested at most 127 levels deep")];
+        }
     };
     // Only the reader sees a field that comes twice, and text that is no UTF-8 in a field that it ignores.
     if violations.is_empty() { vec![Violation::whole(chain(error), "each field once, in UTF-8")] } else { violations }
+}
+
+/// What it is instead, where that is plain.
+fn no_json(body: &[u8], error: &serde_json::Error) -> String {
+    match body {
+        [] => "nothing".to_owned(),
+        [0xef, 0xbb, 0xbf, ..] => "a byte order mark before the JSON".to_owned(),
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "text in UTF-16".to_owned(),
+        [0x1f, 0x8b, ..] => "compressed data (gzip)".to_owned(),
+        _ => format!("no JSON ({error})"),
+    }
 }
 
 /// `outer: inner`.
@@ -119,7 +133,8 @@ mod tests {
     fn a_body_that_is_no_object_is_one_violation() {
         assert_eq!(violations("[1]"), ["the body: found [1], allowed is an object"]);
         assert!(violations("{")[0].starts_with("the body: found no JSON (EOF"));
-        assert_eq!(violations(&" ".repeat(65_537)), ["the body: found 65537 bytes, allowed is at most 65536 bytes"]);
+        assert_eq!(violations(&" ".repeat(65_537)), ["the body: found more than 65536 bytes, allowed is at most 65536 bytes"]);
+        assert!(violations("\u{feff}{}")[0].starts_with("the body: found a byte order mark"));
         let twice = r#"{"status":"ok","timestamp":"2026-01-02T03:04:05Z","uptime_seconds":1,"status":"down"}"#;
         assert!(violations(twice)[0].starts_with("the body: found duplicate field `status`"));
     }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use axum::Router;
 use axum::serve::ListenerExt;
@@ -14,6 +15,9 @@ use tokio_util::sync::CancellationToken;
 use tower::Layer;
 
 use crate::tools::Tools;
+
+/// How long connections may stay open once their requests have ended.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// MCP and health on one port.
 pub(crate) async fn http(address: SocketAddr, tools: Tools, health: &Health) -> Result<(), Box<dyn Error>> {
@@ -28,12 +32,17 @@ pub(crate) async fn http(address: SocketAddr, tools: Tools, health: &Health) -> 
     let listener = TcpListener::bind(address).await.map_err(|error| format!("cannot listen on {address}: {error}"))?;
     eprintln!("notes-server: serving http://{}/mcp and /health", listener.local_addr()?);
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let ended = stop.clone();
     let stopped = async move {
         shutdown.await;
         // Ends the streams that clients hold open, which the server would wait for.
         stop.cancel();
     };
-    Ok(axum::serve(listener, app).with_graceful_shutdown(stopped).await?)
+    tokio::select! {
+        served = axum::serve(listener, app).with_graceful_shutdown(stopped).into_future() => Ok(served?),
+        // Half a request would keep it open for ever.
+        () = async { ended.cancelled().await; tokio::time::sleep(LAST_WORDS).await } => Ok(()),
+    }
 }
 
 /// MCP on stdin and stdout, health on a port of its own.

@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use health_spec::conformance::{Asked, Client, Report, inspect, judge};
+use health_spec::verdict::Reason;
 
 use super::token::Credentials;
-use super::{Failure, USAGE, junit, table};
+use super::{Failure, UNREACHABLE, USAGE, junit, table};
 
 /// Looks at a running server from outside and judges, rule by rule, whether its `/health` follows health-check v1.0.
 ///
@@ -41,7 +42,7 @@ Examples:
   health-spec conformance --strict --junit=report.xml http://127.0.0.1:8082
   health-spec conformance --json https://mcp.example.com/health | jq '.findings[] | select(.result == \"broken\")'
 
-Exit codes: 0 conformant; 1 a MUST is broken (with --strict a SHOULD); 2 wrong usage.
+Exit codes: 0 conformant; 1 a MUST is broken (with --strict a SHOULD); 2 wrong usage; 69 nobody answers.
 The rules, with reasons: docs/spec/quality-standards.md.";
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
@@ -53,6 +54,14 @@ pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
     progress.clear();
     let report = judge(&evidence, evidence.plain.asked_at);
     print(&report, options)?;
+    if let Err(failure) = &evidence.plain.outcome
+        && matches!(failure.reason, Reason::ConnectRefused | Reason::Dns)
+    {
+        return Err(Failure::new(
+            UNREACHABLE,
+            format!("nobody answers at {url} ({}: {})", failure.reason.as_str(), failure.message),
+        ));
+    }
     Ok(if report.passes(options.strict) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -67,8 +76,8 @@ fn print(report: &Report, options: &Options) -> Result<(), Failure> {
     match file {
         None => super::print(&xml),
         Some(file) => {
-            write(file, &xml)?;
-            super::print(&table::table(report))
+            super::print(&table::table(report))?;
+            write(file, &xml)
         }
     }
 }

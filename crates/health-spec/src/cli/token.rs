@@ -1,10 +1,14 @@
 //! `--token-file`: secrets come from files, since a command line is for everybody to see.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use health_spec::conformance::Token;
 
 use super::{Failure, USAGE};
+
+/// No token is longer, in bytes.
+const LONGEST: u64 = 16 * 1024;
 
 /// For servers that want credentials.
 #[derive(clap::Args)]
@@ -23,6 +27,8 @@ impl Credentials {
 
 fn read(path: &Path) -> Result<Token, Failure> {
     let wrong = |error: &dyn std::fmt::Display| Failure::new(USAGE, format!("cannot use {}: {error}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| wrong(&error))?;
+    let mut text = String::new();
+    let file = std::fs::File::open(path).map_err(|error| wrong(&error))?;
+    file.take(LONGEST).read_to_string(&mut text).map_err(|error| wrong(&error))?;
     Token::new(&text).map_err(|error| wrong(&error))
 }

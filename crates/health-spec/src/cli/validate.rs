@@ -25,7 +25,7 @@ Examples:
   curl -s http://127.0.0.1:8082/health | health-spec validate -
   health-spec validate --json http://127.0.0.1:8082/health
 
-Exit codes: 0 all are valid; 1 one is not; 2 a file cannot be read; 69 nobody answers.")]
+Exit codes: 0 all are valid; 1 one is not; 2 a file cannot be read; 69 nobody answers; of several the highest.")]
 pub(super) struct Options {
     /// Files, - for standard input, or http(s) addresses
     #[arg(required = true, value_name = "FILE|-|URL")]
@@ -36,6 +36,9 @@ pub(super) struct Options {
     #[command(flatten)]
     credentials: Credentials,
 }
+
+/// How many violations are shown to people.
+const SHOWN: usize = 50;
 
 /// How long an address may take.
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -54,14 +57,26 @@ struct Checked<'a> {
 }
 
 pub(super) fn run(options: &Options) -> Result<ExitCode, Failure> {
-    let mut all_valid = true;
+    let mut worst = 0;
     for input in &options.inputs {
-        let body = read(input, options)?;
-        let checked = check(input, &body);
-        all_valid &= checked.valid;
-        print(&checked, options.json)?;
+        let code = match read(input, options) {
+            Ok(body) => one(input, &body, options.json)?,
+            // The others are looked at all the same.
+            Err(failure) => {
+                anstream::eprintln!("health-spec: {}", failure.message);
+                failure.code
+            }
+        };
+        worst = worst.max(code);
     }
-    Ok(if all_valid { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(ExitCode::from(worst))
+}
+
+/// The exit code for one input.
+fn one(input: &str, body: &[u8], json: bool) -> Result<u8, Failure> {
+    let checked = check(input, body);
+    print(&checked, json)?;
+    Ok(u8::from(!checked.valid))
 }
 
 fn check<'a>(input: &'a str, body: &[u8]) -> Checked<'a> {
@@ -77,9 +92,12 @@ fn print(checked: &Checked<'_>, json: bool) -> Result<(), Failure> {
         return super::print(&(line + "\n"));
     }
     let verdict = if checked.valid { "valid" } else { "not valid" };
-    let violations = checked.violations.iter().map(|violation| format!("  {}\n", visible(&violation.to_string())));
-    let violations: String = violations.collect();
-    super::print(&format!("{}: {}\n{violations}", checked.input, styled(of_news(checked.valid), verdict)))?;
+    let mut lines = vec![format!("{}: {}", checked.input, styled(of_news(checked.valid), verdict))];
+    lines.extend(checked.violations.iter().take(SHOWN).map(|violation| format!("  {}", visible(&violation.to_string()))));
+    if checked.violations.len() > SHOWN {
+        lines.push(format!("  and {} more; --json shows all", checked.violations.len() - SHOWN));
+    }
+    super::print(&(lines.join("\n") + "\n"))?;
     if let Some(dialect) = checked.dialect {
         let lost: Vec<_> = checked.lost.iter().map(|loss| format!("{} is {}", loss.path, loss.kind.as_str())).collect();
         let lost = if lost.is_empty() { String::new() } else { format!("; lost: {}", lost.join(", ")) };
@@ -90,10 +108,12 @@ fn print(checked: &Checked<'_>, json: bool) -> Result<(), Failure> {
 
 /// The body, cut one byte after what a monitor reads.
 fn read(input: &str, options: &Options) -> Result<Vec<u8>, Failure> {
-    if input.starts_with("http://") || input.starts_with("https://") {
+    let scheme = input.split_once("://").map(|(scheme, _)| scheme.to_ascii_lowercase());
+    if scheme.is_some_and(|scheme| scheme == "http" || scheme == "https") {
         return fetch(input, options);
     }
-    let unreadable = |error: std::io::Error| Failure::new(USAGE, format!("cannot read {input}: {error}"));
+    let hint = if input.contains(':') { "; an address begins with http:// or https://" } else { "" };
+    let unreadable = |error: std::io::Error| Failure::new(USAGE, format!("cannot read {input}: {error}{hint}"));
     let mut body = Vec::new();
     let limit = MAX_BODY_BYTES as u64 + 1;
     if input == "-" {

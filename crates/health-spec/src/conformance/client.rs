@@ -31,6 +31,12 @@ pub enum ClientError {
     /// Not an address, or no `http` or `https` one.
     #[error("{0:?} is no address that can be asked; write http://HOST:PORT/health")]
     Url(String),
+    /// The address carries a user name or password; it is not repeated here.
+    #[error("the address carries a user name or password, which belong into no URL; a bearer token comes from a file")]
+    Credentials,
+    /// Not 1 to 65535.
+    #[error("{0} is no port; ports are 1 to 65535")]
+    Port(String),
     /// `https` needs certificates to trust.
     #[error("the system has no root certificates; install ca-certificates, or name a file in SSL_CERT_FILE")]
     Roots(#[source] io::Error),
@@ -68,7 +74,7 @@ pub(super) struct Ask {
 impl Token {
     /// A token as it stands in a file; white space around it does not belong to it.
     pub fn new(text: &str) -> Result<Self, ClientError> {
-        let text = text.trim();
+        let text = text.trim_start_matches('\u{feff}').trim();
         let mut value = HeaderValue::from_str(&format!("Bearer {text}")).map_err(|_| ClientError::Token)?;
         value.set_sensitive(true);
         if text.is_empty() { Err(ClientError::Token) } else { Ok(Self(value)) }
@@ -84,14 +90,16 @@ impl std::fmt::Debug for Token {
 impl Client {
     /// For the server at `url`; each request may take as long as `deadline`.
     pub fn new(url: &str, token: Option<Token>, deadline: Duration) -> Result<Self, ClientError> {
-        let wrong = || ClientError::Url(url.to_owned());
+        let wrong = || if url.contains('@') { ClientError::Credentials } else { ClientError::Url(url.to_owned()) };
         let parsed: Uri = url.parse().map_err(|_| wrong())?;
         let https = match parsed.scheme_str() {
             Some("http") => false,
             Some("https") => true,
             _ => return Err(wrong()),
         };
-        if parsed.host().is_none_or(str::is_empty) || parsed.authority().is_some_and(|name| name.as_str().contains('@')) {
+        let authority = parsed.authority().map_or("", |authority| authority.as_str());
+        check_authority(authority)?;
+        if parsed.host().is_none_or(str::is_empty) {
             return Err(wrong());
         }
         let http = legacy::Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector(https)?);
@@ -114,7 +122,8 @@ impl Client {
 
     pub(super) async fn ask(&self, ask: Ask) -> Exchange {
         let path = ask.path.as_deref().unwrap_or_else(|| self.url.path_and_query().map_or("/", |path| path.as_str()));
-        let request = format!("{} {path}", ask.method);
+        let slash = if path.starts_with('/') { "" } else { "/" };
+        let request = format!("{} {slash}{path}", ask.method);
         let (asked_at, began) = now();
         let outcome = match self.request(&ask, path) {
             Ok(request) => self.exchange(request, began + self.deadline).await,
@@ -138,6 +147,19 @@ impl Client {
         let whole = async { receive(self.http.request(request).await.map_err(|error| failure(&error))?).await };
         let late = || format!("no whole answer within {} s", self.deadline.as_secs_f64());
         timeout_at(deadline, whole).await.unwrap_or_else(|_| Err(Failure { reason: Reason::Timeout, message: late() }))
+    }
+}
+
+/// A port that is none would silently be the scheme's own.
+fn check_authority(authority: &str) -> Result<(), ClientError> {
+    if authority.contains('@') {
+        return Err(ClientError::Credentials);
+    }
+    let after_host = authority.rsplit_once(']').map_or(authority, |(_, rest)| rest);
+    let Some((_, port)) = after_host.rsplit_once(':') else { return Ok(()) };
+    match port.parse::<u16>() {
+        Ok(1..) => Ok(()),
+        _ => Err(ClientError::Port(port.to_owned())),
     }
 }
 

@@ -113,6 +113,15 @@ impl Received {
         Some(value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
     }
 
+    /// Whether it is declared in no other encoding.
+    pub(super) fn is_utf8(&self) -> bool {
+        let parameters = self.header("content-type").into_iter().flat_map(|value| value.split(';').skip(1));
+        let charset = parameters.filter_map(|parameter| parameter.trim().split_once('='));
+        charset
+            .into_iter()
+            .all(|(name, value)| !name.eq_ignore_ascii_case("charset") || value.trim_matches('"').eq_ignore_ascii_case("utf-8"))
+    }
+
     pub(super) fn response(&self) -> Result<HealthResponse, Vec<Violation>> {
         validate_body(&self.body)
     }

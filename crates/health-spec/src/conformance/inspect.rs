@@ -7,6 +7,7 @@ use http::Method;
 
 use super::client::{Ask, Client, now};
 use super::evidence::{Evidence, Exchange};
+use super::rules::LONGEST_ANSWER;
 
 /// How often it is asked one after the other.
 const SERIES: u32 = 20;
@@ -87,13 +88,13 @@ impl Inspection<'_> {
         self.count(u32::try_from(CONCURRENT).unwrap_or(u32::MAX));
     }
 
-    /// One after the other, from start to start. One that has no answer ends it: there is nothing to compare.
+    /// One after the other, from start to start. One that has no answer in time ends it: nothing more can be learned.
     async fn ask_in_series(&mut self, evidence: &mut Evidence) {
         let (_, began) = now();
         for number in 1..=SERIES {
             tokio::time::sleep_until(began + PACE * number).await;
             let exchange = self.get().await;
-            let lost = exchange.received().is_none();
+            let lost = exchange.received().is_none() || exchange.took > LONGEST_ANSWER;
             evidence.series.push(exchange);
             if lost {
                 break;

@@ -46,12 +46,12 @@ pub(super) enum Not {
 const UNREADABLE: Not = Not::Judged("GET has no health answer (HC-01)");
 
 /// Every rule, in the order in which a reader understands them.
-pub const RULES: [Rule; 20] = [
+pub const RULES: [Rule; 21] = [
     Rule {
         id: "HC-01",
         name: "route",
         level: Level::Must,
-        requirement: "GET answers with 200 or 503",
+        requirement: "Every GET is answered with 200 or 503",
         reason: "Without an answer there is nothing to read; any other status code means something else.",
         judge: answer::route,
     },
@@ -91,7 +91,7 @@ pub const RULES: [Rule; 20] = [
         id: "HC-06",
         name: "content_type",
         level: Level::Must,
-        requirement: "The Content-Type is application/json unless the request names application/health+json",
+        requirement: "The Content-Type is application/json, in UTF-8, unless the request names application/health+json",
         reason: "A body that is not declared as JSON is read as plain text: as a sign of life, and no more.",
         judge: answer::content_type,
     },
@@ -115,7 +115,7 @@ pub const RULES: [Rule; 20] = [
         id: "HC-09",
         name: "head",
         level: Level::Must,
-        requirement: "HEAD has the status code and Content-Type of GET, and no body",
+        requirement: "HEAD has the status code and Content-Type of GET",
         reason: "Many load balancers and uptime checks send HEAD.",
         judge: answer::head,
     },
@@ -206,6 +206,14 @@ pub const RULES: [Rule; 20] = [
         requirement: "No body holds what looks like a secret",
         reason: "The answer is public, and monitors keep it as evidence.",
         judge: series::no_secrets,
+    },
+    Rule {
+        id: "HC-21",
+        name: "status_of_checks",
+        level: Level::Must,
+        requirement: "status is ok only when every component in checks is",
+        reason: "The status is the worst of the components; somebody would trust an ok that is none.",
+        judge: series::status_of_checks,
     },
 ];
 

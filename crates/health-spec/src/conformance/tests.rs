@@ -93,7 +93,7 @@ fn a_server_without_fault_passes_every_rule() {
 #[test]
 fn each_rule_is_broken_by_what_it_is_about() {
     type Case = (&'static [&'static str], fn(&mut Evidence));
-    let cases: [Case; 29] = [
+    let cases: [Case; 32] = [
         (&["no_redirect", "route"], |e| received(&mut e.plain).http_status = 307),
         (&["no_authentication", "route"], |e| received(&mut e.plain).http_status = 401),
         (&["route"], |e| received(&mut e.plain).http_status = 404),
@@ -111,10 +111,15 @@ fn each_rule_is_broken_by_what_it_is_about() {
         (&["root"], |e| received(e.root.as_mut().expect("made")).http_status = 404),
         (&["root"], |e| received(e.root.as_mut().expect("made")).body.clear()),
         (&["head"], |e| received(e.head.as_mut().expect("made")).http_status = 405),
-        (&["head"], |e| received(e.head.as_mut().expect("made")).body.push(b'{')),
+        (&["route"], |e| received(&mut e.series[4]).http_status = 500),
+        (&["content_type"], |e| received(&mut e.plain).headers[0].1 = "application/json; charset=utf-16".into()),
+        (&["status_of_checks"], |e| all_bodies(e, |body| body["checks"] = json!({"db": "down"}))),
+        (&["unknown_query"], |e| {
+            received(e.query.as_mut().expect("made")).body = body(50).to_string().replace("ok", "degraded").into();
+        }),
         (&["other_methods"], |e| received(e.post.as_mut().expect("made")).http_status = 200),
         (&["other_methods"], |e| received(e.post.as_mut().expect("made")).headers.clear()),
-        (&["unknown_query"], |e| received(e.query.as_mut().expect("made")).http_status = 400),
+        (&["unknown_query", "route", "http_status"], |e| received(e.query.as_mut().expect("made")).http_status = 400),
         (&["fresh_timestamp", "timestamp_advances"], |e| all_bodies(e, |body| body["timestamp"] = "2026-01-02T03:00:00Z".into())),
         (&["timestamp_advances"], |e| all_bodies(e, |body| body["timestamp"] = at(0).to_string().into())),
         (&["timestamp_advances"], |e| e.series[3] = get(100)),
@@ -140,7 +145,7 @@ fn a_body_that_is_too_large_and_requests_that_get_lost_are_seen() {
     let large = but(|evidence| received(&mut evidence.series[0]).body = vec![b' '; crate::MAX_BODY_BYTES + 1]);
     assert_eq!(broken(&large), ["schema", "size"]);
     let stuck = but(|evidence| lost(&mut evidence.concurrent[9]));
-    assert_eq!(broken(&stuck), ["answer_time", "concurrent_requests"]);
+    assert_eq!(broken(&stuck), ["route", "answer_time", "concurrent_requests"]);
 }
 
 #[test]

@@ -7,7 +7,14 @@ const JSON: &str = "application/json";
 const HEALTH_JSON: &str = "application/health+json";
 
 pub(super) fn route(evidence: &Evidence) -> Judged {
-    held(evidence.is_readable(), seen(&evidence.plain))
+    let answers = |exchange: &&Exchange| exchange.received().is_none_or(|it| !matches!(it.http_status, 200 | 503));
+    let wrong = evidence.gets().find(answers);
+    let hint = if wrong.is_some_and(|exchange| exchange.received().is_some_and(|it| it.http_status == 401)) {
+        "; --token-file gives a token"
+    } else {
+        ""
+    };
+    held(wrong.is_none(), format!("{}{hint}", seen(wrong.unwrap_or(&evidence.plain))))
 }
 
 pub(super) fn no_redirect(evidence: &Evidence) -> Judged {
@@ -25,7 +32,7 @@ pub(super) fn no_authentication(evidence: &Evidence) -> Judged {
 
 pub(super) fn content_type(evidence: &Evidence) -> Judged {
     let received = readable(evidence)?;
-    held(received.media_type().as_deref() == Some(JSON), media(received))
+    held(received.media_type().as_deref() == Some(JSON) && received.is_utf8(), media(received))
 }
 
 pub(super) fn negotiation(evidence: &Evidence) -> Judged {
@@ -37,8 +44,8 @@ pub(super) fn root(evidence: &Evidence) -> Judged {
     let get = readable(evidence)?;
     let root = evidence.root.as_ref().ok_or(Not::Judged("the address that was looked at is / itself"))?;
     let same = root.received().is_some_and(|received| received.http_status == get.http_status);
-    let valid = root.response().is_some();
-    held(same && valid, format!("{}{}", seen(root), if valid { "" } else { ", without a valid body" }))
+    let valid = says_the_same(root, get);
+    held(same && valid, format!("{}{}", seen(root), if valid { "" } else { ", without the same status in a valid body" }))
 }
 
 pub(super) fn head(evidence: &Evidence) -> Judged {
@@ -46,8 +53,7 @@ pub(super) fn head(evidence: &Evidence) -> Judged {
     let exchange = made(evidence.head.as_ref())?;
     let Some(received) = exchange.received() else { return Err(Not::Held(seen(exchange))) };
     let same = received.http_status == get.http_status && received.media_type() == get.media_type();
-    let body = if received.body.is_empty() { "no body" } else { "a body" };
-    held(same && received.body.is_empty(), format!("{}, {}, {body}", seen(exchange), media(received)))
+    held(same, format!("{}, {}", seen(exchange), media(received)))
 }
 
 pub(super) fn other_methods(evidence: &Evidence) -> Judged {
@@ -64,8 +70,8 @@ pub(super) fn unknown_query(evidence: &Evidence) -> Judged {
     let exchange = made(evidence.query.as_ref())?;
     let same = exchange.received().is_some_and(|received| received.http_status == get.http_status);
     // What is invalid anyhow is another rule's.
-    let valid = exchange.response().is_some() || get.response().is_err();
-    held(same && valid, format!("{}{}", seen(exchange), if valid { "" } else { ", without a valid body" }))
+    let valid = says_the_same(exchange, get) || get.response().is_err();
+    held(same && valid, format!("{}{}", seen(exchange), if valid { "" } else { ", without the same status in a valid body" }))
 }
 
 pub(super) fn no_store(evidence: &Evidence) -> Judged {
@@ -77,6 +83,11 @@ pub(super) fn no_store(evidence: &Evidence) -> Judged {
 
 fn readable(evidence: &Evidence) -> Result<&Received, Not> {
     evidence.plain.received().filter(|_| evidence.is_readable()).ok_or(UNREADABLE)
+}
+
+fn says_the_same(exchange: &Exchange, get: &Received) -> bool {
+    let status = |response: crate::HealthResponse| response.status;
+    exchange.response().map(status).is_some_and(|status| get.response().is_ok_and(|first| first.status == status))
 }
 
 fn answered(exchange: &Exchange) -> Result<&Received, Not> {

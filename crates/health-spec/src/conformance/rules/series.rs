@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{Judged, LONGEST_ANSWER, Not, SLOW_ANSWER, UNREADABLE, held};
 use crate::conformance::evidence::{Evidence, Exchange};
 use crate::conformance::secret;
+use crate::response::Component;
 use crate::verdict::STALE_AFTER;
 use crate::{HealthResponse, MAX_BODY_BYTES, Status, time};
 
@@ -102,16 +103,34 @@ pub(super) fn concurrent_requests(evidence: &Evidence) -> Judged {
     let good = |exchange: &&Exchange| exchange.response().is_some() && exchange.took <= LONGEST_ANSWER;
     let answered = evidence.concurrent.iter().filter(good).count();
     let failure = evidence.concurrent.iter().find(|exchange| !good(exchange));
-    let why = failure.map_or_else(String::new, |exchange| format!("; one of the others: {}", exchange.shown()));
+    let why = failure.map_or_else(String::new, |exchange| {
+        let valid = if exchange.response().is_some() { "" } else { ", no valid body" };
+        format!("; one of the others: {}{valid}, {}", exchange.shown(), milliseconds(exchange.took))
+    });
     held(all > 0 && answered == all, format!("{answered} of {all} requests at the same time were answered validly{why}"))
+}
+
+pub(super) fn status_of_checks(evidence: &Evidence) -> Judged {
+    let answers = valid(evidence)?;
+    let lying = answers.iter().find_map(|(_, response)| {
+        let unwell = |(name, component): (&String, &Component)| match component {
+            Component::Status(status) if *status != Status::Ok => Some(format!("{name} is {}", status.as_str())),
+            _ => None,
+        };
+        let checks = response.checks.as_ref().filter(|_| response.status == Status::Ok)?;
+        checks.iter().find_map(unwell)
+    });
+    match lying {
+        Some(component) => Err(Not::Held(format!("status is ok, but {component}"))),
+        None => Ok(format!("{} components", answers[0].1.checks.as_ref().map_or(0, std::collections::BTreeMap::len))),
+    }
 }
 
 pub(super) fn no_secrets(evidence: &Evidence) -> Judged {
     readable(evidence)?;
-    let bodies = evidence.gets().filter_map(Exchange::received).map(|received| String::from_utf8_lossy(&received.body));
-    let found = bodies.into_iter().find_map(|body| secret::find(&body));
+    let found = evidence.gets().filter_map(Exchange::received).find_map(|received| secret::find(&received.body));
     match found {
-        Some((kind, at)) => Err(Not::Held(format!("what looks like {kind}, at byte {at} of the body"))),
+        Some((kind, place)) => Err(Not::Held(format!("what looks like {kind}, at {place}"))),
         None => Ok("nothing that looks like one".to_owned()),
     }
 }
