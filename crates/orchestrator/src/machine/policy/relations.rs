@@ -51,6 +51,16 @@ fn unique<'a>(seen: &mut HashMap<&'a String, usize>, word: &'a String, index: us
     }
 }
 
+/// It bounds the fleet: one server cannot have its own.
+pub(super) fn check_max_concurrent(file: &File, issues: &mut Vec<Issue>) {
+    let own = file.servers.iter().enumerate().filter(|(_, entry)| entry.recovery.max_concurrent.is_some());
+    issues.extend(own.map(|(index, entry)| Issue {
+        pointer: format!("/servers/{index}/recovery/max_concurrent"),
+        message: format!("max_concurrent bounds all servers together, not `{}` alone", entry.name),
+        help: "set it in the file's `recovery`".to_owned(),
+    }));
+}
+
 /// No server waits for itself, however far around.
 pub(super) fn check_cycles(file: &File, issues: &mut Vec<Issue>) {
     let graph: Vec<Vec<ServerId>> = file.servers.iter().map(|entry| dependencies(file, entry)).collect();
