@@ -153,11 +153,23 @@ pub fn parse(path: &Path, bytes: &[u8], lookup: Lookup<'_>) -> Result<Loaded, Lo
 /// A problem with the place of its issue. What is taken twice is shown at both places.
 pub fn located(loaded: &Loaded, issue: Issue) -> Problem {
     let first = first_with_the_same(&loaded.raw, &issue.pointer).and_then(|pointer| loaded.places.shown(&pointer));
-    let help = first.map_or(issue.help.clone(), |place| format!("{}; the other one is at {place}", issue.help));
+    let help = match (first, meant(&loaded.file, &issue.pointer)) {
+        (Some(place), _) => format!("{}; the other one is at {place}", issue.help),
+        (None, Some(name)) => format!("did you mean `{name}`?"),
+        (None, None) => issue.help,
+    };
     if issue.pointer.starts_with("/health/") {
         return loaded.places.problem_at_key(&issue.pointer, issue.message, Some(help));
     }
     loaded.places.problem(&issue.pointer, issue.message, Some(help))
+}
+
+/// The server whose name is most like the unknown one there.
+fn meant<'a>(file: &'a File, pointer: &str) -> Option<&'a str> {
+    let (server, at) = pointer.strip_prefix("/servers/")?.split_once("/depends_on/")?;
+    let (server, at): (usize, usize) = (server.parse().ok()?, at.parse().ok()?);
+    let others = file.servers.iter().enumerate().filter(|(other, _)| *other != server).map(|(_, other)| other.name.as_str());
+    nearest(file.servers.get(server)?.depends_on.get(at)?, others)
 }
 
 /// An earlier server that has the same value there, when that should be its own.

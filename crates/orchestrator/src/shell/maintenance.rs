@@ -101,7 +101,12 @@ impl Window {
 
 /// Reads a cron expression of five fields, or of six with seconds in front.
 fn cron(text: &str) -> Result<Cron, String> {
-    CronParser::new().parse(text).map_err(|error| error.to_string().trim_end_matches('.').to_owned())
+    CronParser::new().parse(text).map_err(|error| {
+        let said = error.to_string();
+        // The last part says it; what stands before names the parser's own types.
+        let said = said.rsplit(": ").next().unwrap_or_default().trim_end_matches('.');
+        said.to_lowercase()
+    })
 }
 
 fn zone(written: &config::Maintenance) -> Result<TimeZone, jiff::Error> {

@@ -34,7 +34,7 @@ pub(super) fn check_names(file: &File, issues: &mut Vec<Issue>) {
                 issues.push(Issue {
                     pointer: format!("/servers/{index}/depends_on/{place}"),
                     message: format!("`{}` depends on `{dependency}`, which is not in this registry", entry.name),
-                    help: "name a server of this file".to_owned(),
+                    help: "name a server of this registry".to_owned(),
                 });
             }
         }

@@ -47,7 +47,19 @@ fn is_related(broken: &str, pointer: &str) -> bool {
     }
     let section = |name: &str| broken.ends_with(name) && pointer.contains(name);
     let together = |keys: &&[&str]| [broken, pointer].iter().all(|at| at.split('/').any(|step| keys.contains(&step)));
-    section("/health_check") || section("/recovery") || TOGETHER.iter().any(|keys| together(keys))
+    is_one_scope(broken, pointer) && (section("/health_check") || section("/recovery") || TOGETHER.iter().any(|keys| together(keys)))
+}
+
+/// The same server, or the file's own sections, which every server follows.
+fn is_one_scope(one: &str, other: &str) -> bool {
+    let server = |pointer: &str| {
+        let mut steps = pointer.split('/').skip(1);
+        matches!(steps.next(), Some("servers" | "health")).then(|| steps.next().map(str::to_owned))
+    };
+    match (server(one), server(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => true,
+    }
 }
 
 fn breaks_names(broken: &str) -> bool {
@@ -62,7 +74,7 @@ fn asks_for_a_name(pointer: &str) -> bool {
 
 /// Takes out of `raw` what the types would refuse.
 pub(super) fn repair(raw: &mut Value, problems: &[Problem], damage: &mut Damage) {
-    for problem in problems {
+    for problem in problems.iter().filter(|problem| !problem.pointer.is_empty()) {
         take_out(raw, &problem.pointer);
         damage.at(problem.pointer.clone());
     }
@@ -76,6 +88,10 @@ fn take_out(raw: &mut Value, pointer: &str) {
             remove(raw.pointer_mut(&format!("/servers/{at}/{section}")), key);
         }
         ["servers", at, key, ..] => remove(raw.pointer_mut(&format!("/servers/{at}")), key),
+        ["health", name, section, key, ..] if BY_KEY.contains(&section) => {
+            remove(raw.pointer_mut(&format!("/health/{name}/{section}")), key);
+        }
+        ["health", name, key, ..] => remove(raw.pointer_mut(&format!("/health/{name}")), key),
         [section, key, ..] if BY_KEY.contains(&section) => remove(raw.get_mut(section), key),
         [section, ..] => remove(Some(raw), section),
         [] => {}
@@ -112,6 +128,7 @@ mod tests {
             ("/servers/1", false),
             ("/recovery/verify_timeout_seconds", false),
             ("/servers/1/depends_on/0", false),
+            ("/servers/1/health_url", false),
         ];
         for (pointer, expected) in cases {
             assert_eq!(damage.explains(pointer), expected, "{pointer}");

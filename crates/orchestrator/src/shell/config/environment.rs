@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::interpolate::{Lookup, retype};
-use super::places::{Places, step};
+use super::places::{Places, Spot, step};
 use super::shape::Shape;
 
 /// Not settings of the daemon: the registry itself, and scripts.
@@ -83,8 +83,23 @@ pub(super) fn overlay(value: &mut Map<String, Value>, places: &mut Places, looku
         let spot = places.variable(&setting.variable, &text);
         places.forget(&setting.pointer);
         places.value(&setting.pointer, spot);
+        places.parents(&setting.pointer, spot);
+        if setting.form == Form::List {
+            items(places, &setting.pointer, &text, spot);
+        }
         let steps: Vec<&str> = setting.pointer.split('/').skip(1).collect();
         set(value, &steps, read(setting.form, &text));
+    }
+}
+
+/// Each item stands in its own stretch of the value.
+fn items(places: &mut Places, pointer: &str, text: &str, spot: Spot) {
+    let mut column = spot.column;
+    for (at, item) in text.split(',').enumerate() {
+        let before = item.chars().count() - item.trim_start().chars().count();
+        let width = item.trim().chars().count().max(1);
+        places.value(&step(pointer, &at.to_string()), Spot { column: column + before, width, ..spot });
+        column += item.chars().count() + 1;
     }
 }
 

@@ -69,6 +69,15 @@ impl Places {
         self.keys.insert(pointer.to_owned(), spot);
     }
 
+    /// What contains it stands there too, unless it stands somewhere already.
+    pub(super) fn parents(&mut self, pointer: &str, spot: Spot) {
+        let mut pointer = pointer;
+        while let Some((parent, _)) = pointer.rsplit_once('/').filter(|(parent, _)| !parent.is_empty()) {
+            self.values.entry(parent.to_owned()).or_insert(spot);
+            pointer = parent;
+        }
+    }
+
     /// Forgets what stands at `pointer` and below it.
     pub(super) fn forget(&mut self, pointer: &str) {
         self.values.retain(|at, _| !is_within(at, pointer));
