@@ -20,7 +20,8 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Watch the servers of a registry until stopped.
-    #[command(after_help = "Settings come from the defaults, the files, the environment and the flags, in this order; each goes over the ones before.
+    #[command(
+        after_help = "Settings come from the defaults, the files, the environment and the flags, in this order; each goes over the ones before.
 Every setting of the files has a variable: health_check.interval_seconds is HEALTH_CHECK_INTERVAL_SECONDS.
 
 Examples:
@@ -28,7 +29,8 @@ Examples:
   orchestrator run defaults.yaml teams/            # several files, and every *.yaml of a directory
   RECOVERY_MODE=observe orchestrator run registry.yaml
   orchestrator run registry.yaml --listen 127.0.0.1:9090 --state-dir /var/lib/mcp-health
-  orchestrator run registry.yaml --observe         # decide and log, never act")]
+  orchestrator run registry.yaml --observe         # decide and log, never act"
+    )]
     Run(Box<Run>),
     /// Read a registry and say everything that is wrong with it.
     #[command(after_help = "Exit code 0: no mistakes; 78: mistakes, each with its place and what would be right.
@@ -39,13 +41,15 @@ Examples:
   HEALTH_CHECK_INTERVAL_SECONDS=soon orchestrator check-config registry.yaml   # the environment is checked as well")]
     CheckConfig(CheckConfig),
     /// Turn lists of servers that others keep into a registry, on stdout.
-    #[command(after_help = "Reads mcpServers and servers of MCP clients (JSON, with comments too), server.json of the MCP registry, Docker MCP
+    #[command(
+        after_help = "Reads mcpServers and servers of MCP clients (JSON, with comments too), server.json of the MCP registry, Docker MCP
 catalogs, and server.yaml of Docker's mcp-registry. What cannot be carried is said in comments and on stderr.
 
 Examples:
   orchestrator import ~/.config/Claude/claude_desktop_config.json > registry.yaml
   orchestrator import .vscode/mcp.json server.json catalog.yaml --json
-  orchestrator import mcp.json > registry.yaml; orchestrator check-config registry.yaml")]
+  orchestrator import mcp.json > registry.yaml; orchestrator check-config registry.yaml"
+    )]
     Import(Import),
     /// Print the JSON Schema of the registry and configuration.
     #[command(after_help = "Example, for editors with the YAML language server:

@@ -16,9 +16,9 @@ pub(super) fn run(arguments: &Import) -> Outcome {
     let mut imported = Imported::default();
     let mut refused = false;
     for path in &arguments.files {
-        let added = text(path).map_err(|error| error.to_string()).and_then(|text| {
-            imported.add(path, &text).map_err(|error| causes(&error))
-        });
+        let added = text(path)
+            .map_err(|error| error.to_string())
+            .and_then(|text| imported.add(path, &text).map_err(|error| causes(&error)));
         if let Err(error) = added {
             eprintln!("error: {}: {error}", path.display());
             refused = true;

@@ -121,8 +121,10 @@ impl<'a> Section<'a> {
         let most = budget::most_attempts(&backoff, reset_after, window, attempts);
         if written.is_some() && most < attempts {
             let pointer = self.recovery_pointer("budget", &key);
-            let message =
-                format!("this budget of {attempts} attempts in {} is never reached: the backoff makes at most {most}", shown(window));
+            let message = format!(
+                "this budget of {attempts} attempts in {} is never reached: the backoff makes at most {most}",
+                shown(window)
+            );
             self.issue(pointer, message, "fewer attempts, or a longer window; or leave it out");
         }
         (attempts, window)

@@ -47,7 +47,8 @@ fn is_related(broken: &str, pointer: &str) -> bool {
     }
     let section = |name: &str| broken.ends_with(name) && pointer.contains(name);
     let together = |keys: &&[&str]| [broken, pointer].iter().all(|at| at.split('/').any(|step| keys.contains(&step)));
-    is_one_scope(broken, pointer) && (section("/health_check") || section("/recovery") || TOGETHER.iter().any(|keys| together(keys)))
+    is_one_scope(broken, pointer)
+        && (section("/health_check") || section("/recovery") || TOGETHER.iter().any(|keys| together(keys)))
 }
 
 /// The same server, or the file's own sections, which every server follows.

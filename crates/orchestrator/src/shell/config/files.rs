@@ -64,7 +64,8 @@ mod tests {
             std::fs::write(directory.path().join(name), "").expect("written");
         }
         std::fs::create_dir(directory.path().join("c.yaml")).expect("a directory");
-        let names: Vec<_> = listed(directory.path()).expect("two").iter().map(|path| path.file_name().expect("a name").to_owned()).collect();
+        let names: Vec<_> =
+            listed(directory.path()).expect("two").iter().map(|path| path.file_name().expect("a name").to_owned()).collect();
         assert_eq!(names, ["a.yml", "b.yaml"]);
     }
 }

@@ -142,7 +142,8 @@ fn several_documents_and_files_are_one_configuration() {
         path
     };
     let first = file("10-defaults.yaml", "version: 1.1\nhealth_check: { interval_seconds: 10 }\nservers:\n");
-    let second = file("20-team.yml", "servers: [{ name: a }]\n---\nservers: [{ name: b }]\nhealth_check: { timeout_seconds: 2 }\n---\n");
+    let second =
+        file("20-team.yml", "servers: [{ name: a }]\n---\nservers: [{ name: b }]\nhealth_check: { timeout_seconds: 2 }\n---\n");
     file("empty.yaml", "# nothing\n");
     for paths in [vec![directory.path()], vec![&first, &second, &first]] {
         let loaded = loaded(&paths).expect("good files");

@@ -101,7 +101,9 @@ fn image(server: &mut Server, rest: &mut Map<String, Value>) {
     match rest.remove("image") {
         Some(image) => {
             server.carry("docker_image", Some(&image));
-            server.note("health_url is missing, and the container: give runtime: { kind: docker, container: NAME } and a health_url");
+            server.note(
+                "health_url is missing, and the container: give runtime: { kind: docker, container: NAME } and a health_url",
+            );
         }
         None => server.note("it has neither a command nor a URL: give a health_url"),
     }

@@ -24,7 +24,9 @@ fn without_comments(text: &str) -> String {
         let end = match (bare[at], bare.get(at + 1)) {
             ('"', _) => end_of_string(&bare, at),
             ('/', Some('/')) => blank(&mut bare, at, |rest| rest.iter().position(|c| *c == '\n')),
-            ('/', Some('*')) => blank(&mut bare, at, |rest| rest.windows(2).skip(1).position(|pair| pair == ['*', '/']).map(|end| end + 3)),
+            ('/', Some('*')) => {
+                blank(&mut bare, at, |rest| rest.windows(2).skip(1).position(|pair| pair == ['*', '/']).map(|end| end + 3))
+            }
             _ => at + 1,
         };
         match bare[at] {
@@ -70,7 +72,10 @@ mod tests {
         let text = "// servers\n{ \"a\": [1, 2, /* three */ ], \"url\": \"http://x//y, }\\\"\", }\n/* end";
         assert_eq!(parse(text), Ok(json!({ "a": [1, 2], "url": "http://x//y, }\"" })));
         assert_eq!(parse("a: [1]"), Ok(json!({ "a": [1] })));
-        assert_eq!(parse("{ \"a\": 1,\n /**/ \"b\": , }"), Err("this is not valid JSON: expected value at line 2 column 14".to_owned()));
+        assert_eq!(
+            parse("{ \"a\": 1,\n /**/ \"b\": , }"),
+            Err("this is not valid JSON: expected value at line 2 column 14".to_owned())
+        );
     }
 
     proptest! {

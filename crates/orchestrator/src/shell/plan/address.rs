@@ -34,7 +34,8 @@ pub(super) fn odd_endpoints(entries: &[ServerEntry], loaded: &Loaded) -> Vec<Pro
         let endpoint = entry.endpoint.as_deref().filter(|_| entry.health_url.is_some())?;
         let is_url = ["http://", "https://"].iter().any(|scheme| endpoint.len() > scheme.len() && endpoint.starts_with(scheme));
         let help = Some("an address such as http://127.0.0.1:8082/mcp".to_owned());
-        (!is_url).then(|| loaded.places.problem(&format!("/servers/{index}/endpoint"), "`endpoint` is no http URL".to_owned(), help))
+        (!is_url)
+            .then(|| loaded.places.problem(&format!("/servers/{index}/endpoint"), "`endpoint` is no http URL".to_owned(), help))
     };
     entries.iter().enumerate().filter_map(odd).collect()
 }

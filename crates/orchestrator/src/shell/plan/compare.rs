@@ -128,7 +128,9 @@ mod tests {
     #[test]
     fn a_default_of_the_file_changes_the_servers_that_follow_it() {
         let old = plan("servers: [{name: a, port: 1}, {name: b, port: 2, health_check: {interval_seconds: 9}}]");
-        let new = plan("health_check: {interval_seconds: 10}\nservers: [{name: a, port: 1}, {name: b, port: 2, health_check: {interval_seconds: 9}}]");
+        let new = plan(
+            "health_check: {interval_seconds: 10}\nservers: [{name: a, port: 1}, {name: b, port: 2, health_check: {interval_seconds: 9}}]",
+        );
         let names: Vec<_> = old.difference(&new).changed.into_iter().map(|change| change.name).collect();
         assert_eq!(names, ["a"]);
     }
