@@ -58,16 +58,7 @@ enum Part {
 /// The command.
 pub(crate) fn run(options: &Options) -> Outcome {
     if options.parts().any(|part| !part.is_of_a_library()) {
-        command::run(command::cargo().args([
-            "build",
-            "--release",
-            "-p",
-            "orchestrator",
-            "-p",
-            "gateway",
-            "-p",
-            "sample-server",
-        ]))?;
+        command::run(command::cargo().args(["build", "--release", "-p", "orchestrator", "-p", "gateway", "-p", "sample-server"]))?;
     }
     let interrupt = Interrupt::install()?;
     let mut report = Report::of_this_machine();

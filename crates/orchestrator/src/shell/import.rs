@@ -73,7 +73,7 @@ impl Imported {
 
     fn take(&mut self, mut server: Server) {
         if let Some(why) = server.left_out.take() {
-            self.left_out.push(Note { server: server.name, message: why });
+            self.left_out.push(Note { server: server.name, message: format!("left out: {why}") });
             return;
         }
         let wanted = server.name.clone();

@@ -116,18 +116,24 @@ impl<'a> Section<'a> {
         let key = |recovery: &config::Recovery| recovery.budget.clone();
         let written = self.recovery(key);
         let config::Budget { attempts, window_seconds: Seconds(window) } = written.clone().unwrap_or(defaults::BUDGET);
+        if written.is_some() {
+            self.check_budget(attempts, window);
+        }
+        (attempts, window)
+    }
+
+    fn check_budget(&mut self, attempts: u32, window: Duration) {
         let backoff = self.compiled_backoff(self.recovery(|recovery| recovery.backoff.clone()).unwrap_or_default());
         let reset_after = self.recovery(|recovery| recovery.reset_after_seconds).unwrap_or(defaults::RESET_AFTER).0;
         let most = budget::most_attempts(&backoff, reset_after, window, attempts);
-        if written.is_some() && most < attempts {
-            let pointer = self.recovery_pointer("budget", &key);
+        if most < attempts {
+            let pointer = self.recovery_pointer("budget", &|recovery: &config::Recovery| recovery.budget.clone());
             let message = format!(
                 "this budget of {attempts} attempts in {} is never reached: the backoff makes at most {most}",
                 shown(window)
             );
             self.issue(pointer, message, "fewer attempts, or a longer window; or leave it out");
         }
-        (attempts, window)
     }
 
     fn check_backoff(&mut self, backoff: &config::Backoff, max_attempts: Option<u32>) {

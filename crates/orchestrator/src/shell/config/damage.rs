@@ -47,8 +47,7 @@ fn is_related(broken: &str, pointer: &str) -> bool {
     }
     let section = |name: &str| broken.ends_with(name) && pointer.contains(name);
     let together = |keys: &&[&str]| [broken, pointer].iter().all(|at| at.split('/').any(|step| keys.contains(&step)));
-    is_one_scope(broken, pointer)
-        && (section("/health_check") || section("/recovery") || TOGETHER.iter().any(|keys| together(keys)))
+    is_one_scope(broken, pointer) && (section("/health_check") || section("/recovery") || TOGETHER.iter().any(together))
 }
 
 /// The same server, or the file's own sections, which every server follows.
@@ -100,7 +99,7 @@ fn take_out(raw: &mut Value, pointer: &str) {
 }
 
 fn remove(from: Option<&mut Value>, key: &str) {
-    if let Some(Value::Object(map)) = from {
+    if let Some(map) = from.and_then(Value::as_object_mut) {
         map.remove(&key.replace("~1", "/").replace("~0", "~"));
     }
 }

@@ -190,7 +190,7 @@ mod tests {
         };
         let mut read = Vec::new();
         assert_eq!(fill("a ${TOKEN}", &lookup, &mut read).expect("filled").as_deref(), Some("a s3cret"));
-        assert_eq!(read, [path.clone()]);
+        assert_eq!(read, std::slice::from_ref(&path));
         assert_eq!(fill("${BOTH}", &lookup, &mut read).expect("filled").as_deref(), Some("x"), "the variable itself comes first");
         assert!(matches!(fill("${GONE:-x}", &lookup, &mut read), Err(Gap::File { .. })));
     }

@@ -20,7 +20,7 @@ pub struct Problem {
     pub path: PathBuf,
     /// The environment variable.
     pub variable: Option<String>,
-    /// From 1.
+    /// From 1; 0 for a file that could not be read.
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
@@ -42,6 +42,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.variable {
             Some(variable) => write!(f, "environment variable {variable}: {}", self.message)?,
+            None if self.line == 0 => write!(f, "{}", self.message)?,
             None => write!(f, "{}:{}:{}: {}", self.path.display(), self.line, self.column, self.message)?,
         }
         if !self.source.trim().is_empty() {
@@ -55,10 +56,10 @@ impl fmt::Display for Problem {
 }
 
 impl Problem {
-    /// What is wrong with all of a file, of which there is no line to show.
+    /// What is wrong with all of a file, of which there is no line to show; `message` names it.
     pub(super) fn of_file(path: &Path, message: String) -> Self {
         let (variable, help, pointer, source) = (None, None, String::new(), String::new());
-        Self { path: path.to_owned(), variable, line: 1, column: 1, width: 1, pointer, message, help, source, order: 0 }
+        Self { path: path.to_owned(), variable, line: 0, column: 0, width: 0, pointer, message, help, source, order: 0 }
     }
 
     fn snippet(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -69,7 +69,9 @@ impl<'a> Reading<'a> {
         problems.extend(gaps);
         damage.incomplete = !broken.is_empty() || problems.iter().any(|problem| problem.pointer.is_empty());
         let Unknown { errors, warnings: odd, meant } = unknown;
-        meant.into_iter().for_each(|pointer| damage.at(pointer));
+        for pointer in meant {
+            damage.at(pointer);
+        }
         problems.extend(errors);
         repair(&mut raw, &problems, &mut damage);
         problems.extend(broken);

@@ -96,7 +96,7 @@ fn variables(environment: &Value, references: &mut References) -> Map<String, Va
     variables.filter_map(|(name, value)| Some((name.clone(), references.carried(&word(value)?).into()))).collect()
 }
 
-/// ToolHive and others name only an image.
+/// `ToolHive` and others name only an image.
 fn image(server: &mut Server, rest: &mut Map<String, Value>) {
     match rest.remove("image") {
         Some(image) => {

@@ -13,7 +13,12 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
         return serde_json::from_str(&bare).map_err(|error| format!("this is not valid JSON: {error}"));
     }
     let options = serde_saphyr::options! { with_snippet: false };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| format!("this is not valid YAML: {error}"))
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| match error.without_snippet() {
+        serde_saphyr::Error::MultipleDocuments { .. } => {
+            "it holds several YAML documents; import each from a file of its own".to_owned()
+        }
+        error => format!("this is not valid YAML: {error}"),
+    })
 }
 
 /// Comments and commas before a closing bracket become blanks, so that line and column stay what they are.

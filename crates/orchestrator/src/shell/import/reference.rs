@@ -46,10 +46,10 @@ impl References {
             if name == inside {
                 self.variables.push(name.to_owned());
             }
-            carried.push_str(&format!("${{{inside}}}"));
+            carried.extend(["${", inside, "}"]);
         } else {
             self.unknown.push(inside.to_owned());
-            carried.push_str(&format!("$${{{inside}}}"));
+            carried.extend(["$${", inside, "}"]);
         }
     }
 }

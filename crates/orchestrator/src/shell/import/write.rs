@@ -27,7 +27,7 @@ pub(super) fn yaml(servers: &[Server], left_out: &[Note]) -> String {
         text.push_str(" []\n");
     }
     for note in left_out {
-        let _ = writeln!(text, "  # {} is left out: {}", plain(&note.server), plain(&note.message));
+        let _ = writeln!(text, "  # {} is {}", plain(&note.server), plain(&note.message));
     }
     text
 }

@@ -18,7 +18,7 @@ pub struct Difference {
     pub fleet: bool,
 }
 
-/// What has changed about one server.
+/// What has changed about one server; if nothing of this, it is only shown differently.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Which one.
@@ -29,14 +29,6 @@ pub struct Change {
     pub target: bool,
     /// What runs it.
     pub runtime: bool,
-    /// What is only shown.
-    pub entry: bool,
-}
-
-impl Change {
-    fn is_any(&self) -> bool {
-        self.policy || self.target || self.runtime || self.entry
-    }
 }
 
 impl Difference {
@@ -52,10 +44,7 @@ impl Plan {
         let (before, after) = (self.by_name(), new.by_name());
         let gone = |name: &&str| !after.contains_key(name);
         let fresh = |name: &&str| !before.contains_key(name);
-        let changed = new.names().filter_map(|name| {
-            let change = self.change(*before.get(name)?, new, *after.get(name)?);
-            change.is_any().then_some(change)
-        });
+        let changed = new.names().filter_map(|name| self.change(*before.get(name)?, new, *after.get(name)?));
         Difference {
             added: new.names().filter(fresh).map(str::to_owned).collect(),
             removed: self.names().filter(gone).map(str::to_owned).collect(),
@@ -72,15 +61,16 @@ impl Plan {
         self.names().enumerate().map(|(at, name)| (name, at)).collect()
     }
 
-    fn change(&self, old: usize, new: &Self, at: usize) -> Change {
+    fn change(&self, old: usize, new: &Self, at: usize) -> Option<Change> {
         let runs = |plan: &Self, at: usize| plan.supervised.iter().find(|one| one.server.0 == at).map(|one| one.runtime.clone());
-        Change {
+        let change = Change {
             name: new.entries[at].name.clone(),
             policy: self.policy_of(old) != new.policy_of(at),
             target: self.targets.get(old) != new.targets.get(at),
             runtime: runs(self, old) != runs(new, at),
-            entry: self.registry.get(old) != new.registry.get(at),
-        }
+        };
+        let shown = self.registry.get(old) != new.registry.get(at) || self.entries[old].group != new.entries[at].group;
+        (change.policy || change.target || change.runtime || shown).then_some(change)
     }
 
     /// Servers are numbered anew in each plan; names stay.
@@ -119,7 +109,7 @@ mod tests {
         let new = plan("servers: [{name: d, port: 4}, {name: b, port: 2, depends_on: [a]}, {name: a, port: 5, group: x}]");
         let difference = old.difference(&new);
         assert_eq!((difference.added, difference.removed), (vec!["d".to_owned()], vec!["c".to_owned()]));
-        let expected = Change { name: "a".to_owned(), policy: false, target: true, runtime: false, entry: true };
+        let expected = Change { name: "a".to_owned(), policy: false, target: true, runtime: false };
         assert_eq!(difference.changed, [expected]);
         assert!(!difference.fleet);
         assert!(new.difference(&new).is_none());
