@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HealthCheck, Recovery, Seconds, defaults};
+#[cfg(feature = "schema")]
+use super::defaults;
+use super::{HealthCheck, Recovery, Seconds};
 use crate::Dialect;
 use crate::registry::{Probe, Runtime};
 

@@ -16,7 +16,7 @@ pub(super) fn arguments(server: &mut Server, written: Option<&Value>) -> Vec<Str
         match value {
             Some(Ok(value)) => words.extend(named.then(|| shown.to_owned()).into_iter().chain([value])),
             Some(Err(variable)) => {
-                server.note(format!("the argument {shown} needs a value for `{variable}`: add it to runtime.args"))
+                server.note(format!("the argument {shown} needs a value for `{variable}`: add it to runtime.args"));
             }
             None if named && text("valueHint").is_none() && text("format").is_none() && required => words.push(shown.to_owned()),
             None if required => server.note(format!("the argument {shown} has no value: add it to runtime.args")),
