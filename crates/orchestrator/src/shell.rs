@@ -12,7 +12,9 @@ pub mod config;
 pub mod driver;
 #[cfg(feature = "gateway")]
 pub mod embed;
+pub mod import;
 pub mod journal;
+pub mod maintenance;
 pub mod narrate;
 pub mod plan;
 pub mod probe;

@@ -1,9 +1,11 @@
 //! `orchestrator run`.
 
 use std::io::IsTerminal;
-use std::net::SocketAddr;
+use std::net::{AddrParseError, SocketAddr};
 use std::path::PathBuf;
 
+use health_spec::config::defaults;
+use orchestrator::shell::plan::Plan;
 use orchestrator::shell::reload::Reading;
 use orchestrator::shell::serve::{Settings, serve};
 use orchestrator::shell::{plan, telemetry};
@@ -11,7 +13,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{LogFormat, Run};
-use super::{End, Outcome, environment};
+use super::{End, Outcome, environment, variable};
 
 /// One thread drives, probes and serves; a second one makes each check dearer.
 const THREADS: usize = 1;
@@ -21,11 +23,11 @@ pub(super) fn run(arguments: Run) -> Outcome {
         LogFormat::Text => telemetry::LogFormat::Text,
         LogFormat::Json => telemetry::LogFormat::Json,
     });
-    let plan = plan::read(&arguments.registry, &environment, arguments.observe)?;
+    let plan = plan::read(&arguments.registry, &variable, arguments.observe)?;
     for warning in &plan.loaded.warnings {
         eprintln!("warning: {warning}");
     }
-    let settings = settings(arguments)?;
+    let settings = settings(arguments, &plan)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
     runtime.block_on(async {
         let shutdown = shutdown_on_signal()?;
@@ -34,17 +36,25 @@ pub(super) fn run(arguments: Run) -> Outcome {
     })
 }
 
-fn settings(arguments: Run) -> Result<Settings, Box<dyn std::error::Error>> {
+fn settings(arguments: Run, plan: &Plan) -> Result<Settings, Box<dyn std::error::Error>> {
     Ok(Settings {
-        listen: arguments.listen,
-        gateway: arguments.gateway,
+        listen: arguments.listen.or(plan.listen).map_or_else(|| defaults::LISTEN.parse(), Ok)?,
+        gateway: gateway(arguments.gateway, plan.gateway)?,
         state_directory: state_directory(arguments.state_dir)?,
         name: arguments.name.unwrap_or_else(host_name),
         operator_token_file: arguments.operator_token_file,
         insecure: arguments.insecure,
         trace_id: environment("CHORA_TRACE_ID"),
-        reading: Reading { path: arguments.registry, environment, observe: arguments.observe },
+        reading: Reading { paths: arguments.registry, environment: variable, observe: arguments.observe },
     })
+}
+
+/// The flag's address, else the configuration's. The flag alone asks for one as well.
+fn gateway(flag: Option<Option<SocketAddr>>, written: Option<SocketAddr>) -> Result<Option<SocketAddr>, AddrParseError> {
+    match flag {
+        None => Ok(written),
+        Some(flag) => flag.or(written).map_or_else(|| defaults::LISTEN_GATEWAY.parse(), Ok).map(Some),
+    }
 }
 
 /// Where state is kept when nothing else is said (contract, section 6.2).

@@ -9,11 +9,12 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch as watch_channel};
 
 use super::causes::causes;
 use super::config::LoadError;
 use super::driver::{Change, Configured};
+use super::maintenance::keeper::Kept;
 use super::plan::{self, Plan};
 use super::runtime::{Prepared, Runtimes, Supervised};
 use crate::machine::ServerId;
@@ -24,8 +25,8 @@ use watch::{Cause, Watch};
 /// How a configuration is read.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// The file.
-    pub path: PathBuf,
+    /// The files and directories.
+    pub paths: Vec<PathBuf>,
     /// The environment, for `${VAR}`.
     pub environment: fn(&str) -> Option<String>,
     /// Decide and log, never act.
@@ -42,6 +43,7 @@ pub struct Reloader {
     next_place: usize,
     runtimes: Arc<Runtimes>,
     driver: mpsc::Sender<Change>,
+    maintenance: watch_channel::Sender<Kept>,
     watch: Watch,
     was_rejected: bool,
 }
@@ -61,11 +63,12 @@ impl Reloader {
         reading: Reading,
         runtimes: Arc<Runtimes>,
         driver: mpsc::Sender<Change>,
+        maintenance: watch_channel::Sender<Kept>,
     ) -> Result<Self, WatchError> {
         let places = in_force.policies.iter().enumerate();
         let places: HashMap<_, _> = places.map(|(index, policy)| (policy.name.clone(), ServerId(index))).collect();
-        let watch = Watch::new(&reading.path)?;
-        Ok(Self { next_place: places.len(), places, in_force, reading, runtimes, driver, watch, was_rejected: false })
+        let watch = Watch::new(in_force.watched())?;
+        Ok(Self { next_place: places.len(), places, in_force, reading, runtimes, driver, maintenance, watch, was_rejected: false })
     }
 
     /// Runs until it is dropped.
@@ -84,7 +87,7 @@ impl Reloader {
     }
 
     async fn reload(&mut self, cause: Cause) -> Result<(), LoadError> {
-        let plan = plan::read(&self.reading.path, &self.reading.environment, self.reading.observe)?;
+        let plan = plan::read(&self.reading.paths, &self.reading.environment, self.reading.observe)?;
         // A file that was only touched is no news; a person who asks is told.
         if cause == Cause::File && plan.loaded.raw == self.in_force.loaded.raw && !self.was_rejected {
             return Ok(());
@@ -121,6 +124,13 @@ impl Reloader {
         self.runtimes.take(prepared);
         self.places = plan.policies.iter().map(|policy| policy.name.clone()).zip(reloaded.places).collect();
         self.next_place += reloaded.added.len();
+        self.maintenance.send_replace(Kept::new(plan.maintenance.clone(), &self.places));
+        if plan.listen != self.in_force.listen || plan.gateway != self.in_force.gateway {
+            tracing::warn!("`listen` has changed; that takes effect when the orchestrator is started again");
+        }
+        if let Err(error) = self.watch.follow(plan.watched()) {
+            tracing::warn!(error = causes(&error), "a new file of the configuration is not watched");
+        }
         self.in_force = plan;
     }
 
@@ -157,12 +167,17 @@ impl Reloader {
 fn configured(plan: &Plan) -> Configured {
     Configured {
         policies: plan.policies.clone(),
-        limits: Limits::default(),
+        limits: limits(plan),
         targets: plan.targets.clone(),
         groups: plan.entries.iter().map(|entry| entry.group.clone()).collect(),
         trace_ids: plan.entries.iter().map(|entry| entry.trace_id.clone()).collect(),
         registry: plan.registry.clone(),
     }
+}
+
+/// How much happens at the same time, as the configuration says.
+pub fn limits(plan: &Plan) -> Limits {
+    Limits { recoveries: usize::try_from(plan.max_concurrent).unwrap_or(usize::MAX), ..Limits::default() }
 }
 
 fn refused(plan: &Plan, pointer: &str, message: &str, help: &str) -> LoadError {

@@ -2,6 +2,7 @@
 //!
 //! The directory is watched, not the file: editors and mounted configurations replace it by another one.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -43,26 +44,37 @@ pub enum WatchError {
 pub(super) struct Watch {
     changes: mpsc::Receiver<()>,
     hangup: Signal,
-    _watcher: notify::RecommendedWatcher,
+    watcher: notify::RecommendedWatcher,
+    directories: BTreeSet<PathBuf>,
 }
 
 impl Watch {
-    /// Watches the directory of `path`, or `path` if it is one.
-    pub(super) fn new(path: &Path) -> Result<Self, WatchError> {
+    /// Watches the directories of these files, and those among them that are directories.
+    pub(super) fn new(paths: &[PathBuf]) -> Result<Self, WatchError> {
         let (changed, changes) = mpsc::channel(1);
-        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let directory = if path.is_dir() { path } else { parent };
-        let failed = |source| WatchError::Directory { directory: directory.to_owned(), source };
         let tell = move |event: notify::Result<notify::Event>| {
             // One that waits already is enough. Reading the file is no change of it.
             if event.is_ok_and(|event| !event.kind.is_access()) {
                 let _ = changed.try_send(());
             }
         };
-        let mut watcher = notify::recommended_watcher(tell).map_err(failed)?;
-        watcher.watch(directory, RecursiveMode::NonRecursive).map_err(failed)?;
+        let failed = |source| WatchError::Directory { directory: PathBuf::from("the configuration"), source };
+        let watcher = notify::recommended_watcher(tell).map_err(failed)?;
         let hangup = signal(SignalKind::hangup()).map_err(WatchError::Signal)?;
-        Ok(Self { changes, hangup, _watcher: watcher })
+        let mut watch = Self { changes, hangup, watcher, directories: BTreeSet::new() };
+        watch.follow(paths)?;
+        Ok(watch)
+    }
+
+    /// Watches these too.
+    pub(super) fn follow(&mut self, paths: &[PathBuf]) -> Result<(), WatchError> {
+        for directory in paths.iter().map(|path| directory_of(path)) {
+            if self.directories.insert(directory.clone()) {
+                let watched = self.watcher.watch(&directory, RecursiveMode::NonRecursive);
+                watched.map_err(|source| WatchError::Directory { directory, source })?;
+            }
+        }
+        Ok(())
     }
 
     /// The next cause. Dropping the future loses none.
@@ -74,4 +86,11 @@ impl Watch {
         while timeout(QUIET, self.changes.recv()).await.is_ok_and(|change| change.is_some()) {}
         Cause::File
     }
+}
+
+fn directory_of(path: &Path) -> PathBuf {
+    if path.is_dir() {
+        return path.to_owned();
+    }
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }

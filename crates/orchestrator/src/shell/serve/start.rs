@@ -9,7 +9,7 @@ use health_endpoint::{CheckError, Component, Health};
 use health_spec::EventKind;
 use health_spec::registry::ServerEntry;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -17,15 +17,16 @@ use super::prepare::Ready;
 use super::{Running, ServeError, Settings};
 use crate::machine::fleet::Beginning;
 use crate::machine::memory::Recovery;
-use crate::machine::{Effect, Fleet, Happened, Input};
+use crate::machine::{Effect, Fleet, Happened, Input, ServerId};
 use crate::shell::actions::Actions;
 use crate::shell::api::{self, Api};
 use crate::shell::clock::{Clock, wall};
 use crate::shell::driver::{Driver, ServerFile, Unwritten};
 use crate::shell::journal::{Journal, Jsonl};
+use crate::shell::maintenance::keeper::{Kept, keep};
 use crate::shell::plan::{Plan, faults};
 use crate::shell::published::Published;
-use crate::shell::reload::Reloader;
+use crate::shell::reload::{self, Reloader};
 use crate::shell::runtime::{Runtimes, Setup};
 use crate::shell::store::Left;
 use crate::shell::view::{Known, view};
@@ -66,6 +67,7 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
     let (inbox, reports) = mpsc::channel(INBOX);
     let runtimes = Arc::new(runtimes(&plan, settings, inbox.clone(), &lifetimes).await?);
 
+    let reporting = inbox.clone();
     let (journal, journal_thread) = Journal::start(ready.store, jsonl).map_err(ServeError::Thread)?;
     let actions =
         Actions { targets: plan.targets.clone().into(), runtimes: Arc::clone(&runtimes), inbox, tasks: lifetimes.tasks.clone() };
@@ -91,7 +93,11 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
     #[cfg(not(feature = "gateway"))]
     let gateway = None;
     let health = own_health(&published);
-    let reloader = Reloader::new(plan, settings.reading.clone(), runtimes, changer).map_err(ServeError::Watch)?;
+    let places = plan.policies.iter().enumerate().map(|(place, policy)| (policy.name.clone(), ServerId(place))).collect();
+    let (maintenance, kept) = watch::channel(Kept::new(plan.maintenance.clone(), &places));
+    lifetimes.tasks.spawn(lifetimes.serving.clone().run_until_cancelled_owned(keep(kept, reporting, begun.clock)));
+    let reloader =
+        Reloader::new(plan, settings.reading.clone(), runtimes, changer, maintenance).map_err(ServeError::Watch)?;
     lifetimes.tasks.spawn(lifetimes.serving.clone().run_until_cancelled_owned(reloader.run()));
     let api = Api {
         published,
@@ -109,7 +115,7 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
 fn begin(plan: &mut Plan, settings: &Settings, left: &Left) -> Begun {
     let known = Known { source: settings.name.clone(), epoch: left.epoch.clone() };
     let clock = Clock::resume(left.first_start, left.last);
-    let beginning = Beginning { memory: left.memory(), spread: true, ..Beginning::default() };
+    let beginning = Beginning { memory: left.memory(), spread: true, limits: reload::limits(plan) };
     let (fleet, effects) = Fleet::new(plan.policies.clone(), &beginning, clock.now());
     for supervised in &mut plan.supervised {
         let left = beginning.memory.servers.get(&supervised.name);
