@@ -11,6 +11,7 @@ pub mod input;
 pub mod memory;
 pub mod policy;
 pub mod server;
+pub mod uptime;
 
 pub use effect::{Effect, Happened};
 pub use fleet::{Fleet, Refusal};

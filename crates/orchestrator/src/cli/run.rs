@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use orchestrator::shell::serve::{Settings, serve};
+use orchestrator::shell::store::Retention;
 use orchestrator::shell::{plan, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +29,7 @@ pub(super) fn run(arguments: Run) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
     runtime.block_on(async {
         let shutdown = shutdown_on_signal()?;
+        survive_the_file_size_limit()?;
         serve(plan, settings, shutdown, announce).await?;
         Ok(End::Fine)
     })
@@ -38,6 +40,7 @@ fn settings(arguments: Run) -> Result<Settings, Box<dyn std::error::Error>> {
         listen: arguments.listen,
         gateway: arguments.gateway,
         state_directory: state_directory(arguments.state_dir)?,
+        retention: Retention::default(),
         name: arguments.name.unwrap_or_else(host_name),
         operator_token_file: arguments.operator_token_file,
         insecure: arguments.insecure,
@@ -87,6 +90,12 @@ fn shutdown_on_signal() -> std::io::Result<CancellationToken> {
         }
     });
     Ok(shutdown)
+}
+
+/// A file that may not grow any more (`ulimit -f`) is to be refused like a full disk, not to end us.
+fn survive_the_file_size_limit() -> std::io::Result<()> {
+    // The handler stays when its listener is dropped.
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
 }
 
 /// SIGHUP ends what runs in a terminal, which has been closed. Elsewhere it asks for a reload, which there is not yet.

@@ -14,19 +14,22 @@ use tokio_util::sync::CancellationToken;
 use super::actions::Actions;
 use super::causes::causes;
 use super::clock::{Clock, wall};
-use super::journal::Journal;
+use super::journal::{Journal, Logged};
 use super::narrate::narrate;
 use super::published::Published;
 use super::store::{Batch, Record, StoreError, Written};
 use super::view::{last_check, view};
 use super::writer::Writer;
-use crate::machine::{Command, Effect, Fleet, Happened, Input, Refusal, ServerId};
+use crate::machine::{Command, Effect, Fleet, Happened, Input, Mono, Refusal, ServerId};
+
+mod unwritten;
+mod uptimes;
+
+pub use unwritten::Unwritten;
+pub use uptimes::Uptimes;
 
 /// Inputs that are taken in one step, so that one commit serves them all.
 const MOST_AT_ONCE: usize = 256;
-
-/// How many unwritten events are kept while the disk refuses them.
-const MOST_UNWRITTEN: usize = 10_000;
 
 /// A person's command, and where its answer goes.
 #[derive(Debug)]
@@ -60,6 +63,8 @@ pub struct Driver {
     pub inbox: mpsc::Receiver<Input>,
     /// What people want.
     pub operations: mpsc::Receiver<Operation>,
+    /// For how much of its time each server served.
+    pub uptimes: Uptimes,
     /// What could not be written yet.
     pub unwritten: Unwritten,
     /// Servers that an earlier run knew and that are no longer registered, with their open incidents.
@@ -77,38 +82,6 @@ pub struct ServerFile {
     pub last_check: Option<LastCheck>,
 }
 
-/// What could not be written yet. Each server gets at most one action until it is (contract, section 3.2).
-#[derive(Debug, Default)]
-pub struct Unwritten {
-    events: Vec<Written>,
-    servers: BTreeSet<usize>,
-    is_lost: bool,
-}
-
-impl Unwritten {
-    fn keep(&mut self, events: &[(Event, String)], changed: &BTreeSet<usize>) {
-        self.events.extend(events.iter().map(written));
-        let excess = self.events.len().saturating_sub(MOST_UNWRITTEN);
-        self.events.drain(..excess);
-        self.servers.extend(changed);
-    }
-
-    fn clear(&mut self) {
-        self.events.clear();
-        self.servers.clear();
-    }
-
-    /// What the machine is told when the disk has turned.
-    fn turn(&mut self, written: Result<(), StoreError>) -> Option<Input> {
-        let was_lost = std::mem::replace(&mut self.is_lost, written.is_err());
-        match written {
-            Err(error) if !was_lost => Some(Input::StateLost(causes(&error))),
-            Ok(()) if was_lost => Some(Input::StateBack),
-            _ => None,
-        }
-    }
-}
-
 impl Driver {
     /// Runs until `shutdown`; `begun` are the effects of the fleet's beginning.
     pub async fn run(mut self, begun: Vec<Effect>, shutdown: CancellationToken) {
@@ -116,13 +89,17 @@ impl Driver {
         self.settle(begun, vec![]).await;
         let mut inputs = Vec::with_capacity(MOST_AT_ONCE);
         loop {
-            let deadline = self.fleet.deadline().map(|at| self.clock.instant_of(at));
+            let deadline = self.fleet.deadline().map_or(self.uptimes.due(), |at| at.min(self.uptimes.due()));
+            let deadline = self.clock.instant_of(deadline);
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
                 Some(operation) = self.operations.recv() => self.operate(operation).await,
                 _ = self.inbox.recv_many(&mut inputs, MOST_AT_ONCE) => self.take(&mut inputs).await,
-                () = sleep_until(deadline) => self.take(&mut vec![Input::Woken]).await,
+                () = tokio::time::sleep_until(deadline) => self.take(&mut vec![Input::Woken]).await,
+            }
+            if self.uptimes.due() <= self.clock.now() {
+                self.minute().await;
             }
         }
         self.say_stopped().await;
@@ -172,11 +149,12 @@ impl Driver {
         }
         self.learn(&verdicts, &happened);
         let acts = orders.iter().any(|order| matches!(order, Effect::Act { .. }));
+        let since = happened.iter().map(|it| it.at).min().unwrap_or_else(|| self.clock.now());
         let written = self.record(happened, acts).await;
         for order in orders {
             self.carry_out(&order);
         }
-        if let Some(turn) = self.unwritten.turn(written) {
+        if let Some(turn) = self.unwritten.turn(since, written) {
             let effects = self.fleet.step(self.clock.now(), turn);
             Box::pin(self.settle(effects, vec![])).await;
         }
@@ -195,36 +173,85 @@ impl Driver {
         }
     }
 
+    /// A full minute: everybody's uptime is brought up to date and written.
+    async fn minute(&mut self) {
+        self.uptimes.minute(self.clock.now());
+        self.published.refresh(|place| self.uptimes.of(place));
+        self.settle(vec![], vec![]).await;
+    }
+
     /// `Err` when it did not reach the disk. Published it is in any case: an unwritable disk must not hide a failure.
     async fn record(&mut self, happened: Vec<Happened>, durable: bool) -> Result<(), StoreError> {
-        if happened.is_empty() {
-            return if self.unwritten.is_lost { Err(StoreError::Unwritten) } else { Ok(()) };
+        if happened.is_empty() && self.uptimes.is_saved() {
+            return self.unwritten.as_before();
         }
         let changed: BTreeSet<usize> = happened.iter().filter_map(|it| it.server.map(|id| id.0)).collect();
+        let now = self.clock.now();
+        for place in &changed {
+            self.uptimes.happened(*place, &self.fleet.servers()[*place], now);
+        }
         let is_change = |it: &Happened| !matches!(it.kind, EventKind::HealthCheckCompleted { .. });
         let durable = durable || happened.iter().any(is_change);
         let events: Vec<(Event, String)> = happened.iter().map(|it| self.writer.write(it, &self.fleet, &self.clock)).collect();
-        let batch = self.batch(&events, &changed);
-        let result = self.journal.commit(batch, durable).await;
-        self.published.set_written(result.is_ok());
-        if result.is_ok() {
-            self.unwritten.clear();
-        } else {
-            self.unwritten.keep(&events, &changed);
-        }
-        for (event, _) in &events {
-            narrate(event);
-        }
+        let result = self.write(&events, &changed, durable).await;
         let views = changed.into_iter().map(|place| (place, self.view(place))).collect();
-        self.published.publish(events, views, wall());
+        self.say(events, views);
+        match result {
+            Ok(Some(trouble)) => self.log_is_behind(trouble).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// To the disk, with everything that it has refused so far. The answer is what is wrong with the JSONL log, if anything is.
+    async fn write(&mut self, events: &[(Event, String)], changed: &BTreeSet<usize>, durable: bool) -> Result<Logged, StoreError> {
+        let written: Vec<Written> = events.iter().map(written).collect();
+        let result = if self.unwritten.may_try(self.clock.now()) {
+            self.journal.commit(self.batch(&written, changed), durable).await
+        } else {
+            Err(StoreError::Unwritten)
+        };
+        match &result {
+            Ok(logged) => {
+                self.unwritten.clear();
+                self.uptimes.saved();
+                self.published.set_trouble(logged.as_ref().map(|trouble| format!("the event log is behind: {trouble}")));
+            }
+            Err(StoreError::Unwritten) => self.unwritten.keep(written, changed),
+            Err(error) => {
+                self.unwritten.keep(written, changed);
+                self.published.set_trouble(Some(format!("the state cannot be written: {}", causes(error))));
+            }
+        }
         result
     }
 
-    fn batch(&self, events: &[(Event, String)], changed: &BTreeSet<usize>) -> Batch {
-        let mut lines = self.unwritten.events.clone();
-        lines.extend(events.iter().map(written));
+    fn batch(&self, events: &[Written], changed: &BTreeSet<usize>) -> Batch {
         let servers = changed.union(&self.unwritten.servers).map(|place| (self.name(*place), self.state(*place))).collect();
-        Batch { now: self.clock.now(), incidents: self.fleet.incidents(), events: lines, servers, gone: vec![] }
+        Batch {
+            now: self.clock.now(),
+            incidents: self.fleet.incidents(),
+            events: self.unwritten.events.iter().chain(events).cloned().collect(),
+            servers,
+            uptime: self.uptimes.changes().map(|(place, changes)| (self.name(place), changes)).collect(),
+            gone: self.unwritten.gone.clone(),
+        }
+    }
+
+    /// Said once: the database has the events, and the log is mended from it as soon as it can be written again.
+    async fn log_is_behind(&mut self, error: String) -> Result<(), StoreError> {
+        if !self.unwritten.log_falls_behind(true) {
+            return Ok(());
+        }
+        let kind = EventKind::MonitorImpaired { reason: "log".to_owned(), error };
+        Box::pin(self.record(vec![of_ours(kind, self.clock.now())], true)).await
+    }
+
+    fn say(&self, events: Vec<(Event, String)>, views: Vec<(usize, ServerView)>) {
+        for (event, _) in &events {
+            narrate(event);
+        }
+        self.published.publish(events, views, wall());
     }
 
     fn carry_out(&self, order: &Effect) {
@@ -246,21 +273,16 @@ impl Driver {
         }
         let clock = self.clock;
         let events: Vec<_> = gone.iter().map(|(name, incident)| self.writer.write_gone(name, *incident, &clock)).collect();
-        let names = gone.into_iter().map(|(name, _)| name).collect();
-        let batch = Batch { gone: names, ..self.batch(&events, &BTreeSet::new()) };
-        if self.journal.commit(batch, true).await.is_err() {
-            self.unwritten.keep(&events, &BTreeSet::new());
-        }
-        for (event, _) in &events {
-            narrate(event);
-        }
-        self.published.publish(events, vec![], wall());
+        self.unwritten.gone = gone.into_iter().map(|(name, _)| name).collect();
+        // What is refused is offered again with the next batch, which also says so.
+        let _ = self.write(&events, &BTreeSet::new(), true).await;
+        self.say(events, vec![]);
     }
 
     async fn say_stopped(&mut self) {
-        let kind = EventKind::MonitorStopped;
-        let stopped = Happened { at: self.clock.now(), server: None, kind, moment: None, phase: None, incident: None };
-        if let Err(error) = self.record(vec![stopped], true).await {
+        let now = self.clock.now();
+        self.uptimes.minute(now);
+        if let Err(error) = self.record(vec![of_ours(EventKind::MonitorStopped, now)], true).await {
             tracing::error!(error = &error as &dyn std::error::Error, "the last events are not on disk");
         }
     }
@@ -278,19 +300,18 @@ impl Driver {
     fn view(&self, place: usize) -> ServerView {
         let file = &self.files[place];
         let server = &self.fleet.servers()[place];
-        view(self.published.known(), file.group.clone(), server, file.last_check.clone(), &self.clock)
+        let view = view(self.published.known(), file.group.clone(), server, file.last_check.clone(), &self.clock);
+        ServerView { uptime: self.uptimes.of(place), ..view }
     }
 }
 
-async fn sleep_until(deadline: Option<tokio::time::Instant>) {
-    match deadline {
-        Some(at) => tokio::time::sleep_until(at).await,
-        None => std::future::pending().await,
-    }
+/// About no server.
+fn of_ours(kind: EventKind, at: Mono) -> Happened {
+    Happened { at, server: None, kind, moment: None, phase: None, incident: None }
 }
 
 fn written((event, json): &(Event, String)) -> Written {
-    Written { seq: event.seq, server_name: event.server_name.clone(), event_type: event.kind.name(), json: json.clone() }
+    Written { seq: event.seq, server_name: event.server_name.clone(), event_type: event.kind.name(), json: json.as_str().into() }
 }
 
 #[cfg(test)]

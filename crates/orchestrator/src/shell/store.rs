@@ -1,36 +1,38 @@
-//! What is on disk: a database file (`SQLite`) that holds every server's state and the latest events.
+//! What is on disk: a database file (`SQLite`) that holds every server's state, its uptime and the latest events.
 //!
 //! One transaction holds an event and the state that goes with it, so that a crash at any instant leaves both or
-//! neither. The JSONL log is written by [`super::journal`] from what is committed here.
+//! neither. `schema` has the tables and their versions, `retention` removes what is old. The JSONL log is written by
+//! [`super::journal`] from what is committed here.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use health_spec::verdict::History;
 use health_spec::view::LastCheck;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Mono;
 use crate::machine::memory::{FleetMemory, ServerMemory};
+use crate::machine::uptime::{Changes, Steady};
 
 mod lock;
+mod retention;
+mod schema;
+mod uptime;
 
 pub use lock::Lock;
+pub use retention::Retention;
+pub use uptime::Kept;
 
-/// Events that are kept at least (contract, section 5).
-const KEPT_EVENTS: u64 = 100_000;
+/// The log of the database is folded into it after so many pages: 4 MiB.
+const CHECKPOINT_PAGES: u32 = 1_000;
 
-/// How often old events are removed: every so many.
-const PRUNE_EVERY: u64 = 1_000;
-
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS server (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY, server_name TEXT, event_type TEXT NOT NULL, json TEXT NOT NULL);
-";
+/// A log that a long reader has made larger is cut to this again.
+const LOG_KEPT_BYTES: u32 = 8 * 1024 * 1024;
 
 /// Why the state cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +56,18 @@ pub enum StoreError {
     /// The database itself.
     #[error("cannot read or write the state database")]
     Database(#[from] rusqlite::Error),
+    /// The database is of a later program.
+    #[error(
+        "{path} has version {found}, and this program reads up to version {known}; use the newer program, or another state directory"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: usize,
+        /// Ours.
+        known: usize,
+    },
     /// An earlier failure that nothing has been tried after.
     #[error("the state is not written yet")]
     Unwritten,
@@ -89,6 +103,8 @@ pub struct Batch {
     pub events: Vec<Written>,
     /// The servers that changed.
     pub servers: Vec<(String, Record)>,
+    /// Their uptime, where it is to be written.
+    pub uptime: Vec<(String, Changes)>,
     /// The servers that are no longer registered.
     pub gone: Vec<String>,
 }
@@ -103,7 +119,7 @@ pub struct Written {
     /// Its type.
     pub event_type: &'static str,
     /// One line, without the line break.
-    pub json: String,
+    pub json: Arc<str>,
 }
 
 /// What an earlier run has left.
@@ -121,6 +137,8 @@ pub struct Left {
     pub records: Vec<(String, Record)>,
     /// The number of the latest incident.
     pub incidents: u64,
+    /// Their uptime.
+    pub uptime: Kept,
 }
 
 /// The open database. The lock is held as long as it lives.
@@ -128,20 +146,25 @@ pub struct Left {
 pub struct Store {
     connection: Connection,
     path: PathBuf,
+    retention: Retention,
+    /// The first start, which moments of the machine are counted from.
+    origin: Steady,
+    /// The last event.
+    seq: u64,
     _lock: Lock,
 }
 
 impl Store {
     /// Opens the state directory, creating what is missing.
-    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+    pub fn open(directory: &Path, retention: Retention) -> Result<Self, StoreError> {
         let failed = |source| StoreError::File { path: directory.to_owned(), source };
         // Logs and tokens are nobody else's business.
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
         let lock = Lock::take(directory)?;
         let path = directory.join("state.db");
-        let connection = connect(&path)?;
-        connection.execute_batch(SCHEMA)?;
-        Ok(Self { connection, path, _lock: lock })
+        let mut connection = connect(&path)?;
+        schema::migrate(&mut connection, &path)?;
+        Ok(Self { connection, path, retention, origin: Steady::default(), seq: 0, _lock: lock })
     }
 
     /// A second connection for readers, which never waits for a writer.
@@ -156,43 +179,39 @@ impl Store {
             transaction.execute("INSERT OR IGNORE INTO meta VALUES (?1, ?2)", params![key, value])?;
         }
         transaction.commit()?;
-        let first_start: String = self.meta("first_start")?;
+        let first_start = self.meta("first_start")?.parse().unwrap_or(now);
+        self.origin = origin(first_start);
+        self.seq = self.connection.query_row("SELECT coalesce(max(seq), 0) FROM event", [], |row| row.get(0))?;
         Ok(Left {
             epoch: self.meta("epoch")?,
-            seq: self.connection.query_row("SELECT coalesce(max(seq), 0) FROM event", [], |row| row.get(0))?,
-            first_start: first_start.parse().unwrap_or(now),
+            seq: self.seq,
+            first_start,
             last: Mono(Duration::from_micros(self.meta("last_us")?.parse().unwrap_or(0))),
             incidents: self.meta("incidents")?.parse().unwrap_or(0),
             records: self.records()?,
+            uptime: uptime::read(&self.connection)?,
         })
     }
 
     /// Writes a batch. With `durable` it has reached the disk when this returns, and not only the system.
     pub fn commit(&mut self, batch: &Batch, durable: bool) -> Result<(), StoreError> {
         self.connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "NORMAL" })?;
+        let now = Steady::of(self.origin, batch.now);
         let transaction = self.connection.transaction()?;
-        {
-            let mut event = transaction.prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4)")?;
-            for written in &batch.events {
-                event.execute(params![written.seq, written.server_name, written.event_type, written.json])?;
-            }
-            let mut server = transaction.prepare_cached("INSERT OR REPLACE INTO server VALUES (?1, ?2)")?;
-            for (name, record) in &batch.servers {
-                let state = serde_json::to_string(record).map_err(|source| StoreError::Record { name: name.clone(), source })?;
-                server.execute(params![name, state])?;
-            }
-            for name in &batch.gone {
-                transaction.execute("DELETE FROM server WHERE name = ?1", params![name])?;
-            }
-            let mut meta = transaction.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?;
-            meta.execute(params!["last_us", batch.now.0.as_micros().to_string()])?;
-            meta.execute(params!["incidents", batch.incidents.to_string()])?;
-            if let Some(oldest) = prune_below(&batch.events) {
-                transaction.execute("DELETE FROM event WHERE seq < ?1", params![oldest])?;
-            }
+        put_events(&transaction, &batch.events, self.seq, now)?;
+        put_servers(&transaction, batch)?;
+        let mut meta = transaction.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?;
+        meta.execute(params!["last_us", batch.now.0.as_micros().to_string()])?;
+        meta.execute(params!["incidents", batch.incidents.to_string()])?;
+        drop(meta);
+        let last = batch.events.last().map_or(self.seq, |event| event.seq);
+        let prunes = retention::is_due(self.seq + 1, last);
+        if prunes {
+            self.retention.prune(&transaction, last, now)?;
         }
         transaction.commit()?;
-        Ok(())
+        self.seq = last;
+        if prunes { retention::give_back(&self.connection) } else { Ok(()) }
     }
 
     fn meta(&self, key: &str) -> Result<String, StoreError> {
@@ -213,10 +232,40 @@ impl Store {
     }
 }
 
-/// The oldest event that stays, when this batch passes a pruning mark.
-fn prune_below(events: &[Written]) -> Option<u64> {
-    let seq = events.iter().map(|event| event.seq).find(|seq| seq.is_multiple_of(PRUNE_EVERY))?;
-    seq.checked_sub(KEPT_EVENTS)
+/// Events that come after a hole (more were refused than could be kept) take the place of those before it: readers are told
+/// of what is missing at the beginning, and nowhere else.
+fn put_events(transaction: &Transaction<'_>, events: &[Written], last: u64, now: Steady) -> Result<(), StoreError> {
+    if let Some(first) = events.first().filter(|first| first.seq > last + 1) {
+        transaction.execute("DELETE FROM event WHERE seq < ?1", params![first.seq])?;
+    }
+    let mut put = transaction
+        .prepare_cached("INSERT INTO event (seq, server_name, event_type, json, written_ms) VALUES (?1, ?2, ?3, ?4, ?5)")?;
+    let now = i64::try_from(now.since_epoch().as_millis()).unwrap_or(i64::MAX);
+    for Written { seq, server_name, event_type, json } in events {
+        put.execute(params![seq, server_name, event_type, json, now])?;
+    }
+    Ok(())
+}
+
+fn put_servers(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), StoreError> {
+    let mut server = transaction.prepare_cached("INSERT OR REPLACE INTO server VALUES (?1, ?2)")?;
+    for (name, record) in &batch.servers {
+        let state = serde_json::to_string(record).map_err(|source| StoreError::Record { name: name.clone(), source })?;
+        server.execute(params![name, state])?;
+    }
+    for (name, changes) in &batch.uptime {
+        uptime::write(transaction, name, changes)?;
+    }
+    for name in &batch.gone {
+        transaction.execute("DELETE FROM server WHERE name = ?1", params![name])?;
+        transaction.execute("DELETE FROM uptime WHERE server_name = ?1", params![name])?;
+    }
+    Ok(())
+}
+
+/// The first start on the axis of [`Steady`].
+pub fn origin(first_start: Timestamp) -> Steady {
+    Steady::new(Duration::try_from(first_start.duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default())
 }
 
 impl Left {
@@ -250,8 +299,12 @@ impl Reader {
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.busy_timeout(Duration::from_secs(5))?;
+    // This one has an effect on an empty file only, so it comes first.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_KEPT_BYTES)?;
     Ok(connection)
 }
 

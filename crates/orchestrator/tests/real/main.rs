@@ -15,4 +15,5 @@ mod pier;
 mod process;
 #[path = "../engine/quay.rs"]
 mod quay;
+mod siege;
 mod two_processes;
