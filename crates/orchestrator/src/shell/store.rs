@@ -163,6 +163,11 @@ impl Store {
         let lock = Lock::take(directory)?;
         let path = directory.join("state.db");
         let mut connection = connect(&path)?;
+        if connection.pragma_query_value(None, "page_count", |row| row.get::<_, u32>(0))? == 0 {
+            // Only an empty file can be told so, and on any other it would be a write, which a full disk refuses.
+            connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        }
+        connection.pragma_update(None, "journal_mode", "WAL")?;
         schema::migrate(&mut connection, &path)?;
         Ok(Self { connection, path, retention, origin: Steady::default(), seq: 0, _lock: lock })
     }
@@ -174,11 +179,10 @@ impl Store {
 
     /// Reads what an earlier run has left; what is new is given `epoch` and `now`.
     pub fn left(&mut self, epoch: &str, now: Timestamp) -> Result<Left, StoreError> {
-        let transaction = self.connection.transaction()?;
-        for (key, value) in [("epoch", epoch), ("first_start", &now.to_string()), ("last_us", "0"), ("incidents", "0")] {
-            transaction.execute("INSERT OR IGNORE INTO meta VALUES (?1, ?2)", params![key, value])?;
+        // Not a write where there is nothing to write: also with a full disk it starts.
+        if self.connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, u32>(0))? == 0 {
+            self.begin_life(epoch, now)?;
         }
-        transaction.commit()?;
         let first_start = self.meta("first_start")?.parse().unwrap_or(now);
         self.origin = origin(first_start);
         self.seq = self.connection.query_row("SELECT coalesce(max(seq), 0) FROM event", [], |row| row.get(0))?;
@@ -191,6 +195,14 @@ impl Store {
             records: self.records()?,
             uptime: uptime::read(&self.connection)?,
         })
+    }
+
+    fn begin_life(&mut self, epoch: &str, now: Timestamp) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        for (key, value) in [("epoch", epoch), ("first_start", &now.to_string()), ("last_us", "0"), ("incidents", "0")] {
+            transaction.execute("INSERT INTO meta VALUES (?1, ?2)", params![key, value])?;
+        }
+        Ok(transaction.commit()?)
     }
 
     /// Writes a batch. With `durable` it has reached the disk when this returns, and not only the system.
@@ -300,9 +312,6 @@ impl Reader {
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
-    // This one has an effect on an empty file only, so it comes first.
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", LOG_KEPT_BYTES)?;
     Ok(connection)

@@ -8,6 +8,7 @@ mod bad_input;
 mod browser;
 mod crash;
 mod dashboard;
+mod disk;
 mod docker;
 mod fastmcp;
 mod harness;
@@ -15,5 +16,6 @@ mod pier;
 mod process;
 #[path = "../engine/quay.rs"]
 mod quay;
+mod restart;
 mod siege;
 mod two_processes;

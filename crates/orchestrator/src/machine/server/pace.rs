@@ -22,8 +22,8 @@ pub(super) fn first_delay(place: Option<usize>) -> Duration {
 /// The next check of a server that an earlier run has left: as planned, or in its turn when that has passed. So a restart of
 /// the monitor is no reason to check everybody again.
 pub(super) fn next_after_a_break(planned: Option<Mono>, interval: Duration, first: Mono, now: Mono) -> Mono {
-    // Further than an interval ahead only where the interval was longer then.
-    planned.filter(|at| *at > now && at.since(now) <= interval).unwrap_or(first)
+    // A server's share of the interval may lie half of it later. Still further ahead is one whose interval was longer then.
+    planned.filter(|at| *at > now && at.since(now) <= interval.saturating_mul(2)).unwrap_or(first)
 }
 
 impl Server {
