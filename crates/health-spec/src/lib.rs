@@ -8,9 +8,9 @@
 //! (looks at a running server and judges it; with an HTTP client), `cli` (the program `health-spec`).
 
 pub mod access;
+pub mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;
-pub mod config;
 pub mod dialect;
 pub mod ecosystem;
 pub mod event;

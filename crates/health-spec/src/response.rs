@@ -30,11 +30,7 @@ pub struct HealthResponse {
     #[cfg_attr(feature = "schema", schemars(schema_with = "crate::schema::uptime"))]
     pub uptime_seconds: u64,
     /// When the component checks last really ran, RFC 3339 with an offset; they are cached. Since 1.0.
-    #[serde(
-        default,
-        skip_serializing_if = "Option::is_none",
-        deserialize_with = "crate::time::rfc3339::deserialize_present"
-    )]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "crate::time::rfc3339::deserialize_present")]
     #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
     pub last_check: Option<Timestamp>,
     /// The server's version, in its own scheme. Since 1.0.

@@ -13,7 +13,9 @@ const CAP: usize = 64 * MAX_BODY_BYTES;
 
 #[test]
 fn no_body_takes_more_memory_than_the_cap() {
-    let v1 = |metadata: &str| format!(r#"{{"status":"ok","timestamp":"2026-01-02T03:04:05Z","uptime_seconds":1,"metadata":{{"a":{metadata}}}}}"#);
+    let v1 = |metadata: &str| {
+        format!(r#"{{"status":"ok","timestamp":"2026-01-02T03:04:05Z","uptime_seconds":1,"metadata":{{"a":{metadata}}}}}"#)
+    };
     let list = |item: &str, end: &str| {
         let items = item.repeat((MAX_BODY_BYTES - 200) / item.len());
         format!("[{items}{end}]")
@@ -45,6 +47,13 @@ fn no_body_takes_more_memory_than_the_cap() {
 fn read_all_ways(body: &[u8]) {
     let _ = HealthResponse::parse(body);
     let _ = dialect::read(body);
-    let answer = Answer { http_status: 200, content_type: Some("application/json"), challenged: false, date: None, retry_after: None, body };
+    let answer = Answer {
+        http_status: 200,
+        content_type: Some("application/json"),
+        challenged: false,
+        date: None,
+        retry_after: None,
+        body,
+    };
     let _ = classify(&answer, None, &History::default(), jiff::Timestamp::constant(1_767_323_045, 0));
 }

@@ -13,9 +13,15 @@ const PATTERNS: [(&str, &str); 8] = [
     ("a bearer token", r"(?i)\bbearer\s+[a-z0-9._~+/-]{16,}"),
     ("a JSON Web Token", r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
     ("an access key of a cloud", r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"),
-    ("an API token", r"\b(gh[pousr]_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}|glpat-[A-Za-z0-9_-]{16,})"),
+    (
+        "an API token",
+        r"\b(gh[pousr]_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}|glpat-[A-Za-z0-9_-]{16,})",
+    ),
     ("a password", r"(?i)(password|passwd|pwd)\\?\x22?\s*[:=]\s*\\?\x22?(?<value>[^\s\x22*,;&]{3,})"),
-    ("a key or secret", r"(?i)(api[_-]?key|access[_-]?key|secret|client[_-]?secret|auth[_-]?token)\\?\x22?\s*[:=]\s*\\?\x22?(?<value>[a-z0-9+/_.-]{8,})"),
+    (
+        "a key or secret",
+        r"(?i)(api[_-]?key|access[_-]?key|secret|client[_-]?secret|auth[_-]?token)\\?\x22?\s*[:=]\s*\\?\x22?(?<value>[a-z0-9+/_.-]{8,})",
+    ),
 ];
 
 #[expect(clippy::expect_used, reason = "the patterns are part of the crate, and a test compiles them")]

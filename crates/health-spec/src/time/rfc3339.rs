@@ -75,9 +75,7 @@ fn nanoseconds(digits: &[u8]) -> i32 {
 
 /// At most four digits.
 fn number(bytes: &[u8], at: usize, digits: usize) -> Option<i16> {
-    bytes[at..at + digits]
-        .iter()
-        .try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i16::from(byte - b'0')))
+    bytes[at..at + digits].iter().try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + i16::from(byte - b'0')))
 }
 
 /// For `#[serde(with)]`: written in milliseconds, read to the letter.

@@ -1,8 +1,8 @@
 //! A validator's error as a violation: what was found, and what is allowed.
 
+use jsonschema::JsonType;
 use jsonschema::ValidationError;
 use jsonschema::error::{TypeKind, ValidationErrorKind as Kind};
-use jsonschema::JsonType;
 use serde_json::Value;
 
 use super::Violation;

@@ -27,13 +27,8 @@ pub(crate) fn run(words: &[&str]) -> Run {
 
 /// `health-spec WORDS`, with `input` on stdin.
 pub(crate) fn run_with_input(words: &[&str], input: &[u8]) -> Run {
-    let mut child = program()
-        .args(words)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it runs");
+    let mut child =
+        program().args(words).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
     // It may have read enough before the end.
     let _ = child.stdin.take().expect("a pipe").write_all(input);
     Run::of(child.wait_with_output().expect("it ends"))

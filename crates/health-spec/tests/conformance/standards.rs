@@ -11,7 +11,9 @@ fn the_document_names_every_rule_as_it_is_judged() {
     let rows: Vec<_> = text.lines().filter(|line| line.starts_with("| HC-")).collect();
     let expected: Vec<_> = RULES
         .iter()
-        .map(|rule| format!("| {} | `{}` | {} | {} | {} |", rule.id, rule.name, rule.level.as_str(), rule.requirement, rule.reason))
+        .map(|rule| {
+            format!("| {} | `{}` | {} | {} | {} |", rule.id, rule.name, rule.level.as_str(), rule.requirement, rule.reason)
+        })
         .collect();
     assert_eq!(rows, expected, "the rows should be:\n{}\n", expected.join("\n"));
 }

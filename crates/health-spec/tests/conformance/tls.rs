@@ -13,7 +13,8 @@ const VALID: &str = r#"{"status":"ok","timestamp":"2026-01-02T03:04:05Z","uptime
 
 /// A server for `localhost` with a certificate of its own, which it writes to `roots`. Its address.
 fn serve(roots: &Path) -> String {
-    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
     std::fs::write(roots, cert.pem()).expect("written");
     let key = rustls::pki_types::PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
     let config = ServerConfig::builder_with_provider(rustls::crypto::ring::default_provider().into())
@@ -40,7 +41,8 @@ fn answer(stream: &mut (impl Read + Write)) {
     }
     let length = VALID.len();
     // A client that does not trust us has hung up.
-    let _ = write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{VALID}").and_then(|()| stream.flush());
+    let _ = write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{VALID}")
+        .and_then(|()| stream.flush());
 }
 
 #[test]

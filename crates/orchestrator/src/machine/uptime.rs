@@ -18,8 +18,8 @@ mod series;
 #[cfg(test)]
 mod tests;
 
-pub use series::{Changes, Run};
 use series::Series;
+pub use series::{Changes, Run};
 
 /// Longer than the pause between two moments that [`Ledger`] is told of ever is: beyond it the monitor was asleep.
 const NOBODY_LOOKED: Duration = Duration::from_secs(120);

@@ -204,7 +204,12 @@ impl Driver {
     }
 
     /// To the disk, with everything that it has refused so far. The answer is what is wrong with the JSONL log, if anything is.
-    async fn write(&mut self, events: &[(Event, String)], changed: &BTreeSet<usize>, durable: bool) -> Result<Logged, StoreError> {
+    async fn write(
+        &mut self,
+        events: &[(Event, String)],
+        changed: &BTreeSet<usize>,
+        durable: bool,
+    ) -> Result<Logged, StoreError> {
         let written: Vec<Written> = events.iter().map(written).collect();
         let result = if self.unwritten.may_try(self.clock.now()) {
             self.journal.commit(self.batch(&written, changed), durable).await
@@ -215,7 +220,7 @@ impl Driver {
             Ok(logged) => {
                 self.unwritten.clear();
                 self.uptimes.saved();
-                self.published.set_trouble(logged.as_ref().map(|trouble| format!("the event log is behind: {trouble}")));
+                self.is_written(logged.as_deref());
             }
             Err(StoreError::Unwritten) => self.unwritten.keep(written, changed),
             Err(error) => {
@@ -224,6 +229,16 @@ impl Driver {
             }
         }
         result
+    }
+
+    fn is_written(&mut self, log_trouble: Option<&str>) {
+        if log_trouble.is_none() {
+            self.unwritten.log_falls_behind(false);
+            if self.published.trouble().is_some() {
+                tracing::info!("everything is on disk again");
+            }
+        }
+        self.published.set_trouble(log_trouble.map(|trouble| format!("the event log is behind: {trouble}")));
     }
 
     fn batch(&self, events: &[Written], changed: &BTreeSet<usize>) -> Batch {

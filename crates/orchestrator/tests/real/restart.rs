@@ -59,6 +59,9 @@ fn a_restart_checks_nobody_again_keeps_delays_and_uptime_and_touches_nothing() {
     assert_eq!(code, 0, "{text}");
     events.wait_for("a", "recovery_successful");
     assert_eq!(checks(&orchestrator), before, "servers that had just been checked were checked again");
+    // What an orderly end has written is there at once.
+    assert!(orchestrator.stop().success());
+    let mut orchestrator = orchestrator.start_again();
     let uptime = orchestrator.get("/servers/w0")["uptime"].clone();
     assert_eq!((uptime["24h"].as_f64(), uptime["30d"].as_f64()), (Some(1.0), Some(1.0)), "{uptime}");
     let uptime = orchestrator.get("/servers/z")["uptime"].clone();

@@ -51,9 +51,7 @@ fn killed_at_random_instants_it_loses_nothing_and_does_nothing_twice() {
         check_database(&orchestrator.state(), round);
     }
     let healthy = |view: &Value| view["phase"] == "healthy";
-    until("all are well again", || {
-        orchestrator.get("/servers")["servers"].as_array()?.iter().all(healthy).then_some(())
-    });
+    until("all are well again", || orchestrator.get("/servers")["servers"].as_array()?.iter().all(healthy).then_some(()));
     assert!(orchestrator.stop().success());
     check_log(&orchestrator, crashes);
 }

@@ -132,10 +132,7 @@ fn in_order(evidence: &Evidence) -> Result<Vec<(&Exchange, HealthResponse)>, Not
     at_least(2, std::iter::once(&evidence.plain).chain(&evidence.series))
 }
 
-fn at_least<'a>(
-    least: usize,
-    exchanges: impl Iterator<Item = &'a Exchange>,
-) -> Result<Vec<(&'a Exchange, HealthResponse)>, Not> {
+fn at_least<'a>(least: usize, exchanges: impl Iterator<Item = &'a Exchange>) -> Result<Vec<(&'a Exchange, HealthResponse)>, Not> {
     let answers: Vec<_> = exchanges.filter_map(|exchange| Some((exchange, exchange.response()?))).collect();
     if answers.len() >= least { Ok(answers) } else { Err(Not::Judged("too few bodies are valid (HC-04)")) }
 }

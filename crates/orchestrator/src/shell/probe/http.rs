@@ -8,9 +8,9 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use health_spec::{Dialect, MAX_BODY_BYTES};
 use health_spec::time::http_date;
 use health_spec::verdict::{Answer, History, Outcome, Reason, Verdict, classify};
+use health_spec::{Dialect, MAX_BODY_BYTES};
 use http_body_util::{BodyExt, Empty};
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, DATE, HOST, HeaderName, RETRY_AFTER, USER_AGENT, WWW_AUTHENTICATE};

@@ -72,7 +72,13 @@ impl HttpTarget {
         if authority.as_str().contains('@') {
             return Err(TargetError::UserInfo);
         }
-        Ok(Self { host: host_of(&authority)?, port: port_of(&authority)?, authority, path: path_of(parts.path_and_query)?, dialect: None })
+        Ok(Self {
+            host: host_of(&authority)?,
+            port: port_of(&authority)?,
+            authority,
+            path: path_of(parts.path_and_query)?,
+            dialect: None,
+        })
     }
 
     /// The only form of answer that is read from now on; `None`: any of them.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use health_endpoint::{Check, CheckError, Health};
-use health_spec::{EventKind, ServerView};
 use health_spec::registry::ServerEntry;
+use health_spec::{EventKind, ServerView};
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;

@@ -124,9 +124,7 @@ fn the_log_of_the_database_stays_small_although_somebody_always_reads() {
     });
     let mut largest = 0;
     for first in (1..=60_000).step_by(100) {
-        store
-            .commit(&Batch { events: (first..first + 100).map(written).collect(), ..Batch::default() }, false)
-            .expect("commits");
+        store.commit(&Batch { events: (first..first + 100).map(written).collect(), ..Batch::default() }, false).expect("commits");
         largest = largest.max(std::fs::metadata(directory.path().join("state.db-wal")).expect("a log").len());
     }
     done.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -162,7 +160,8 @@ fn a_database_of_a_later_version_is_refused_and_left_alone() {
     Connection::open(&path).expect("opens").pragma_update(None, "user_version", 99).expect("a version");
     let error = Store::open(directory.path(), Retention::default()).expect_err("it is refused").to_string();
     assert!(error.contains("has version 99") && error.contains("use the newer program"), "{error}");
-    let version: u32 = Connection::open(&path).expect("opens").pragma_query_value(None, "user_version", |row| row.get(0)).expect("one");
+    let version: u32 =
+        Connection::open(&path).expect("opens").pragma_query_value(None, "user_version", |row| row.get(0)).expect("one");
     assert_eq!(version, 99);
 }
 
@@ -189,7 +188,9 @@ fn uptime_rows_are_there_again() {
     }
     drop(store);
     let rows: u32 = Connection::open(directory.path().join("state.db"))
-        .and_then(|connection| connection.query_row("SELECT count(*) FROM uptime_share WHERE resolution = 'minute'", [], |row| row.get(0)))
+        .and_then(|connection| {
+            connection.query_row("SELECT count(*) FROM uptime_share WHERE resolution = 'minute'", [], |row| row.get(0))
+        })
         .expect("rows");
     assert!((4..20).contains(&rows), "{rows}");
 }
