@@ -23,14 +23,12 @@ fn checks(orchestrator: &Orchestrator) -> usize {
 /// One that runs, many that are watched, and one that has died for good: its second attempt is ten minutes away.
 fn registry() -> String {
     let (port, server) = (free_port(), sample_server().display());
-    let mut registry = format!(
-        "{SETTINGS}  - {{name: a, port: {port}, runtime: {{kind: process, command: {server}, args: [--listen, '127.0.0.1:{port}']}}}}\n"
+    let runs = format!(
+        "  - {{name: a, port: {port}, runtime: {{kind: process, command: {server}, args: [--listen, '127.0.0.1:{port}']}}}}\n"
     );
-    for watched in 0..WATCHED {
-        registry += &format!("  - {{name: w{watched}, port: {port}}}\n");
-    }
-    registry += &format!("  - {{name: z, port: {}, runtime: {{kind: process, command: /bin/false}}}}\n", free_port());
-    registry
+    let watched = (0..WATCHED).map(|watched| format!("  - {{name: w{watched}, port: {port}}}\n"));
+    let dead = format!("  - {{name: z, port: {}, runtime: {{kind: process, command: /bin/false}}}}\n", free_port());
+    [SETTINGS.to_owned(), runs, watched.collect::<Vec<_>>().concat(), dead].concat()
 }
 
 #[test]

@@ -75,28 +75,22 @@ fn strike(pid: i64) {
     kill.status().expect("kill runs");
 }
 
-/// Each start notes how many of the server's attempts stood in the log.
 fn registry() -> String {
-    let server = sample_server().display();
-    let mut registry = SETTINGS.to_owned();
-    let steady = free_port();
-    for victim in 0..VICTIMS {
-        let port = free_port();
-        let script = format!(
-            "grep -c 'recovery_started.*\"server_name\":\"v{victim}\"' state/health-events.jsonl >> starts-{victim}; exec {server} --listen 127.0.0.1:{port} --name v{victim}"
-        );
-        registry += &format!(
-            "  - {{name: v{victim}, port: {port}, runtime: {{kind: process, command: /bin/sh, args: [-c, {}]}}}}\n",
-            Value::from(script)
-        );
-    }
-    registry += &format!(
+    let (server, steady) = (sample_server().display(), free_port());
+    let runs = format!(
         "  - {{name: steady, port: {steady}, runtime: {{kind: process, command: {server}, args: [--listen, '127.0.0.1:{steady}']}}}}\n"
     );
-    for watched in 0..WATCHED {
-        registry += &format!("  - {{name: w{watched}, port: {steady}}}\n");
-    }
-    registry
+    let watched = (0..WATCHED).map(|watched| format!("  - {{name: w{watched}, port: {steady}}}\n"));
+    let entries: Vec<_> = (0..VICTIMS).map(victim).chain([runs]).chain(watched).collect();
+    format!("{SETTINGS}{}", entries.concat())
+}
+
+/// Each start notes how many of the server's attempts stood in the log.
+fn victim(number: usize) -> String {
+    let (server, port) = (sample_server().display(), free_port());
+    let note = format!("grep -c 'recovery_started.*\"server_name\":\"v{number}\"' state/health-events.jsonl >> starts-{number}");
+    let script = Value::from(format!("{note}; exec {server} --listen 127.0.0.1:{port} --name v{number}"));
+    format!("  - {{name: v{number}, port: {port}, runtime: {{kind: process, command: /bin/sh, args: [-c, {script}]}}}}\n")
 }
 
 /// As it stands while the orchestrator runs again: whole, and every number once.

@@ -55,7 +55,7 @@ fn aged(directory: &std::path::Path, retention: Retention, old: u64, young: u64)
     for first in (1..=old + young).step_by(1000) {
         let now = if first <= old { Mono::default() } else { week };
         let events = (first..first + 1000).map(written).collect();
-        store.commit(&Batch { events, now, ..Batch::default() }, false).expect("commits");
+        store.commit(&Batch { now, events, ..Batch::default() }, false).expect("commits");
     }
     store
 }
@@ -89,7 +89,7 @@ fn what_is_removed_makes_room_and_much_of_it_is_given_back() {
     let write = |store: &mut Store, thousand: u64, day: u64| {
         let events = (thousand * 1_000 + 1..=thousand * 1_000 + 1_000).map(large).collect();
         let now = Mono(Duration::from_secs(day * 86_400));
-        store.commit(&Batch { events, now, ..Batch::default() }, false).expect("commits");
+        store.commit(&Batch { now, events, ..Batch::default() }, false).expect("commits");
         store.connection.pragma_query_value(None, "page_count", |row| row.get::<_, u64>(0)).expect("pages")
     };
     let full = (0..20).map(|thousand| write(&mut store, thousand, 0)).max();
