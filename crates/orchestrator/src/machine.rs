@@ -13,6 +13,7 @@ pub mod policy;
 pub mod server;
 pub mod storm;
 pub mod transition;
+pub mod uptime;
 pub mod why;
 
 pub use effect::{Effect, Happened};

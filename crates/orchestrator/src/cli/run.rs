@@ -8,6 +8,7 @@ use health_spec::config::defaults;
 use orchestrator::shell::plan::Plan;
 use orchestrator::shell::reload::Reading;
 use orchestrator::shell::serve::{Settings, serve};
+use orchestrator::shell::store::Retention;
 use orchestrator::shell::{plan, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,7 @@ pub(super) fn run(arguments: Run) -> Outcome {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
     runtime.block_on(async {
         let shutdown = shutdown_on_signal()?;
+        survive_the_file_size_limit()?;
         serve(plan, settings, shutdown, announce).await?;
         Ok(End::Fine)
     })
@@ -41,6 +43,7 @@ fn settings(arguments: Run, plan: &Plan) -> Result<Settings, Box<dyn std::error:
         listen: arguments.listen.or(plan.listen).map_or_else(|| defaults::LISTEN.parse(), Ok)?,
         gateway: gateway(arguments.gateway, plan.gateway)?,
         state_directory: state_directory(arguments.state_dir)?,
+        retention: Retention::default(),
         name: arguments.name.unwrap_or_else(host_name),
         operator_token_file: arguments.operator_token_file,
         insecure: arguments.insecure,
@@ -100,6 +103,12 @@ fn shutdown_on_signal() -> std::io::Result<CancellationToken> {
         }
     });
     Ok(shutdown)
+}
+
+/// A file that may not grow any more (`ulimit -f`) is to be refused like a full disk, not to end us.
+fn survive_the_file_size_limit() -> std::io::Result<()> {
+    // The handler stays when its listener is dropped.
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
 }
 
 /// SIGHUP ends what ran in a terminal that has been closed. Otherwise it asks for the configuration to be read again.

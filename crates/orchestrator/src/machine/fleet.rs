@@ -161,9 +161,9 @@ impl Fleet {
                     self.reconsider_all(now, &mut effects);
                 }
             }
-            Input::StateLost(error) => {
+            Input::StateLost { since, error } => {
                 if self.unwritten_since.is_none() {
-                    self.unwritten_since = Some(now);
+                    self.unwritten_since = Some(since);
                     impaired(now, "state", error, &mut effects);
                 }
             }

@@ -351,14 +351,25 @@ fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemory {
 /// A server that an earlier run has left. An attempt that was open is verified, not repeated (section 3.2), and from now on:
 /// what happened while nobody looked is not held against it.
 fn taken_up(mut memory: ServerMemory, policy: &Policy, first_check: Mono, now: Mono) -> ServerMemory {
-    if let Recovery::Acting { attempt, .. } | Recovery::Verifying { attempt, .. } = memory.recovery {
-        memory.recovery = Recovery::Verifying { until: now.after(policy.recovery.verify_timeout), attempt };
-        memory.successes = 0;
+    memory.next_check = Some(pace::next_after_a_break(memory.next_check, policy.interval, first_check, now));
+    match &mut memory.recovery {
+        Recovery::Acting { attempt, .. } | Recovery::Verifying { attempt, .. } => {
+            let until = now.after(policy.recovery.verify_timeout);
+            memory.recovery = Recovery::Verifying { until, attempt: *attempt };
+            memory.successes = 0;
+            memory.next_check = Some(first_check);
+        }
+        // Its delay ended while nobody looked: it may be well again, and has the time to show it.
+        Recovery::Waiting { due, .. } if *due <= now => {
+            let confirmed = policy.confirm_interval.saturating_mul(policy.success_threshold);
+            *due = first_check.after(confirmed);
+            memory.next_check = Some(first_check);
+        }
+        Recovery::Waiting { .. } | Recovery::Idle => {}
     }
     if memory.phase == Phase::Starting {
         memory.grace_until = now.after(policy.start_period);
     }
-    memory.next_check = Some(first_check);
     memory
 }
 

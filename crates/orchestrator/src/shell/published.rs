@@ -3,9 +3,9 @@
 //! A subscriber takes both under one lock, so that nothing is missed between them and nothing comes twice.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
+use health_spec::view::Uptime;
 use health_spec::{Event, ServerView, Snapshot};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -33,7 +33,8 @@ pub struct Published {
     known: Known,
     now: RwLock<Present>,
     said: broadcast::Sender<Said>,
-    written: AtomicBool,
+    /// Why what is published does not all reach the disk.
+    trouble: RwLock<Option<String>>,
 }
 
 #[derive(Debug)]
@@ -55,7 +56,7 @@ impl Published {
         let places = views.iter().enumerate().map(|(place, view)| (view.name.clone(), place)).collect();
         let views = views.into_iter().map(|view| Some(Arc::new(view))).collect();
         let now = RwLock::new(Present { seq, as_of, views, places, registry, config_error: None });
-        Self { known, now, said: broadcast::Sender::new(BACKLOG), written: AtomicBool::new(true) }
+        Self { known, now, said: broadcast::Sender::new(BACKLOG), trouble: RwLock::default() }
     }
 
     /// The instance's name and its log's epoch.
@@ -68,14 +69,17 @@ impl Published {
         self.read(|now| self.snapshot_of(now))
     }
 
-    /// Whether everything that was published has reached the disk.
-    pub fn is_written(&self) -> bool {
-        self.written.load(Ordering::Relaxed)
+    /// Why what is published does not all reach the disk; `None` while it does.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Says whether it has.
-    pub fn set_written(&self, written: bool) {
-        self.written.store(written, Ordering::Relaxed);
+    /// Says whether it does.
+    pub fn set_trouble(&self, trouble: Option<String>) {
+        let mut now = self.trouble.write().unwrap_or_else(PoisonError::into_inner);
+        if *now != trouble {
+            *now = trouble;
+        }
     }
 
     /// The last event.
@@ -126,6 +130,15 @@ impl Published {
             let view = place.and_then(|place| now.views[place].clone());
             // An error means that nobody listens.
             let _ = self.said.send(Said { event: Arc::new(event), json: json.into(), view });
+        }
+    }
+
+    /// Brings every server's uptime up to date. No event says so: time passes by itself.
+    pub fn refresh(&self, uptime: impl Fn(usize) -> Uptime) {
+        for (place, view) in self.write().views.iter_mut().enumerate() {
+            if let Some(view) = view {
+                Arc::make_mut(view).uptime = uptime(place);
+            }
         }
     }
 

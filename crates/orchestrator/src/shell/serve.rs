@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::plan::Plan;
 use super::reload::Reading;
-use super::store::StoreError;
+use super::store::{Retention, StoreError};
 
 mod error;
 mod prepare;
@@ -34,6 +34,8 @@ pub struct Settings {
     pub gateway: Option<SocketAddr>,
     /// Where everything is kept.
     pub state_directory: PathBuf,
+    /// How long what is kept there is kept.
+    pub retention: Retention,
     /// The instance's name.
     pub name: String,
     /// The operator token's file, instead of the one in the state directory.

@@ -55,6 +55,7 @@ impl Driver {
         let (reloaded, effects) = self.fleet.reload(configured.policies, configured.limits, now);
         let places = self.fleet.servers().len();
         self.files.resize_with(places, ServerFile::default);
+        self.uptimes.grow(&self.fleet, now);
         for (place, group) in reloaded.places.iter().zip(configured.groups) {
             self.files[place.0].group = group;
         }
