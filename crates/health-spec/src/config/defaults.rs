@@ -51,7 +51,7 @@ pub const RETAINED_EVENTS: u32 = 100_000;
 /// For how many days events are kept, however many (contract, section 5).
 pub const RETAINED_EVENT_DAYS: u32 = 7;
 /// For how many days uptime is kept: three of the longest windows that are asked for.
-pub const RETAINED_UPTIME_DAYS: u32 = 90;
+pub const RETAINED_UPTIME_DAYS: u32 = 400;
 /// Where the orchestrator listens.
 pub const LISTEN: &str = "127.0.0.1:8090";
 /// Where the gateway listens, when it is asked for without an address.

@@ -57,7 +57,7 @@ pub struct RetainedEvents {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RetainedUptime {
-    /// How many days; at least 31, the longest window of `GET /slo` and the day that is running. Default 90.
+    /// How many days; at least 31, the longest window of `GET /slo` and the day that is running. Default 400.
     #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::RETAINED_UPTIME_DAYS), range(min = 31, max = 3_650)))]
     pub days: Option<u32>,
 }

@@ -43,7 +43,7 @@ fn settings(arguments: Run, plan: &Plan) -> Result<Settings, Box<dyn std::error:
         listen: arguments.listen.or(plan.listen).map_or_else(|| defaults::LISTEN.parse(), Ok)?,
         gateway: gateway(arguments.gateway, plan.gateway)?,
         state_directory: state_directory(arguments.state_dir)?,
-        retention: Retention::default(),
+        retention: Retention::of(&plan.retention),
         name: arguments.name.unwrap_or_else(host_name),
         operator_token_file: arguments.operator_token_file,
         insecure: arguments.insecure,

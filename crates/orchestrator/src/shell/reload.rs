@@ -68,7 +68,17 @@ impl Reloader {
         let places = in_force.policies.iter().enumerate();
         let places: HashMap<_, _> = places.map(|(index, policy)| (policy.name.clone(), ServerId(index))).collect();
         let watch = Watch::new(in_force.watched())?;
-        Ok(Self { next_place: places.len(), places, in_force, reading, runtimes, driver, maintenance, watch, was_rejected: false })
+        Ok(Self {
+            next_place: places.len(),
+            places,
+            in_force,
+            reading,
+            runtimes,
+            driver,
+            maintenance,
+            watch,
+            was_rejected: false,
+        })
     }
 
     /// Runs until it is dropped.

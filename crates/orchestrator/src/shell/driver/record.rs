@@ -85,7 +85,12 @@ impl Driver {
             incidents: self.fleet.incidents(),
             events: self.unwritten.events.iter().chain(events).cloned().collect(),
             servers,
-            uptime: self.uptimes.changes().map(|(place, changes)| (self.name(place), changes)).filter(|(name, _)| self.is_live(name)).collect(),
+            uptime: self
+                .uptimes
+                .changes()
+                .map(|(place, changes)| (self.name(place), changes))
+                .filter(|(name, _)| self.is_live(name))
+                .collect(),
             gone: self.unwritten.gone.iter().cloned().chain(gone).collect(),
         }
     }

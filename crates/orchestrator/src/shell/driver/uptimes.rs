@@ -40,7 +40,7 @@ impl Uptimes {
         let at = Steady::of(self.origin, now);
         for server in &fleet.servers()[self.ledgers.len()..] {
             let standing = Standing::of(server.state());
-            self.ledgers.push((standing, Ledger::new(Default::default(), standing, self.retention, at)));
+            self.ledgers.push((standing, Ledger::new(vec![], standing, self.retention, at)));
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::Maintenance;
 use crate::machine::{Input, Mono, ServerId};
-use crate::shell::clock::{Clock, wall};
+use crate::shell::clock::Clock;
 
 /// No sleep is longer, so that a wall clock that is set is noticed soon.
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
@@ -42,8 +42,13 @@ impl Kept {
     }
 }
 
-/// Runs until the other ends are gone.
-pub async fn keep(mut kept: watch::Receiver<Kept>, inbox: mpsc::Sender<Input>, clock: Clock) {
+/// Runs until the other ends are gone. `wall` is the wall clock.
+pub async fn keep(
+    mut kept: watch::Receiver<Kept>,
+    inbox: mpsc::Sender<Input>,
+    clock: Clock,
+    wall: impl Fn() -> Timestamp + Send,
+) {
     let mut told: BTreeMap<ServerId, Timestamp> = BTreeMap::new();
     loop {
         let now = wall();
@@ -80,7 +85,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_window_that_is_open_is_told_at_once_and_its_end_when_it_is_gone() {
-        let file = "{maintenance: [{cron: \"* * * * *\", duration: 1h, servers: [a]}], servers: [{name: a}, {name: b}]}";
+        let file = "{maintenance: [{cron: \"0 3 * * *\", duration: 1h, servers: [a]}], servers: [{name: a}, {name: b}]}";
         let file = serde_saphyr::from_str(file).expect("the file reads");
         let mut issues = Vec::new();
         let maintenance = Maintenance::compile(&file, &mut issues);
@@ -88,7 +93,8 @@ mod tests {
         let servers = HashMap::from([("a".to_owned(), ServerId(0)), ("b".to_owned(), ServerId(1))]);
         let (given, kept) = watch::channel(Kept::new(maintenance, &servers));
         let (inbox, mut inputs) = mpsc::channel(8);
-        let keeper = tokio::spawn(keep(kept, inbox, Clock::resume(wall(), Mono::default())));
+        let night: Timestamp = "2026-01-02T03:30:00Z".parse().expect("a timestamp");
+        let keeper = tokio::spawn(keep(kept, inbox, Clock::resume(night, Mono::default()), move || night));
         assert!(matches!(inputs.recv().await, Some(Input::Maintenance(ServerId(0), Some(_)))));
         given.send_replace(Kept::new(Maintenance::default(), &servers));
         assert_eq!(inputs.recv().await, Some(Input::Maintenance(ServerId(0), None)));

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use health_endpoint::{CheckError, Component, Health};
-use health_spec::ServerView;
 use health_spec::registry::ServerEntry;
 use health_spec::{EventKind, ServerView};
 use tokio::net::TcpListener;
@@ -99,9 +98,8 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
     let health = own_health(&published);
     let places = plan.policies.iter().enumerate().map(|(place, policy)| (policy.name.clone(), ServerId(place))).collect();
     let (maintenance, kept) = watch::channel(Kept::new(plan.maintenance.clone(), &places));
-    lifetimes.tasks.spawn(lifetimes.serving.clone().run_until_cancelled_owned(keep(kept, reporting, begun.clock)));
-    let reloader =
-        Reloader::new(plan, settings.reading.clone(), runtimes, changer, maintenance).map_err(ServeError::Watch)?;
+    lifetimes.tasks.spawn(lifetimes.serving.clone().run_until_cancelled_owned(keep(kept, reporting, begun.clock, wall)));
+    let reloader = Reloader::new(plan, settings.reading.clone(), runtimes, changer, maintenance).map_err(ServeError::Watch)?;
     lifetimes.tasks.spawn(lifetimes.serving.clone().run_until_cancelled_owned(reloader.run()));
     let api = Api {
         published,

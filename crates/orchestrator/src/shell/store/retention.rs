@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use health_spec::config::{self, defaults};
 use rusqlite::{Connection, Transaction, params};
 
 use super::StoreError;
@@ -42,6 +43,24 @@ impl Default for Retention {
             events_for: Duration::from_secs(7 * 86_400),
             most_events: 5_000_000,
             uptime: uptime::Retention::default(),
+        }
+    }
+}
+
+impl Retention {
+    /// As the configuration says.
+    pub fn of(written: &config::Retention) -> Self {
+        let days = |days: u32| Duration::from_secs(u64::from(days) * 86_400);
+        let count = u64::from(written.events.count.unwrap_or(defaults::RETAINED_EVENTS));
+        let built_in = Self::default();
+        Self {
+            events: count,
+            events_for: days(written.events.days.unwrap_or(defaults::RETAINED_EVENT_DAYS)),
+            most_events: built_in.most_events.max(count),
+            uptime: uptime::Retention {
+                days: days(written.uptime.days.unwrap_or(defaults::RETAINED_UPTIME_DAYS)),
+                ..built_in.uptime
+            },
         }
     }
 }
