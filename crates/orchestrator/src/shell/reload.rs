@@ -45,7 +45,8 @@ pub struct Reloader {
     driver: mpsc::Sender<Change>,
     maintenance: watch_channel::Sender<Kept>,
     watch: Watch,
-    was_rejected: bool,
+    /// Why the last one was rejected, if it was.
+    rejected: Option<String>,
 }
 
 /// What changes in the runtimes.
@@ -77,7 +78,7 @@ impl Reloader {
             driver,
             maintenance,
             watch,
-            was_rejected: false,
+            rejected: None,
         })
     }
 
@@ -85,13 +86,16 @@ impl Reloader {
     pub async fn run(mut self) {
         loop {
             let cause = self.watch.next().await;
-            if let Err(error) = self.reload(cause).await {
-                self.was_rejected = true;
-                let rejected = Change::Rejected(causes(&error));
-                tracing::error!("the changed configuration is rejected, the one before stays in force:\n{}", causes(&error));
-                if self.driver.send(rejected).await.is_err() {
-                    return;
-                }
+            let Err(error) = self.reload(cause).await else { continue };
+            let error = causes(&error);
+            // Something else has changed in its directory: that it is wrong is known.
+            if cause == Cause::File && self.rejected.as_ref() == Some(&error) {
+                continue;
+            }
+            tracing::error!("the changed configuration is rejected, the one before stays in force:\n{error}");
+            self.rejected = Some(error.clone());
+            if self.driver.send(Change::Rejected(error)).await.is_err() {
+                return;
             }
         }
     }
@@ -99,7 +103,7 @@ impl Reloader {
     async fn reload(&mut self, cause: Cause) -> Result<(), LoadError> {
         let plan = plan::read(&self.reading.paths, &self.reading.environment, self.reading.observe)?;
         // A file that was only touched is no news; a person who asks is told.
-        if cause == Cause::File && plan.loaded.raw == self.in_force.loaded.raw && !self.was_rejected {
+        if cause == Cause::File && plan.loaded.raw == self.in_force.loaded.raw && self.rejected.is_none() {
             return Ok(());
         }
         if plan.engines != self.in_force.engines {
@@ -112,7 +116,7 @@ impl Reloader {
             tracing::warn!("{warning}");
         }
         self.put_in_force(plan, turnover, prepared).await;
-        self.was_rejected = false;
+        self.rejected = None;
         Ok(())
     }
 

@@ -14,6 +14,9 @@ use tokio::time::timeout;
 /// A file that has been quiet for this long is complete.
 const QUIET: Duration = Duration::from_millis(200);
 
+/// But nobody waits longer than this.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// Why a configuration is to be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
@@ -83,7 +86,9 @@ impl Watch {
             Some(()) = self.changes.recv() => {}
             _ = self.hangup.recv() => return Cause::Signal,
         }
-        while timeout(QUIET, self.changes.recv()).await.is_ok_and(|change| change.is_some()) {}
+        // In a directory where others write all the time it is never quiet.
+        let quiet = async { while timeout(QUIET, self.changes.recv()).await.is_ok_and(|change| change.is_some()) {} };
+        let _ = timeout(PATIENCE, quiet).await;
         Cause::File
     }
 }
