@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: detection, recovery, idle cost, size, reading and serving, measured on real parts in release.
+//! `cargo xtask bench`: detection, recovery, idle cost, start-up, size, reading and serving, measured on real parts in release.
 //!
 //! Nothing is judged here. Every figure says what it was compared with and under which settings.
 
@@ -18,6 +18,7 @@ pub(crate) mod pace;
 mod report;
 mod rig;
 mod size;
+mod startup;
 
 use report::{Measurement, Report};
 
@@ -47,6 +48,8 @@ enum Part {
     Docker,
     /// CPU and memory while nothing happens
     Idle,
+    /// A start with 1,000 servers
+    Startup,
     /// The programs
     Size,
     /// Reading an answer (health-spec)
@@ -101,6 +104,7 @@ impl Part {
             Self::Docker if engine::answers() => kill::of_a_container(options.kills, interrupt).map(Some),
             Self::Docker => Ok(None),
             Self::Idle => idle::measure(std::time::Duration::from_secs(options.idle), interrupt).map(Some),
+            Self::Startup => startup::measure(interrupt).map(Some),
             Self::Size => size::measure().map(Some),
             Self::Read => library::reading().map(Some),
             Self::Endpoint => library::serving().map(Some),

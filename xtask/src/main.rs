@@ -44,9 +44,9 @@ enum Command {
     Ci(ci::Options),
     /// Write the published schemas, or check that they are up to date
     Schemas(schemas::Options),
-    /// Break the demo's servers at random for a while
+    /// Break the demo's servers at random for a while, or kill the orchestrator at random instants
     Soak(soak::Options),
-    /// Measure detection, recovery, idle cost, size, reading and serving on real parts
+    /// Measure detection, recovery, idle cost, start-up, size, reading and serving on real parts
     Bench(bench::Options),
     /// The bare client that `bench` compares with
     #[command(hide = true)]

@@ -1,13 +1,18 @@
 //! `cargo xtask soak`: the demo for a long time, its servers broken at random moments in random ways.
+//!
+//! With `--crashes` it is the orchestrator itself that is killed, by the test that does so twenty times in every run.
 
 use std::time::{Duration, SystemTime};
 
+use crate::command;
 use crate::demo::breakage::{Break, How};
 use crate::demo::{self, NAMES, Plan};
 use crate::outcome::Outcome;
 
 /// Seconds between two breaks.
 const PAUSES: std::ops::Range<u64> = 4..25;
+/// What kills the orchestrator.
+const CRASH_TEST: &str = "siege::killed_at_random_instants_it_loses_nothing_and_does_nothing_twice";
 /// No break so late that its recovery could not be seen.
 const QUIET_END: Duration = Duration::from_secs(60);
 
@@ -17,7 +22,10 @@ pub(crate) struct Options {
     /// For how long
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..))]
     minutes: u64,
-    /// Repeat the breaks of an earlier run
+    /// Instead: kill the orchestrator under load, so many times, and check that nothing is lost or done twice
+    #[arg(long, value_name = "N", conflicts_with = "minutes", value_parser = clap::value_parser!(u64).range(1..))]
+    crashes: Option<u64>,
+    /// Repeat the breaks or crashes of an earlier run
     #[arg(long)]
     seed: Option<u64>,
 }
@@ -25,6 +33,10 @@ pub(crate) struct Options {
 /// The command.
 pub(crate) fn run(options: &Options) -> Outcome {
     let seed = options.seed.unwrap_or_else(seed_of_this_moment);
+    if let Some(crashes) = options.crashes {
+        println!("soak: seed {seed}, {crashes} crashes; again: cargo xtask soak --crashes {crashes} --seed {seed}");
+        return crash(crashes, seed);
+    }
     let duration = Duration::from_secs(options.minutes * 60);
     let breaks = breaks(seed, duration.saturating_sub(QUIET_END));
     println!(
@@ -34,6 +46,14 @@ pub(crate) fn run(options: &Options) -> Outcome {
         options.minutes
     );
     demo::play(&Plan { duration: Some(duration), breaks, listen: None })
+}
+
+/// The test, for longer.
+fn crash(crashes: u64, seed: u64) -> Outcome {
+    let mut cargo = command::cargo();
+    cargo.args(["test", "-p", "orchestrator", "--all-features", "--test", "real", "--", "--exact", "--nocapture", CRASH_TEST]);
+    cargo.env("MCP_HEALTH_TEST_CRASHES", crashes.to_string()).env("MCP_HEALTH_TEST_SEED", seed.to_string());
+    command::run(&mut cargo)
 }
 
 /// The same seed, the same breaks.

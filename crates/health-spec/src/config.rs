@@ -4,15 +4,18 @@
 //! The defaults stand in [`defaults`]: the schema shows them, and the orchestrator compiles them in.
 
 pub mod defaults;
+mod fleet;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::registry::ServerEntry;
+pub use fleet::{Listen, Maintenance, Overlay, RetainedEvents, RetainedUptime, Retention};
 
-/// The whole file.
+/// The whole configuration, from however many files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
@@ -30,6 +33,14 @@ pub struct File {
     /// Container engines. Default: `local` at Docker's socket.
     #[cfg_attr(feature = "schema", schemars(extend("default" = [defaults::engine()])))]
     pub engines: Vec<Engine>,
+    /// Times in which recovery is held on purpose.
+    pub maintenance: Vec<Maintenance>,
+    /// What is kept for how long.
+    pub retention: Retention,
+    /// Where the daemons listen.
+    pub listen: Listen,
+    /// What goes over the entries of `servers`, by server name: for a registry that others write.
+    pub health: BTreeMap<String, Overlay>,
     /// For `orchestrator simulate` only: what happens to the servers.
     pub simulate: Option<Simulate>,
 }
@@ -101,6 +112,9 @@ pub struct Recovery {
     /// Whether a registered container that is not running when first seen is started. Default false.
     #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::START_STOPPED)))]
     pub start_stopped: Option<bool>,
+    /// How many recoveries run at once, over all servers; not for one server. Default 4.
+    #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::MAX_CONCURRENT), range(min = 1, max = 1_000)))]
+    pub max_concurrent: Option<u32>,
 }
 
 /// Whether decisions are carried out.
@@ -159,11 +173,21 @@ pub struct Backoff {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
-    /// How many.
+    /// How many. Default 10.
+    #[serde(default = "attempts")]
     #[cfg_attr(feature = "schema", schemars(range(min = 1, max = u32::MAX)))]
     pub attempts: u32,
-    /// In how long.
+    /// In how long. Default: a day.
+    #[serde(default = "window")]
     pub window_seconds: Seconds,
+}
+
+fn attempts() -> u32 {
+    defaults::BUDGET.attempts
+}
+
+fn window() -> Seconds {
+    defaults::BUDGET.window_seconds
 }
 
 /// What exit code 0 means.

@@ -62,6 +62,9 @@ pub struct SourceView {
     pub as_of: Option<Timestamp>,
     /// Whether its servers show what was last known.
     pub stale: bool,
+    /// Why it has rejected a changed configuration; the one before is in force.
+    #[serde(default)]
+    pub config_error: Option<String>,
 }
 
 /// The gateway's connection to an orchestrator.

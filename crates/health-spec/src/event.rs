@@ -188,8 +188,11 @@ pub enum EventKind {
     },
     /// It is watched from now on.
     ServerRegistered,
-    /// Its registry entry changed.
-    ServerUpdated,
+    /// Something about how it is watched has changed.
+    ServerUpdated {
+        /// `registry`: its entry. `maintenance_began`, `maintenance_ended`: a window of its.
+        reason: String,
+    },
     /// It is no longer watched.
     ServerDeregistered,
     /// An operator holds its recovery.
@@ -299,7 +302,7 @@ impl EventKind {
             Self::ContainerDied { .. } => "container_died",
             Self::ActionRequested { .. } => "action_requested",
             Self::ServerRegistered => "server_registered",
-            Self::ServerUpdated => "server_updated",
+            Self::ServerUpdated { .. } => "server_updated",
             Self::ServerDeregistered => "server_deregistered",
             Self::ServerPaused { .. } => "server_paused",
             Self::ServerResumed => "server_resumed",

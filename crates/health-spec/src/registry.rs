@@ -25,6 +25,7 @@ pub struct ServerEntry {
     /// Where it answers `GET /health`. Default: `/health` at the endpoint's authority, or at `port` on 127.0.0.1.
     pub health_url: Option<String>,
     /// The port it listens on, when `health_url` is not given.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub port: Option<u16>,
     /// The form of health answer that it promises; no other is read then. Default: any of them.
     pub health_spec_version: Option<Dialect>,

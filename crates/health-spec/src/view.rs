@@ -50,6 +50,13 @@ pub struct ServerView {
     /// For how much of the time it served.
     #[serde(default)]
     pub uptime: Uptime,
+    /// A maintenance window is open, until then: its recovery is held, and it does not count for the ecosystem.
+    #[serde(default, with = "crate::time::millis_option")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Timestamp>"))]
+    pub maintenance_until: Option<Timestamp>,
+    /// What the monitor believes, why, and what it will do next.
+    #[serde(default)]
+    pub why: Why,
     /// Its source cannot be reached; this is what was last known.
     pub stale: bool,
     /// When this was true.
@@ -144,6 +151,34 @@ pub struct Restarts {
     pub engine: u64,
 }
 
+/// What the monitor believes of a server, on what evidence, what it will do next, and what it is waiting for. In words, for people;
+/// `GET /servers/{name}/why` answers with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(default)]
+pub struct Why {
+    /// Such as `down: 3_consecutive_failures`.
+    pub believes: String,
+    /// What that rests on.
+    pub evidence: Vec<String>,
+    /// What it will do, the soonest first; what waits for something to end comes last.
+    pub next: Vec<Planned>,
+    /// What its recovery is waiting for, while that is held.
+    pub waiting_for: Option<String>,
+}
+
+/// Something that the monitor will do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct Planned {
+    /// What.
+    pub what: String,
+    /// When; `null`: once something has ended.
+    #[serde(with = "crate::time::millis_option")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Timestamp>"))]
+    pub at: Option<Timestamp>,
+}
+
 /// The share of a time, counted back from now, in which the server was `ok` or `degraded`: 0 to 1; `null` where nothing
 /// was measured. Time in which it was stopped on purpose does not count.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -175,6 +210,9 @@ pub struct Snapshot {
     #[serde(with = "crate::time::millis")]
     #[cfg_attr(feature = "schema", schemars(with = "Timestamp"))]
     pub timestamp: Timestamp,
+    /// Why a changed configuration was rejected; the one before is in force.
+    #[serde(default)]
+    pub config_error: Option<String>,
     /// In registry order.
     pub servers: Vec<ServerView>,
 }

@@ -1,6 +1,7 @@
 //! The command line (contract, section 6.2): words in, exit code out.
 
 use std::error::Error;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -11,7 +12,9 @@ use orchestrator::shell::serve::ServeError;
 mod args;
 mod ask;
 mod check_config;
+mod import;
 mod run;
+mod schema;
 mod simulate;
 
 use args::{Arguments, Command};
@@ -33,6 +36,8 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(arguments) => run::run(*arguments),
         Command::CheckConfig(arguments) => check_config::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Schema => schema::run(),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Status(arguments) => ask::status(&arguments),
         Command::Restart(arguments) => ask::restart(&arguments),
@@ -61,8 +66,21 @@ fn end_of(error: &(dyn Error + 'static)) -> End {
     }
 }
 
-/// An environment variable.
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+/// An environment variable; an empty one counts as not set.
 pub(crate) fn environment(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+    variable(name).filter(|value| !value.is_empty())
+}
+
+/// An environment variable as it is: `${VAR:-default}` tells an empty one from one that is not set.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// Writes to stdout. A reader that has gone away, such as `head`, is no failure.
+pub(crate) fn print(text: &str) -> std::io::Result<()> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }

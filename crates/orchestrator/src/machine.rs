@@ -11,6 +11,10 @@ pub mod input;
 pub mod memory;
 pub mod policy;
 pub mod server;
+pub mod storm;
+pub mod transition;
+pub mod uptime;
+pub mod why;
 
 pub use effect::{Effect, Happened};
 pub use fleet::{Fleet, Refusal};

@@ -12,11 +12,14 @@ pub mod config;
 pub mod driver;
 #[cfg(feature = "gateway")]
 pub mod embed;
+pub mod import;
 pub mod journal;
+pub mod maintenance;
 pub mod narrate;
 pub mod plan;
 pub mod probe;
 pub mod published;
+pub mod reload;
 pub mod runtime;
 pub mod serve;
 pub mod store;

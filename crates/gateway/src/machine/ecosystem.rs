@@ -5,9 +5,6 @@ use health_spec::status::Observed;
 
 use super::state::State;
 
-/// What a server in maintenance is held for (contract, rule 9).
-const MAINTENANCE: &str = "maintenance";
-
 /// The present state.
 pub(crate) fn ecosystem(state: &State) -> Ecosystem {
     Ecosystem {
@@ -21,7 +18,7 @@ pub(crate) fn ecosystem(state: &State) -> Ecosystem {
 
 /// One status of many. Nothing is claimed of sources that have never been heard.
 fn status(state: &State) -> Observed {
-    let judged = state.view.servers().filter(|server| server.held.as_ref().is_none_or(|held| held.reason != MAINTENANCE));
+    let judged = state.view.servers().filter(|server| server.maintenance_until.is_none());
     let counts = Counts::of(judged.map(|server| (server.status, server.phase)));
     let waiting = state.view.sources().iter().any(|source| source.status() != SourceStatus::Connected);
     if counts.total == 0 && waiting { Observed::Unknown } else { aggregate(counts) }
@@ -29,8 +26,6 @@ fn status(state: &State) -> Observed {
 
 #[cfg(test)]
 mod tests {
-    use health_spec::view::Held;
-
     use super::*;
     use crate::machine::sample;
     use crate::source::Frame;
@@ -61,7 +56,7 @@ mod tests {
     fn a_server_in_maintenance_does_not_count() {
         let mut frame = sample::said(2, "a", Observed::Down);
         if let Frame::Event { view: Some(view), .. } = &mut frame {
-            view.held = Some(Held { reason: MAINTENANCE.into(), on: vec![] });
+            view.maintenance_until = Some(sample::at());
         }
         let shown = ecosystem(&state([sample::snapshot(1, &["a", "b"]), frame]));
         assert_eq!((shown.status, shown.servers.down), (Observed::Ok, 1));

@@ -1,7 +1,7 @@
 //! Servers and events for unit tests.
 
 use health_spec::status::Observed;
-use health_spec::view::{Restarts, Streak, Uptime};
+use health_spec::view::{Restarts, Streak, Uptime, Why};
 use health_spec::{Event, EventKind, Phase, ServerView, Snapshot, Status};
 use jiff::Timestamp;
 
@@ -29,6 +29,8 @@ pub(crate) fn server(name: &str, status: Observed) -> ServerView {
         restarts: Restarts::default(),
         incident_id: None,
         uptime: Uptime::default(),
+        maintenance_until: None,
+        why: Why::default(),
         stale: false,
         as_of: at(),
     }
@@ -58,7 +60,14 @@ pub(crate) fn check(status: Status) -> EventKind {
 /// A snapshot of source `s`, epoch `e`.
 pub(crate) fn snapshot(seq: u64, servers: &[&str]) -> Frame {
     let servers = servers.iter().map(|name| server(name, Observed::Ok)).collect();
-    Frame::Snapshot(Box::new(Snapshot { source: "s".into(), epoch: "e".into(), seq, timestamp: at(), servers }))
+    Frame::Snapshot(Box::new(Snapshot {
+        source: "s".into(),
+        epoch: "e".into(),
+        seq,
+        timestamp: at(),
+        config_error: None,
+        servers,
+    }))
 }
 
 /// An event of source `s`, epoch `e`, after which the server has this status.

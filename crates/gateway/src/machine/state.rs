@@ -93,8 +93,17 @@ impl State {
         self.view.source_mut(source).arrive(place, now);
         match &event.server_name {
             Some(name) => self.tell_event(source, event, name, fields, view),
-            None => self.tell(source, What::Nothing),
+            None => self.tell_of_source(source, event),
         }
+    }
+
+    fn tell_of_source(&mut self, source: usize, event: &Event) {
+        match &event.kind {
+            EventKind::ConfigRejected { error } => self.view.source_mut(source).set_config_error(Some(error.clone())),
+            EventKind::ConfigReloaded => self.view.source_mut(source).set_config_error(None),
+            _ => {}
+        }
+        self.tell(source, What::Nothing);
     }
 
     fn tell_event(

@@ -25,6 +25,7 @@ pub(crate) struct Followed {
     /// The last event that the servers include; later than `place` while older events still arrive.
     included: u64,
     as_of: Option<Timestamp>,
+    config_error: Option<String>,
     servers: Vec<ServerView>,
     by_name: HashMap<String, usize>,
 }
@@ -73,8 +74,16 @@ impl View {
 
 impl Followed {
     fn new(url: Option<String>) -> Self {
-        let status = SourceStatus::Connecting;
-        Self { url, status, place: None, included: 0, as_of: None, servers: Vec::new(), by_name: HashMap::new() }
+        Self {
+            url,
+            status: SourceStatus::Connecting,
+            place: None,
+            included: 0,
+            as_of: None,
+            config_error: None,
+            servers: Vec::new(),
+            by_name: HashMap::new(),
+        }
     }
 
     /// Its instance name; its address until it has said one.
@@ -126,13 +135,20 @@ impl Followed {
             seq: self.present().map(|place| place.seq),
             as_of: self.as_of,
             stale: self.status == SourceStatus::Lost,
+            config_error: self.config_error.clone(),
         }
+    }
+
+    /// Why it has rejected a changed configuration, or that it has not.
+    pub(crate) fn set_config_error(&mut self, error: Option<String>) {
+        self.config_error = error;
     }
 
     /// Takes everything; events after `since` follow.
     pub(crate) fn replace(&mut self, snapshot: Snapshot, since: u64, now: Timestamp) {
         self.arrive(Place { source: snapshot.source.into(), epoch: snapshot.epoch.into(), seq: since }, now);
         self.included = snapshot.seq;
+        self.config_error = snapshot.config_error;
         self.servers = snapshot.servers;
         self.status = SourceStatus::Connected;
         for server in &mut self.servers {

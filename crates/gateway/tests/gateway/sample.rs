@@ -2,7 +2,7 @@
 
 use gateway::source::Frame;
 use health_spec::status::Observed;
-use health_spec::view::{Restarts, Streak, Uptime};
+use health_spec::view::{Restarts, Streak, Uptime, Why};
 use health_spec::{Event, EventKind, Phase, ServerView, Snapshot};
 use jiff::Timestamp;
 
@@ -28,6 +28,8 @@ pub(crate) fn server(name: &str, status: Observed) -> ServerView {
         restarts: Restarts::default(),
         incident_id: None,
         uptime: Uptime::default(),
+        maintenance_until: None,
+        why: Why::default(),
         stale: false,
         as_of: at(),
     }
@@ -51,7 +53,7 @@ pub(crate) fn event(seq: u64, server: &str, status: Observed) -> Event {
 }
 
 pub(crate) fn snapshot(seq: u64, servers: Vec<ServerView>) -> Snapshot {
-    Snapshot { source: "local".into(), epoch: "e".into(), seq, timestamp: at(), servers }
+    Snapshot { source: "local".into(), epoch: "e".into(), seq, timestamp: at(), config_error: None, servers }
 }
 
 pub(crate) fn known(seq: u64, servers: Vec<ServerView>) -> Frame {

@@ -42,6 +42,20 @@ pub const BUDGET: Budget = Budget { attempts: 10, window_seconds: Seconds::new(8
 pub const ON_EXIT_ZERO: OnExitZero = OnExitZero::Restart;
 /// Whether a container that is not running when first seen is started.
 pub const START_STOPPED: bool = false;
+/// How many recoveries run at once: a storm of restarts is worse than a late one.
+pub const MAX_CONCURRENT: u32 = 4;
+/// The time zone of maintenance.
+pub const TIME_ZONE: &str = "UTC";
+/// How many events are kept, however old (contract, section 5).
+pub const RETAINED_EVENTS: u32 = 100_000;
+/// For how many days events are kept, however many (contract, section 5).
+pub const RETAINED_EVENT_DAYS: u32 = 7;
+/// For how many days uptime is kept: three of the longest windows that are asked for.
+pub const RETAINED_UPTIME_DAYS: u32 = 400;
+/// Where the orchestrator listens.
+pub const LISTEN: &str = "127.0.0.1:8090";
+/// Where the gateway listens, when it is asked for without an address.
+pub const LISTEN_GATEWAY: &str = "127.0.0.1:8080";
 /// Whether events carry `CHORA_TRACE_ID`.
 pub const TRACE_CONTEXT: bool = true;
 /// The log file, in the state directory.

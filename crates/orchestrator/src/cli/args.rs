@@ -20,16 +20,46 @@ pub(crate) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Watch the servers of a registry until stopped.
-    #[command(after_help = "Examples:
+    #[command(
+        after_help = "Settings come from the defaults, the files, the environment and the flags, in this order; each goes over the ones before.
+Every setting of the files has a variable: health_check.interval_seconds is HEALTH_CHECK_INTERVAL_SECONDS.
+
+Examples:
   orchestrator run registry.yaml --gateway
+  orchestrator run defaults.yaml teams/            # several files, and every *.yaml of a directory
+  RECOVERY_MODE=observe orchestrator run registry.yaml
   orchestrator run registry.yaml --listen 127.0.0.1:9090 --state-dir /var/lib/mcp-health
-  orchestrator run registry.yaml --observe      # decide and log, never act")]
+  orchestrator run registry.yaml --observe         # decide and log, never act"
+    )]
     Run(Box<Run>),
     /// Read a registry and say everything that is wrong with it.
-    #[command(after_help = "Example:\n  orchestrator check-config registry.yaml")]
+    #[command(after_help = "Exit code 0: no mistakes; 78: mistakes, each with its place and what would be right.
+
+Examples:
+  orchestrator check-config registry.yaml
+  orchestrator check-config defaults.yaml teams/ --json
+  HEALTH_CHECK_INTERVAL_SECONDS=soon orchestrator check-config registry.yaml   # the environment is checked as well")]
     CheckConfig(CheckConfig),
+    /// Turn lists of servers that others keep into a registry, on stdout.
+    #[command(
+        after_help = "Reads mcpServers and servers of MCP clients (JSON, with comments too), server.json of the MCP registry, Docker MCP
+catalogs, and server.yaml of Docker's mcp-registry. What cannot be carried is said in comments and on stderr.
+
+Examples:
+  orchestrator import ~/.config/Claude/claude_desktop_config.json > registry.yaml
+  orchestrator import .vscode/mcp.json server.json catalog.yaml --json
+  orchestrator import mcp.json > registry.yaml; orchestrator check-config registry.yaml"
+    )]
+    Import(Import),
+    /// Print the JSON Schema of the registry and configuration.
+    #[command(after_help = "Example, for editors with the YAML language server:
+  orchestrator schema > registry.schema.json
+  sed -i '1i # yaml-language-server: $schema=registry.schema.json' registry.yaml")]
+    Schema,
     /// Try a policy on scripted servers, on virtual time.
-    #[command(after_help = "Example:\n  orchestrator simulate examples/simulate.yaml --json")]
+    #[command(after_help = "Examples:
+  orchestrator simulate examples/simulate.yaml
+  orchestrator simulate policy.yaml script.yaml --json")]
     Simulate(Simulate),
     /// Show every server. Exit code 3: one is degraded or unknown; 4: one is down.
     #[command(after_help = "Examples:\n  orchestrator status\n  orchestrator status --json --url http://127.0.0.1:8090")]
@@ -43,14 +73,15 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct Run {
-    /// The registry and configuration file.
-    pub(crate) registry: PathBuf,
-    /// Where the API listens.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
-    pub(crate) listen: SocketAddr,
-    /// Run the gateway in the same process, with the dashboard.
-    #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true, default_missing_value = "127.0.0.1:8080")]
-    pub(crate) gateway: Option<SocketAddr>,
+    /// The registry and configuration: files, or directories whose *.yaml and *.yml files are read.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) registry: Vec<PathBuf>,
+    /// Where the API listens. Default: `listen.orchestrator`, else 127.0.0.1:8090.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Run the gateway in the same process, with the dashboard. Default address: `listen.gateway`, else 127.0.0.1:8080.
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true)]
+    pub(crate) gateway: Option<Option<SocketAddr>>,
     /// Where state, logs and the operator token are kept. Default: `$STATE_DIRECTORY`, else
     /// `$XDG_STATE_HOME/mcp-health`, else `~/.local/state/mcp-health`.
     #[arg(long, value_name = "DIR")]
@@ -80,17 +111,29 @@ pub(crate) enum LogFormat {
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckConfig {
-    /// The registry and configuration file.
-    pub(crate) registry: PathBuf,
+    /// The registry and configuration: files, or directories whose *.yaml and *.yml files are read.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) registry: Vec<PathBuf>,
     /// Print the problems as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// What to read; `-` is standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Print the registry as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Simulate {
-    /// A configuration with a `simulate` section.
-    pub(crate) file: PathBuf,
+    /// A configuration with a `simulate` section: files, or directories whose *.yaml and *.yml files are read.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) files: Vec<PathBuf>,
     /// One JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,36 +1,56 @@
 //! `orchestrator check-config`.
 
+use std::path::PathBuf;
+
+use orchestrator::shell::causes::causes;
 use orchestrator::shell::config::{LoadError, Problem};
-use orchestrator::shell::plan;
+use orchestrator::shell::plan::{self, Plan};
 use serde_json::{Value, json};
 
 use super::args::CheckConfig;
-use super::{End, Outcome, environment};
+use super::{End, Outcome, variable};
 
 pub(super) fn run(arguments: &CheckConfig) -> Outcome {
-    let read = plan::read(&arguments.registry, &environment, false);
+    let read = plan::read(&arguments.registry, &variable, false);
     if arguments.json {
-        let (problems, warnings) = match &read {
-            Ok(plan) => (listed(&[]), listed(&plan.loaded.warnings)),
-            Err(LoadError::Invalid(problems)) => (listed(problems), listed(&[])),
-            Err(error) => (json!([{ "message": orchestrator::shell::causes::causes(error) }]), listed(&[])),
-        };
-        println!("{}", json!({ "problems": problems, "warnings": warnings }));
+        println!("{}", report(&read));
         return Ok(if read.is_ok() { End::Fine } else { End::Configuration });
     }
     let plan = read?;
     for warning in &plan.loaded.warnings {
         eprintln!("warning: {warning}");
     }
-    println!("{}: {} servers, no mistakes", arguments.registry.display(), plan.policies.len());
+    println!("{}: {}, no mistakes", listed(&arguments.registry), counted(plan.policies.len()));
     Ok(End::Fine)
 }
 
-fn listed(problems: &[Problem]) -> Value {
+fn listed(paths: &[PathBuf]) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn counted(servers: usize) -> String {
+    if servers == 1 { "1 server".to_owned() } else { format!("{servers} servers") }
+}
+
+fn report(read: &Result<Plan, LoadError>) -> Value {
+    match read {
+        Ok(plan) => json!({
+            "ok": true,
+            "servers": plan.entries.iter().map(|entry| &entry.name).collect::<Vec<_>>(),
+            "files": plan.watched(),
+            "problems": [],
+            "warnings": located(&plan.loaded.warnings),
+        }),
+        Err(LoadError::Invalid(problems)) => json!({ "ok": false, "problems": located(problems), "warnings": [] }),
+        Err(error) => json!({ "ok": false, "problems": [{ "message": causes(error) }], "warnings": [] }),
+    }
+}
+
+fn located(problems: &[Problem]) -> Value {
     let one = |problem: &Problem| {
         json!({
-            "path": problem.path, "line": problem.line, "column": problem.column, "pointer": problem.pointer,
-            "message": problem.message, "help": problem.help,
+            "path": problem.path, "variable": problem.variable, "line": problem.line, "column": problem.column,
+            "pointer": problem.pointer, "message": problem.message, "help": problem.help,
         })
     };
     problems.iter().map(one).collect()

@@ -1,16 +1,20 @@
 //! `orchestrator run`.
 
 use std::io::IsTerminal;
-use std::net::SocketAddr;
+use std::net::{AddrParseError, SocketAddr};
 use std::path::PathBuf;
 
+use health_spec::config::defaults;
+use orchestrator::shell::plan::Plan;
+use orchestrator::shell::reload::Reading;
 use orchestrator::shell::serve::{Settings, serve};
+use orchestrator::shell::store::Retention;
 use orchestrator::shell::{plan, telemetry};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{LogFormat, Run};
-use super::{End, Outcome, environment};
+use super::{End, Outcome, environment, variable};
 
 /// One thread drives, probes and serves; a second one makes each check dearer.
 const THREADS: usize = 1;
@@ -20,29 +24,40 @@ pub(super) fn run(arguments: Run) -> Outcome {
         LogFormat::Text => telemetry::LogFormat::Text,
         LogFormat::Json => telemetry::LogFormat::Json,
     });
-    let plan = plan::read(&arguments.registry, &environment, arguments.observe)?;
+    let plan = plan::read(&arguments.registry, &variable, arguments.observe)?;
     for warning in &plan.loaded.warnings {
         eprintln!("warning: {warning}");
     }
-    let settings = settings(arguments)?;
+    let settings = settings(arguments, &plan)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
     runtime.block_on(async {
         let shutdown = shutdown_on_signal()?;
+        survive_the_file_size_limit()?;
         serve(plan, settings, shutdown, announce).await?;
         Ok(End::Fine)
     })
 }
 
-fn settings(arguments: Run) -> Result<Settings, Box<dyn std::error::Error>> {
+fn settings(arguments: Run, plan: &Plan) -> Result<Settings, Box<dyn std::error::Error>> {
     Ok(Settings {
-        listen: arguments.listen,
-        gateway: arguments.gateway,
+        listen: arguments.listen.or(plan.listen).map_or_else(|| defaults::LISTEN.parse(), Ok)?,
+        gateway: gateway(arguments.gateway, plan.gateway)?,
         state_directory: state_directory(arguments.state_dir)?,
+        retention: Retention::of(&plan.retention),
         name: arguments.name.unwrap_or_else(host_name),
         operator_token_file: arguments.operator_token_file,
         insecure: arguments.insecure,
         trace_id: environment("CHORA_TRACE_ID"),
+        reading: Reading { paths: arguments.registry, environment: variable, observe: arguments.observe },
     })
+}
+
+/// The flag's address, else the configuration's. The flag alone asks for one as well.
+fn gateway(flag: Option<Option<SocketAddr>>, written: Option<SocketAddr>) -> Result<Option<SocketAddr>, AddrParseError> {
+    match flag {
+        None => Ok(written),
+        Some(flag) => flag.or(written).map_or_else(|| defaults::LISTEN_GATEWAY.parse(), Ok).map(Some),
+    }
 }
 
 /// Where state is kept when nothing else is said (contract, section 6.2).
@@ -69,6 +84,7 @@ fn announce(listen: SocketAddr, gateway: Option<SocketAddr>) {
 /// The first signal ends gracefully, the second at once.
 fn shutdown_on_signal() -> std::io::Result<CancellationToken> {
     let shutdown = CancellationToken::new();
+    let has_terminal = std::io::stderr().is_terminal();
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let mut hangup = signal(SignalKind::hangup())?;
     let token = shutdown.clone();
@@ -77,7 +93,7 @@ fn shutdown_on_signal() -> std::io::Result<CancellationToken> {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
-                () = terminal_closed(&mut hangup) => {}
+                () = terminal_closed(&mut hangup, has_terminal) => {}
             }
             eprintln!("{order}");
             if token.is_cancelled() {
@@ -89,10 +105,18 @@ fn shutdown_on_signal() -> std::io::Result<CancellationToken> {
     Ok(shutdown)
 }
 
-/// SIGHUP ends what runs in a terminal, which has been closed. Elsewhere it asks for a reload, which there is not yet.
-async fn terminal_closed(hangup: &mut Signal) {
-    while hangup.recv().await.is_some() && !std::io::stderr().is_terminal() {
-        tracing::warn!("SIGHUP is ignored: the registry is read at start only; restart the orchestrator to read it again");
+/// A file that may not grow any more (`ulimit -f`) is to be refused like a full disk, not to end us.
+fn survive_the_file_size_limit() -> std::io::Result<()> {
+    // The handler stays when its listener is dropped.
+    signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
+}
+
+/// SIGHUP ends what ran in a terminal that has been closed. Otherwise it asks for the configuration to be read again.
+async fn terminal_closed(hangup: &mut Signal, has_terminal: bool) {
+    while hangup.recv().await.is_some() {
+        if has_terminal && std::fs::File::open("/dev/tty").is_err() {
+            return;
+        }
     }
 }
 

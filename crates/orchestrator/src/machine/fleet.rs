@@ -1,15 +1,21 @@
 //! All servers: routes inputs, keeps their deadlines, and lets those go on that waited for another.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 
-use health_spec::{EventKind, Phase};
+use health_spec::{EventKind, Outcome, Phase};
 
-use super::hold::Surroundings;
+use super::hold::{Reason, Surroundings};
 use super::memory::{FleetMemory, ServerMemory};
 use super::policy::Policy;
 use super::server::{Server, Turn};
+use super::storm::Storm;
 use super::{Command, Effect, EngineId, Happened, Input, Mono, ServerId};
+
+mod reload;
+mod weather;
+
+pub use reload::Reloaded;
 
 /// The whole machine. Same inputs at the same moments, same effects.
 #[derive(Debug)]
@@ -19,6 +25,17 @@ pub struct Fleet {
     dependents: Vec<Vec<ServerId>>,
     lost_engines: BTreeSet<EngineId>,
     unwritten_since: Option<Mono>,
+    storm: Storm,
+    limits: Limits,
+    /// Servers that an action of ours is recovering.
+    recovering: BTreeSet<usize>,
+    /// Servers that wait for such a place, in the order in which they came.
+    crowded: VecDeque<ServerId>,
+    /// How many checks are in flight.
+    checking: usize,
+    /// Servers whose check is due and has to wait for others to end.
+    queued: VecDeque<ServerId>,
+    spread: bool,
     deadlines: BinaryHeap<Reverse<(Mono, usize)>>,
     serial: u64,
     incidents: u64,
@@ -33,6 +50,22 @@ pub enum Refusal {
     NotRestartable,
 }
 
+/// How much happens at the same time, in the whole fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Recoveries.
+    pub recoveries: usize,
+    /// Checks.
+    pub checks: usize,
+}
+
+impl Default for Limits {
+    /// Four recoveries (contract, section 2). 500 checks, so that they fit into the 1,024 file descriptors that a process usually has.
+    fn default() -> Self {
+        Self { recoveries: 4, checks: 500 }
+    }
+}
+
 /// What a fleet starts with.
 #[derive(Clone, Debug, Default)]
 pub struct Beginning {
@@ -40,37 +73,44 @@ pub struct Beginning {
     pub memory: FleetMemory,
     /// Spread the checks of many servers over time. `simulate` does not.
     pub spread: bool,
+    /// How much happens at the same time.
+    pub limits: Limits,
 }
 
 impl Fleet {
     /// A fleet that begins at `now`. Servers that are known from `beginning` go on where they were.
     pub fn new(policies: Vec<Policy>, beginning: &Beginning, now: Mono) -> (Self, Vec<Effect>) {
-        let mut dependents = vec![Vec::new(); policies.len()];
-        for (index, policy) in policies.iter().enumerate() {
-            for dependency in &policy.depends_on {
-                dependents[dependency.0].push(ServerId(index));
-            }
-        }
         let mut fleet = Self {
             servers: Vec::with_capacity(policies.len()),
-            dependents,
+            dependents: Vec::new(),
             lost_engines: BTreeSet::new(),
             unwritten_since: None,
+            storm: Storm::default(),
+            limits: beginning.limits,
+            recovering: BTreeSet::new(),
+            crowded: VecDeque::new(),
+            checking: 0,
+            queued: VecDeque::new(),
+            spread: beginning.spread,
             deadlines: BinaryHeap::new(),
             serial: 0,
             incidents: beginning.memory.incidents,
         };
         let mut effects = Vec::new();
-        for (index, policy) in policies.into_iter().enumerate() {
-            fleet.register(ServerId(index), policy, beginning, now, &mut effects);
+        for policy in policies {
+            let memory = beginning.memory.servers.get(&policy.name).cloned();
+            fleet.register(policy, memory, now, &mut effects);
         }
+        fleet.learn_dependents();
+        fleet.resume_doubt(now);
         // What held a recovery in an earlier run may be gone: another policy, a dependency that is well, a disk with room.
         fleet.reconsider_all(now, &mut effects);
         (fleet, effects)
     }
 
-    fn register(&mut self, id: ServerId, policy: Policy, beginning: &Beginning, now: Mono, effects: &mut Vec<Effect>) {
-        let memory = beginning.memory.servers.get(&policy.name);
+    /// A server takes the next place.
+    fn register(&mut self, policy: Policy, memory: Option<ServerMemory>, now: Mono, effects: &mut Vec<Effect>) {
+        let id = ServerId(self.servers.len());
         if memory.is_none() {
             effects.push(Effect::Publish(Happened {
                 at: now,
@@ -81,9 +121,18 @@ impl Fleet {
                 incident: None,
             }));
         }
-        let place = beginning.spread.then_some(id.0);
-        self.servers.push(Server::new(policy, memory.cloned(), place, now));
+        self.servers.push(Server::new(policy, memory, self.spread.then_some(id.0), now));
+        self.count(id);
         self.arm(id);
+    }
+
+    fn learn_dependents(&mut self) {
+        self.dependents = vec![Vec::new(); self.servers.len()];
+        for (index, server) in self.servers.iter().enumerate().filter(|(_, server)| !server.is_retired()) {
+            for dependency in &server.policy().depends_on {
+                self.dependents[dependency.0].push(ServerId(index));
+            }
+        }
     }
 
     /// Takes an input at `now` and answers with what is to be done.
@@ -91,6 +140,11 @@ impl Fleet {
         let mut effects = Vec::new();
         match input {
             Input::Woken => self.wake(now, &mut effects),
+            Input::Observed { ticket, verdict, .. } if self.storm.answered(ticket.serial, verdict.outcome != Outcome::Failed) => {
+                self.conclude_round(now, &mut effects);
+            }
+            // Not to be able to look is just what is asked for.
+            Input::Blind { ticket, .. } if self.storm.answered(ticket.serial, false) => self.conclude_round(now, &mut effects),
             Input::Observed { ticket, verdict, took } => {
                 self.turn(now, ticket.server, &mut effects, |server, turn| server.observed(turn, ticket.serial, &verdict, took));
             }
@@ -107,9 +161,9 @@ impl Fleet {
                     self.reconsider_all(now, &mut effects);
                 }
             }
-            Input::StateLost(error) => {
+            Input::StateLost { since, error } => {
                 if self.unwritten_since.is_none() {
-                    self.unwritten_since = Some(now);
+                    self.unwritten_since = Some(since);
                     impaired(now, "state", error, &mut effects);
                 }
             }
@@ -118,7 +172,9 @@ impl Fleet {
                     self.reconsider_all(now, &mut effects);
                 }
             }
+            Input::Maintenance(id, until) => self.turn(now, id, &mut effects, |server, turn| server.maintain(turn, until)),
         }
+        self.let_others_go_on(now, &mut effects);
         effects
     }
 
@@ -127,12 +183,14 @@ impl Fleet {
         let mut effects = Vec::new();
         let mut answer = Ok(());
         self.turn(now, id, &mut effects, |server, turn| answer = server.operate(turn, command));
+        self.let_others_go_on(now, &mut effects);
         answer.map(|()| effects)
     }
 
     /// When to call again with [`Input::Woken`].
     pub fn deadline(&self) -> Option<Mono> {
-        self.deadlines.peek().map(|Reverse((at, _))| *at)
+        let server = self.deadlines.peek().map(|Reverse((at, _))| *at);
+        [server, self.storm.deadline()].into_iter().flatten().min()
     }
 
     /// The servers, by id.
@@ -153,21 +211,27 @@ impl Fleet {
     fn wake(&mut self, now: Mono, effects: &mut Vec<Effect>) {
         while let Some(Reverse((at, index))) = self.deadlines.peek().copied() {
             if at > now {
-                return;
+                break;
             }
             self.deadlines.pop();
             self.servers[index].armed = None;
             self.turn(now, ServerId(index), effects, Server::woken);
         }
+        self.look_at_the_weather(now, effects);
     }
 
     /// Gives one server the floor, then those who wait for it.
     fn turn(&mut self, now: Mono, id: ServerId, effects: &mut Vec<Effect>, act: impl FnOnce(&mut Server, &mut Turn<'_>)) {
-        let was_healthy = self.servers[id.0].is_healthy();
+        if self.servers[id.0].is_retired() {
+            return;
+        }
+        let (was_healthy, waited) = (self.servers[id.0].is_healthy(), self.servers[id.0].waits_by_checks());
         let around = self.surroundings(id);
         let begin = effects.len();
+        let room = self.checking < self.limits.checks;
         let server = &mut self.servers[id.0];
-        let mut turn = Turn { now, id, around, effects, serial: &mut self.serial, incidents: &mut self.incidents };
+        let mut turn = Turn { now, id, around, room, effects, serial: &mut self.serial, incidents: &mut self.incidents };
+        let was_checking = server.is_checking();
         act(server, &mut turn);
         let phase = server.phase();
         for effect in &mut effects[begin..] {
@@ -175,16 +239,57 @@ impl Fleet {
                 happened.phase = Some(phase);
             }
         }
+        self.checking = self.checking + usize::from(server.is_checking()) - usize::from(was_checking);
+        if !waited && server.waits_by_checks() {
+            self.doubt_oneself(now, id, effects);
+        }
+        self.count(id);
         self.arm(id);
         if was_healthy != self.servers[id.0].is_healthy() {
+            if !was_healthy && self.storm.helped(id) {
+                self.release_storm(now, effects);
+            }
             for dependent in self.dependents[id.0].clone() {
                 self.turn(now, dependent, effects, Server::reconsider);
             }
         }
     }
 
+    /// Keeps the lists of those who are being recovered, or wait for a place.
+    fn count(&mut self, id: ServerId) {
+        let server = &self.servers[id.0];
+        if server.is_being_recovered() {
+            self.recovering.insert(id.0);
+        } else {
+            self.recovering.remove(&id.0);
+        }
+        if server.held() == Some(Reason::Concurrency) && !self.crowded.contains(&id) {
+            self.crowded.push_back(id);
+        }
+        if server.is_queued() && !self.queued.contains(&id) {
+            self.queued.push_back(id);
+        }
+    }
+
+    /// A recovery or a check has ended: whoever waited for that may have room now.
+    fn let_others_go_on(&mut self, now: Mono, effects: &mut Vec<Effect>) {
+        while self.recovering.len() < self.limits.recoveries
+            && let Some(id) = self.crowded.pop_front()
+        {
+            self.turn(now, id, effects, Server::reconsider);
+        }
+        while self.checking < self.limits.checks
+            && let Some(id) = self.queued.pop_front()
+        {
+            self.turn(now, id, effects, Server::start_queued);
+        }
+    }
+
     fn surroundings(&self, id: ServerId) -> Surroundings {
         let policy = self.servers[id.0].policy();
+        let name = |id: &ServerId| self.servers[id.0].policy().name.clone();
+        let others = || self.recovering.iter().filter(|other| **other != id.0);
+        let crowded = self.recovering.len() >= self.limits.recoveries && others().count() >= self.limits.recoveries;
         let unhealthy = policy.depends_on.iter().map(|dependency| &self.servers[dependency.0]);
         Surroundings {
             unhealthy: unhealthy.filter(|server| !server.is_healthy()).map(|server| server.policy().name.clone()).collect(),
@@ -194,6 +299,9 @@ impl Fleet {
                 .filter(|engine| self.lost_engines.contains(&engine.id))
                 .map(|engine| engine.name.clone()),
             unwritten_since: self.unwritten_since,
+            storm: self.storm.holds(id).iter().map(name).collect(),
+            asking_until: self.storm.asking_until(),
+            crowd: if crowded { others().map(|other| name(&ServerId(*other))).collect() } else { Vec::new() },
         }
     }
 

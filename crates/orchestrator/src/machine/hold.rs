@@ -16,12 +16,18 @@ pub enum Reason {
     Manual,
     /// An operator paused it.
     Paused,
+    /// A maintenance window is open.
+    Maintenance,
     /// Something that it depends on is not healthy.
     Dependency,
     /// The policy says: only say what would be done.
     Observe,
+    /// So much fails at once that the monitor suspects itself.
+    Storm,
     /// Its engine cannot be reached.
     Engine,
+    /// As many recoveries run as may.
+    Concurrency,
     /// The state cannot be written, and it has had its one action since.
     State,
 }
@@ -33,9 +39,12 @@ impl Reason {
             Self::Disabled => "disabled",
             Self::Manual => "manual",
             Self::Paused => "paused",
+            Self::Maintenance => "maintenance",
             Self::Dependency => "dependency",
             Self::Observe => "observe",
+            Self::Storm => "storm",
             Self::Engine => "engine",
+            Self::Concurrency => "concurrency",
             Self::State => "state",
         }
     }
@@ -57,23 +66,45 @@ pub struct Hold {
 pub struct Surroundings {
     /// Names in `depends_on` that are not healthy.
     pub unhealthy: Vec<String>,
+    /// Servers whose failing makes the monitor suspect itself; empty while it does not.
+    pub storm: Vec<String>,
+    /// Others are being asked whether the monitor can see at all; not later than then they have answered.
+    pub asking_until: Option<Mono>,
     /// The engine that cannot be reached.
     pub engine_lost: Option<String>,
+    /// Others are being recovered, as many as may at the same time.
+    pub crowd: Vec<String>,
     /// Since when the state cannot be written.
     pub unwritten_since: Option<Mono>,
 }
 
-/// The first reason that holds, with the names it waits for. `acted` is when its last attempt started.
-pub fn reason(policy: &Policy, paused: bool, acted: Option<Mono>, around: &Surroundings) -> Option<(Reason, Vec<String>)> {
+/// What a server's recovery depends on inside itself.
+#[derive(Clone, Copy, Debug)]
+pub struct Own {
+    /// An operator has paused it.
+    pub paused: bool,
+    /// A maintenance window is open.
+    pub maintained: bool,
+    /// Only checks have decided that it is down.
+    pub by_checks: bool,
+    /// When its last attempt started.
+    pub acted: Option<Mono>,
+}
+
+/// The first reason that holds, with the names it waits for.
+pub fn reason(policy: &Policy, own: Own, around: &Surroundings) -> Option<(Reason, Vec<String>)> {
     let recovery = &policy.recovery;
-    let unwritten = around.unwritten_since.is_some_and(|since| acted.is_some_and(|acted| acted >= since));
+    let unwritten = around.unwritten_since.is_some_and(|since| own.acted.is_some_and(|acted| acted >= since));
     let asked = [
         (!recovery.enabled, Reason::Disabled, vec![]),
         (recovery.strategy == Strategy::Manual, Reason::Manual, vec![]),
-        (paused, Reason::Paused, vec![]),
+        (own.paused, Reason::Paused, vec![]),
+        (own.maintained, Reason::Maintenance, vec![]),
         (!around.unhealthy.is_empty(), Reason::Dependency, around.unhealthy.clone()),
         (recovery.mode == Mode::Observe, Reason::Observe, vec![]),
+        (own.by_checks && !around.storm.is_empty(), Reason::Storm, around.storm.clone()),
         (around.engine_lost.is_some(), Reason::Engine, around.engine_lost.clone().into_iter().collect()),
+        (!around.crowd.is_empty(), Reason::Concurrency, around.crowd.clone()),
         (unwritten, Reason::State, vec![]),
     ];
     asked.into_iter().find(|(holds, ..)| *holds).map(|(_, reason, on)| (reason, on))

@@ -74,9 +74,16 @@ pub enum Input {
     /// It can be reached again, and its state has been compared.
     EngineBack(EngineId),
     /// The state directory cannot be written.
-    StateLost(String),
+    StateLost {
+        /// The first moment that is not on disk.
+        since: Mono,
+        /// The cause.
+        error: String,
+    },
     /// It can be written again, and everything is on disk.
     StateBack,
+    /// A maintenance window of the server is open until then; `None`: none is.
+    Maintenance(ServerId, Option<Mono>),
 }
 
 /// What an engine, or the supervisor of our own processes, says about a server.

@@ -60,6 +60,15 @@ pub struct ServerMemory {
     /// Its death has been said, and it has not been started or well since.
     #[serde(default)]
     pub is_dead: bool,
+    /// Only checks have decided that it is down: no engine, no supervisor.
+    #[serde(default)]
+    pub by_checks: bool,
+    /// When it became `suspect`, within ten intervals (rule 11).
+    #[serde(default)]
+    pub episodes: VecDeque<Mono>,
+    /// It became so too often, and is published as `degraded`.
+    #[serde(default)]
+    pub is_flapping: bool,
     /// Its clock was off when it last answered.
     #[serde(default)]
     pub is_skewed: bool,

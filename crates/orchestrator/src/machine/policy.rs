@@ -4,12 +4,13 @@
 
 use std::time::Duration;
 
-use health_spec::config::{self, File, Mode, OnExitZero, Strategy, defaults};
+use health_spec::config::{File, Mode, OnExitZero, Strategy, defaults};
 use health_spec::registry::{RuntimeKind, ServerEntry};
 
 use super::backoff::Backoff;
 use super::{EngineId, ServerId};
 
+mod budget;
 mod merge;
 mod relations;
 mod runtime;
@@ -41,6 +42,8 @@ pub struct Policy {
     pub depends_on: Vec<ServerId>,
     /// The engine that runs it.
     pub engine: Option<Engine>,
+    /// The host that is checked, as it is written.
+    pub host: Option<String>,
 }
 
 /// A container engine, as far as the machine knows it.
@@ -102,10 +105,16 @@ pub fn compile(file: &File, purpose: Purpose) -> Result<Vec<Policy>, Vec<Issue>>
     relations::check_cycles(file, &mut issues);
     let policies =
         file.servers.iter().enumerate().map(|(index, entry)| policy(file, index, entry, purpose, &mut issues)).collect();
+    relations::check_max_concurrent(file, &mut issues);
     if purpose == Purpose::Run {
         runtime::check(file, &mut issues);
     }
     if issues.is_empty() { Ok(policies) } else { Err(issues) }
+}
+
+/// How many recoveries run at once, over all servers.
+pub fn max_concurrent(file: &File) -> u32 {
+    file.recovery.max_concurrent.unwrap_or(defaults::MAX_CONCURRENT)
 }
 
 fn policy(file: &File, index: usize, entry: &ServerEntry, purpose: Purpose, issues: &mut Vec<Issue>) -> Policy {
@@ -129,23 +138,28 @@ fn policy(file: &File, index: usize, entry: &ServerEntry, purpose: Purpose, issu
             backoff: section.backoff(),
             verify_timeout: section.verify_timeout(start_period),
             reset_after: section.recovery(|recovery| recovery.reset_after_seconds).unwrap_or(defaults::RESET_AFTER).0,
-            budget: budget(section.recovery(|recovery| recovery.budget.clone())),
+            budget: section.budget(),
             on_exit_zero: section.recovery(|recovery| recovery.on_exit_zero).unwrap_or(defaults::ON_EXIT_ZERO),
             start_stopped: section.recovery(|recovery| recovery.start_stopped).unwrap_or(defaults::START_STOPPED),
         },
         depends_on: relations::dependencies(file, entry),
+        host: host(entry),
         engine: runtime::engine(file, entry).and_then(|id| Some(Engine { id, name: engines(file).get(id.0)?.name.clone() })),
     }
+}
+
+/// `mcp.example.com` of `http://mcp.example.com:8082/health`.
+fn host(entry: &ServerEntry) -> Option<String> {
+    let url = entry.health_url.as_ref().or(entry.endpoint.as_ref())?;
+    let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    let host = authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(authority, |(host, _)| host);
+    Some(host.to_owned())
 }
 
 fn strategy(wanted: Option<Strategy>, entry: &ServerEntry, purpose: Purpose) -> Strategy {
     let restartable = entry.runtime.as_ref().is_some_and(|runtime| runtime.kind != RuntimeKind::None);
     if purpose == Purpose::Run && !restartable { Strategy::Manual } else { wanted.unwrap_or(defaults::STRATEGY) }
-}
-
-fn budget(wanted: Option<config::Budget>) -> (u32, Duration) {
-    let budget = wanted.unwrap_or(defaults::BUDGET);
-    (budget.attempts, budget.window_seconds.0)
 }
 
 #[cfg(test)]

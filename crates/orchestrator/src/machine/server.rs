@@ -9,17 +9,21 @@ use std::time::Duration;
 use health_spec::status::Observed;
 use health_spec::{EventKind, Phase};
 
-use super::hold::Surroundings;
+use super::hold::{self, Surroundings};
 use super::memory::{Attempt, Incident, Recovery, ServerMemory};
 use super::policy::Policy;
-use super::{Effect, Happened, Mono, ServerId, Ticket};
+use super::{Effect, Happened, Mono, ServerId, Ticket, transition};
 
 mod check;
+mod flapping;
 mod pace;
 mod recovery;
 #[cfg(test)]
 mod tests;
 mod word;
+
+/// How the reason of a `server_down` ends that only checks have decided.
+const BY_CHECKS: &str = "_consecutive_failures";
 
 /// One server.
 #[derive(Debug)]
@@ -32,6 +36,14 @@ pub struct Server {
     place: Option<usize>,
     /// No earlier run has known it.
     first_seen: bool,
+    /// A maintenance window is open, until then.
+    maintenance: Option<Mono>,
+    /// Its check is due, and waits for others to end.
+    queued: bool,
+    /// Its attempt is due, and waits for what others say about the monitor.
+    postponed: bool,
+    /// The registry has lost it; it stays as an empty place, so that the others keep theirs.
+    retired: bool,
     /// The deadline that stands on the fleet's heap.
     pub(super) armed: Option<Mono>,
 }
@@ -47,6 +59,8 @@ pub(super) struct Turn<'a> {
     pub(super) now: Mono,
     pub(super) id: ServerId,
     pub(super) around: Surroundings,
+    /// Another check may start.
+    pub(super) room: bool,
     pub(super) effects: &'a mut Vec<Effect>,
     pub(super) serial: &'a mut u64,
     pub(super) incidents: &'a mut u64,
@@ -67,7 +81,18 @@ impl Server {
             Some(memory) => taken_up(memory, &policy, first_check, now),
             None => born(&policy, first_check, now),
         };
-        Self { policy, state, flight: None, place, first_seen, armed: None }
+        Self {
+            policy,
+            state,
+            flight: None,
+            place,
+            first_seen,
+            maintenance: None,
+            queued: false,
+            postponed: false,
+            retired: false,
+            armed: None,
+        }
     }
 
     /// How it is checked and brought back.
@@ -90,12 +115,52 @@ impl Server {
         self.state.phase
     }
 
+    /// Until when a maintenance window is open.
+    pub fn maintenance(&self) -> Option<Mono> {
+        self.maintenance
+    }
+
+    /// The registry has lost it: it is an empty place.
+    pub fn is_retired(&self) -> bool {
+        self.retired
+    }
+
+    /// An action of ours runs or is being verified.
+    pub(super) fn is_being_recovered(&self) -> bool {
+        match self.state.recovery {
+            Recovery::Acting { .. } => true,
+            Recovery::Verifying { attempt, .. } => attempt != Attempt::Foreign,
+            Recovery::Idle | Recovery::Waiting { .. } => false,
+        }
+    }
+
+    /// Why its recovery is held, if it is.
+    pub(super) fn held(&self) -> Option<hold::Reason> {
+        self.state.held.as_ref().map(|hold| hold.reason)
+    }
+
+    /// An attempt is planned, and only checks have decided that it is needed.
+    pub(super) fn waits_by_checks(&self) -> bool {
+        self.state.by_checks && matches!(self.state.recovery, Recovery::Waiting { .. })
+    }
+
+    /// Steps to another phase, as the table allows.
+    fn enter(&mut self, phase: Phase) {
+        let from = std::mem::replace(&mut self.state.phase, phase);
+        debug_assert!(transition::is_allowed(from, phase), "no step leads from {from} to {phase}");
+    }
+
     /// Dependents may go on.
     pub fn is_healthy(&self) -> bool {
         self.state.phase == Phase::Healthy
     }
 
-    /// The check in flight, if one is.
+    /// Its check is due, and waits for others to end.
+    pub fn is_queued(&self) -> bool {
+        self.queued
+    }
+
+    /// Whether a check is in flight.
     pub fn is_checking(&self) -> bool {
         self.flight.is_some()
     }
@@ -107,6 +172,9 @@ impl Server {
             Recovery::Verifying { until, .. } => Some(until),
             Recovery::Idle | Recovery::Acting { .. } => None,
         };
+        if self.retired {
+            return None;
+        }
         let dying = self.state.dying.as_ref().map(|dying| dying.until);
         let paused = self.state.paused.as_ref().and_then(|pause| pause.until);
         [dying, paused, recovery, self.state.next_check].into_iter().flatten().min()
@@ -121,17 +189,30 @@ impl Server {
             Recovery::Verifying { until, attempt } if until <= turn.now => self.not_verified(turn, attempt),
             _ => {}
         }
-        // A release or an elapsed delay may have made an attempt due at this very moment.
+        // A resume may have made an attempt due at this very moment.
         if matches!(self.state.recovery, Recovery::Waiting { due, .. } if due <= turn.now) {
             self.attempt_due(turn);
         }
         if self.state.next_check.is_some_and(|at| at <= turn.now) {
+            if turn.room {
+                self.start_check(turn);
+            } else {
+                self.state.next_check = None;
+                self.queued = true;
+            }
+        }
+    }
+
+    /// Others have ended: the check that waited starts, unless it is no longer wanted.
+    pub(super) fn start_queued(&mut self, turn: &mut Turn<'_>) {
+        if self.queued {
             self.start_check(turn);
         }
     }
 
     fn start_check(&mut self, turn: &mut Turn<'_>) {
         let ticket = turn.ticket();
+        self.queued = false;
         self.flight = Some(Flight { serial: ticket.serial, started: turn.now });
         self.state.pace_from = turn.now;
         self.state.next_check = None;
@@ -140,6 +221,30 @@ impl Server {
 
     fn drop_check(&mut self) {
         self.flight = None;
+        self.queued = false;
+    }
+
+    /// The registry has lost it. What it was in the middle of ends; an action that runs is nobody's any more.
+    pub(super) fn retire(&mut self, turn: &mut Turn<'_>) {
+        self.say(turn, EventKind::ServerDeregistered);
+        self.drop_check();
+        self.state.next_check = None;
+        self.state.recovery = Recovery::Idle;
+        self.state.held = None;
+        self.state.dying = None;
+        self.state.paused = None;
+        self.state.incident = None;
+        self.retired = true;
+    }
+
+    /// Its entry has changed. Its state and its rhythm stay, as far as the new policy lets them.
+    pub(super) fn amend(&mut self, turn: &mut Turn<'_>, policy: Policy) {
+        let paced = (self.policy.interval, self.policy.confirm_interval) != (policy.interval, policy.confirm_interval);
+        self.policy = policy;
+        self.say(turn, EventKind::ServerUpdated { reason: "registry".to_owned() });
+        if paced && self.state.next_check.is_some() {
+            self.schedule(turn.now);
+        }
     }
 
     fn forget_streaks(&mut self) {
@@ -182,6 +287,8 @@ impl Server {
         }
         self.state.up_since = None;
         self.state.was_stopped = false;
+        self.state.by_checks = reason.ends_with(BY_CHECKS);
+        self.settle_down();
         self.publish_status(turn, Observed::Down, reason);
         let detection_ms = milliseconds(turn.now.since(since));
         let kind = EventKind::ServerDown { reason: reason.to_owned(), first_failure_at: None, detection_ms };
@@ -190,14 +297,16 @@ impl Server {
 
     /// It is up. Said by the caller: how it came back.
     fn go_up(&mut self, turn: &mut Turn<'_>, status: Observed) {
-        self.state.phase = Phase::Healthy;
+        self.enter(Phase::Healthy);
         self.state.recovery = Recovery::Idle;
         self.state.held = None;
+        self.state.by_checks = false;
+        self.postponed = false;
         self.state.up_since.get_or_insert(turn.now);
         self.state.was_up = true;
         self.state.was_stopped = false;
         self.forget_streaks();
-        self.publish_status(turn, status, "check");
+        self.publish_answer(turn, status);
         self.state.incident = None;
     }
 }
@@ -223,6 +332,9 @@ fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemory {
         was_alive_only: false,
         was_stopped: false,
         is_dead: false,
+        by_checks: false,
+        episodes: VecDeque::new(),
+        is_flapping: false,
         is_skewed: false,
         recovery: Recovery::Idle,
         held: None,
@@ -239,14 +351,25 @@ fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemory {
 /// A server that an earlier run has left. An attempt that was open is verified, not repeated (section 3.2), and from now on:
 /// what happened while nobody looked is not held against it.
 fn taken_up(mut memory: ServerMemory, policy: &Policy, first_check: Mono, now: Mono) -> ServerMemory {
-    if let Recovery::Acting { attempt, .. } | Recovery::Verifying { attempt, .. } = memory.recovery {
-        memory.recovery = Recovery::Verifying { until: now.after(policy.recovery.verify_timeout), attempt };
-        memory.successes = 0;
+    memory.next_check = Some(pace::next_after_a_break(memory.next_check, policy.interval, first_check, now));
+    match &mut memory.recovery {
+        Recovery::Acting { attempt, .. } | Recovery::Verifying { attempt, .. } => {
+            let until = now.after(policy.recovery.verify_timeout);
+            memory.recovery = Recovery::Verifying { until, attempt: *attempt };
+            memory.successes = 0;
+            memory.next_check = Some(first_check);
+        }
+        // Its delay ended while nobody looked: it may be well again, and has the time to show it.
+        Recovery::Waiting { due, .. } if *due <= now => {
+            let confirmed = policy.confirm_interval.saturating_mul(policy.success_threshold);
+            *due = first_check.after(confirmed);
+            memory.next_check = Some(first_check);
+        }
+        Recovery::Waiting { .. } | Recovery::Idle => {}
     }
     if memory.phase == Phase::Starting {
         memory.grace_until = now.after(policy.start_period);
     }
-    memory.next_check = Some(first_check);
     memory
 }
 

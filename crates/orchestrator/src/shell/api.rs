@@ -11,7 +11,9 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use health_endpoint::Health;
-use health_spec::{ServerView, Snapshot};
+use health_spec::status::Observed;
+use health_spec::view::{LastCheck, Why};
+use health_spec::{Phase, ServerView, Snapshot};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -36,8 +38,6 @@ pub struct Api {
     pub published: Arc<Published>,
     /// The event log.
     pub log: Arc<Mutex<Reader>>,
-    /// The registry's entries, as they were written.
-    pub registry: Vec<Value>,
     /// To the driver.
     pub operations: mpsc::Sender<Operation>,
     /// Who may act.
@@ -59,6 +59,7 @@ pub fn router(api: Api, health: &Health, bound: SocketAddr) -> Router {
         .route("/servers", get(servers))
         .route("/health/status", get(servers))
         .route("/servers/{name}", get(server))
+        .route("/servers/{name}/why", get(why))
         .route("/servers/{name}/restart", post(restart))
         .route("/events", get(events::events))
         .fallback(|| async { Refused::unknown_route() })
@@ -78,7 +79,28 @@ async fn servers(State(api): State<Arc<Api>>) -> Json<Snapshot> {
 async fn server(State(api): State<Arc<Api>>, name: Named) -> Result<Json<Detail>, Refused> {
     let Path(name) = name.map_err(|error| Refused::bad_path(&error))?;
     let (place, view) = api.published.server(&name).ok_or_else(|| Refused::unknown_server(&name))?;
-    Ok(Json(Detail { view: ServerView::clone(&view), registry: api.registry[place].clone() }))
+    Ok(Json(Detail { view: ServerView::clone(&view), registry: api.published.entry(place) }))
+}
+
+/// What it believes and will do.
+#[derive(Serialize)]
+struct Explained {
+    name: String,
+    status: Observed,
+    phase: Phase,
+    since: String,
+    as_of: String,
+    #[serde(flatten)]
+    why: Why,
+    last_check: Option<LastCheck>,
+}
+
+async fn why(State(api): State<Arc<Api>>, name: Named) -> Result<Json<Explained>, Refused> {
+    let Path(name) = name.map_err(|error| Refused::bad_path(&error))?;
+    let (_, view) = api.published.server(&name).ok_or_else(|| Refused::unknown_server(&name))?;
+    let ServerView { name, status, phase, since, as_of, why, last_check, .. } = ServerView::clone(&view);
+    let (since, as_of) = (format!("{since:.3}"), format!("{as_of:.3}"));
+    Ok(Json(Explained { name, status, phase, since, as_of, why, last_check }))
 }
 
 async fn restart(State(api): State<Arc<Api>>, Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Refused> {

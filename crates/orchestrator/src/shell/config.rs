@@ -1,38 +1,48 @@
 //! From the operator's YAML to [`File`]: every mistake at once, each with its place and what would be right.
 //!
-//! Says whether the file is well formed. Whether its values make sense together is compiled elsewhere, with problems
-//! that name a JSON pointer; [`Places::problem`] gives them a place.
+//! Says whether the files are well formed. Whether their values make sense together is compiled elsewhere, with issues
+//! that name a JSON pointer; [`Draft::judge`] gives them a place.
 
 mod build;
+mod damage;
+mod environment;
 mod explain;
+mod files;
 mod interpolate;
 mod nearest;
+mod overlay;
 mod places;
 mod problem;
+mod reading;
 mod shape;
 mod syntax;
 mod tree;
 mod unknown;
 
+use std::collections::HashSet;
 use std::fmt;
-use std::fs::File as Handle;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use health_spec::config::File;
 use serde_json::Value;
 use thiserror::Error;
 
-use build::Built;
+use crate::machine::policy::Issue;
+use damage::Damage;
+pub use environment::{Setting, settings};
 use explain::Explainer;
+use interpolate::Lookup;
+pub use nearest::nearest;
 pub use places::Places;
 pub use problem::Problem;
+use reading::Reading;
 use shape::Shape;
 
 /// The largest file that is read: some thousand times a large registry.
 pub const MAX_BYTES: u64 = 10 * 1024 * 1024;
 
-/// A file that is well formed.
+/// A configuration that is well formed.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// What it says.
@@ -43,8 +53,10 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
     /// Where everything stands.
     pub places: Places,
-    /// Where it was read.
-    pub path: PathBuf,
+    /// What was asked for: files and directories.
+    pub paths: Vec<PathBuf>,
+    /// What it depends on: every file that was read, secrets too, and the directories.
+    pub watched: Vec<PathBuf>,
 }
 
 /// Why there is no configuration. `Display` of [`Self::Invalid`] shows every problem with its line.
@@ -58,9 +70,9 @@ pub enum LoadError {
         /// Why.
         source: io::Error,
     },
-    /// A directory was named.
-    #[error("{} is a directory; name one YAML file, directories are not supported yet", .0.display())]
-    Directory(PathBuf),
+    /// A directory without a configuration.
+    #[error("{} has no file that ends in .yaml or .yml", .0.display())]
+    NothingThere(PathBuf),
     /// More than [`MAX_BYTES`].
     #[error("{} is larger than {} MiB; that is no configuration", .0.display(), MAX_BYTES / (1024 * 1024))]
     TooLarge(PathBuf),
@@ -89,71 +101,87 @@ impl fmt::Display for Listed<'_> {
     }
 }
 
-/// Reads the file at `path`; `lookup` gives the values of environment variables for `${VAR}`.
-pub fn load(path: &Path, lookup: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, LoadError> {
-    let bytes = read(path)?;
-    parse(path, &bytes, lookup)
+/// Everything that was found in the files, well formed or not, so that its meaning can be judged all the same.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// What is well formed; the rest is left out.
+    pub loaded: Loaded,
+    problems: Vec<Problem>,
+    damage: Damage,
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
-    let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
-    let handle = Handle::open(path).map_err(unreadable)?;
-    if handle.metadata().map_err(unreadable)?.is_dir() {
-        return Err(LoadError::Directory(path.to_owned()));
+impl Draft {
+    /// The configuration, unless its form is wrong, or its meaning: `issues` are what is wrong with [`Loaded::file`].
+    pub fn judge(self, issues: Vec<Issue>) -> Result<Loaded, LoadError> {
+        let Self { loaded, mut problems, damage } = self;
+        problems.extend(issues.into_iter().filter(|issue| !damage.explains(&issue.pointer)).map(|issue| located(&loaded, issue)));
+        if problems.is_empty() { Ok(loaded) } else { Err(LoadError::Invalid(in_order(problems))) }
     }
-    let mut bytes = Vec::new();
-    handle.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    Ok(bytes)
 }
 
-/// Reads `bytes` as if they stood at `path`. Pure but for `lookup`.
-pub fn parse(path: &Path, bytes: &[u8], lookup: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, LoadError> {
-    let text = decode(path, bytes)?;
-    let at_start = |message: &str, help: &str| {
-        let places = Places::new(path, &text);
-        LoadError::Invalid(vec![places.problem("", message.to_owned(), Some(help.to_owned()))])
+/// Reads the files, and those of the directories, at `paths`; `lookup` gives the values of environment variables.
+pub fn load(paths: &[PathBuf], lookup: Lookup<'_>) -> Result<Loaded, LoadError> {
+    draft(paths, lookup)?.judge(Vec::new())
+}
+
+/// As [`load`], for who goes on to judge the meaning.
+pub fn draft(paths: &[PathBuf], lookup: Lookup<'_>) -> Result<Draft, LoadError> {
+    let mut listing = paths.iter().map(|path| files::listed(path)).collect::<Result<Vec<_>, _>>()?.concat();
+    let mut seen = HashSet::new();
+    listing.retain(|path| seen.insert(path.clone()));
+    let mut reading = Reading::new(lookup);
+    for path in &listing {
+        let text = files::read(path).and_then(|bytes| files::decode(path, &bytes));
+        match text {
+            Ok(text) => reading.text(path, &text, listing.len() == 1),
+            Err(error) if listing.len() == 1 => return Err(error),
+            Err(error) => reading.unreadable(path, &error),
+        }
+    }
+    let directories = paths.iter().filter(|path| path.is_dir()).cloned();
+    let watched = listing.into_iter().chain(directories).collect();
+    Ok(reading.finish(paths, watched))
+}
+
+/// Reads `bytes` as if they stood at `path`. Pure but for `lookup`, and the files that it names.
+pub fn parse(path: &Path, bytes: &[u8], lookup: Lookup<'_>) -> Result<Loaded, LoadError> {
+    let mut reading = Reading::new(lookup);
+    reading.text(path, &files::decode(path, bytes)?, true);
+    reading.finish(&[path.to_owned()], vec![path.to_owned()]).judge(Vec::new())
+}
+
+/// A problem with the place of its issue. What is taken twice is shown at both places.
+pub fn located(loaded: &Loaded, issue: Issue) -> Problem {
+    let first = first_with_the_same(&loaded.raw, &issue.pointer).and_then(|pointer| loaded.places.shown(&pointer));
+    let help = match (first, meant(&loaded.file, &issue.pointer)) {
+        (Some(place), _) => format!("{}; the other one is at {place}", issue.help),
+        (None, Some(name)) => format!("did you mean `{name}`?"),
+        (None, None) => issue.help,
     };
-    let root = syntax::parse(&text).map_err(|fault| {
-        let places = Places::new(path, &text);
-        LoadError::Invalid(vec![places.at(fault.spot, "", fault.message, fault.help)])
-    })?;
-    match &root.value {
-        tree::Node::Map(_) => check(path, build::build(root, path, &text, lookup)),
-        tree::Node::Null => Err(at_start("the file is empty", "start with `servers:` and a list of servers")),
-        tree::Node::Seq(_) => Err(at_start("the file is a list, not a mapping", "put `servers:` in front of the list")),
-        _ => Err(at_start("the file is one value, not a mapping", "start with `servers:` and a list of servers")),
+    if issue.pointer.starts_with("/health/") {
+        return loaded.places.problem_at_key(&issue.pointer, issue.message, Some(help));
     }
+    loaded.places.problem(&issue.pointer, issue.message, Some(help))
 }
 
-/// Lines end in `\n` from here on, and a byte order mark is gone.
-fn decode(path: &Path, bytes: &[u8]) -> Result<String, LoadError> {
-    if u64::try_from(bytes.len()).is_ok_and(|length| length > MAX_BYTES) {
-        return Err(LoadError::TooLarge(path.to_owned()));
-    }
-    let text =
-        std::str::from_utf8(bytes).map_err(|error| LoadError::NotText { path: path.to_owned(), offset: error.valid_up_to() })?;
-    Ok(text.trim_start_matches('\u{feff}').replace("\r\n", "\n").replace('\r', "\n"))
+/// The server whose name is most like the unknown one there.
+fn meant<'a>(file: &'a File, pointer: &str) -> Option<&'a str> {
+    let (server, at) = pointer.strip_prefix("/servers/")?.split_once("/depends_on/")?;
+    let (server, at): (usize, usize) = (server.parse().ok()?, at.parse().ok()?);
+    let others = file.servers.iter().enumerate().filter(|(other, _)| *other != server).map(|(_, other)| other.name.as_str());
+    nearest(file.servers.get(server)?.depends_on.get(at)?, others)
 }
 
-fn check(path: &Path, built: Built) -> Result<Loaded, LoadError> {
-    let Built { value, places, problems: gaps } = built;
-    let schema = health_spec::schema::registry();
-    let mut unknown = unknown::unknown(&value, Shape::new(&schema), &places);
-    let raw = without_nulls(value);
-    let mut problems = violations(&raw, &schema, &places);
-    // What could not be filled in has no type to be judged by.
-    problems.retain(|problem| gaps.iter().all(|gap| gap.pointer != problem.pointer));
-    problems.extend(gaps);
-    problems.append(&mut unknown.errors);
-    if problems.is_empty() {
-        let file = read_types(&raw, &places)?;
-        return Ok(Loaded { file, raw, warnings: in_order(unknown.warnings), places, path: path.to_owned() });
-    }
-    Err(LoadError::Invalid(in_order(problems)))
+/// An earlier server that has the same value there, when that should be its own.
+fn first_with_the_same(raw: &Value, pointer: &str) -> Option<String> {
+    let (at, key) = pointer.strip_prefix("/servers/")?.split_once('/')?;
+    let value = raw.pointer(pointer).filter(|_| ["name", "namespace", "runtime/container"].contains(&key))?;
+    let at: usize = at.parse().ok()?;
+    (0..at).map(|at| format!("/servers/{at}/{key}")).find(|pointer| raw.pointer(pointer) == Some(value))
 }
 
 fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
-    problems.sort_by_key(|problem| (problem.line, problem.column));
+    problems.sort_by_key(|problem| (problem.order, problem.line, problem.column));
     problems.dedup();
     problems
 }
@@ -194,12 +222,6 @@ fn nameless(raw: &Value, places: &Places) -> Vec<Problem> {
         places.problem(&pointer, format!("{} has no `name`", explain::subject(&pointer)), Some("add `name`: a string".to_owned()))
     };
     nameless.map(problem).collect()
-}
-
-fn read_types(raw: &Value, places: &Places) -> Result<File, LoadError> {
-    let invalid =
-        |error: serde_json::Error| LoadError::Invalid(vec![places.problem("", format!("it cannot be read: {error}"), None)]);
-    serde_json::from_value(raw.clone()).map_err(invalid)
 }
 
 #[cfg(test)]

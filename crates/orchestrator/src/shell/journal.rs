@@ -1,12 +1,14 @@
 //! The order in which things become true: first the database, then the JSONL line, then everybody hears of it.
 //!
-//! A thread of its own writes, so that a slow disk never stops the driver's loop from being polled. After a crash
-//! the JSONL log is mended from the database: a torn last line is cut off, and what is missing is appended.
+//! A thread of its own writes, so that a slow disk never stops the driver's loop from being polled. After a crash, or when
+//! it could not be written for a while, the JSONL log is mended from the database: a torn last line is cut off, and what is
+//! missing is appended.
 
 use std::path::PathBuf;
 
 use tokio::sync::{mpsc, oneshot};
 
+use super::causes::causes;
 use super::store::{Batch, Store, StoreError};
 
 mod jsonl;
@@ -19,8 +21,11 @@ const QUEUE: usize = 8;
 struct Request {
     batch: Batch,
     durable: bool,
-    done: oneshot::Sender<Result<(), StoreError>>,
+    done: oneshot::Sender<Result<Logged, StoreError>>,
 }
+
+/// Why the JSONL log lacks the last events; `None` when it has them all.
+pub type Logged = Option<String>;
 
 /// Hands batches to the writer.
 #[derive(Debug)]
@@ -36,8 +41,8 @@ impl Journal {
         Ok((Self { requests }, writer))
     }
 
-    /// Writes a batch; when this returns it is in the database and in the log.
-    pub async fn commit(&self, batch: Batch, durable: bool) -> Result<(), StoreError> {
+    /// Writes a batch; when this returns it is in the database, and in the log unless the answer says otherwise.
+    pub async fn commit(&self, batch: Batch, durable: bool) -> Result<Logged, StoreError> {
         let (done, written) = oneshot::channel();
         let gone = || StoreError::File { path: PathBuf::from("journal"), source: std::io::ErrorKind::BrokenPipe.into() };
         self.requests.send(Request { batch, durable, done }).await.map_err(|_| gone())?;
@@ -47,13 +52,11 @@ impl Journal {
 
 fn write(mut store: Store, mut log: Option<Jsonl>, mut inbox: mpsc::Receiver<Request>) {
     while let Some(Request { batch, durable, done }) = inbox.blocking_recv() {
-        let result = store.commit(&batch, durable);
-        if let (Ok(()), Some(log)) = (&result, &mut log)
-            && let Err(error) = log.append(batch.events.iter().map(|event| (event.seq, event.json.as_str())))
-        {
-            // The database has the events; the log is mended from it at the next start.
-            tracing::error!(error = &error as &dyn std::error::Error, "the JSONL log cannot be written");
-        }
+        let result = store.commit(&batch, durable).map(|()| {
+            // The database has the events; the log is mended from it as soon as that can be done.
+            let events = batch.events.iter().map(|event| (event.seq, &*event.json));
+            log.as_mut().and_then(|log| log.append(events).err()).map(|error| causes(&error))
+        });
         // The driver may have gone; then nobody waits for the answer.
         let _ = done.send(result);
     }

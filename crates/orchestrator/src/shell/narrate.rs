@@ -15,6 +15,7 @@ pub fn narrate(event: &Event) {
         | EventKind::RecoveryFailed { .. }
         | EventKind::RecoveryExhausted { .. }
         | EventKind::ContainerDied { .. }
+        | EventKind::ConfigRejected { .. }
         | EventKind::MonitorImpaired { .. } => tracing::warn!("{server}: {name}{detail}"),
         _ => tracing::info!("{server}: {name}{detail}"),
     }

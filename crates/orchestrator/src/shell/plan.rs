@@ -1,16 +1,23 @@
 //! From a checked file to what is run: policies, targets and runtimes, or every problem with its place.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use health_spec::config::{Engine, Mode};
+use health_spec::config::{Engine, File, Mode, Retention, defaults};
 use health_spec::registry::{RuntimeKind, ServerEntry};
 use serde_json::Value;
 
-use super::config::{LoadError, Loaded, Problem, load};
+use super::config::{LoadError, Loaded, Problem, draft};
+use super::maintenance::Maintenance;
 use super::probe::HttpTarget;
-use super::runtime::Supervised;
+use super::runtime::{StartError, Supervised};
 use crate::machine::ServerId;
-use crate::machine::policy::{Issue, Policy, Purpose, compile, engines};
+use crate::machine::policy::{Policy, Purpose, compile, engines, max_concurrent};
+
+mod address;
+mod compare;
+
+pub use compare::{Change, Difference};
 
 /// Everything that a configuration asks for.
 #[derive(Clone, Debug)]
@@ -27,52 +34,89 @@ pub struct Plan {
     pub supervised: Vec<Supervised>,
     /// Container engines.
     pub engines: Vec<Engine>,
-    /// The file, and where everything stands in it.
+    /// When recovery is held on purpose.
+    pub maintenance: Maintenance,
+    /// How many recoveries run at once.
+    pub max_concurrent: u32,
+    /// What is kept for how long.
+    pub retention: Retention,
+    /// Where the orchestrator listens, if the configuration says so.
+    pub listen: Option<SocketAddr>,
+    /// Where a gateway in the same process listens, if the configuration says so.
+    pub gateway: Option<SocketAddr>,
+    /// The files, and where everything stands in them.
     pub loaded: Loaded,
 }
 
-/// Reads and compiles the file at `path`; every problem at once.
-pub fn read(path: &Path, environment: &dyn Fn(&str) -> Option<String>, observe: bool) -> Result<Plan, LoadError> {
-    let mut loaded = load(path, environment)?;
+/// Reads and compiles the files, and those of the directories, at `paths`; every problem at once.
+pub fn read(paths: &[PathBuf], environment: &dyn Fn(&str) -> Option<String>, observe: bool) -> Result<Plan, LoadError> {
+    let mut draft = draft(paths, environment)?;
     if observe {
-        for recovery in loaded.file.servers.iter_mut().map(|entry| &mut entry.recovery).chain([&mut loaded.file.recovery]) {
-            recovery.mode = Some(Mode::Observe);
-        }
+        observe_only(&mut draft.loaded.file);
     }
+    let file = draft.loaded.file.clone();
     let mut issues = Vec::new();
-    let policies = compile(&loaded.file, Purpose::Run).unwrap_or_else(|found| {
+    let policies = compile(&file, Purpose::Run).unwrap_or_else(|found| {
         issues.extend(found);
         Vec::new()
     });
-    let targets = targets(&loaded.file.servers, &mut issues);
-    if !issues.is_empty() {
-        return Err(LoadError::Invalid(located(&loaded, issues)));
-    }
+    let targets = address::targets(&file.servers, &mut issues);
+    draft.loaded.warnings.extend(address::odd_endpoints(&file.servers, &draft.loaded));
+    address::check_engines(&file.engines, &mut issues);
+    let listen = address::listen("orchestrator", file.listen.orchestrator.as_deref(), defaults::LISTEN, &mut issues);
+    let gateway = address::listen("gateway", file.listen.gateway.as_deref(), defaults::LISTEN_GATEWAY, &mut issues);
+    let maintenance = Maintenance::compile(&file, &mut issues);
+    let loaded = draft.judge(issues)?;
     Ok(Plan {
         policies,
         targets,
         registry: registry(&loaded.raw),
-        supervised: supervised(&loaded.file.servers),
-        engines: engines(&loaded.file),
-        entries: loaded.file.servers.clone(),
+        supervised: supervised(&file.servers, &loaded),
+        engines: engines(&file),
+        maintenance,
+        max_concurrent: max_concurrent(&file),
+        retention: file.retention,
+        listen,
+        gateway,
+        entries: file.servers,
         loaded,
     })
 }
 
-impl Plan {
-    /// What relative paths in the file start at.
-    pub fn directory(&self) -> PathBuf {
-        let parent = self.loaded.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        parent.unwrap_or(Path::new(".")).to_owned()
+fn observe_only(file: &mut File) {
+    for recovery in file.servers.iter_mut().map(|entry| &mut entry.recovery).chain([&mut file.recovery]) {
+        recovery.mode = Some(Mode::Observe);
     }
 }
 
-/// Problems with the places of their issues, in the order of the file.
-pub fn located(loaded: &Loaded, issues: Vec<Issue>) -> Vec<Problem> {
-    let locate = |issue: Issue| loaded.places.problem(&issue.pointer, issue.message, Some(issue.help));
-    let mut problems: Vec<_> = issues.into_iter().map(locate).collect();
-    problems.sort_by_key(|problem| (problem.line, problem.column));
-    problems
+/// What cannot be run as configured, with its places.
+pub fn faults(plan: &Plan, error: StartError) -> Vec<Problem> {
+    let places = &plan.loaded.places;
+    error.faults.into_iter().map(|fault| places.problem(&fault.pointer, fault.text, None)).collect()
+}
+
+impl Plan {
+    /// What relative paths in the configuration start at: a server's process at its own file's directory, see [`supervised`].
+    pub fn directory(&self) -> PathBuf {
+        directory_of(&self.loaded)
+    }
+
+    /// Every file that was read, and every directory: when one changes, the plan may.
+    pub fn watched(&self) -> &[PathBuf] {
+        &self.loaded.watched
+    }
+}
+
+fn directory_of(loaded: &Loaded) -> PathBuf {
+    match loaded.paths.first() {
+        Some(path) if path.is_dir() => path.clone(),
+        Some(path) => parent(path),
+        None => PathBuf::from("."),
+    }
+}
+
+fn parent(path: &Path) -> PathBuf {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
 /// The entries as written, for everybody to read: what stands in an environment may be a secret.
@@ -84,42 +128,30 @@ fn registry(raw: &Value) -> Vec<Value> {
     entries
 }
 
-fn targets(entries: &[ServerEntry], issues: &mut Vec<Issue>) -> Vec<HttpTarget> {
-    let mut targets = Vec::new();
-    for (index, entry) in entries.iter().enumerate() {
-        let Some((key, url)) = health_url(entry) else { continue };
-        match HttpTarget::parse(&url) {
-            Ok(target) => targets.push(target.pinned_to(entry.health_spec_version)),
-            Err(error) => issues.push(Issue {
-                pointer: format!("/servers/{index}/{key}"),
-                message: super::causes::causes(&error),
-                help: "an address such as http://127.0.0.1:8082/health".to_owned(),
-            }),
-        }
-    }
-    targets
-}
-
-/// Where a server's health is, and the key that says so.
-fn health_url(entry: &ServerEntry) -> Option<(&'static str, String)> {
-    if let Some(url) = &entry.health_url {
-        return Some(("health_url", url.clone()));
-    }
-    if let Some(endpoint) = &entry.endpoint {
-        let (scheme, rest) = endpoint.split_once("://").unwrap_or(("", endpoint));
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-        return Some(("endpoint", format!("{scheme}://{authority}/health")));
-    }
-    entry.port.map(|port| ("port", format!("http://127.0.0.1:{port}/health")))
-}
-
-fn supervised(entries: &[ServerEntry]) -> Vec<Supervised> {
+/// A relative path of a process starts at the file that names it, which need not be the first one.
+fn supervised(entries: &[ServerEntry], loaded: &Loaded) -> Vec<Supervised> {
+    let base = directory_of(loaded);
     let one = |(index, entry): (usize, &ServerEntry)| {
-        let runtime = entry.runtime.clone().filter(|runtime| runtime.kind != RuntimeKind::None)?;
-        Some(Supervised { server: ServerId(index), name: entry.name.clone(), runtime, stop_timeout: None, acting: false })
+        let mut runtime = entry.runtime.clone().filter(|runtime| runtime.kind != RuntimeKind::None)?;
+        let own = loaded.places.path(&format!("/servers/{index}/runtime/kind")).map(parent);
+        if let Some(own) = own.filter(|own| runtime.kind == RuntimeKind::Process && *own != base) {
+            let own = std::path::absolute(&own).unwrap_or(own).join(runtime.cwd.as_deref().unwrap_or_default());
+            runtime.cwd = Some(own.to_string_lossy().into_owned());
+        }
+        Some(Supervised {
+            server: ServerId(index),
+            entry: index,
+            name: entry.name.clone(),
+            runtime,
+            stop_timeout: None,
+            acting: false,
+        })
     };
     entries.iter().enumerate().filter_map(one).collect()
 }
+
+#[cfg(test)]
+mod mistakes;
 
 #[cfg(test)]
 mod tests {
@@ -131,16 +163,5 @@ mod tests {
         let shown = registry(&raw);
         assert_eq!(shown[0]["runtime"]["env"]["KEY"], "***");
         assert_eq!(shown[1]["name"], "b");
-    }
-
-    #[test]
-    fn health_is_asked_for_where_the_entry_says_or_where_the_server_speaks() {
-        let entry = |json: serde_json::Value| serde_json::from_value::<ServerEntry>(json).expect("an entry");
-        let url = |json| health_url(&entry(json)).map(|(_, url)| url);
-        assert_eq!(url(serde_json::json!({ "name": "a", "port": 81 })).as_deref(), Some("http://127.0.0.1:81/health"));
-        let endpoint = serde_json::json!({ "name": "a", "port": 81, "endpoint": "http://h:82/mcp?x" });
-        assert_eq!(url(endpoint).as_deref(), Some("http://h:82/health"));
-        let all = serde_json::json!({ "name": "a", "endpoint": "http://h:82/mcp", "health_url": "http://h:83/alive" });
-        assert_eq!(url(all).as_deref(), Some("http://h:83/alive"));
     }
 }

@@ -3,11 +3,12 @@
 //! A subscriber takes both under one lock, so that nothing is missed between them and nothing comes twice.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
+use health_spec::view::Uptime;
 use health_spec::{Event, ServerView, Snapshot};
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::broadcast;
 
 use super::view::Known;
@@ -32,24 +33,30 @@ pub struct Published {
     known: Known,
     now: RwLock<Present>,
     said: broadcast::Sender<Said>,
-    written: AtomicBool,
+    /// Why what is published does not all reach the disk.
+    trouble: RwLock<Option<String>>,
 }
 
 #[derive(Debug)]
 struct Present {
     seq: u64,
     as_of: Timestamp,
-    views: Vec<Arc<ServerView>>,
+    /// By place in the fleet; places of servers that are gone are empty.
+    views: Vec<Option<Arc<ServerView>>>,
     places: HashMap<String, usize>,
+    /// The registry's entries, as they were written.
+    registry: Vec<Value>,
+    /// Why a changed configuration was rejected.
+    config_error: Option<String>,
 }
 
 impl Published {
     /// Begins after event `seq` with these views.
-    pub fn new(known: Known, seq: u64, as_of: Timestamp, views: Vec<ServerView>) -> Self {
+    pub fn new(known: Known, seq: u64, as_of: Timestamp, views: Vec<ServerView>, registry: Vec<Value>) -> Self {
         let places = views.iter().enumerate().map(|(place, view)| (view.name.clone(), place)).collect();
-        let views = views.into_iter().map(Arc::new).collect();
-        let now = RwLock::new(Present { seq, as_of, views, places });
-        Self { known, now, said: broadcast::Sender::new(BACKLOG), written: AtomicBool::new(true) }
+        let views = views.into_iter().map(|view| Some(Arc::new(view))).collect();
+        let now = RwLock::new(Present { seq, as_of, views, places, registry, config_error: None });
+        Self { known, now, said: broadcast::Sender::new(BACKLOG), trouble: RwLock::default() }
     }
 
     /// The instance's name and its log's epoch.
@@ -62,14 +69,17 @@ impl Published {
         self.read(|now| self.snapshot_of(now))
     }
 
-    /// Whether everything that was published has reached the disk.
-    pub fn is_written(&self) -> bool {
-        self.written.load(Ordering::Relaxed)
+    /// Why what is published does not all reach the disk; `None` while it does.
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Says whether it has.
-    pub fn set_written(&self, written: bool) {
-        self.written.store(written, Ordering::Relaxed);
+    /// Says whether it does.
+    pub fn set_trouble(&self, trouble: Option<String>) {
+        let mut now = self.trouble.write().unwrap_or_else(PoisonError::into_inner);
+        if *now != trouble {
+            *now = trouble;
+        }
     }
 
     /// The last event.
@@ -84,23 +94,56 @@ impl Published {
 
     /// One server's place in the fleet, and its view.
     pub fn server(&self, name: &str) -> Option<(usize, Arc<ServerView>)> {
-        self.read(|now| now.places.get(name).map(|place| (*place, Arc::clone(&now.views[*place]))))
+        self.read(|now| now.present(name))
     }
 
-    /// Publishes events that are on disk, with the views of the servers that changed.
-    pub fn publish(&self, events: Vec<(Event, String)>, changed: Vec<(usize, ServerView)>, as_of: Timestamp) {
-        let mut now = self.now.write().unwrap_or_else(PoisonError::into_inner);
+    /// One server's entry in the registry, as it was written.
+    pub fn entry(&self, place: usize) -> Value {
+        self.read(|now| now.registry.get(place).cloned().unwrap_or_default())
+    }
+
+    /// Another registry is in force: its entries by place in the fleet.
+    pub fn set_registry(&self, registry: Vec<Value>) {
+        self.write().registry = registry;
+    }
+
+    /// Why a changed configuration was rejected, if the last one was.
+    pub fn config_error(&self) -> Option<String> {
+        self.read(|now| now.config_error.clone())
+    }
+
+    /// Says so, or that it is in force.
+    pub fn set_config_error(&self, error: Option<String>) {
+        self.write().config_error = error;
+    }
+
+    /// Publishes events that are on disk, with the views of the servers that changed; `None` for those that are gone.
+    pub fn publish(&self, events: Vec<(Event, String)>, changed: Vec<(usize, Option<ServerView>)>, as_of: Timestamp) {
+        let mut now = self.write();
         for (place, view) in changed {
-            now.views[place] = Arc::new(view);
+            now.put(place, view);
         }
         now.as_of = as_of;
         for (event, json) in events {
             now.seq = event.seq;
             let place = event.server_name.as_ref().and_then(|name| now.places.get(name).copied());
-            let view = place.map(|place| Arc::clone(&now.views[place]));
+            let view = place.and_then(|place| now.views[place].clone());
             // An error means that nobody listens.
             let _ = self.said.send(Said { event: Arc::new(event), json: json.into(), view });
         }
+    }
+
+    /// Brings every server's uptime up to date. No event says so: time passes by itself.
+    pub fn refresh(&self, uptime: impl Fn(usize) -> Uptime) {
+        for (place, view) in self.write().views.iter_mut().enumerate() {
+            if let Some(view) = view {
+                Arc::make_mut(view).uptime = uptime(place);
+            }
+        }
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Present> {
+        self.now.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read<T>(&self, look: impl FnOnce(&Present) -> T) -> T {
@@ -113,7 +156,26 @@ impl Published {
             epoch: self.known.epoch.clone(),
             seq: now.seq,
             timestamp: now.as_of,
-            servers: now.views.iter().map(|view| ServerView::clone(view)).collect(),
+            config_error: now.config_error.clone(),
+            servers: now.views.iter().flatten().map(|view| ServerView::clone(view)).collect(),
         }
+    }
+}
+
+impl Present {
+    fn present(&self, name: &str) -> Option<(usize, Arc<ServerView>)> {
+        let place = *self.places.get(name)?;
+        Some((place, self.views[place].clone()?))
+    }
+
+    fn put(&mut self, place: usize, view: Option<ServerView>) {
+        if place >= self.views.len() {
+            self.views.resize(place + 1, None);
+        }
+        match &view {
+            Some(view) => drop(self.places.insert(view.name.clone(), place)),
+            None => self.places.retain(|_, known| *known != place),
+        }
+        self.views[place] = view.map(Arc::new);
     }
 }

@@ -7,7 +7,12 @@ pub mod docker;
 pub mod process;
 pub mod reporter;
 
-use std::{collections::HashMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use health_spec::{
     config::Engine,
@@ -50,6 +55,8 @@ pub struct Setup {
 pub struct Supervised {
     /// Its place in the fleet.
     pub server: ServerId,
+    /// Its place in the registry.
+    pub entry: usize,
     /// Its unique name.
     pub name: String,
     /// What runs it.
@@ -97,18 +104,35 @@ pub enum ActionError {
 /// Everything that runs servers.
 #[derive(Debug)]
 pub struct Runtimes {
-    handles: HashMap<ServerId, Handle>,
+    handles: std::sync::Mutex<HashMap<ServerId, Handle>>,
+    places: Arc<SetupPlaces>,
+    mouth: Mouth,
     ours: TaskTracker,
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
 
-/// How to restart a server.
+/// What stays the same while servers come and go.
 #[derive(Debug)]
+struct SetupPlaces {
+    engines: Vec<Engine>,
+    state_directory: PathBuf,
+    registry_directory: PathBuf,
+}
+
+/// How to restart a server.
+#[derive(Clone, Debug)]
 enum Handle {
-    Process(mpsc::Sender<process::Restart>),
+    Process(mpsc::Sender<process::Order>),
     /// The lock is held while a restart runs.
     Container(Arc<Mutex<Container>>),
+}
+
+/// Servers that can be run as configured. Nothing has been started yet.
+#[derive(Debug, Default)]
+pub struct Prepared {
+    processes: Vec<(ServerId, Process)>,
+    engines: Vec<Ready>,
 }
 
 impl Runtimes {
@@ -123,46 +147,86 @@ impl Runtimes {
         cancel: &CancellationToken,
     ) -> Result<Self, StartError> {
         let cancel = cancel.child_token();
-        let mouth = Mouth::new(reports, cancel.clone());
-        let mut faults = Vec::new();
-        let processes = processes(&setup, &mouth, &mut faults);
-        let engines = engines(&setup, &mouth, &mut faults).await;
-        if !faults.is_empty() {
-            return Err(StartError { faults });
-        }
-        let mut runtimes = Self { handles: HashMap::new(), ours: TaskTracker::new(), tasks: tasks.clone(), cancel };
-        for (server, process) in processes {
-            runtimes.supervise(server, process);
-        }
-        for engine in engines {
-            runtimes.listen(engine);
-        }
+        let engines =
+            if setup.engines.is_empty() { vec![health_spec::config::defaults::engine()] } else { setup.engines.clone() };
+        let (state_directory, registry_directory) = (setup.state_directory.clone(), setup.registry_directory.clone());
+        let runtimes = Self {
+            handles: std::sync::Mutex::default(),
+            places: Arc::new(SetupPlaces { engines, state_directory, registry_directory }),
+            mouth: Mouth::new(reports, cancel.clone()),
+            ours: TaskTracker::new(),
+            tasks: tasks.clone(),
+            cancel,
+        };
+        let prepared = runtimes.prepare(&setup.servers).await?;
+        runtimes.take(prepared);
         Ok(runtimes)
     }
 
-    fn supervise(&mut self, server: ServerId, process: Process) {
-        let (restarts, requests) = mpsc::channel(1);
-        self.handles.insert(server, Handle::Process(restarts));
-        self.spawn(process.supervise(requests));
+    /// Checks these servers, all of them at once. Nothing is changed.
+    pub async fn prepare(&self, servers: &[Supervised]) -> Result<Prepared, StartError> {
+        let mut faults = Vec::new();
+        let processes = processes(&self.places, servers, &self.mouth, &mut faults);
+        let engines = engines(&self.places, servers, &self.mouth, &mut faults).await;
+        if faults.is_empty() { Ok(Prepared { processes, engines }) } else { Err(StartError { faults }) }
     }
 
-    fn listen(&mut self, engine: Ready) {
-        let containers = engine.containers.into_iter();
-        self.handles.extend(containers.map(|(server, container)| (server, Handle::Container(Arc::new(Mutex::new(container))))));
-        self.spawn(engine.listener.run(engine.client));
+    /// Begins to run and watch them.
+    pub fn take(&self, prepared: Prepared) {
+        for (server, process) in prepared.processes {
+            let (orders, requests) = mpsc::channel(1);
+            self.remember(server, Handle::Process(orders));
+            self.spawn(process.supervise(requests));
+        }
+        for engine in prepared.engines {
+            for (server, container) in engine.containers {
+                self.remember(server, Handle::Container(Arc::new(Mutex::new(container))));
+            }
+            self.spawn(engine.listener.run(engine.client));
+        }
+    }
+
+    /// A server is no longer registered: it is left alone, running or not.
+    pub async fn let_go(&self, server: ServerId) {
+        let handle = self.handles.lock().unwrap_or_else(PoisonError::into_inner).remove(&server);
+        match handle {
+            None => {}
+            // They have ended when this fails.
+            Some(Handle::Process(orders)) => drop(orders.send(process::Order::LetGo).await),
+            Some(Handle::Container(container)) => {
+                let container = container.lock().await;
+                let _ = container.requests.send(docker::listener::Request::Forget(container.server)).await;
+            }
+        }
+    }
+
+    /// A child process is configured otherwise from its next start on; `false` when there is no such child.
+    pub async fn become_otherwise(&self, supervised: &Supervised) -> bool {
+        let Some(Handle::Process(orders)) = self.handle(supervised.server) else { return false };
+        let Some(program) = Program::of(&supervised.runtime, &self.places.registry_directory) else { return false };
+        let patience = supervised.stop_timeout.unwrap_or(process::STOP_TIMEOUT);
+        orders.send(process::Order::Become(program, patience)).await.is_ok()
+    }
+
+    fn remember(&self, server: ServerId, handle: Handle) {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner).insert(server, handle);
+    }
+
+    fn handle(&self, server: ServerId) -> Option<Handle> {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner).get(&server).cloned()
     }
 
     /// Stops a server, gracefully and then by force, and starts it again; one restart at a time for a server.
     /// Returns when that has ended. Dropping the future does not stop it.
     pub async fn restart(&self, server: ServerId) -> Result<(), ActionError> {
-        match self.handles.get(&server).ok_or(ActionError::Unmanaged)? {
-            Handle::Process(restarts) => {
+        match self.handle(server).ok_or(ActionError::Unmanaged)? {
+            Handle::Process(orders) => {
                 let (answer, ended) = oneshot::channel();
-                restarts.send(answer).await.map_err(|_| ActionError::ShuttingDown)?;
+                orders.send(process::Order::Restart(answer)).await.map_err(|_| ActionError::ShuttingDown)?;
                 Ok(ended.await.map_err(|_| ActionError::ShuttingDown)??)
             }
             Handle::Container(container) => {
-                let container = Arc::clone(container).lock_owned().await;
+                let container = container.lock_owned().await;
                 let restarted = self.spawn(async move { container.clone().restart().await });
                 Ok(restarted.await.map_err(|_| ActionError::ShuttingDown)??)
             }
@@ -183,16 +247,21 @@ impl Runtimes {
 }
 
 impl Supervised {
+    /// Whether it is a child of ours.
+    pub fn is_process(&self) -> bool {
+        self.runtime.kind == RuntimeKind::Process
+    }
+
     /// Something is wrong at a key of its runtime.
     fn fault(&self, key: &str, text: String) -> Fault {
-        Fault { pointer: format!("/servers/{}/runtime{key}", self.server.0), text }
+        Fault { pointer: format!("/servers/{}/runtime{key}", self.entry), text }
     }
 }
 
-fn processes(setup: &Setup, mouth: &Mouth, faults: &mut Vec<Fault>) -> Vec<(ServerId, Process)> {
+fn processes(places: &SetupPlaces, servers: &[Supervised], mouth: &Mouth, faults: &mut Vec<Fault>) -> Vec<(ServerId, Process)> {
     let mut processes = Vec::new();
-    for supervised in setup.servers.iter().filter(|supervised| supervised.runtime.kind == RuntimeKind::Process) {
-        match process(setup, supervised, mouth) {
+    for supervised in servers.iter().filter(|supervised| supervised.runtime.kind == RuntimeKind::Process) {
+        match process(places, supervised, mouth) {
             Ok(process) => processes.push((supervised.server, process)),
             Err(fault) => faults.push(fault),
         }
@@ -200,19 +269,19 @@ fn processes(setup: &Setup, mouth: &Mouth, faults: &mut Vec<Fault>) -> Vec<(Serv
     processes
 }
 
-fn process(setup: &Setup, supervised: &Supervised, mouth: &Mouth) -> Result<Process, Fault> {
+fn process(places: &SetupPlaces, supervised: &Supervised, mouth: &Mouth) -> Result<Process, Fault> {
     let needs = || supervised.fault("", format!("server {}: `kind: process` needs a `command`", supervised.name));
-    let program = Program::of(&supervised.runtime, &setup.registry_directory).ok_or_else(needs)?;
-    let places = Places::of(&setup.state_directory, &supervised.name);
+    let program = Program::of(&supervised.runtime, &places.registry_directory).ok_or_else(needs)?;
+    let own = Places::of(&places.state_directory, &supervised.name);
     let patience = supervised.stop_timeout.unwrap_or(process::STOP_TIMEOUT);
-    Process::new(program, patience, places, mouth.about(supervised.server)).map_err(|error| supervised.fault("", causes(&error)))
+    Process::new(program, patience, own, mouth.about(supervised.server)).map_err(|error| supervised.fault("", causes(&error)))
 }
 
 /// Engines that run none of the servers are left alone.
-async fn engines(setup: &Setup, mouth: &Mouth, faults: &mut Vec<Fault>) -> Vec<Ready> {
-    let engines = if setup.engines.is_empty() { vec![health_spec::config::defaults::engine()] } else { setup.engines.clone() };
+async fn engines(places: &SetupPlaces, all: &[Supervised], mouth: &Mouth, faults: &mut Vec<Fault>) -> Vec<Ready> {
+    let engines = &places.engines;
     let mut servers: Vec<Vec<&Supervised>> = vec![Vec::new(); engines.len()];
-    for supervised in setup.servers.iter().filter(|supervised| supervised.runtime.kind == RuntimeKind::Docker) {
+    for supervised in all.iter().filter(|supervised| supervised.runtime.kind == RuntimeKind::Docker) {
         let wanted = supervised.runtime.engine.as_deref().unwrap_or(&engines[0].name);
         match engines.iter().position(|engine| engine.name == wanted) {
             Some(at) => servers[at].push(supervised),

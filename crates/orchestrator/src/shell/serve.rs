@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::plan::Plan;
-use super::store::StoreError;
+use super::reload::Reading;
+use super::store::{Retention, StoreError};
 
 mod error;
 mod prepare;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub gateway: Option<SocketAddr>,
     /// Where everything is kept.
     pub state_directory: PathBuf,
+    /// How long what is kept there is kept.
+    pub retention: Retention,
     /// The instance's name.
     pub name: String,
     /// The operator token's file, instead of the one in the state directory.
@@ -41,6 +44,8 @@ pub struct Settings {
     pub insecure: bool,
     /// `CHORA_TRACE_ID`.
     pub trace_id: Option<String>,
+    /// How the configuration is read, now and again.
+    pub reading: Reading,
 }
 
 impl Settings {

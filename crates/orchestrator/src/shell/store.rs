@@ -1,7 +1,8 @@
-//! What is on disk: a database file (`SQLite`) that holds every server's state and the latest events.
+//! What is on disk: a database file (`SQLite`) that holds every server's state, its uptime and the latest events.
 //!
 //! One transaction holds an event and the state that goes with it, so that a crash at any instant leaves both or
-//! neither. The JSONL log is written by [`super::journal`] from what is committed here.
+//! neither. `schema` has the tables and their versions, `retention` removes what is old. The JSONL log is written by
+//! [`super::journal`] from what is committed here.
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -10,27 +11,31 @@ use std::time::Duration;
 use health_spec::verdict::History;
 use health_spec::view::LastCheck;
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::Mono;
 use crate::machine::memory::{FleetMemory, ServerMemory};
+use crate::machine::uptime::Steady;
 
+mod batch;
 mod lock;
+mod reader;
+mod retention;
+mod schema;
+mod uptime;
 
+pub use batch::{Batch, Written};
 pub use lock::Lock;
+pub use reader::Reader;
+pub use retention::Retention;
+pub use uptime::Kept;
 
-/// Events that are kept at least (contract, section 5).
-const KEPT_EVENTS: u64 = 100_000;
+/// The log of the database is folded into it after so many pages: 4 MiB.
+const CHECKPOINT_PAGES: u32 = 1_000;
 
-/// How often old events are removed: every so many.
-const PRUNE_EVERY: u64 = 1_000;
-
-const SCHEMA: &str = "
-    CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS server (name TEXT PRIMARY KEY, state TEXT NOT NULL) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY, server_name TEXT, event_type TEXT NOT NULL, json TEXT NOT NULL);
-";
+/// A log that a long reader has made larger is cut to this again.
+const LOG_KEPT_BYTES: u32 = 8 * 1024 * 1024;
 
 /// Why the state cannot be kept.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +59,18 @@ pub enum StoreError {
     /// The database itself.
     #[error("cannot read or write the state database")]
     Database(#[from] rusqlite::Error),
+    /// The database is of a later program.
+    #[error(
+        "{path} has version {found}, and this program reads up to version {known}; use the newer program, or another state directory"
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: usize,
+        /// Ours.
+        known: usize,
+    },
     /// An earlier failure that nothing has been tried after.
     #[error("the state is not written yet")]
     Unwritten,
@@ -78,34 +95,6 @@ pub struct Record {
     pub last_check: Option<LastCheck>,
 }
 
-/// One step's changes: all of them, or none.
-#[derive(Clone, Debug, Default)]
-pub struct Batch {
-    /// The machine's time.
-    pub now: Mono,
-    /// The number of the latest incident.
-    pub incidents: u64,
-    /// What happened, in order.
-    pub events: Vec<Written>,
-    /// The servers that changed.
-    pub servers: Vec<(String, Record)>,
-    /// The servers that are no longer registered.
-    pub gone: Vec<String>,
-}
-
-/// An event as it is written.
-#[derive(Clone, Debug)]
-pub struct Written {
-    /// Its number.
-    pub seq: u64,
-    /// The server concerned.
-    pub server_name: Option<String>,
-    /// Its type.
-    pub event_type: &'static str,
-    /// One line, without the line break.
-    pub json: String,
-}
-
 /// What an earlier run has left.
 #[derive(Debug)]
 pub struct Left {
@@ -121,6 +110,8 @@ pub struct Left {
     pub records: Vec<(String, Record)>,
     /// The number of the latest incident.
     pub incidents: u64,
+    /// Their uptime.
+    pub uptime: Kept,
 }
 
 /// The open database. The lock is held as long as it lives.
@@ -128,71 +119,84 @@ pub struct Left {
 pub struct Store {
     connection: Connection,
     path: PathBuf,
+    retention: Retention,
+    /// The first start, which moments of the machine are counted from.
+    origin: Steady,
+    /// The last event.
+    seq: u64,
     _lock: Lock,
 }
 
 impl Store {
     /// Opens the state directory, creating what is missing.
-    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+    pub fn open(directory: &Path, retention: Retention) -> Result<Self, StoreError> {
         let failed = |source| StoreError::File { path: directory.to_owned(), source };
         // Logs and tokens are nobody else's business.
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
         let lock = Lock::take(directory)?;
         let path = directory.join("state.db");
-        let connection = connect(&path)?;
-        connection.execute_batch(SCHEMA)?;
-        Ok(Self { connection, path, _lock: lock })
+        let mut connection = connect(&path)?;
+        if connection.pragma_query_value(None, "page_count", |row| row.get::<_, u32>(0))? == 0 {
+            // Only an empty file can be told so, and on any other it would be a write, which a full disk refuses.
+            connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        }
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        schema::migrate(&mut connection, &path)?;
+        Ok(Self { connection, path, retention, origin: Steady::default(), seq: 0, _lock: lock })
     }
 
     /// A second connection for readers, which never waits for a writer.
     pub fn reader(&self) -> Result<Reader, StoreError> {
-        Ok(Reader { connection: connect(&self.path)? })
+        Ok(Reader::new(connect(&self.path)?))
     }
 
     /// Reads what an earlier run has left; what is new is given `epoch` and `now`.
     pub fn left(&mut self, epoch: &str, now: Timestamp) -> Result<Left, StoreError> {
-        let transaction = self.connection.transaction()?;
-        for (key, value) in [("epoch", epoch), ("first_start", &now.to_string()), ("last_us", "0"), ("incidents", "0")] {
-            transaction.execute("INSERT OR IGNORE INTO meta VALUES (?1, ?2)", params![key, value])?;
+        // Not a write where there is nothing to write: also with a full disk it starts.
+        if self.connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, u32>(0))? == 0 {
+            self.begin_life(epoch, now)?;
         }
-        transaction.commit()?;
-        let first_start: String = self.meta("first_start")?;
+        let first_start = self.meta("first_start")?.parse().unwrap_or(now);
+        self.origin = origin(first_start);
+        self.seq = self.connection.query_row("SELECT coalesce(max(seq), 0) FROM event", [], |row| row.get(0))?;
         Ok(Left {
             epoch: self.meta("epoch")?,
-            seq: self.connection.query_row("SELECT coalesce(max(seq), 0) FROM event", [], |row| row.get(0))?,
-            first_start: first_start.parse().unwrap_or(now),
+            seq: self.seq,
+            first_start,
             last: Mono(Duration::from_micros(self.meta("last_us")?.parse().unwrap_or(0))),
             incidents: self.meta("incidents")?.parse().unwrap_or(0),
             records: self.records()?,
+            uptime: uptime::read(&self.connection)?,
         })
+    }
+
+    fn begin_life(&mut self, epoch: &str, now: Timestamp) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        for (key, value) in [("epoch", epoch), ("first_start", &now.to_string()), ("last_us", "0"), ("incidents", "0")] {
+            transaction.execute("INSERT INTO meta VALUES (?1, ?2)", params![key, value])?;
+        }
+        Ok(transaction.commit()?)
     }
 
     /// Writes a batch. With `durable` it has reached the disk when this returns, and not only the system.
     pub fn commit(&mut self, batch: &Batch, durable: bool) -> Result<(), StoreError> {
         self.connection.pragma_update(None, "synchronous", if durable { "FULL" } else { "NORMAL" })?;
+        let now = Steady::of(self.origin, batch.now);
         let transaction = self.connection.transaction()?;
-        {
-            let mut event = transaction.prepare_cached("INSERT INTO event VALUES (?1, ?2, ?3, ?4)")?;
-            for written in &batch.events {
-                event.execute(params![written.seq, written.server_name, written.event_type, written.json])?;
-            }
-            let mut server = transaction.prepare_cached("INSERT OR REPLACE INTO server VALUES (?1, ?2)")?;
-            for (name, record) in &batch.servers {
-                let state = serde_json::to_string(record).map_err(|source| StoreError::Record { name: name.clone(), source })?;
-                server.execute(params![name, state])?;
-            }
-            for name in &batch.gone {
-                transaction.execute("DELETE FROM server WHERE name = ?1", params![name])?;
-            }
-            let mut meta = transaction.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?;
-            meta.execute(params!["last_us", batch.now.0.as_micros().to_string()])?;
-            meta.execute(params!["incidents", batch.incidents.to_string()])?;
-            if let Some(oldest) = prune_below(&batch.events) {
-                transaction.execute("DELETE FROM event WHERE seq < ?1", params![oldest])?;
-            }
+        batch::put_events(&transaction, &batch.events, self.seq, now)?;
+        batch::put_servers(&transaction, batch)?;
+        let mut meta = transaction.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?;
+        meta.execute(params!["last_us", batch.now.0.as_micros().to_string()])?;
+        meta.execute(params!["incidents", batch.incidents.to_string()])?;
+        drop(meta);
+        let last = batch.events.last().map_or(self.seq, |event| event.seq);
+        let prunes = retention::is_due(self.seq + 1, last);
+        if prunes {
+            self.retention.prune(&transaction, last, now)?;
         }
         transaction.commit()?;
-        Ok(())
+        self.seq = last;
+        if prunes { retention::give_back(&self.connection) } else { Ok(()) }
     }
 
     fn meta(&self, key: &str) -> Result<String, StoreError> {
@@ -213,10 +217,9 @@ impl Store {
     }
 }
 
-/// The oldest event that stays, when this batch passes a pruning mark.
-fn prune_below(events: &[Written]) -> Option<u64> {
-    let seq = events.iter().map(|event| event.seq).find(|seq| seq.is_multiple_of(PRUNE_EVERY))?;
-    seq.checked_sub(KEPT_EVENTS)
+/// The first start on the axis of [`Steady`].
+pub fn origin(first_start: Timestamp) -> Steady {
+    Steady::new(Duration::try_from(first_start.duration_since(Timestamp::UNIX_EPOCH)).unwrap_or_default())
 }
 
 impl Left {
@@ -227,31 +230,11 @@ impl Left {
     }
 }
 
-/// Reads events.
-#[derive(Debug)]
-pub struct Reader {
-    connection: Connection,
-}
-
-impl Reader {
-    /// At most `limit` events after `since`, ascending, each as its line.
-    pub fn events(&self, since: u64, limit: usize) -> Result<Vec<(u64, String)>, StoreError> {
-        let mut statement = self.connection.prepare_cached("SELECT seq, json FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![since, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// The oldest event that is kept.
-    pub fn oldest(&self) -> Result<Option<u64>, StoreError> {
-        Ok(self.connection.query_row("SELECT min(seq) FROM event", [], |row| row.get(0)).optional()?.flatten())
-    }
-}
-
 fn connect(path: &Path) -> Result<Connection, StoreError> {
     let connection = Connection::open(path)?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.busy_timeout(Duration::from_secs(5))?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "journal_size_limit", LOG_KEPT_BYTES)?;
     Ok(connection)
 }
 

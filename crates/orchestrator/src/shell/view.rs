@@ -1,13 +1,15 @@
 //! From the machine's state to what everyone sees: names, wall times, and the last check.
 
 use health_spec::status::Observed;
-use health_spec::view::{Held, LastCheck, Paused, Recovery, Restarts, Streak, Uptime};
+use health_spec::view::{Held, LastCheck, Paused, Planned, Recovery, Restarts, Streak, Uptime, Why};
 use health_spec::{EventKind, Outcome, Phase, ServerView, Status, Verdict};
 use jiff::Timestamp;
 
 use super::clock::Clock;
+use super::driver::ServerFile;
 use crate::machine::memory::{self, Attempt};
 use crate::machine::server::Server;
+use crate::machine::{Fleet, why};
 
 /// What a view needs beside the machine's state.
 #[derive(Clone, Debug)]
@@ -19,12 +21,13 @@ pub struct Known {
 }
 
 /// The server as everyone sees it.
-pub fn view(known: &Known, group: Option<String>, server: &Server, last_check: Option<LastCheck>, clock: &Clock) -> ServerView {
+pub fn view(known: &Known, fleet: &Fleet, place: usize, file: &ServerFile, clock: &Clock) -> ServerView {
+    let server = &fleet.servers()[place];
     let state = server.state();
     ServerView {
         name: server.policy().name.clone(),
         source: known.source.clone(),
-        group,
+        group: file.group.clone(),
         status: state.status,
         phase: state.phase,
         reason: state.reason.clone().filter(|_| state.status != Observed::Ok),
@@ -36,14 +39,31 @@ pub fn view(known: &Known, group: Option<String>, server: &Server, last_check: O
         }),
         held: state.held.as_ref().map(|hold| Held { reason: hold.reason.as_str().to_owned(), on: hold.on.clone() }),
         requires_manual: state.phase == Phase::Failed,
-        last_check,
+        last_check: file.last_check.clone(),
         streak: Streak { failures: state.failures, successes: state.successes },
         recovery: recovery(server, clock),
         restarts: Restarts { ours: state.restarts_ours, engine: state.restarts_engine },
         incident_id: state.incident.map(|incident| incident_id(known, incident.number)),
         uptime: Uptime::default(),
+        maintenance_until: server.maintenance().map(|until| clock.wall_of(until)),
+        why: explain(fleet, server, clock),
         stale: false,
         as_of: clock.wall_of(clock.now()),
+    }
+}
+
+fn explain(fleet: &Fleet, server: &Server, clock: &Clock) -> Why {
+    let of = |name: &str| {
+        let other = fleet.servers().iter().find(|server| !server.is_retired() && server.policy().name == name)?;
+        Some(format!("{} since {:.0}", other.phase(), clock.wall_of(other.state().since)))
+    };
+    let why = server.why(of);
+    let planned = |step: why::Step| Planned { what: step.what, at: step.at.map(|at| clock.wall_of(at)) };
+    Why {
+        believes: why.believes,
+        evidence: why.evidence,
+        next: why.next.into_iter().map(planned).collect(),
+        waiting_for: why.waiting_for,
     }
 }
 

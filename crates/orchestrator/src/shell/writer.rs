@@ -24,6 +24,11 @@ impl Writer {
         Self { known, seq, trace_id, trace_ids }
     }
 
+    /// The registry has changed: the workflows of its servers, by place in the fleet.
+    pub fn set_trace_ids(&mut self, trace_ids: Vec<Option<String>>) {
+        self.trace_ids = trace_ids;
+    }
+
     /// A server that an earlier run knew is no longer registered.
     pub fn write_gone(&mut self, name: &str, incident: Option<u64>, clock: &Clock) -> (Event, String) {
         let kind = EventKind::ServerDeregistered;

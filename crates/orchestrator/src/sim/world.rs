@@ -50,14 +50,18 @@ enum Pending {
 impl World {
     /// The world that `file` describes, or everything that is wrong with it.
     pub fn new(file: &File) -> Result<Self, Vec<Issue>> {
-        let policies = compile(file, Purpose::Simulate)?;
-        let Some(simulate) = &file.simulate else { return Err(vec![no_script()]) };
-        let mut issues = Vec::new();
+        let compiled = compile(file, Purpose::Simulate);
+        let mut issues = compiled.as_ref().err().cloned().unwrap_or_default();
+        let Some(simulate) = &file.simulate else {
+            issues.push(no_script());
+            return Err(issues);
+        };
         let mut script: Vec<_> =
             simulate.script.iter().enumerate().filter_map(|(index, scene)| placed(file, index, scene, &mut issues)).collect();
-        if !issues.is_empty() {
-            return Err(issues);
-        }
+        let policies = match compiled {
+            Ok(policies) if issues.is_empty() => policies,
+            _ => return Err(issues),
+        };
         script.sort_by_key(|(at, ..)| *at);
         let actors = policies.iter().map(|_| Actor::new()).collect();
         let (fleet, effects) = Fleet::new(policies, &Beginning::default(), Mono::default());

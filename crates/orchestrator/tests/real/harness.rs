@@ -42,8 +42,7 @@ impl Orchestrator {
 
     /// Starts one over a whole registry file.
     pub(crate) fn start_with(registry: &str) -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        Self::start_in(directory, registry.to_owned(), TOGETHER.map(str::to_owned).to_vec())
+        Self::start_at(tempfile::tempdir().expect("a directory"), registry.to_owned())
     }
 
     /// Starts one without a gateway, that has the same address after a crash.
@@ -51,6 +50,11 @@ impl Orchestrator {
         let directory = tempfile::tempdir().expect("a directory");
         let place = format!("--listen=127.0.0.1:{}", free_port());
         Self::start_in(directory, format!("{QUICK}servers:\n{servers}"), vec![place])
+    }
+
+    /// Starts one over a whole registry file, in a directory that has been prepared.
+    pub(crate) fn start_at(directory: TempDir, registry: String) -> Self {
+        Self::start_in(directory, registry, TOGETHER.map(str::to_owned).to_vec())
     }
 
     fn start_in(directory: TempDir, registry: String, places: Vec<String>) -> Self {
@@ -83,6 +87,11 @@ impl Orchestrator {
         let record: Value = serde_json::from_str(&record).expect("JSON");
         let pid = find_key(&record, "pid").and_then(Value::as_i64).unwrap_or_else(|| panic!("no pid in {record}"));
         i32::try_from(pid).expect("a pid")
+    }
+
+    /// Its own pid.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Killed with SIGKILL and started again in the same place.

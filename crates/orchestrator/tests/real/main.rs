@@ -8,6 +8,7 @@ mod bad_input;
 mod browser;
 mod crash;
 mod dashboard;
+mod disk;
 mod docker;
 mod fastmcp;
 mod harness;
@@ -15,4 +16,7 @@ mod pier;
 mod process;
 #[path = "../engine/quay.rs"]
 mod quay;
+mod reload;
+mod restart;
+mod siege;
 mod two_processes;

@@ -100,6 +100,7 @@ impl Bench {
         let scheduler = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (reports, inbox) = mpsc::channel(1024);
         let supervised = servers.iter().enumerate().map(|(at, runtime)| Supervised {
+            entry: at,
             server: ServerId(at),
             name: format!("server-{at}"),
             runtime: runtime.clone(),

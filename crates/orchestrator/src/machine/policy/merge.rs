@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use health_spec::config::{self, File, HealthCheck, Seconds, defaults};
 
-use super::Issue;
+use super::{Issue, budget};
 use crate::machine::backoff::Backoff;
 
 /// The shortest pace: below it a monitor harms what it watches.
@@ -92,8 +92,12 @@ impl<'a> Section<'a> {
     /// `backoff` is replaced as a whole, never merged.
     pub(super) fn backoff(&mut self) -> Backoff {
         let backoff = self.recovery(|recovery| recovery.backoff.clone()).unwrap_or_default();
+        self.check_backoff(&backoff, self.recovery(|recovery| recovery.max_attempts));
+        self.compiled_backoff(backoff)
+    }
+
+    fn compiled_backoff(&self, backoff: config::Backoff) -> Backoff {
         let max_attempts = self.recovery(|recovery| recovery.max_attempts);
-        self.check_backoff(&backoff, max_attempts);
         let exponential = backoff.initial_delay.is_some() || backoff.multiplier.is_some() || backoff.max_delay.is_some();
         match backoff.schedule {
             Some(schedule) => Backoff::Schedule(schedule.into_iter().map(|delay| delay.0).collect()),
@@ -104,6 +108,31 @@ impl<'a> Section<'a> {
                 attempts: max_attempts.unwrap_or(defaults::MAX_ATTEMPTS),
             },
             None => Backoff::Schedule(defaults::SCHEDULE.map(|delay| delay.0).to_vec()),
+        }
+    }
+
+    /// One that an operator has written must be able to bite.
+    pub(super) fn budget(&mut self) -> (u32, Duration) {
+        let key = |recovery: &config::Recovery| recovery.budget.clone();
+        let written = self.recovery(key);
+        let config::Budget { attempts, window_seconds: Seconds(window) } = written.clone().unwrap_or(defaults::BUDGET);
+        if written.is_some() {
+            self.check_budget(attempts, window);
+        }
+        (attempts, window)
+    }
+
+    fn check_budget(&mut self, attempts: u32, window: Duration) {
+        let backoff = self.compiled_backoff(self.recovery(|recovery| recovery.backoff.clone()).unwrap_or_default());
+        let reset_after = self.recovery(|recovery| recovery.reset_after_seconds).unwrap_or(defaults::RESET_AFTER).0;
+        let most = budget::most_attempts(&backoff, reset_after, window, attempts);
+        if most < attempts {
+            let pointer = self.recovery_pointer("budget", &|recovery: &config::Recovery| recovery.budget.clone());
+            let message = format!(
+                "this budget of {attempts} attempts in {} is never reached: the backoff makes at most {most}",
+                shown(window)
+            );
+            self.issue(pointer, message, "fewer attempts, or a longer window; or leave it out");
         }
     }
 

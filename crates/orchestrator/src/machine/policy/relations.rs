@@ -34,7 +34,7 @@ pub(super) fn check_names(file: &File, issues: &mut Vec<Issue>) {
                 issues.push(Issue {
                     pointer: format!("/servers/{index}/depends_on/{place}"),
                     message: format!("`{}` depends on `{dependency}`, which is not in this registry", entry.name),
-                    help: "name a server of this file".to_owned(),
+                    help: "name a server of this registry".to_owned(),
                 });
             }
         }
@@ -49,6 +49,16 @@ fn unique<'a>(seen: &mut HashMap<&'a String, usize>, word: &'a String, index: us
             help: format!("give every server a {key} of its own"),
         });
     }
+}
+
+/// It bounds the fleet: one server cannot have its own.
+pub(super) fn check_max_concurrent(file: &File, issues: &mut Vec<Issue>) {
+    let own = file.servers.iter().enumerate().filter(|(_, entry)| entry.recovery.max_concurrent.is_some());
+    issues.extend(own.map(|(index, entry)| Issue {
+        pointer: format!("/servers/{index}/recovery/max_concurrent"),
+        message: format!("max_concurrent bounds all servers together, not `{}` alone", entry.name),
+        help: "set it in the file's `recovery`".to_owned(),
+    }));
 }
 
 /// No server waits for itself, however far around.

@@ -7,7 +7,7 @@ use health_spec::event::Failure;
 use health_spec::status::Observed;
 use health_spec::{EventKind, Outcome, Phase, Reason, Status, Verdict};
 
-use super::{Server, Turn, milliseconds};
+use super::{BY_CHECKS, Server, Turn, milliseconds};
 use crate::machine::Mono;
 use crate::machine::memory::{Attempt, Recovery};
 
@@ -88,7 +88,7 @@ impl Server {
         match self.state.phase {
             Phase::Healthy => self.stays_up(turn, status),
             Phase::Suspect => {
-                self.state.phase = Phase::Healthy;
+                self.enter(Phase::Healthy);
                 self.stays_up(turn, status);
             }
             Phase::Starting => self.comes_up(turn, status),
@@ -107,7 +107,7 @@ impl Server {
         if up_for >= self.policy.recovery.reset_after {
             self.state.attempts = 0;
         }
-        self.publish_status(turn, status, "check");
+        self.publish_answer(turn, status);
     }
 
     fn comes_up(&mut self, turn: &mut Turn<'_>, status: Observed) {
@@ -137,11 +137,11 @@ impl Server {
         self.state.first_failure.get_or_insert(started);
         match self.state.phase {
             Phase::Starting | Phase::Healthy | Phase::Suspect if self.state.failures >= self.policy.failure_threshold => {
-                let reason = format!("{}_consecutive_failures", self.policy.failure_threshold);
+                let reason = format!("{}{BY_CHECKS}", self.policy.failure_threshold);
                 self.go_down(turn, &reason, self.state.first_failure.unwrap_or(started));
                 self.plan(turn);
             }
-            Phase::Starting | Phase::Healthy | Phase::Suspect => self.state.phase = Phase::Suspect,
+            Phase::Starting | Phase::Healthy | Phase::Suspect => self.suspect(turn),
             Phase::Failed => self.state.distance = self.state.distance.saturating_mul(2).min(self.policy.max_backoff),
             Phase::Recovering | Phase::Down | Phase::Stopped => {}
         }

@@ -19,6 +19,13 @@ pub(super) fn first_delay(place: Option<usize>) -> Duration {
     place.map_or(Duration::ZERO, |place| FIRST_CHECK_DISTANCE.saturating_mul(u32::try_from(place).unwrap_or(u32::MAX)))
 }
 
+/// The next check of a server that an earlier run has left: as planned, or in its turn when that has passed. So a restart of
+/// the monitor is no reason to check everybody again.
+pub(super) fn next_after_a_break(planned: Option<Mono>, interval: Duration, first: Mono, now: Mono) -> Mono {
+    // A server's share of the interval may lie half of it later. Still further ahead is one whose interval was longer then.
+    planned.filter(|at| *at > now && at.since(now) <= interval.saturating_mul(2)).unwrap_or(first)
+}
+
 impl Server {
     /// The distance from one check to the next in the present phase.
     fn pace(&self) -> Duration {
@@ -37,6 +44,7 @@ impl Server {
             self.state.next_check = None;
             return;
         }
+        self.queued = false;
         let next = self.state.pace_from.after(self.pace());
         let spread = self.place.filter(|_| self.state.phase == Phase::Healthy);
         let next = spread.map_or(next, |place| in_slot(next, self.policy.interval, place));

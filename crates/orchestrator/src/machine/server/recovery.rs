@@ -32,7 +32,7 @@ impl Server {
             Err(exhausted) => self.exhaust(turn, exhausted),
             Ok(delay) => {
                 let wait = if delay_ran { Duration::ZERO } else { delay };
-                self.state.phase = Phase::Recovering;
+                self.enter(Phase::Recovering);
                 self.state.recovery = Recovery::Waiting { due: turn.now.after(wait), delay };
             }
         }
@@ -48,6 +48,14 @@ impl Server {
     /// The delay has run: everything is asked again, then the action starts.
     pub(super) fn attempt_due(&mut self, turn: &mut Turn<'_>) {
         let Recovery::Waiting { delay, .. } = self.state.recovery else { return };
+        if self.state.by_checks
+            && let Some(until) = turn.around.asking_until
+        {
+            // Others are asked first whether it is the monitor that cannot see (section 3.2).
+            self.postponed = true;
+            return self.wait_at_least(until);
+        }
+        self.postponed = false;
         self.state.recovery = Recovery::Idle;
         if self.hold_if_needed(turn, true) {
             self.drop_check();
@@ -67,7 +75,7 @@ impl Server {
         let ticket = turn.ticket();
         let strategy = self.policy.recovery.strategy;
         self.drop_check();
-        self.state.phase = Phase::Recovering;
+        self.enter(Phase::Recovering);
         self.state.held = None;
         self.state.restarts_ours += 1;
         self.state.recovery = Recovery::Acting { serial: ticket.serial, attempt, stopped: false, stage: Stage::Begun };
@@ -109,7 +117,7 @@ impl Server {
     /// Gives the server `verify_timeout` to come back, and looks at once.
     pub(super) fn verify(&mut self, turn: &mut Turn<'_>, attempt: Attempt) {
         let until = turn.now.after(self.policy.recovery.verify_timeout);
-        self.state.phase = Phase::Recovering;
+        self.enter(Phase::Recovering);
         self.state.recovery = Recovery::Verifying { until, attempt };
         self.forget_streaks();
         self.check_at_once(turn.now);
@@ -145,7 +153,7 @@ impl Server {
     /// Rule 6: a person is needed.
     fn exhaust(&mut self, turn: &mut Turn<'_>, exhausted: Exhausted) {
         self.state.recovery = Recovery::Idle;
-        self.state.phase = Phase::Failed;
+        self.enter(Phase::Failed);
         self.state.distance = self.policy.interval;
         let already = self.state.incident.as_mut().is_some_and(|incident| std::mem::replace(&mut incident.exhausted, true));
         if already {
@@ -163,7 +171,7 @@ impl Server {
         let Some((reason, on)) = self.hold_reason(turn) else {
             return false;
         };
-        self.state.phase = Phase::Down;
+        self.enter(Phase::Down);
         self.state.recovery = Recovery::Idle;
         let would = (self.policy.recovery.mode == Mode::Observe)
             .then(|| Would { strategy: self.policy.recovery.strategy.as_str().to_owned(), attempt: self.state.attempts + 1 });
@@ -173,8 +181,13 @@ impl Server {
     }
 
     fn hold_reason(&self, turn: &Turn<'_>) -> Option<(hold::Reason, Vec<String>)> {
-        let acted = self.state.spent.back().copied();
-        hold::reason(&self.policy, self.state.paused.is_some(), acted, &turn.around)
+        let own = hold::Own {
+            paused: self.state.paused.is_some(),
+            maintained: self.maintenance.is_some(),
+            by_checks: self.state.by_checks,
+            acted: self.state.spent.back().copied(),
+        };
+        hold::reason(&self.policy, own, &turn.around)
     }
 
     /// Something around it has changed: whether a hold still stands (rule 9).
@@ -187,14 +200,51 @@ impl Server {
             held.on = on;
             return;
         }
-        let (reason, delay_ran) = (held.reason.as_str().to_owned(), held.delay_ran);
+        let (reason, delay_ran) = (held.reason, held.delay_ran);
         self.state.held = None;
-        self.say(turn, EventKind::RecoveryReleased { reason });
+        self.say(turn, EventKind::RecoveryReleased { reason: reason.as_str().to_owned() });
         self.plan_after(turn, delay_ran);
         if self.state.held.is_some() {
-            self.schedule(turn.now);
-        } else {
-            self.check_at_once(turn.now);
+            return self.schedule(turn.now);
         }
+        self.check_at_once(turn.now);
+        if reason == hold::Reason::Storm {
+            // It may have been well all the time: it gets the time to show that.
+            let confirming = self.policy.confirm_interval.saturating_mul(self.policy.success_threshold);
+            self.wait_at_least(turn.now.after(confirming.saturating_add(self.policy.timeout)));
+        } else if matches!(self.state.recovery, Recovery::Waiting { due, .. } if due <= turn.now) {
+            // At once, so that the next one that waits for a place sees this one taken.
+            self.attempt_due(turn);
+        }
+    }
+
+    /// So much fails at once that the monitor suspects itself: what is planned waits.
+    pub(in crate::machine) fn hold_for_storm(&mut self, turn: &mut Turn<'_>) {
+        let Recovery::Waiting { due, .. } = self.state.recovery else { return };
+        let delay_ran = std::mem::take(&mut self.postponed) || due <= turn.now;
+        if self.hold_if_needed(turn, delay_ran) {
+            self.drop_check();
+            self.schedule(turn.now);
+        }
+    }
+
+    /// The monitor can see: what was postponed goes on.
+    pub(in crate::machine) fn go_on(&mut self, turn: &mut Turn<'_>) {
+        if std::mem::take(&mut self.postponed)
+            && let Recovery::Waiting { due, .. } = &mut self.state.recovery
+        {
+            *due = turn.now;
+            self.attempt_due(turn);
+        }
+    }
+
+    /// A maintenance window of the server has opened or closed.
+    pub(in crate::machine) fn maintain(&mut self, turn: &mut Turn<'_>, until: Option<Mono>) {
+        let reason = if until.is_some() { "maintenance_began" } else { "maintenance_ended" };
+        if self.maintenance.is_some() != until.is_some() {
+            self.say(turn, EventKind::ServerUpdated { reason: reason.to_owned() });
+        }
+        self.maintenance = until;
+        self.reconsider(turn);
     }
 }

@@ -72,7 +72,7 @@ fn refused() -> Verdict {
 
 fn memory_of(fleet: &Fleet) -> Beginning {
     let servers = fleet.servers().iter().map(|server| (server.policy().name.clone(), server.memory())).collect();
-    Beginning { memory: FleetMemory { incidents: fleet.incidents(), servers }, spread: false }
+    Beginning { memory: FleetMemory { incidents: fleet.incidents(), servers }, spread: false, ..Beginning::default() }
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn an_attempt_that_was_being_verified_has_its_time_again_after_a_restart_of_the_
 fn while_the_state_cannot_be_written_each_server_gets_one_action() {
     let mut fleet = alone();
     run(&mut fleet, 0.0, &ok());
-    let lost = fleet.step(at(1.0), Input::StateLost("no space".into()));
+    let lost = fleet.step(at(1.0), Input::StateLost { since: at(1.0), error: "no space".into() });
     assert_eq!(names(&lost), ["monitor_impaired"]);
     fleet.step(at(2.0), Input::Reported(A, Word::Died(Death::default())));
     assert_eq!(run(&mut fleet, 3.0, &refused()), ["recovery_started", "ACT"]);
@@ -315,4 +315,54 @@ fn what_held_a_recovery_is_asked_again_when_the_monitor_begins() {
     let (mut second, begun) = Fleet::new(policies, &memory_of(&first), at(200.0));
     assert_eq!(names(&begun), ["recovery_released"]);
     assert_eq!(run(&mut second, 201.0, &refused()), ["recovery_started", "ACT"]);
+}
+
+/// What is left of `first` after a break, at `now`.
+fn after_a_break(yaml: &str, first: &Fleet, now: f64) -> Fleet {
+    let file: File = serde_saphyr::from_str(yaml).expect("the file reads");
+    Fleet::new(compile(&file, Purpose::Simulate).expect("it compiles"), &memory_of(first), at(now)).0
+}
+
+#[test]
+fn a_restart_of_the_monitor_leaves_checks_where_they_were() {
+    let mut first = alone();
+    run(&mut first, 0.0, &ok());
+    for (name, yaml, now, next) in [
+        ("planned", "servers: [{name: a}]", 10.0, 30.0),
+        ("passed meanwhile", "servers: [{name: a}]", 31.0, 31.0),
+        ("with a shorter interval", "{servers: [{name: a}], health_check: {interval_seconds: 5}}", 10.0, 10.0),
+    ] {
+        assert_eq!(after_a_break(yaml, &first, now).deadline(), Some(at(next)), "{name}");
+    }
+}
+
+#[test]
+fn a_delay_goes_on_after_a_restart_of_the_monitor_and_one_that_has_passed_looks_first() {
+    let yaml = "{servers: [{name: a}], recovery: {backoff: {schedule: [60]}}}";
+    let mut first = fleet(yaml, &Beginning::default());
+    run(&mut first, 0.0, &ok());
+    first.step(at(1.0), Input::Reported(A, Word::Died(Death::default())));
+    let waits = |fleet: &Fleet| matches!(fleet.servers()[0].state().recovery, Recovery::Waiting { .. });
+
+    let mut second = after_a_break(yaml, &first, 40.0);
+    assert!(run(&mut second, 60.9, &refused()).is_empty() && waits(&second));
+    assert_eq!(run(&mut second, 61.0, &refused()), ["recovery_started", "ACT"]);
+
+    let mut second = after_a_break(yaml, &first, 100.0);
+    assert_eq!(run(&mut second, 102.0, &ok()), ["server_recovered", "status_changed"]);
+    let mut second = after_a_break(yaml, &first, 100.0);
+    assert_eq!(run(&mut second, 103.0, &refused()), ["recovery_started", "ACT"]);
+}
+
+#[test]
+fn an_action_whose_attempt_was_refused_by_the_disk_is_the_one() {
+    let mut fleet = alone();
+    run(&mut fleet, 0.0, &ok());
+    fleet.step(at(2.0), Input::Reported(A, Word::Died(Death::default())));
+    assert_eq!(run(&mut fleet, 3.0, &refused()), ["recovery_started", "ACT"]);
+    // The disk has said no a moment later, to the batch with this attempt.
+    fleet.step(at(3.1), Input::StateLost { since: at(3.0), error: "no space".into() });
+    let Recovery::Acting { serial, .. } = fleet.servers()[0].state().recovery else { panic!("it acts") };
+    let failed = fleet.step(at(3.5), Input::Finished { ticket: Ticket { server: A, serial }, result: Err("no space".into()) });
+    assert_eq!(names(&failed), ["recovery_failed", "recovery_held"]);
 }

@@ -79,6 +79,7 @@ impl Server {
         self.forget_streaks();
         self.state.pace_from = turn.now;
         self.state.uptime_seconds = None;
+        self.state.by_checks = false;
         match (self.state.phase, self.state.recovery) {
             (Phase::Starting | Phase::Healthy | Phase::Suspect | Phase::Stopped, _) => {
                 self.go_down(turn, "container_died", at);
@@ -106,7 +107,7 @@ impl Server {
         }
         self.drop_check();
         self.forget_streaks();
-        self.state.phase = Phase::Stopped;
+        self.enter(Phase::Stopped);
         self.state.recovery = Recovery::Idle;
         self.state.held = None;
         self.state.dying = None;
@@ -166,7 +167,7 @@ impl Server {
 
     /// Rule 2: grace counts from the start of the server itself. What the world sees stays until there is an answer.
     fn begins(&mut self, turn: &mut Turn<'_>) {
-        self.state.phase = Phase::Starting;
+        self.enter(Phase::Starting);
         self.state.grace_until = turn.now.after(self.policy.start_period);
         self.forget_streaks();
         self.check_at_once(turn.now);

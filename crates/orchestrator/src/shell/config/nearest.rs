@@ -4,7 +4,7 @@
 const ALIKE: f64 = 0.84;
 
 /// The word most like `written`, if any is like it at all.
-pub(super) fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let written = written.to_lowercase().replace('-', "_");
     let scored = known.into_iter().map(|word| (strsim::jaro_winkler(&written, word), word));
     scored.filter(|(score, _)| *score >= ALIKE).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, word)| word)

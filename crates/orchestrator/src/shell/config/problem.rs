@@ -1,7 +1,7 @@
 //! A mistake in the configuration: where it is, what is wrong, what would be right.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The most characters of a source line that are shown; a longer one is cut around the place.
 const SHOWN: usize = 120;
@@ -16,9 +16,11 @@ const SHOWN: usize = 120;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The file.
+    /// The file; `environment` for what an environment variable says.
     pub path: PathBuf,
-    /// From 1.
+    /// The environment variable.
+    pub variable: Option<String>,
+    /// From 1; 0 for a file that could not be read.
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
@@ -32,11 +34,17 @@ pub struct Problem {
     pub help: Option<String>,
     /// The line itself.
     pub source: String,
+    /// The how manieth source it is, since files are read in an order of their own.
+    pub(super) order: usize,
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}: {}", self.path.display(), self.line, self.column, self.message)?;
+        match &self.variable {
+            Some(variable) => write!(f, "environment variable {variable}: {}", self.message)?,
+            None if self.line == 0 => write!(f, "{}", self.message)?,
+            None => write!(f, "{}:{}:{}: {}", self.path.display(), self.line, self.column, self.message)?,
+        }
         if !self.source.trim().is_empty() {
             self.snippet(f)?;
         }
@@ -48,8 +56,14 @@ impl fmt::Display for Problem {
 }
 
 impl Problem {
+    /// What is wrong with all of a file, of which there is no line to show; `message` names it.
+    pub(super) fn of_file(path: &Path, message: String) -> Self {
+        let (variable, help, pointer, source) = (None, None, String::new(), String::new());
+        Self { path: path.to_owned(), variable, line: 0, column: 0, width: 0, pointer, message, help, source, order: 0 }
+    }
+
     fn snippet(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = self.line.to_string();
+        let number = if self.variable.is_some() { String::new() } else { self.line.to_string() };
         let before = self.column.saturating_sub(1);
         // A place far to the right is shown with some of what stands before it.
         let skipped = before.saturating_sub(SHOWN / 2);

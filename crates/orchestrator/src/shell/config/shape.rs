@@ -42,6 +42,11 @@ impl<'a> Shape<'a> {
         known.or_else(any).map(|node| self.part(node))
     }
 
+    /// What the property `key` is for.
+    pub(super) fn describes(self, key: &str) -> Option<&'a str> {
+        self.properties()?.get(key)?.get("description")?.as_str()
+    }
+
     /// What it wants of every item of a list.
     pub(super) fn item(self) -> Option<Self> {
         self.node.get("items").map(|node| self.part(node))

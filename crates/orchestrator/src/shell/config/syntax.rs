@@ -1,4 +1,6 @@
-//! From text to a tree, or to the one place where the YAML breaks, in words for people who do not read parsers.
+//! From text to trees, and to the places where the YAML breaks, in words for people who do not read parsers.
+
+use std::io::Cursor;
 
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::NonFiniteFloatPolicy;
@@ -15,26 +17,35 @@ pub(super) struct Fault {
     pub(super) help: Option<String>,
 }
 
-/// Parses one document. Duplicate keys are errors; `yes` and `no` are words, as in YAML 1.2.
-pub(super) fn parse(text: &str) -> Result<Spanned<Node>, Fault> {
+/// Parses every document of a file; empty ones are left out. Duplicate keys are errors; `yes` and `no` are words, as in
+/// YAML 1.2. A document with a mistake does not hide those of the next one, as long as the parser finds it.
+pub(super) fn parse(text: &str, source: usize) -> (Vec<Spanned<Node>>, Vec<Fault>) {
     let options = options! {
         with_snippet: false,
         strict_booleans: true,
         budget: budget! { max_depth: MAX_DEPTH },
         non_finite_float_policy: NonFiniteFloatPolicy::AsString,
     };
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| fault(text, &error))
+    let mut bytes = Cursor::new(text.as_bytes());
+    let (mut documents, mut faults) = (Vec::new(), Vec::new());
+    for document in serde_saphyr::read_with_options(&mut bytes, options) {
+        match document {
+            Ok(document) => documents.push(document),
+            Err(error) => faults.push(fault(text, &error, source)),
+        }
+    }
+    (documents, faults)
 }
 
 /// The first line of what a location spans.
-pub(super) fn spot(location: &Location) -> Spot {
+pub(super) fn spot(location: &Location, source: usize) -> Spot {
     let at = |number: u64| usize::try_from(number).unwrap_or(usize::MAX).max(1);
-    Spot { line: at(location.line()), column: at(location.column()), width: at(location.span().len()) }
+    Spot { source, line: at(location.line()), column: at(location.column()), width: at(location.span().len()) }
 }
 
-fn fault(text: &str, error: &Error) -> Fault {
+fn fault(text: &str, error: &Error, source: usize) -> Fault {
     let error = innermost(error);
-    let spot = error.location().map_or(Spot::START, |location| spot(&location));
+    let spot = error.location().map_or(Spot::start(source), |location| spot(&location, source));
     let line = text.split('\n').nth(spot.line - 1).unwrap_or_default();
     let (message, help) = explain(error, line);
     let width = match error {
@@ -58,10 +69,6 @@ fn explain(error: &Error, line: &str) -> (String, Option<&'static str>) {
             (format!("the key `{key}` stands twice in the same mapping"), Some("keep one of the two"))
         }
         Error::DuplicateMappingKey { .. } => ("a key stands twice in the same mapping".to_owned(), Some("keep one of the two")),
-        Error::MultipleDocuments { .. } => (
-            "a second YAML document starts here".to_owned(),
-            Some("several documents in one file are not supported yet; put everything into the first and remove the `---`"),
-        ),
         Error::UnknownAnchor { .. } => {
             ("this alias has no anchor".to_owned(), Some("define it before with `&name`, or quote the `*`"))
         }

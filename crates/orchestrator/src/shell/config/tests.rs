@@ -33,14 +33,18 @@ fn mistakes() -> [(&'static str, &'static str); 3] {
 
 #[test]
 fn every_mistake_has_its_message() {
+    let mut wrong = String::new();
     for (file, text) in mistakes() {
         let mut found = String::new();
         for case in text.split_terminator("====\n") {
             let (yaml, _) = case.split_once("----\n").expect("a configuration and its messages");
             let _ = write!(found, "{yaml}----\n{}\n====\n", shown(yaml));
         }
-        assert!(found == text, "mistakes/{file}.txt should be:\n{found}");
+        if found != text {
+            let _ = write!(wrong, "mistakes/{file}.txt should be:\n{found}\n");
+        }
     }
+    assert!(wrong.is_empty(), "{wrong}");
 }
 
 #[test]
@@ -112,20 +116,89 @@ fn what_is_no_text_is_said_to_be_none() {
     assert_eq!(of(&large), "registry.yaml is larger than 10 MiB; that is no configuration");
 }
 
+fn loaded(paths: &[&Path]) -> Result<Loaded, LoadError> {
+    load(&paths.iter().map(|path| path.to_path_buf()).collect::<Vec<_>>(), &lookup)
+}
+
 #[test]
 fn files_that_cannot_be_read() {
     let directory = tempfile::tempdir().expect("a directory");
-    assert!(matches!(load(directory.path(), &lookup), Err(LoadError::Directory(_))));
+    assert!(matches!(loaded(&[directory.path()]), Err(LoadError::NothingThere(_))));
     let absent = directory.path().join("absent.yaml");
-    assert!(matches!(load(&absent, &lookup), Err(LoadError::Unreadable { .. })));
+    assert!(matches!(loaded(&[&absent]), Err(LoadError::Unreadable { .. })));
     let large = directory.path().join("large.yaml");
     std::fs::File::create(&large).and_then(|file| file.set_len(50 * 1024 * 1024)).expect("a large file");
-    assert!(matches!(load(&large, &lookup), Err(LoadError::TooLarge(_))));
+    assert!(matches!(loaded(&[&large]), Err(LoadError::TooLarge(_))));
+    let error = loaded(&[&absent, &large]).expect_err("neither can be read").to_string();
+    assert!(error.contains("absent.yaml cannot be read") && error.contains("larger than 10 MiB"), "{error}");
+}
+
+#[test]
+fn several_documents_and_files_are_one_configuration() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        path
+    };
+    let first = file("10-defaults.yaml", "version: 1.1\nhealth_check: { interval_seconds: 10 }\nservers:\n");
+    let second =
+        file("20-team.yml", "servers: [{ name: a }]\n---\nservers: [{ name: b }]\nhealth_check: { timeout_seconds: 2 }\n---\n");
+    file("empty.yaml", "# nothing\n");
+    for paths in [vec![directory.path()], vec![&first, &second, &first]] {
+        let loaded = loaded(&paths).expect("good files");
+        let names: Vec<_> = loaded.file.servers.iter().map(|server| server.name.as_str()).collect();
+        assert_eq!(names, ["a", "b"]);
+        assert_eq!(loaded.file.health_check.interval_seconds, Some(health_spec::config::Seconds::new(10)));
+        assert_eq!(loaded.file.health_check.timeout_seconds, Some(health_spec::config::Seconds::new(2)));
+        let place = loaded.places.problem("/servers/1/name", String::new(), None);
+        assert_eq!((place.path.as_path(), place.line, place.column), (second.as_path(), 3, 19));
+        assert!(loaded.watched.contains(&first) && loaded.watched.contains(&second));
+    }
+    assert_eq!(loaded(&[directory.path()]).expect("good files").warnings.len(), 1, "the empty file is odd");
+}
+
+#[test]
+fn the_environment_goes_over_the_file() {
+    let lookup = |name: &str| match name {
+        "HEALTH_CHECK_INTERVAL_SECONDS" => Some("5".to_owned()),
+        "RECOVERY_ENABLED" => Some("false".to_owned()),
+        "RECOVERY_BACKOFF_SCHEDULE" => Some("2, 4s".to_owned()),
+        "RECOVERY_MODE" => Some(String::new()),
+        "EVENT_EMISSION_JSONL_LOG" => Some("7".to_owned()),
+        _ => None,
+    };
+    let text = b"health_check: { interval_seconds: 10 }\nservers: [{ name: a, health_check: { interval_seconds: 3 } }]\n";
+    let file = parse(Path::new("r.yaml"), text, &lookup).expect("a good file").file;
+    let seconds = health_spec::config::Seconds::new;
+    assert_eq!(file.health_check.interval_seconds, Some(seconds(5)));
+    assert_eq!(file.servers[0].health_check.interval_seconds, Some(seconds(3)), "a server's own key stays");
+    assert_eq!((file.recovery.enabled, file.recovery.mode), (Some(false), None));
+    assert_eq!(file.recovery.backoff.and_then(|backoff| backoff.schedule), Some(vec![seconds(2), seconds(4)]));
+    assert_eq!(file.event_emission.jsonl_log.as_deref(), Some("7"));
+}
+
+#[test]
+fn an_overlay_goes_over_the_entry_key_by_key() {
+    let text = "
+servers: [{ name: a, port: 1, health_check: { interval_seconds: 3, timeout_seconds: 1 } }, { name: b }]
+health:
+  a: { health_url: 'http://h/', health_check: { timeout_seconds: 2 } }
+  b: { depends_on: [a], runtime: { kind: process, command: x } }
+";
+    let loaded = read(text).expect("a good file");
+    let [a, b] = &loaded.file.servers[..] else { panic!("two servers") };
+    let seconds = health_spec::config::Seconds::new;
+    assert_eq!(a.health_url.as_deref(), Some("http://h/"));
+    assert_eq!((a.health_check.interval_seconds, a.health_check.timeout_seconds), (Some(seconds(3)), Some(seconds(2))));
+    assert_eq!((b.depends_on.len(), b.runtime.is_some()), (1, true));
+    let place = loaded.places.problem("/servers/0/health_check/timeout_seconds", String::new(), None);
+    assert_eq!((place.line, place.column), (4, 66));
 }
 
 #[test]
 fn a_secret_from_the_environment_is_never_shown() {
-    let secret = |_: &str| Some("hunter2".to_owned());
+    let secret = |name: &str| ["P", "M"].contains(&name).then(|| "hunter2".to_owned());
     let text = b"servers:\n  - name: a\n    port: ${P}\nrecovery: { mode: \"${M}\" }\n";
     let error = parse(Path::new("r.yaml"), text, &secret).expect_err("no port").to_string();
     assert!(!error.contains("hunter2"), "{error}");

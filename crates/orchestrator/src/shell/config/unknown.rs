@@ -11,11 +11,16 @@ use super::shape::{Shape, quoted};
 /// Carried in both forms of the registry without a word.
 const CARRIED: &[&str] = &["metadata"];
 
+/// Sections of the contract that nothing reads yet: a key that looks as if it worked would be worse than none.
+const LATER: &[&str] = &["auth", "tls", "discovery", "alerts", "telemetry"];
+
 /// What was found.
 #[derive(Debug, Default)]
 pub(super) struct Unknown {
     pub(super) errors: Vec<Problem>,
     pub(super) warnings: Vec<Problem>,
+    /// What was probably meant by them, as pointers.
+    pub(super) meant: Vec<String>,
 }
 
 /// Finds every unknown key of `value`.
@@ -57,6 +62,12 @@ fn report(
 ) {
     for key in map.keys().filter(|key| !known.contains_key(*key)) {
         let at = step(pointer, key);
+        if pointer.is_empty() && LATER.contains(&key.as_str()) {
+            let help = "remove the section; what it would do is not done".to_owned();
+            found.errors.push(places.problem_at_key(&at, format!("`{key}` is not supported yet"), Some(help)));
+            continue;
+        }
+        found.meant.extend(nearest(key, known.keys().map(String::as_str)).map(|word| step(pointer, word)));
         let advice = belongs(key, known, shape).or_else(|| meant(key, known));
         if shape.closed() {
             let known: Vec<&str> = known.keys().map(String::as_str).collect();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use health_spec::Event;
 use health_spec::config::File;
 use rusqlite::Connection;
 use tokio::sync::mpsc::Sender;
@@ -12,7 +13,7 @@ use crate::machine::fleet::Beginning;
 use crate::machine::policy::{Purpose, compile};
 use crate::shell::probe::HttpTarget;
 use crate::shell::runtime::{Runtimes, Setup};
-use crate::shell::store::{Reader, Store};
+use crate::shell::store::{Reader, Retention, Store, origin};
 use crate::shell::view::Known;
 
 struct Running {
@@ -26,14 +27,17 @@ struct Running {
 /// A driver over one server that is only watched, and where nothing listens.
 async fn start(directory: &std::path::Path) -> Running {
     let file: File = serde_saphyr::from_str("servers: [{name: a, port: 1}]").expect("the file reads");
-    let mut store = Store::open(directory).expect("a store");
-    let left = store.left("e", wall()).expect("it reads");
+    let mut store = Store::open(directory, Retention::default()).expect("a store");
+    let mut left = store.left("e", wall()).expect("it reads");
     let known = Known { source: "here".into(), epoch: left.epoch.clone() };
     let clock = Clock::resume(left.first_start, left.last);
     let policies = compile(&file, Purpose::Run).expect("it compiles");
     let (fleet, begun) = Fleet::new(policies, &Beginning::default(), clock.now());
-    let views = fleet.servers().iter().map(|server| view(&known, None, server, None, &clock)).collect();
-    let published = Arc::new(Published::new(known.clone(), left.seq, wall(), views));
+    let retention = Retention::default().uptime;
+    let uptimes = Uptimes::new(&fleet, &mut left.uptime, origin(left.first_start), retention, clock.now());
+    let file = ServerFile::default();
+    let views = (0..fleet.servers().len()).map(|place| view(&known, &fleet, place, &file, &clock)).collect();
+    let published = Arc::new(Published::new(known.clone(), left.seq, wall(), views, vec![]));
     let (inbox, reports) = mpsc::channel(64);
     let (operations, wishes) = mpsc::channel(8);
     let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
@@ -53,6 +57,8 @@ async fn start(directory: &std::path::Path) -> Running {
         actions: Actions { targets, runtimes, inbox, tasks: tasks.clone() },
         inbox: reports,
         operations: wishes,
+        changes: mpsc::channel(1).1,
+        uptimes,
         unwritten: Unwritten::default(),
         gone: vec![("b".into(), Some(7))],
     };
@@ -93,18 +99,18 @@ async fn what_the_disk_refuses_is_published_and_written_later() {
     let directory = tempfile::tempdir().expect("a directory");
     let running = start(directory.path()).await;
     running.check().await;
-    assert!(running.published.is_written());
+    assert_eq!(running.published.trouble(), None);
 
     let disk = Connection::open(directory.path().join("state.db")).expect("opens");
     disk.execute("ALTER TABLE event RENAME TO away", []).expect("the disk is made to refuse");
     let before = running.published.last_seq();
     running.check().await;
     assert!(running.published.last_seq() > before, "an unwritable disk hides nothing");
-    assert!(!running.published.is_written());
+    assert!(running.published.trouble().is_some_and(|why| why.contains("no such table")));
 
     disk.execute("ALTER TABLE away RENAME TO event", []).expect("the disk is well again");
     running.check().await;
-    assert!(running.published.is_written());
+    assert_eq!(running.published.trouble(), None);
     let seqs = running.stop().await;
     assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>());
     assert!(seqs.len() as u64 > before);

@@ -40,8 +40,13 @@ pub enum JsonlError {
 pub struct Jsonl {
     path: PathBuf,
     file: File,
+    /// Of the whole lines. What is beyond was refused in the middle.
     size: u64,
     rotate_at: u64,
+    reader: Reader,
+    /// The last event that it has.
+    last: u64,
+    is_behind: bool,
 }
 
 #[derive(Deserialize)]
@@ -51,42 +56,62 @@ struct Mark {
 }
 
 impl Jsonl {
-    /// Opens the log and mends it: afterwards it ends with a whole line, and has every event that `reader` has after it.
-    pub fn open(path: &Path, epoch: &str, reader: &Reader) -> Result<Self, JsonlError> {
+    /// Opens the log and mends it: afterwards it ends with a whole line, and has every event that `reader` has after it,
+    /// unless there is no room for them.
+    pub fn open(path: &Path, epoch: &str, reader: Reader) -> Result<Self, JsonlError> {
         let failed = |source| JsonlError::File { path: path.to_owned(), source };
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(failed)?;
         }
         let mut file = File::options().create(true).read(true).append(true).open(path).map_err(failed)?;
         let last = mend(&mut file).map_err(failed)?;
-        let since = last.filter(|mark| mark.epoch == epoch).map_or(0, |mark| mark.seq);
+        let last = last.filter(|mark| mark.epoch == epoch).map_or(0, |mark| mark.seq);
         let size = file.metadata().map_err(failed)?.len();
-        let mut log = Self { path: path.to_owned(), file, size, rotate_at: ROTATE_AT };
-        log.catch_up(since, reader)?;
+        let mut log = Self { path: path.to_owned(), file, size, rotate_at: ROTATE_AT, reader, last, is_behind: true };
+        if let Err(error) = log.catch_up() {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the event log is behind");
+        }
         Ok(log)
     }
 
-    fn catch_up(&mut self, mut since: u64, reader: &Reader) -> Result<(), JsonlError> {
+    /// Appends whole lines with one write. One that is behind catches up instead, from the database.
+    pub fn append<'a>(&mut self, events: impl Iterator<Item = (u64, &'a str)>) -> Result<(), JsonlError> {
+        if self.is_behind { self.catch_up() } else { self.put(events) }
+    }
+
+    fn catch_up(&mut self) -> Result<(), JsonlError> {
+        self.is_behind = true;
+        self.file.set_len(self.size).map_err(|source| self.failed(source))?;
         loop {
-            let failed = |source| JsonlError::Store { path: self.path.clone(), source };
-            let page = reader.events(since, 1_000).map_err(failed)?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
-            since = *last;
-            self.append(page.iter().map(|(seq, json)| (*seq, json.as_str())))?;
+            let unread = |source| JsonlError::Store { path: self.path.clone(), source };
+            let page = self.reader.events(self.last, 1_000).map_err(unread)?;
+            if page.is_empty() {
+                self.is_behind = false;
+                return Ok(());
+            }
+            self.put(page.iter().map(|(seq, json)| (*seq, json.as_str())))?;
         }
     }
 
-    /// Appends whole lines with one write.
-    pub fn append<'a>(&mut self, events: impl Iterator<Item = (u64, &'a str)>) -> Result<(), JsonlError> {
-        let mut lines = String::new();
-        for (_, json) in events {
+    fn put<'a>(&mut self, events: impl Iterator<Item = (u64, &'a str)>) -> Result<(), JsonlError> {
+        let (mut lines, mut last) = (String::new(), self.last);
+        for (seq, json) in events {
             lines.push_str(json);
             lines.push('\n');
+            last = seq;
         }
-        if lines.is_empty() {
-            return Ok(());
+        if let Err(source) = self.write(&lines) {
+            self.is_behind = true;
+            // Nobody is to read half a line meanwhile. Where even that fails, it is tried again before the next write.
+            let _ = self.file.set_len(self.size);
+            return Err(self.failed(source));
         }
-        self.write(&lines).map_err(|source| JsonlError::File { path: self.path.clone(), source })
+        self.last = last;
+        Ok(())
+    }
+
+    fn failed(&self, source: std::io::Error) -> JsonlError {
+        JsonlError::File { path: self.path.clone(), source }
     }
 
     fn write(&mut self, lines: &str) -> std::io::Result<()> {
@@ -135,23 +160,23 @@ fn mend(file: &mut File) -> std::io::Result<Option<Mark>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::store::{Batch, Store, Written};
+    use crate::shell::store::{Batch, Retention, Store, Written};
 
     fn line(seq: u64) -> String {
         format!("{{\"epoch\":\"e\",\"seq\":{seq}}}")
     }
 
     fn store(directory: &Path, events: u64) -> Store {
-        let mut store = Store::open(directory).expect("opens");
+        let mut store = Store::open(directory, Retention::default()).expect("opens");
         store.left("e", "2026-01-02T03:04:05Z".parse().expect("a timestamp")).expect("reads");
-        let written = |seq| Written { seq, server_name: None, event_type: "server_down", json: line(seq) };
+        let written = |seq| Written { seq, server_name: None, event_type: "server_down", json: line(seq).into() };
         store.commit(&Batch { events: (1..=events).map(written).collect(), ..Batch::default() }, false).expect("commits");
         store
     }
 
     fn opened(directory: &Path, store: &Store) -> String {
         let path = directory.join("log.jsonl");
-        Jsonl::open(&path, "e", &store.reader().expect("a reader")).expect("opens");
+        Jsonl::open(&path, "e", store.reader().expect("a reader")).expect("opens");
         std::fs::read_to_string(path).expect("readable")
     }
 
@@ -177,7 +202,7 @@ mod tests {
         let directory = tempfile::tempdir().expect("a directory");
         let store = store(directory.path(), 0);
         let path = directory.path().join("log.jsonl");
-        let mut log = Jsonl::open(&path, "e", &store.reader().expect("a reader")).expect("opens");
+        let mut log = Jsonl::open(&path, "e", store.reader().expect("a reader")).expect("opens");
         log.rotate_at = 10;
         for seq in 1..=3 {
             log.append([(seq, line(seq).as_str())].into_iter()).expect("written");

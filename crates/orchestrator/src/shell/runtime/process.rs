@@ -88,8 +88,16 @@ pub struct Process {
     first: Option<Record>,
 }
 
-/// A request to restart, and where to say how it went.
-pub type Restart = oneshot::Sender<Result<(), ProcessError>>;
+/// What is asked of the supervisor of one server.
+#[derive(Debug)]
+pub enum Order {
+    /// Restart it, and say how that went.
+    Restart(oneshot::Sender<Result<(), ProcessError>>),
+    /// From the next start on it is this, and has that long to end.
+    Become(Program, Duration),
+    /// It is no longer registered: leave it alone, running or not.
+    LetGo,
+}
 
 impl Process {
     /// Reads what a former life left. Nothing is started yet.
@@ -101,7 +109,7 @@ impl Process {
 
     /// Adopts or starts the server, then watches it and restarts it on request.
     /// When cancelled, stops it gracefully and returns.
-    pub async fn supervise(mut self, mut restarts: mpsc::Receiver<Restart>) {
+    pub async fn supervise(mut self, mut orders: mpsc::Receiver<Order>) {
         self.begin().await;
         let cancel = self.reporter.cancel().clone();
         let mut look = interval(LOG_LOOK);
@@ -112,18 +120,25 @@ impl Process {
                 biased;
                 () = cancel.cancelled() => break,
                 death = ended(self.child.as_ref()) => self.mourn(death).await,
-                Some(answer) = restarts.recv() => {
-                    let restarted = self.restart().await;
-                    if restarted.is_ok() {
-                        self.reporter.say(Word::Running).await;
-                    }
-                    // Whoever asked may be gone; the restart was done all the same.
-                    let _ = answer.send(restarted);
-                }
+                Some(order) = orders.recv() => match order {
+                    Order::Restart(answer) => self.restart_for(answer).await,
+                    Order::Become(program, patience) => (self.program, self.patience) = (program, patience),
+                    // Its record stays, so that it is adopted should it come back.
+                    Order::LetGo => return,
+                },
                 _ = look.tick() => self.trim_log().await,
             }
         }
         self.shut_down().await;
+    }
+
+    async fn restart_for(&mut self, answer: oneshot::Sender<Result<(), ProcessError>>) {
+        let restarted = self.restart().await;
+        if restarted.is_ok() {
+            self.reporter.say(Word::Running).await;
+        }
+        // Whoever asked may be gone; the restart was done all the same.
+        let _ = answer.send(restarted);
     }
 
     async fn begin(&mut self) {

@@ -6,11 +6,15 @@ use std::path::PathBuf;
 use crate::shell::api::TokenError;
 use crate::shell::config::{LoadError, Problem};
 use crate::shell::journal::JsonlError;
+use crate::shell::reload::WatchError;
 use crate::shell::store::StoreError;
 
 /// Why the orchestrator does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// Changes of the configuration cannot be noticed.
+    #[error("the configuration cannot be watched")]
+    Watch(#[source] WatchError),
     /// The configuration is wrong.
     #[error(transparent)]
     Configuration(#[from] LoadError),

@@ -31,7 +31,7 @@ pub(super) async fn prepare(settings: &Settings) -> Result<Ready, ServeError> {
         Some(address) => Some(BoundGateway::bind(address, settings.insecure).await?),
         None => None,
     };
-    let mut store = Store::open(&settings.state_directory).map_err(|source| settings.unusable(source))?;
+    let mut store = Store::open(&settings.state_directory, settings.retention).map_err(|source| settings.unusable(source))?;
     let epoch = uuid::Uuid::new_v4().simple().to_string();
     let left = store.left(&epoch[..12], wall()).map_err(|source| settings.unusable(source))?;
     let token = match &settings.operator_token_file {

@@ -1,15 +1,16 @@
 //! Starts everything: the runtimes first, since they may still find something wrong.
 
+use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use health_endpoint::{CheckError, Component, Health};
-use health_spec::EventKind;
 use health_spec::registry::ServerEntry;
+use health_spec::{EventKind, ServerView};
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -17,17 +18,18 @@ use super::prepare::Ready;
 use super::{Running, ServeError, Settings};
 use crate::machine::fleet::Beginning;
 use crate::machine::memory::Recovery;
-use crate::machine::{Effect, Fleet, Happened, Input};
+use crate::machine::{Effect, Fleet, Happened, Input, ServerId};
 use crate::shell::actions::Actions;
 use crate::shell::api::{self, Api};
 use crate::shell::clock::{Clock, wall};
-use crate::shell::config::Problem;
-use crate::shell::driver::{Driver, ServerFile, Unwritten};
+use crate::shell::driver::{Driver, ServerFile, Unwritten, Uptimes};
 use crate::shell::journal::{Journal, Jsonl};
-use crate::shell::plan::Plan;
+use crate::shell::maintenance::keeper::{Kept, keep};
+use crate::shell::plan::{Plan, faults};
 use crate::shell::published::Published;
-use crate::shell::runtime::{Fault, Runtimes, Setup, StartError};
-use crate::shell::store::Left;
+use crate::shell::reload::{self, Reloader};
+use crate::shell::runtime::{Runtimes, Setup};
+use crate::shell::store::{Left, Record, origin};
 use crate::shell::view::{Known, view};
 use crate::shell::writer::Writer;
 
@@ -53,23 +55,26 @@ struct Begun {
     effects: Vec<Effect>,
     clock: Clock,
     files: Vec<ServerFile>,
+    uptimes: Uptimes,
     published: Arc<Published>,
 }
 
 pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready) -> Result<Running, ServeError> {
     let lifetimes =
         Lifetimes { tasks: TaskTracker::new(), serving: CancellationToken::new(), children: CancellationToken::new() };
-    let begun = begin(&mut plan, settings, &ready.left);
+    let begun = begin(&mut plan, settings, &mut ready.left);
     let published = Arc::clone(&begun.published);
     let log = ready.store.reader().map_err(|source| settings.unusable(source))?;
     let jsonl = jsonl(&plan, settings, &ready)?;
     let (inbox, reports) = mpsc::channel(INBOX);
-    let runtimes = runtimes(&plan, settings, inbox.clone(), &lifetimes).await?;
+    let runtimes = Arc::new(runtimes(&plan, settings, inbox.clone(), &lifetimes).await?);
 
+    let reporting = inbox.clone();
     let (journal, journal_thread) = Journal::start(ready.store, jsonl).map_err(ServeError::Thread)?;
     let actions =
-        Actions { targets: plan.targets.clone().into(), runtimes: Arc::new(runtimes), inbox, tasks: lifetimes.tasks.clone() };
+        Actions { targets: plan.targets.clone().into(), runtimes: Arc::clone(&runtimes), inbox, tasks: lifetimes.tasks.clone() };
     let (operations, wishes) = mpsc::channel(OPERATIONS);
+    let (changer, changes) = mpsc::channel(1);
     let driver = Driver {
         clock: begun.clock,
         journal,
@@ -79,6 +84,8 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
         actions,
         inbox: reports,
         operations: wishes,
+        changes,
+        uptimes: begun.uptimes,
         unwritten: Unwritten::default(),
         gone: gone(&plan, &ready.left),
         fleet: begun.fleet,
@@ -89,10 +96,14 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
     #[cfg(not(feature = "gateway"))]
     let gateway = None;
     let health = own_health(&published);
+    let places = plan.policies.iter().enumerate().map(|(place, policy)| (policy.name.clone(), ServerId(place))).collect();
+    let (maintenance, kept) = watch::channel(Kept::new(plan.maintenance.clone(), &places));
+    lifetimes.tasks.spawn(lifetimes.serving.clone().run_until_cancelled_owned(keep(kept, reporting, begun.clock, wall)));
+    let reloader = Reloader::new(plan, settings.reading.clone(), runtimes, changer, maintenance).map_err(ServeError::Watch)?;
+    lifetimes.tasks.spawn(lifetimes.serving.clone().run_until_cancelled_owned(reloader.run()));
     let api = Api {
         published,
         log: Arc::new(Mutex::new(log)),
-        registry: plan.registry,
         operations,
         operator_token: ready.token,
         shutdown: lifetimes.serving.clone(),
@@ -103,27 +114,31 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
 }
 
 /// Takes up what an earlier run has left.
-fn begin(plan: &mut Plan, settings: &Settings, left: &Left) -> Begun {
+fn begin(plan: &mut Plan, settings: &Settings, left: &mut Left) -> Begun {
     let known = Known { source: settings.name.clone(), epoch: left.epoch.clone() };
     let clock = Clock::resume(left.first_start, left.last);
-    let beginning = Beginning { memory: left.memory(), spread: true };
+    let beginning = Beginning { memory: left.memory(), spread: true, limits: reload::limits(plan) };
     let (fleet, effects) = Fleet::new(plan.policies.clone(), &beginning, clock.now());
     for supervised in &mut plan.supervised {
         let left = beginning.memory.servers.get(&supervised.name);
         supervised.acting = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { .. }));
     }
     let files = files(plan, left);
-    let views = fleet.servers().iter().zip(&files);
-    let views = views.map(|(server, file)| view(&known, file.group.clone(), server, file.last_check.clone(), &clock)).collect();
-    let published = Arc::new(Published::new(known, left.seq, wall(), views));
+    let uptimes = Uptimes::new(&fleet, &mut left.uptime, origin(left.first_start), settings.retention.uptime, clock.now());
+    let views = files.iter().enumerate().map(|(place, file)| {
+        let view = view(&known, &fleet, place, file, &clock);
+        ServerView { uptime: uptimes.of(place), ..view }
+    });
+    let views = views.collect();
+    let published = Arc::new(Published::new(known, left.seq, wall(), views, plan.registry.clone()));
     let effects = [vec![monitor_started(&clock)], effects].concat();
-    Begun { fleet, effects, clock, files, published }
+    Begun { fleet, effects, clock, files, uptimes, published }
 }
 
 /// A child of a server that is no longer registered is nobody's: it is named, and left alone.
 fn gone(plan: &Plan, left: &Left) -> Vec<(String, Option<u64>)> {
-    let known = |name: &str| plan.entries.iter().any(|entry| entry.name == name);
-    let gone = left.records.iter().filter(|(name, _)| !known(name));
+    let known: HashSet<&str> = plan.entries.iter().map(|entry| entry.name.as_str()).collect();
+    let gone = left.records.iter().filter(|(name, _)| !known.contains(name.as_str()));
     gone.map(|(name, record)| {
         tracing::warn!("{name} is no longer in the registry; if its process or container still runs, it is left alone");
         (name.clone(), record.memory.incident.map(|incident| incident.number))
@@ -138,15 +153,23 @@ fn writer(plan: &Plan, settings: &Settings, published: &Published, seq: u64) -> 
 }
 
 /// Without a disk it still watches and acts once: degraded, not down.
+/// With a configuration that was rejected it goes on with the one before.
 fn own_health(published: &Arc<Published>) -> Health {
-    let published = Arc::clone(published);
+    let (state, configuration) = (Arc::clone(published), Arc::clone(published));
     let state = move || {
-        let written = published.is_written();
-        async move { if written { Ok(()) } else { Err(CheckError::degraded("the state directory cannot be written")) } }
+        let trouble = state.trouble();
+        async move { trouble.map_or(Ok(()), |why| Err(CheckError::degraded(why))) }
+    };
+    let configuration = move || {
+        let error = configuration.config_error();
+        async move {
+            error.map_or(Ok(()), |error| Err(CheckError::degraded(format!("rejected, the one before is in force: {error}"))))
+        }
     };
     Health::builder("orchestrator")
         .version(env!("CARGO_PKG_VERSION"))
         .component(Component::new("state", state).interval(OWN_PACE))
+        .component(Component::new("configuration", configuration).interval(OWN_PACE))
         .build()
 }
 
@@ -171,8 +194,9 @@ fn nodelay(listener: TcpListener) -> impl axum::serve::Listener<Io = tokio::net:
 }
 
 fn files(plan: &Plan, left: &Left) -> Vec<ServerFile> {
+    let records: HashMap<&str, &Record> = left.records.iter().map(|(name, record)| (name.as_str(), record)).collect();
     let one = |entry: &ServerEntry| {
-        let record = left.records.iter().find(|(name, _)| *name == entry.name).map(|(_, record)| record.clone());
+        let record = records.get(entry.name.as_str()).map(|record| Record::clone(record));
         let (history, last_check) = record.map_or_else(Default::default, |record| (record.history, record.last_check));
         ServerFile { group: entry.group.clone(), history, last_check }
     };
@@ -187,7 +211,7 @@ fn jsonl(plan: &Plan, settings: &Settings, ready: &Ready) -> Result<Option<Jsonl
     let name = emission.jsonl_log.as_deref().unwrap_or(health_spec::config::defaults::JSONL_LOG);
     let path = settings.state_directory.join(Path::new(name));
     let reader = ready.store.reader().map_err(|source| settings.unusable(source))?;
-    Ok(Some(Jsonl::open(&path, &ready.left.epoch, &reader)?))
+    Ok(Some(Jsonl::open(&path, &ready.left.epoch, reader)?))
 }
 
 async fn runtimes(
@@ -202,13 +226,9 @@ async fn runtimes(
         state_directory: settings.state_directory.clone(),
         registry_directory: plan.directory(),
     };
-    Runtimes::start(setup, inbox, &lifetimes.tasks, &lifetimes.children).await.map_err(|error| unfit(plan, error))
-}
-
-fn unfit(plan: &Plan, error: StartError) -> ServeError {
-    let places = &plan.loaded.places;
-    let locate = |fault: Fault| -> Problem { places.problem(&fault.pointer, fault.text, None) };
-    ServeError::Unfit(error.faults.into_iter().map(locate).collect())
+    Runtimes::start(setup, inbox, &lifetimes.tasks, &lifetimes.children)
+        .await
+        .map_err(|error| ServeError::Unfit(faults(plan, error)))
 }
 
 fn monitor_started(clock: &Clock) -> Effect {

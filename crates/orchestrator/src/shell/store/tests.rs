@@ -3,7 +3,7 @@
 use super::*;
 
 fn written(seq: u64) -> Written {
-    Written { seq, server_name: Some("a".into()), event_type: "server_down", json: format!("{{\"seq\":{seq}}}") }
+    Written { seq, server_name: Some("a".into()), event_type: "server_down", json: format!("{{\"seq\":{seq}}}").into() }
 }
 
 fn now() -> Timestamp {
@@ -13,22 +13,22 @@ fn now() -> Timestamp {
 #[test]
 fn a_directory_belongs_to_one() {
     let directory = tempfile::tempdir().expect("a directory");
-    let first = Store::open(directory.path()).expect("opens");
-    assert!(matches!(Store::open(directory.path()), Err(StoreError::Locked { .. })));
+    let first = Store::open(directory.path(), Retention::default()).expect("opens");
+    assert!(matches!(Store::open(directory.path(), Retention::default()), Err(StoreError::Locked { .. })));
     drop(first);
-    Store::open(directory.path()).expect("opens again");
+    Store::open(directory.path(), Retention::default()).expect("opens again");
 }
 
 #[test]
 fn events_and_epoch_survive() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut store = Store::open(directory.path()).expect("opens");
+    let mut store = Store::open(directory.path(), Retention::default()).expect("opens");
     assert_eq!(store.left("first", now()).expect("reads").epoch, "first");
     let now_mono = Mono(Duration::from_secs(9));
     let batch = Batch { events: (1..=5).map(written).collect(), now: now_mono, incidents: 3, ..Batch::default() };
     store.commit(&batch, true).expect("commits");
     drop(store);
-    let mut store = Store::open(directory.path()).expect("opens");
+    let mut store = Store::open(directory.path(), Retention::default()).expect("opens");
     let left = store.left("second", now()).expect("reads");
     assert_eq!((left.epoch.as_str(), left.seq, left.last, left.incidents), ("first", 5, now_mono, 3));
     let reader = store.reader().expect("a reader");
@@ -39,7 +39,7 @@ fn events_and_epoch_survive() {
 #[test]
 fn a_batch_is_written_as_a_whole_or_not_at_all() {
     let directory = tempfile::tempdir().expect("a directory");
-    let mut store = Store::open(directory.path()).expect("opens");
+    let mut store = Store::open(directory.path(), Retention::default()).expect("opens");
     store.left("e", now()).expect("reads");
     store.commit(&Batch { events: vec![written(1)], ..Batch::default() }, false).expect("commits");
     let clash = Batch { events: vec![written(2), written(1)], ..Batch::default() };
@@ -47,16 +47,150 @@ fn a_batch_is_written_as_a_whole_or_not_at_all() {
     assert_eq!(store.left("e", now()).expect("reads").seq, 1);
 }
 
-#[test]
-fn old_events_are_removed_and_numbers_go_on() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let mut store = Store::open(directory.path()).expect("opens");
+/// A store in which these events were written a week before the last of them.
+fn aged(directory: &std::path::Path, retention: Retention, old: u64, young: u64) -> Store {
+    let mut store = Store::open(directory, retention).expect("opens");
     store.left("e", now()).expect("reads");
-    for first in (1..=101_000).step_by(1000) {
-        store
-            .commit(&Batch { events: (first..first + 1000).map(written).collect(), ..Batch::default() }, false)
-            .expect("commits");
+    let week = Mono(retention.events_for + Duration::from_secs(1));
+    for first in (1..=old + young).step_by(1000) {
+        let now = if first <= old { Mono::default() } else { week };
+        let events = (first..first + 1000).map(written).collect();
+        store.commit(&Batch { now, events, ..Batch::default() }, false).expect("commits");
     }
-    assert_eq!(store.reader().expect("a reader").oldest().expect("reads"), Some(1_000));
-    assert_eq!(store.left("e", now()).expect("reads").seq, 101_000);
+    store
+}
+
+fn oldest(store: &Store) -> Option<u64> {
+    store.reader().expect("a reader").oldest().expect("reads")
+}
+
+#[test]
+fn an_event_is_removed_when_it_is_neither_young_nor_among_the_last_nor_within_the_most() {
+    let retention = Retention { events: 10_000, most_events: 30_000, ..Retention::default() };
+    for (name, old, young, expected) in [
+        ("old, but among the last", 10_000, 0, 1),
+        ("old and many", 14_000, 6_000, 10_001),
+        ("young, so as many as there are", 0, 25_000, 1),
+        ("more than the most", 0, 40_000, 10_001),
+    ] {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = aged(directory.path(), retention, old, young);
+        assert_eq!(oldest(&store), Some(expected), "{name}");
+    }
+}
+
+#[test]
+fn what_is_removed_makes_room_and_much_of_it_is_given_back() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let few = Retention { events: 1_000, ..Retention::default() };
+    let mut store = Store::open(directory.path(), few).expect("opens");
+    store.left("e", now()).expect("reads");
+    let large = |seq| Written { json: "x".repeat(1_000).into(), ..written(seq) };
+    let write = |store: &mut Store, thousand: u64, day: u64| {
+        let events = (thousand * 1_000 + 1..=thousand * 1_000 + 1_000).map(large).collect();
+        let now = Mono(Duration::from_secs(day * 86_400));
+        store.commit(&Batch { now, events, ..Batch::default() }, false).expect("commits");
+        store.connection.pragma_query_value(None, "page_count", |row| row.get::<_, u64>(0)).expect("pages")
+    };
+    let full = (0..20).map(|thousand| write(&mut store, thousand, 0)).max();
+    let pages: Vec<_> = (20..80).map(|thousand| write(&mut store, thousand, thousand)).collect();
+    assert!(pages.iter().max().copied() <= full.map(|full| full * 11 / 10), "{full:?}, {pages:?}");
+    assert!(pages.last().copied() < full.map(|full| full * 2 / 3), "{full:?}, {pages:?}");
+}
+
+#[test]
+fn events_after_a_hole_take_the_place_of_those_before_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut store = Store::open(directory.path(), Retention::default()).expect("opens");
+    store.left("e", now()).expect("reads");
+    let batch = |events: std::ops::RangeInclusive<u64>| Batch { events: events.map(written).collect(), ..Batch::default() };
+    store.commit(&batch(1..=5), true).expect("commits");
+    store.commit(&batch(9..=12), true).expect("commits");
+    let seqs: Vec<_> = store.reader().expect("a reader").events(0, 100).expect("reads").iter().map(|(seq, _)| *seq).collect();
+    assert_eq!(seqs, [9, 10, 11, 12]);
+}
+
+#[test]
+fn the_log_of_the_database_stays_small_although_somebody_always_reads() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut store = Store::open(directory.path(), Retention::default()).expect("opens");
+    store.left("e", now()).expect("reads");
+    let (reader, done) = (store.reader().expect("a reader"), std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false)));
+    let stop = std::sync::Arc::clone(&done);
+    let reading = std::thread::spawn(move || {
+        while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+            reader.events(0, 1_000).expect("reads");
+        }
+    });
+    let mut largest = 0;
+    for first in (1..=60_000).step_by(100) {
+        store.commit(&Batch { events: (first..first + 100).map(written).collect(), ..Batch::default() }, false).expect("commits");
+        largest = largest.max(std::fs::metadata(directory.path().join("state.db-wal")).expect("a log").len());
+    }
+    done.store(true, std::sync::atomic::Ordering::Relaxed);
+    reading.join().expect("no panic");
+    assert!(largest < 2 * u64::from(LOG_KEPT_BYTES), "{largest}");
+}
+
+#[test]
+fn a_database_of_every_earlier_version_is_migrated_without_losing_a_record() {
+    for version in 0..=schema::tests::VERSION {
+        let directory = tempfile::tempdir().expect("a directory");
+        schema::tests::of_version(&directory.path().join("state.db"), version);
+        let mut store = Store::open(directory.path(), Retention::default()).expect("it is migrated");
+        let left = store.left("new", now()).expect("it reads");
+        assert_eq!((left.epoch.as_str(), left.seq, left.incidents), ("old", 2, 3), "version {version}");
+        assert_eq!((left.first_start, left.last), (now(), Mono(Duration::from_secs(7))));
+        let (name, record) = &left.records[0];
+        assert_eq!((name.as_str(), record.memory.attempts, record.memory.failures), ("a", 2, 3), "version {version}");
+        assert!(record.memory.paused.is_some() && record.memory.incident.is_some() && record.last_check.is_some());
+        let lines: Vec<_> = store.reader().expect("a reader").events(0, 9).expect("reads");
+        assert_eq!(lines, [(1, "{\"seq\":1}".to_owned()), (2, "{\"seq\":2}".to_owned())]);
+        store.commit(&Batch { events: vec![written(3)], ..Batch::default() }, true).expect("and goes on");
+        drop(store);
+        Store::open(directory.path(), Retention::default()).expect("a second time there is nothing to do");
+    }
+}
+
+#[test]
+fn a_database_of_a_later_version_is_refused_and_left_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("state.db");
+    schema::tests::of_version(&path, schema::tests::VERSION);
+    Connection::open(&path).expect("opens").pragma_update(None, "user_version", 99).expect("a version");
+    let error = Store::open(directory.path(), Retention::default()).expect_err("it is refused").to_string();
+    assert!(error.contains("has version 99") && error.contains("use the newer program"), "{error}");
+    let version: u32 =
+        Connection::open(&path).expect("opens").pragma_query_value(None, "user_version", |row| row.get(0)).expect("one");
+    assert_eq!(version, 99);
+}
+
+#[test]
+fn uptime_rows_are_there_again() {
+    use crate::machine::uptime::{Ledger, Standing};
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut store = Store::open(directory.path(), Retention::default()).expect("opens");
+    store.left("e", now()).expect("reads");
+    let at = |seconds| Steady::of(origin(now()), Mono(Duration::from_secs(seconds)));
+    let mut ledger = Ledger::new([], Standing::Up, Retention::default().uptime, at(0));
+    let mut written = |ledger: &mut Ledger| {
+        let uptime = ledger.changes().into_iter().map(|changes| ("a".to_owned(), changes)).collect();
+        store.commit(&Batch { uptime, ..Batch::default() }, false).expect("commits");
+        ledger.saved();
+        store.left("e", now()).expect("reads").uptime
+    };
+    for minute in 1..=200 {
+        ledger.turn(at(minute * 60 - 20), if minute % 50 == 0 { Standing::Down } else { Standing::Up });
+        ledger.count_up_to(at(minute * 60));
+        let kept = written(&mut ledger).remove("a").expect("kept");
+        let again = Ledger::new(kept, Standing::Up, Retention::default().uptime, at(minute * 60));
+        assert_eq!(again.uptime(), ledger.uptime());
+    }
+    drop(store);
+    let rows: u32 = Connection::open(directory.path().join("state.db"))
+        .and_then(|connection| {
+            connection.query_row("SELECT count(*) FROM uptime_share WHERE resolution = 'minute'", [], |row| row.get(0))
+        })
+        .expect("rows");
+    assert!((4..20).contains(&rows), "{rows}");
 }

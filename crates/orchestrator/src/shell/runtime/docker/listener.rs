@@ -64,6 +64,8 @@ pub enum Request {
     Begin(ServerId, oneshot::Sender<Result<Docker, String>>),
     /// It has ended; `complete` when no event of it is still to come.
     End(ServerId, bool, oneshot::Sender<()>),
+    /// It is no longer registered: what happens to it is nobody's business.
+    Forget(ServerId),
 }
 
 /// Listens to one engine.
@@ -220,9 +222,10 @@ impl Listener {
 
     /// Whoever asked may be gone.
     fn serve(&mut self, request: Request, client: Result<&Docker, &str>) {
-        let (Request::Begin(server, _) | Request::End(server, ..)) = request;
+        let (Request::Begin(server, _) | Request::End(server, ..) | Request::Forget(server)) = request;
         let Some(container) = self.containers.iter_mut().find(|container| container.server == server) else { return };
         match request {
+            Request::Forget(_) => self.containers.retain(|container| container.server != server),
             Request::Begin(_, answer) => {
                 if client.is_ok() {
                     container.ledger.begin();

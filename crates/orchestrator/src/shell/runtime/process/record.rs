@@ -159,8 +159,21 @@ impl RecordFile {
     }
 }
 
-/// Replaces a file as a whole, durably: temporary file, fsync, rename, fsync of the directory.
+/// Every record takes as much room as this: a full disk then still has the room that the last one took.
+const ROOM: usize = 1_024;
+
+/// Replaces a file as a whole, durably. On a full disk it is written over, within one block, so that it is not torn either.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut content = content.to_vec();
+    content.resize(content.len().max(ROOM), b' ');
+    match exchange(path, &content) {
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => write_over(path, &content).map_err(|_| error),
+        done => done,
+    }
+}
+
+/// Temporary file, fsync, rename, fsync of the directory.
+fn exchange(path: &Path, content: &[u8]) -> io::Result<()> {
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(directory)?;
     let temporary = path.with_extension("json.tmp");
@@ -169,6 +182,15 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&temporary, path)?;
     File::open(directory)?.sync_all()
+}
+
+fn write_over(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = File::options().write(true).open(path)?;
+    if file.metadata()?.len() != content.len() as u64 {
+        return Err(io::ErrorKind::StorageFull.into());
+    }
+    file.write_all(content)?;
+    file.sync_all()
 }
 
 #[cfg(test)]
@@ -216,5 +238,19 @@ mod tests {
         assert_eq!(rebooted.read().unwrap(), Some(ended));
         fs::write(&path, "{").unwrap();
         assert!(matches!(file.read(), Err(RecordError::Malformed { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_record_can_be_written_over_where_there_is_no_room_for_another() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.json");
+        let file = RecordFile::new(path.clone(), "boot".to_owned());
+        file.write(Record::Starting { token: "t".to_owned() }).await.unwrap();
+        let longer = serde_json::to_vec(&Page { boot: "boot".to_owned(), record: Record::Running(instance()) }).unwrap();
+        let mut padded = longer.clone();
+        padded.resize(ROOM, b' ');
+        write_over(&path, &padded).unwrap();
+        assert_eq!(file.read().unwrap(), Some(Record::Running(instance())));
+        assert!(write_over(&path, &longer).is_err(), "not of the size that was there");
     }
 }

@@ -1,0 +1,91 @@
+//! Another configuration while everything runs: the driver's part of it.
+
+use health_spec::EventKind;
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::{Driver, ServerFile};
+use crate::machine::fleet::{Limits, Reloaded};
+use crate::machine::{Effect, Happened, Policy};
+use crate::shell::probe::HttpTarget;
+
+/// What has become of the configuration file.
+#[derive(Debug)]
+pub enum Change {
+    /// It asks for this. Answered when that is in force.
+    Configured(Box<Configured>, oneshot::Sender<Reloaded>),
+    /// It is wrong, for this reason; the one before stays in force.
+    Rejected(String),
+}
+
+/// What a configuration asks for; all lists in its own order.
+#[derive(Clone, Debug)]
+pub struct Configured {
+    /// How servers are checked and brought back.
+    pub policies: Vec<Policy>,
+    /// How much happens at the same time.
+    pub limits: Limits,
+    /// Where they are checked.
+    pub targets: Vec<HttpTarget>,
+    /// Their groups.
+    pub groups: Vec<Option<String>>,
+    /// The workflows that they belong to.
+    pub trace_ids: Vec<Option<String>>,
+    /// Their entries, as they were written.
+    pub registry: Vec<Value>,
+}
+
+impl Driver {
+    pub(super) async fn change(&mut self, change: Change) {
+        match change {
+            Change::Configured(configured, answer) => {
+                let reloaded = self.configure(*configured).await;
+                // Whoever asked may have gone.
+                let _ = answer.send(reloaded);
+            }
+            Change::Rejected(error) => {
+                self.published.set_config_error(Some(error.clone()));
+                self.settle(vec![self.said(EventKind::ConfigRejected { error })], vec![]).await;
+            }
+        }
+    }
+
+    async fn configure(&mut self, configured: Configured) -> Reloaded {
+        let now = self.clock.now();
+        let (reloaded, effects) = self.fleet.reload(configured.policies, configured.limits, now);
+        let places = self.fleet.servers().len();
+        self.files.resize_with(places, ServerFile::default);
+        self.uptimes.grow(&self.fleet, now);
+        for (place, group) in reloaded.places.iter().zip(configured.groups) {
+            self.files[place.0].group = group;
+        }
+        let by_place = |given: Vec<Option<String>>| {
+            let mut all = vec![None; places];
+            reloaded.places.iter().zip(given).for_each(|(place, it)| all[place.0] = it);
+            all
+        };
+        self.writer.set_trace_ids(by_place(configured.trace_ids));
+        let mut targets = self.actions.targets.to_vec();
+        let mut registry = vec![Value::Null; places];
+        for ((place, target), entry) in reloaded.places.iter().zip(configured.targets).zip(configured.registry) {
+            registry[place.0] = entry;
+            if let Some(known) = targets.get_mut(place.0) {
+                *known = target;
+            } else {
+                // New places follow one another.
+                targets.push(target);
+            }
+        }
+        self.actions.targets = targets.into();
+        self.published.set_registry(registry);
+        self.published.set_config_error(None);
+        let effects = [vec![self.said(EventKind::ConfigReloaded)], effects].concat();
+        self.settle(effects, vec![]).await;
+        reloaded
+    }
+
+    fn said(&self, kind: EventKind) -> Effect {
+        let at = self.clock.now();
+        Effect::Publish(Happened { at, server: None, kind, moment: None, phase: None, incident: None })
+    }
+}

@@ -1,0 +1,118 @@
+//! When recovery is held on purpose: is a server in maintenance at some moment, and when does that change?
+//!
+//! Pure: it is given the moment. A window starts when the clock on the wall of its time zone says so, and lasts as long as it lasts:
+//! where clocks are put forward a start that is skipped happens at the end of the gap, where they are put back a repeated one happens once.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use croner::Cron;
+use croner::parser::CronParser;
+use health_spec::config::{self, File, defaults};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp, Zoned};
+
+use crate::machine::policy::Issue;
+
+mod check;
+pub mod keeper;
+
+/// Starts that are looked at for one answer: windows that touch one another are one window.
+const LOOKED_AT: usize = 1_000;
+
+/// Every maintenance of a configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Maintenance {
+    windows: Vec<Window>,
+}
+
+/// One line of the section `maintenance`.
+#[derive(Clone, Debug)]
+struct Window {
+    cron: Cron,
+    duration: Duration,
+    zone: TimeZone,
+    /// `None`: every server.
+    servers: Option<HashSet<String>>,
+}
+
+/// What maintenance says about a server at some moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Whether it is in maintenance.
+    pub now: bool,
+    /// When that changes; `None`: never, as far as can be seen.
+    pub until: Option<Timestamp>,
+}
+
+impl Maintenance {
+    /// Reads the section; what is wrong with it goes to `issues`.
+    pub fn compile(file: &File, issues: &mut Vec<Issue>) -> Self {
+        let windows = file.maintenance.iter().enumerate();
+        Self { windows: windows.filter_map(|(index, written)| check::window(file, index, written, issues)).collect() }
+    }
+
+    /// Whether `server` is in maintenance at `at`, and when that changes.
+    pub fn of(&self, server: &str, at: Timestamp) -> Held {
+        let windows: Vec<_> = self.windows.iter().filter(|window| window.concerns(server)).collect();
+        match last_end(&windows, at) {
+            Some(end) => Held { now: true, until: ending(&windows, end) },
+            None => Held { now: false, until: windows.iter().filter_map(|window| window.next_start(at)).min() },
+        }
+    }
+}
+
+/// The end of the window that `at` lies in; of several, the last.
+fn last_end(windows: &[&Window], at: Timestamp) -> Option<Timestamp> {
+    windows.iter().filter_map(|window| window.end_of_current(at)).max()
+}
+
+/// When all that overlaps or touches has ended.
+fn ending(windows: &[&Window], mut end: Timestamp) -> Option<Timestamp> {
+    for _ in 0..LOOKED_AT {
+        match last_end(windows, end) {
+            Some(later) => end = later,
+            None => return Some(end),
+        }
+    }
+    None
+}
+
+impl Window {
+    fn concerns(&self, server: &str) -> bool {
+        self.servers.as_ref().is_none_or(|servers| servers.contains(server))
+    }
+
+    /// The first start after `at`.
+    fn next_start(&self, at: Timestamp) -> Option<Timestamp> {
+        self.cron.find_next_occurrence(&self.on_the_wall(at), false).ok().map(|start| start.timestamp())
+    }
+
+    /// When the window that `at` lies in ends. The end itself is outside.
+    fn end_of_current(&self, at: Timestamp) -> Option<Timestamp> {
+        let start = self.cron.find_previous_occurrence(&self.on_the_wall(at), true).ok()?.timestamp();
+        let end = start.checked_add(SignedDuration::try_from(self.duration).ok()?).ok()?;
+        (end > at).then_some(end)
+    }
+
+    fn on_the_wall(&self, at: Timestamp) -> Zoned {
+        at.to_zoned(self.zone.clone())
+    }
+}
+
+/// Reads a cron expression of five fields, or of six with seconds in front.
+fn cron(text: &str) -> Result<Cron, String> {
+    CronParser::new().parse(text).map_err(|error| {
+        let said = error.to_string();
+        // The last part says it; what stands before names the parser's own types.
+        let said = said.rsplit(": ").next().unwrap_or_default().trim_end_matches('.');
+        said.to_lowercase()
+    })
+}
+
+fn zone(written: &config::Maintenance) -> Result<TimeZone, jiff::Error> {
+    TimeZone::get(written.time_zone.as_deref().unwrap_or(defaults::TIME_ZONE))
+}
+
+#[cfg(test)]
+mod tests;

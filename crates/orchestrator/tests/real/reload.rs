@@ -1,0 +1,82 @@
+//! A changed registry is put in force while everything runs, and a wrong one changes nothing.
+
+use serde_json::Value;
+
+use crate::harness::{Orchestrator, QUICK, free_port, get, sample, signal, until};
+
+fn registry(servers: &[String]) -> String {
+    format!("{QUICK}servers:\n{}", servers.concat())
+}
+
+/// Replaced at once, as editors do it.
+fn rewrite(orchestrator: &Orchestrator, text: &str) {
+    let file = orchestrator.directory.path().join("registry.yaml");
+    let fresh = file.with_extension("fresh");
+    std::fs::write(&fresh, text).expect("written");
+    std::fs::rename(fresh, file).expect("renamed");
+}
+
+fn names(orchestrator: &Orchestrator) -> Vec<String> {
+    let snapshot = orchestrator.get("/servers");
+    let servers = snapshot["servers"].as_array().expect("servers");
+    servers.iter().map(|server| server["name"].as_str().expect("a name").to_owned()).collect()
+}
+
+#[test]
+fn servers_come_and_go_and_the_others_notice_nothing() {
+    let [a, b, c] = ["a", "b", "c"].map(|name| sample(name, free_port()));
+    let orchestrator = Orchestrator::start_with(&registry(&[a.clone(), b]));
+    let mut events = orchestrator.events();
+    let all_ok =
+        || orchestrator.get("/servers")["servers"].as_array()?.iter().all(|server| server["status"] == "ok").then_some(());
+    until("both to be well", all_ok);
+    let (pid, left) = (orchestrator.pid_of("a"), orchestrator.pid_of("b"));
+
+    rewrite(&orchestrator, &registry(&[a, c]));
+
+    events.wait_until("the reload", |event| event["event_type"] == "config_reloaded");
+    events.wait_for("b", "server_deregistered");
+    events.wait_for("c", "server_registered");
+    assert_eq!(events.wait_for("c", "status_changed")["status"], "ok");
+    assert_eq!(names(&orchestrator), ["a", "c"]);
+    assert_eq!(orchestrator.pid_of("a"), pid, "whoever stays is not touched");
+    assert!(std::path::Path::new(&format!("/proc/{left}")).exists(), "whoever goes is left alone");
+    let ecosystem = get(&format!("{}/health/ecosystem", orchestrator.gateway));
+    assert_eq!(ecosystem["servers"]["total"], 2);
+
+    // The new one is brought back like any other, and the event log has no gap.
+    signal(orchestrator.pid_of("c"), "KILL");
+    events.wait_for("c", "recovery_successful");
+    let page = orchestrator.get("/events?since=0&limit=1000");
+    let seqs: Vec<u64> =
+        page["events"].as_array().expect("events").iter().map(|event| event["seq"].as_u64().expect("a number")).collect();
+    assert!(seqs.windows(2).all(|pair| pair[1] == pair[0] + 1), "{seqs:?}");
+    signal(left, "KILL");
+}
+
+#[test]
+fn a_wrong_registry_changes_nothing_and_is_said_everywhere() {
+    let a = sample("a", free_port());
+    let good = registry(&[a]);
+    let orchestrator = Orchestrator::start_with(&good);
+    let mut events = orchestrator.events();
+    events.wait_for("a", "status_changed");
+
+    rewrite(&orchestrator, &good.replace("interval_seconds", "intervall_seconds"));
+
+    let rejected = events.wait_until("the refusal", |event| event["event_type"] == "config_rejected");
+    assert!(rejected["error"].as_str().expect("text").contains("intervall_seconds"), "{rejected}");
+    assert_eq!(names(&orchestrator), ["a"]);
+    let degraded = |health: &Value| health["status"] == "degraded" && health["checks"]["configuration"] == "degraded";
+    until("its own health to say so", || degraded(&orchestrator.get("/health")).then_some(()));
+    let ecosystem = get(&format!("{}/health/ecosystem", orchestrator.gateway));
+    assert!(
+        ecosystem["sources"][0]["config_error"].as_str().is_some_and(|error| error.contains("intervall_seconds")),
+        "{ecosystem}"
+    );
+
+    rewrite(&orchestrator, &good);
+
+    events.wait_until("the reload", |event| event["event_type"] == "config_reloaded");
+    until("its own health to be well again", || (orchestrator.get("/health")["status"] == "ok").then_some(()));
+}
