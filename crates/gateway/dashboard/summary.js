@@ -40,7 +40,9 @@ export function showEcosystem({ status, servers, sources }) {
 
 /** @param {SourceView[]} sources */
 function showSources(sources) {
-  const lines = sources.filter((source) => source.status !== "connected").map(sourceLine);
+  const lost = sources.filter((source) => source.status !== "connected").map(sourceLine);
+  const rejected = sources.filter((source) => source.config_error).map(configLine);
+  const lines = [...lost, ...rejected];
   const banner = byId("sources");
   banner.hidden = lines.length === 0;
   banner.replaceChildren(...lines.map((line) => element("p", {}, line)));
@@ -52,6 +54,12 @@ function sourceLine({ name, url, status, as_of: heard }) {
   if (status === "connecting") return `Connecting to orchestrator ${who} …`;
   if (!heard) return `Orchestrator ${who} cannot be reached and was never heard. Trying again.`;
   return `Orchestrator ${who} cannot be reached. Its servers are stale: they show what was last known at ${clock(heard)}.`;
+}
+
+/** @param {SourceView} source */
+function configLine({ name, config_error: error }) {
+  const first = (error ?? "").split("\n", 1)[0];
+  return `Orchestrator ${name} has rejected its changed configuration; the one before is in force. ${first}`;
 }
 
 /** @param {State} state @param {number | null} seen */

@@ -201,13 +201,17 @@ function restarts({ restarts: { ours, engine } }) {
 }
 
 /** @param {ServerView} server */
-function recovery({ recovery: plan, held, paused, requires_manual: manual }) {
+function recovery({ recovery: plan, held, paused, requires_manual: manual, why, maintenance_until: maintenance }) {
   const lines = [];
   if (manual) lines.push(element("strong", { class: "manual" }, "Needs a person"));
   if (plan?.running) lines.push(element("span", { class: "line" }, `${attempt(plan)} running`));
   else if (plan?.next_at) lines.push(element("span", { class: "line" }, `${attempt(plan)} `, time(plan.next_at, "until")));
   if (paused) lines.push(element("span", { class: "line" }, `Paused by ${paused.by}`, paused.until ? ", ends " : "", paused.until ? time(paused.until, "until") : ""));
-  if (held) lines.push(element("span", { class: "second" }, `held: ${words(held.reason)}${held.on.length ? ` (${held.on.join(", ")})` : ""}`));
+  if (maintenance) lines.push(element("span", { class: "line" }, "Maintenance, ends ", time(maintenance, "until")));
+  if (held) {
+    const what = why?.waiting_for ?? `${words(held.reason)}${held.on.length ? ` (${held.on.join(", ")})` : ""}`;
+    lines.push(element("span", { class: "second", title: (why?.evidence ?? []).join("; ") }, `held: ${what}`));
+  }
   return lines;
 }
 

@@ -25,6 +25,8 @@
  * @property {LastCheck | null} last_check
  * @property {{attempt: number, of: number, next_at: string | null, running: boolean} | null} recovery
  * @property {{ours: number, engine: number}} restarts
+ * @property {{believes: string, evidence: string[], next: {what: string, at: string | null}[], waiting_for: string | null}} [why]
+ * @property {string | null} [maintenance_until]
  * @property {boolean} stale
  * @property {string} as_of
  *
@@ -34,6 +36,7 @@
  * @property {"connecting" | "connected" | "lost"} status
  * @property {string | null} as_of
  * @property {boolean} stale
+ * @property {string | null} [config_error]
  *
  * @typedef {object} Ecosystem
  * @property {Status} status

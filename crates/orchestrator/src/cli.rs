@@ -40,6 +40,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Schema => schema::run(),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Status(arguments) => ask::status(&arguments),
+        Command::Why(arguments) => ask::why(&arguments),
         Command::Restart(arguments) => ask::restart(&arguments),
         Command::Healthcheck(arguments) => ask::healthcheck(&arguments),
     };

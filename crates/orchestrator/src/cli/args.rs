@@ -64,6 +64,9 @@ Examples:
     /// Show every server. Exit code 3: one is degraded or unknown; 4: one is down.
     #[command(after_help = "Examples:\n  orchestrator status\n  orchestrator status --json --url http://127.0.0.1:8090")]
     Status(Status),
+    /// What is believed of a server, on what evidence, and what comes next.
+    #[command(after_help = "Example:\n  orchestrator why search")]
+    Why(Why),
     /// Restart a server now.
     #[command(after_help = "Example:\n  orchestrator restart mcp-server-taskmgr")]
     Restart(Restart),
@@ -148,6 +151,17 @@ pub(crate) struct Daemon {
 
 #[derive(Debug, Args)]
 pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) daemon: Daemon,
+    /// The orchestrator's own answer.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Why {
+    /// The server.
+    pub(crate) name: String,
     #[command(flatten)]
     pub(crate) daemon: Daemon,
     /// The orchestrator's own answer.

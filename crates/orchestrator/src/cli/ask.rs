@@ -7,7 +7,7 @@ use health_spec::{Phase, Problem, ServerView, Snapshot};
 use hyper::{Method, StatusCode};
 use orchestrator::shell::client::request;
 
-use super::args::{Healthcheck, Restart, Status};
+use super::args::{self as arguments, Healthcheck, Restart, Status};
 use super::run::state_directory;
 use super::{End, Outcome};
 
@@ -44,6 +44,39 @@ fn worst(servers: &[ServerView]) -> End {
         return End::Down;
     }
     if counted().any(|view| view.status != Observed::Ok) { End::Degraded } else { End::Fine }
+}
+
+pub(super) fn why(arguments: &arguments::Why) -> Outcome {
+    let path = format!("/servers/{}", encoded(&arguments.name));
+    let (code, body) = ask(Method::GET, &arguments.daemon.url, &path, None)?;
+    expect(code, &body)?;
+    let view: ServerView = serde_json::from_slice(&body)?;
+    if arguments.json {
+        println!("{}", serde_json::to_string_pretty(&view.why)?);
+    } else {
+        explain(&view);
+    }
+    Ok(End::Fine)
+}
+
+fn explain(view: &ServerView) {
+    let why = &view.why;
+    println!("{}: {}, {} since {:.0}", printable(&view.name), printable(&why.believes), view.phase, view.since);
+    for evidence in &why.evidence {
+        println!("  since: {}", printable(evidence));
+    }
+    if let Some(message) = view.last_check.as_ref().and_then(|check| check.message.as_deref()) {
+        println!("  last check: {}", printable(message));
+    }
+    if let Some(reason) = &why.waiting_for {
+        println!("  held: {}", printable(reason));
+    }
+    for step in &why.next {
+        match step.at {
+            Some(at) => println!("  next: {}, at {at:.0}", printable(&step.what)),
+            None => println!("  next: {}", printable(&step.what)),
+        }
+    }
 }
 
 pub(super) fn restart(arguments: &Restart) -> Outcome {
