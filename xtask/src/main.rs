@@ -20,6 +20,7 @@ mod outcome;
 mod proc;
 mod registry;
 mod schemas;
+mod sim;
 mod soak;
 mod test;
 mod workspace;
@@ -44,6 +45,8 @@ enum Command {
     Ci(ci::Options),
     /// Write the published schemas, or check that they are up to date
     Schemas(schemas::Options),
+    /// Random worlds under the laws of the machine
+    Sim(sim::Options),
     /// Break the demo's servers at random for a while
     Soak(soak::Options),
     /// Measure detection, recovery, idle cost, size, reading and serving on real parts
@@ -66,6 +69,7 @@ fn run(command: Command) -> Outcome {
         Command::Test(options) => test::run(&options),
         Command::Ci(options) => ci::run(&options),
         Command::Schemas(options) => schemas::run(&options),
+        Command::Sim(options) => sim::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Pace(options) => bench::pace::run(&options),

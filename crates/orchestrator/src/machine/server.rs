@@ -144,6 +144,11 @@ impl Server {
         self.state.phase == Phase::Healthy
     }
 
+    /// It answers, as far as is known: a single failed check does not change that.
+    pub fn is_up(&self) -> bool {
+        matches!(self.state.phase, Phase::Healthy | Phase::Suspect)
+    }
+
     /// Its check is due, and waits for others to end.
     pub fn is_queued(&self) -> bool {
         self.queued
@@ -152,6 +157,11 @@ impl Server {
     /// Whether a check is in flight.
     pub fn is_checking(&self) -> bool {
         self.flight.is_some()
+    }
+
+    /// The serial of the check in flight.
+    pub fn checking(&self) -> Option<u64> {
+        self.flight.map(|flight| flight.serial)
     }
 
     /// When it next wants to be woken.

@@ -9,7 +9,8 @@ use health_spec::status::Observed;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::machine::{Happened, Mono};
+use crate::machine::server::Server;
+use crate::machine::{Effect, Fleet, Happened, Mono, ServerId};
 
 /// One event.
 #[derive(Clone, Debug, PartialEq)]
@@ -42,6 +43,10 @@ pub struct Trace {
     pub lines: Vec<Line>,
     /// By server.
     pub summary: BTreeMap<String, Summary>,
+    /// The servers, in the file's order, each with what it was from when on.
+    pub states: Vec<(String, Vec<(Mono, Phase, Observed)>)>,
+    /// The end of the horizon.
+    pub end: Mono,
 }
 
 /// The fields that a timeline shows.
@@ -49,7 +54,7 @@ const SHOWN: [&str; 11] =
     ["event_type", "status", "previous_status", "reason", "attempt", "attempts", "strategy", "error", "exit_code", "on", "would"];
 
 /// Events that a timeline leaves out.
-pub(super) fn is_shown(kind: &EventKind) -> bool {
+fn is_shown(kind: &EventKind) -> bool {
     !matches!(
         kind,
         EventKind::HealthCheckCompleted { .. }
@@ -60,7 +65,7 @@ pub(super) fn is_shown(kind: &EventKind) -> bool {
 }
 
 impl Line {
-    pub(super) fn new(happened: &Happened, server: String) -> Self {
+    fn new(happened: &Happened, server: String) -> Self {
         Self { at: happened.at, server, kind: happened.kind.clone() }
     }
 
@@ -77,6 +82,36 @@ impl Line {
 }
 
 impl Trace {
+    pub(super) fn new(end: Mono, names: impl Iterator<Item = String>) -> Self {
+        Self { end, states: names.map(|name| (name, Vec::new())).collect(), ..Self::default() }
+    }
+
+    /// Takes what a step has said.
+    pub(super) fn learn(&mut self, now: Mono, effects: &[Effect], fleet: &Fleet) {
+        for effect in effects {
+            let Effect::Publish(happened) = effect else { continue };
+            let name = happened.server.map(|id| fleet.servers()[id.0].policy().name.clone());
+            if is_shown(&happened.kind) {
+                self.lines.push(Line::new(happened, name.unwrap_or_default()));
+            }
+        }
+        for (server, (_, states)) in fleet.servers().iter().zip(&mut self.states) {
+            let (phase, status) = (server.phase(), server.state().status);
+            if states.last().is_none_or(|(_, last, seen)| (*last, *seen) != (phase, status)) {
+                states.push((now, phase, status));
+            }
+        }
+    }
+
+    pub(super) fn sum_up(&mut self, servers: &[Server], checks: impl Fn(ServerId) -> u64) {
+        for (index, server) in servers.iter().enumerate() {
+            let state = server.state();
+            let (status, phase, attempts) = (state.status, state.phase, state.attempts);
+            let summary = Summary { status, phase, checks: checks(ServerId(index)), attempts };
+            self.summary.insert(server.policy().name.clone(), summary);
+        }
+    }
+
     /// One JSON object a line, the summary last.
     pub fn json_lines(&self) -> String {
         let mut text = String::new();

@@ -1,0 +1,1 @@
+//! States over time: one line a server, one character a time slice.
