@@ -207,6 +207,8 @@ impl Fleet {
     }
 
     fn wake(&mut self, now: Mono, effects: &mut Vec<Effect>) {
+        // First: attempts that are due wait for what the witnesses say, and their time may be up at this very moment.
+        self.conclude_round(now, effects);
         while let Some(Reverse((at, index))) = self.deadlines.peek().copied() {
             if at > now {
                 break;

@@ -104,7 +104,10 @@ impl Watch {
         match change {
             Change::Says(Word::Started) => {
                 (life.may_start_over, life.started) = (true, now);
-                (life.failures, life.successes) = (0, 0);
+                // What is down or given up only answers sooner: its streak goes on.
+                if !matches!(life.phase, Some(Phase::Down | Phase::Failed)) {
+                    life.forget();
+                }
             }
             // The moment takes the place of the last check's start, also where the death is not said again.
             Change::Says(Word::Died(_)) => life.paced = now,
@@ -181,7 +184,8 @@ impl Life {
         }
         if happened.phase == Some(Phase::Healthy) {
             self.up_since.get_or_insert(at);
-            (self.stopped, self.amended) = (false, false);
+            self.stopped = false;
+            self.amended &= !matches!(happened.kind, EventKind::HealthCheckCompleted { .. });
         }
     }
 

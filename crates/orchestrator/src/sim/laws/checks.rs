@@ -57,18 +57,27 @@ impl Watch {
 
     pub(super) fn judge_pace(&self, world: &World, id: ServerId, server: &Server) -> Checked {
         let life = &self.lives[world.actor(id)];
-        let waits = server.is_checking() || server.is_queued() || life.in_flight || server.state().dying.is_some();
         let latest = life.paced.after(longest_pace(server, world.setting().spread, id));
-        law(&ON_TIME, world, waits || life.amended || world.now() <= latest, || {
+        let fine = life.amended || world.now() <= latest || is_awaited(world, life, server);
+        law(&ON_TIME, world, fine, || {
             format!("{id:?} in {}: no check since {:?}, the next at {:?}", server.phase(), life.paced, server.state().next_check)
         })
     }
 
     pub(super) fn judge_room(&self, world: &World) -> Checked {
-        let checking = world.fleet().servers().iter().filter(|server| server.is_checking()).count();
-        let most = world.setting().limits.checks;
+        let (checking, most) = (checking(world), world.setting().limits.checks);
         law(&ROOM, world, checking <= most, || format!("{checking} checks at once, {most} may be"))
     }
+}
+
+/// Its check runs, or has to wait: for room, an action, or a word.
+fn is_awaited(world: &World, life: &super::account::Life, server: &Server) -> bool {
+    let waits = server.is_checking() || server.is_queued() || life.in_flight || server.state().dying.is_some();
+    waits || checking(world) >= world.setting().limits.checks
+}
+
+fn checking(world: &World) -> usize {
+    world.fleet().servers().iter().filter(|server| server.is_checking()).count()
 }
 
 fn longest_pace(server: &Server, spread: bool, id: ServerId) -> Duration {
