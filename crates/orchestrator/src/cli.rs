@@ -11,6 +11,7 @@ use orchestrator::shell::serve::ServeError;
 mod args;
 mod ask;
 mod check_config;
+mod replay;
 mod run;
 mod simulate;
 
@@ -34,6 +35,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Run(arguments) => run::run(*arguments),
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Status(arguments) => ask::status(&arguments),
         Command::Restart(arguments) => ask::restart(&arguments),
         Command::Healthcheck(arguments) => ask::healthcheck(&arguments),

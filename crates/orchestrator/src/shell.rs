@@ -17,6 +17,7 @@ pub mod narrate;
 pub mod plan;
 pub mod probe;
 pub mod published;
+pub mod record;
 pub mod runtime;
 pub mod serve;
 pub mod store;

@@ -40,6 +40,7 @@ fn settings(arguments: Run) -> Result<Settings, Box<dyn std::error::Error>> {
         state_directory: state_directory(arguments.state_dir)?,
         name: arguments.name.unwrap_or_else(host_name),
         operator_token_file: arguments.operator_token_file,
+        record: arguments.record,
         insecure: arguments.insecure,
         trace_id: environment("CHORA_TRACE_ID"),
     })

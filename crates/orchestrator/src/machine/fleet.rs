@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 
 use health_spec::{EventKind, Outcome, Phase};
+use serde::{Deserialize, Serialize};
 
 use super::hold::{Reason, Surroundings};
 use super::memory::{FleetMemory, ServerMemory};
@@ -49,7 +50,7 @@ pub enum Refusal {
 }
 
 /// How much happens at the same time, in the whole fleet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Recoveries.
     pub recoveries: usize,
@@ -65,7 +66,7 @@ impl Default for Limits {
 }
 
 /// What a fleet starts with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Beginning {
     /// What earlier runs have left.
     pub memory: FleetMemory,

@@ -11,7 +11,7 @@ use super::hold::Hold;
 use super::{Death, Mono};
 
 /// What earlier runs have left.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FleetMemory {
     /// The number of the latest incident.
     pub incidents: u64,

@@ -83,6 +83,7 @@ impl fmt::Display for Broken {
 #[derive(Debug, Default)]
 pub struct Watch {
     lives: Vec<Life>,
+    steps: usize,
     seq: u64,
     incidents: u64,
     engine_lost: bool,

@@ -79,6 +79,18 @@ impl Line {
         }
         Value::Object(line)
     }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let json = self.json();
+        let fields = json.as_object().into_iter().flatten();
+        let rest: Vec<_> = fields
+            .filter(|(name, _)| !["at", "server_name", "event_type"].contains(&name.as_str()))
+            .map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+            .collect();
+        let at = format!("{} s", self.at.0.as_secs_f64());
+        format!("{at:>10}  {:<20} {:<22} {}", self.server, self.kind.name(), rest.join(" ")).trim_end().to_owned()
+    }
 }
 
 impl Trace {
@@ -127,14 +139,7 @@ impl Trace {
     pub fn table(&self) -> String {
         let mut text = String::new();
         for line in &self.lines {
-            let json = line.json();
-            let fields = json.as_object().into_iter().flatten();
-            let rest: Vec<_> = fields
-                .filter(|(name, _)| !["at", "server_name", "event_type"].contains(&name.as_str()))
-                .map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
-                .collect();
-            let at = format!("{} s", line.at.0.as_secs_f64());
-            let _ = writeln!(text, "{at:>10}  {:<20} {:<22} {}", line.server, line.kind.name(), rest.join(" "));
+            let _ = writeln!(text, "{}", line.text());
         }
         text.push('\n');
         for (name, end) in &self.summary {

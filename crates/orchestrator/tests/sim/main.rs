@@ -1,5 +1,6 @@
 //! The machine in virtual worlds: the published timelines, and laws that hold in thousands of random ones.
 #![cfg(feature = "sim")]
 
+mod pages;
 mod random;
 mod timelines;

@@ -53,6 +53,7 @@ async fn start(directory: &std::path::Path) -> Running {
         actions: Actions { targets, runtimes, inbox, tasks: tasks.clone() },
         inbox: reports,
         operations: wishes,
+        recorder: Recorder::default(),
         unwritten: Unwritten::default(),
         gone: vec![("b".into(), Some(7))],
     };

@@ -26,6 +26,7 @@ use crate::shell::driver::{Driver, ServerFile, Unwritten};
 use crate::shell::journal::{Journal, Jsonl};
 use crate::shell::plan::Plan;
 use crate::shell::published::Published;
+use crate::shell::record::Recorder;
 use crate::shell::runtime::{Fault, Runtimes, Setup, StartError};
 use crate::shell::store::Left;
 use crate::shell::view::{Known, view};
@@ -54,12 +55,13 @@ struct Begun {
     clock: Clock,
     files: Vec<ServerFile>,
     published: Arc<Published>,
+    recorder: Recorder,
 }
 
 pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready) -> Result<Running, ServeError> {
     let lifetimes =
         Lifetimes { tasks: TaskTracker::new(), serving: CancellationToken::new(), children: CancellationToken::new() };
-    let begun = begin(&mut plan, settings, &ready.left);
+    let begun = begin(&mut plan, settings, &ready.left)?;
     let published = Arc::clone(&begun.published);
     let log = ready.store.reader().map_err(|source| settings.unusable(source))?;
     let jsonl = jsonl(&plan, settings, &ready)?;
@@ -79,6 +81,7 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
         actions,
         inbox: reports,
         operations: wishes,
+        recorder: begun.recorder,
         unwritten: Unwritten::default(),
         gone: gone(&plan, &ready.left),
         fleet: begun.fleet,
@@ -103,11 +106,17 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
 }
 
 /// Takes up what an earlier run has left.
-fn begin(plan: &mut Plan, settings: &Settings, left: &Left) -> Begun {
+fn begin(plan: &mut Plan, settings: &Settings, left: &Left) -> Result<Begun, ServeError> {
     let known = Known { source: settings.name.clone(), epoch: left.epoch.clone() };
     let clock = Clock::resume(left.first_start, left.last);
-    let beginning = Beginning { memory: left.memory(), spread: true };
-    let (fleet, effects) = Fleet::new(plan.policies.clone(), &beginning, clock.now());
+    let beginning = Beginning { memory: left.memory(), spread: true, ..Beginning::default() };
+    let now = clock.now();
+    let recorder = match &settings.record {
+        Some(path) => Recorder::begin(path, &plan.loaded.file, &beginning, now)
+            .map_err(|source| ServeError::Record { path: path.clone(), source })?,
+        None => Recorder::default(),
+    };
+    let (fleet, effects) = Fleet::new(plan.policies.clone(), &beginning, now);
     for supervised in &mut plan.supervised {
         let left = beginning.memory.servers.get(&supervised.name);
         supervised.acting = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { .. }));
@@ -117,7 +126,7 @@ fn begin(plan: &mut Plan, settings: &Settings, left: &Left) -> Begun {
     let views = views.map(|(server, file)| view(&known, file.group.clone(), server, file.last_check.clone(), &clock)).collect();
     let published = Arc::new(Published::new(known, left.seq, wall(), views));
     let effects = [vec![monitor_started(&clock)], effects].concat();
-    Begun { fleet, effects, clock, files, published }
+    Ok(Begun { fleet, effects, clock, files, published, recorder })
 }
 
 /// A child of a server that is no longer registered is nobody's: it is named, and left alone.

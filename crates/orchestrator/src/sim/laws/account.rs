@@ -98,7 +98,7 @@ impl Watch {
 
     fn learn_change(&mut self, world: &World, name: &str, change: &Change) {
         let now = world.now();
-        let Some(place) = place(world, name) else { return };
+        let Some(place) = place(world, name).filter(|_| world.is_watching()) else { return };
         let actor = world.actor(place);
         let life = &mut self.lives[actor];
         match change {

@@ -70,8 +70,11 @@ impl Watch {
     }
 }
 
-/// Its check runs, or has to wait: for room, an action, or a word.
+/// Its check runs, starts at this very moment, or has to wait: for room, an action, or a word.
 fn is_awaited(world: &World, life: &super::account::Life, server: &Server) -> bool {
+    if server.state().next_check.is_some_and(|at| at <= world.now()) {
+        return true;
+    }
     let waits = server.is_checking() || server.is_queued() || life.in_flight || server.state().dying.is_some();
     waits || checking(world) >= world.setting().limits.checks
 }

@@ -34,8 +34,11 @@ impl World {
         let Some(actor) = self.cast.named(name) else { return };
         let place = actor.place;
         match change {
-            Change::Becomes(becomes) if actor.dead && !matches!(becomes, Becomes::Ok) => {}
-            Change::Becomes(becomes) => (actor.answers, actor.dead) = (becomes, false),
+            Change::Becomes(becomes) => {
+                actor.answers = becomes;
+                // What answers runs.
+                actor.dead &= matches!(becomes, Becomes::Refuse | Becomes::Hang);
+            }
             Change::Flaps(turns) => actor.flaps = turns.0,
             Change::Boots(takes) => actor.boots = takes.0,
             Change::Lags(takes) => actor.lag = takes.0,
