@@ -15,6 +15,7 @@ mod demo;
 mod engine;
 mod event;
 mod interrupt;
+mod mutate;
 mod orchestrator;
 mod outcome;
 mod proc;
@@ -47,6 +48,8 @@ enum Command {
     Schemas(schemas::Options),
     /// Random worlds under the laws of the machine
     Sim(sim::Options),
+    /// Break the machine in plausible ways, and see which test notices
+    Mutate(mutate::Options),
     /// Break the demo's servers at random for a while
     Soak(soak::Options),
     /// Measure detection, recovery, idle cost, size, reading and serving on real parts
@@ -70,6 +73,7 @@ fn run(command: Command) -> Outcome {
         Command::Ci(options) => ci::run(&options),
         Command::Schemas(options) => schemas::run(&options),
         Command::Sim(options) => sim::run(&options),
+        Command::Mutate(options) => mutate::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Pace(options) => bench::pace::run(&options),

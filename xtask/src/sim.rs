@@ -82,14 +82,22 @@ fn sweep(from: u64, seeds: u64) -> Outcome {
             std::thread::sleep(Duration::from_millis(50));
             if said.elapsed() >= PROGRESS {
                 said = Instant::now();
-                eprintln!("xtask sim: {} of {seeds} worlds, {} steps", next.load(Ordering::Relaxed) - from, steps.load(Ordering::Relaxed));
+                eprintln!(
+                    "xtask sim: {} of {seeds} worlds, {} steps",
+                    next.load(Ordering::Relaxed) - from,
+                    steps.load(Ordering::Relaxed)
+                );
             }
         }
     });
     let mut failures = failures.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
     failures.sort_unstable();
     let Some(seed) = failures.first() else {
-        println!("xtask sim: {seeds} worlds from seed {from}, {} steps, {} s: every law holds", steps.into_inner(), began.elapsed().as_secs());
+        println!(
+            "xtask sim: {seeds} worlds from seed {from}, {} steps, {} s: every law holds",
+            steps.into_inner(),
+            began.elapsed().as_secs()
+        );
         return Ok(());
     };
     let kept = keep(*seed)?;

@@ -121,7 +121,8 @@ impl Stage {
                 Effect::Probe { ticket, timeout } => self.answers.push((ticket, timeout)),
                 Effect::Act { ticket, .. } => {
                     self.checks += 1;
-                    self.later.insert((at.after(Duration::from_secs(1)), self.checks), Input::Finished { ticket, result: Ok(()) });
+                    self.later
+                        .insert((at.after(Duration::from_secs(1)), self.checks), Input::Finished { ticket, result: Ok(()) });
                 }
             }
         }

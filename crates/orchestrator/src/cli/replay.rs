@@ -49,7 +49,9 @@ fn show(arguments: &Replay, before: &Trace, after: &Trace) {
     let differences = differences(before, after);
     if arguments.json {
         let json = |line: Option<&Line>| line.map_or(Value::Null, Line::json);
-        differences.iter().for_each(|(left, right)| println!("{}", json!({ "recorded": json(*left), "other": json(*right) })));
+        for (left, right) in differences {
+            println!("{}", json!({ "recorded": json(left), "other": json(right) }));
+        }
         return;
     }
     if differences.is_empty() {

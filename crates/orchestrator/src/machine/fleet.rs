@@ -30,6 +30,8 @@ pub struct Fleet {
     recovering: BTreeSet<usize>,
     /// Servers that wait for such a place, in the order in which they came.
     crowded: VecDeque<ServerId>,
+    /// Servers that were let go on, and whose delay runs before they take the place.
+    promised: BTreeSet<usize>,
     /// How many checks are in flight.
     checking: usize,
     /// Servers whose check is due and has to wait for others to end.
@@ -88,6 +90,7 @@ impl Fleet {
             limits: beginning.limits,
             recovering: BTreeSet::new(),
             crowded: VecDeque::new(),
+            promised: BTreeSet::new(),
             checking: 0,
             queued: VecDeque::new(),
             spread: beginning.spread,
@@ -264,6 +267,9 @@ impl Fleet {
         } else {
             self.recovering.remove(&id.0);
         }
+        if !server.is_waiting() {
+            self.promised.remove(&id.0);
+        }
         if server.held() == Some(Reason::Concurrency) && !self.crowded.contains(&id) {
             self.crowded.push_back(id);
         }
@@ -274,10 +280,13 @@ impl Fleet {
 
     /// A recovery or a check has ended: whoever waited for that may have room now.
     fn let_others_go_on(&mut self, now: Mono, effects: &mut Vec<Effect>) {
-        while self.recovering.len() < self.limits.recoveries
+        while self.recovering.len() + self.promised.len() < self.limits.recoveries
             && let Some(id) = self.crowded.pop_front()
         {
             self.turn(now, id, effects, Server::reconsider);
+            if self.servers[id.0].is_waiting() {
+                self.promised.insert(id.0);
+            }
         }
         while self.checking < self.limits.checks
             && let Some(id) = self.queued.pop_front()

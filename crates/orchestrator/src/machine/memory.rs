@@ -81,7 +81,7 @@ pub struct ServerMemory {
     /// A signal that may end it was reported.
     pub killed: bool,
     /// A death that is not judged yet.
-    pub dying: Option<Dying>,
+    pub dying: Option<Box<Dying>>,
     /// The open incident.
     pub incident: Option<Incident>,
     /// The uptime that it last reported.

@@ -27,6 +27,7 @@ const BY_CHECKS: &str = "_consecutive_failures";
 
 /// One server.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a mode")]
 pub struct Server {
     policy: Policy,
     state: ServerMemory,
@@ -81,7 +82,18 @@ impl Server {
             Some(memory) => taken_up(memory, &policy, first_check, now),
             None => born(&policy, first_check, now),
         };
-        Self { policy, state, flight: None, place, first_seen, maintenance: None, queued: false, postponed: false, retired: false, armed: None }
+        Self {
+            policy,
+            state,
+            flight: None,
+            place,
+            first_seen,
+            maintenance: None,
+            queued: false,
+            postponed: false,
+            retired: false,
+            armed: None,
+        }
     }
 
     /// How it is checked and brought back.
@@ -123,6 +135,11 @@ impl Server {
         }
     }
 
+    /// An attempt's delay runs.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.state.recovery, Recovery::Waiting { .. })
+    }
+
     /// Why its recovery is held, if it is.
     pub(super) fn held(&self) -> Option<hold::Reason> {
         self.state.held.as_ref().map(|hold| hold.reason)
@@ -130,7 +147,7 @@ impl Server {
 
     /// An attempt is planned, and only checks have decided that it is needed.
     pub(super) fn waits_by_checks(&self) -> bool {
-        self.state.by_checks && matches!(self.state.recovery, Recovery::Waiting { .. })
+        self.state.by_checks && self.is_waiting()
     }
 
     /// Steps to another phase, as the table allows.

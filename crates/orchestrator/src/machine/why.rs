@@ -116,7 +116,9 @@ impl Server {
             (Some(Reason::Observe), _) if recovery.mode == Mode::Observe => {
                 Some(format!("it would {}, attempt {attempt}, but observe mode only says so", recovery.strategy.as_str()))
             }
-            (Some(Reason::Manual | Reason::Disabled), _) | (None, Phase::Failed) => Some("a person has to bring it back".to_owned()),
+            (Some(Reason::Manual | Reason::Disabled), _) | (None, Phase::Failed) => {
+                Some("a person has to bring it back".to_owned())
+            }
             _ => None,
         }
     }

@@ -112,8 +112,8 @@ impl Drop for Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::machine::policy::{Purpose, compile};
     use crate::machine::Ticket;
+    use crate::machine::policy::{Purpose, compile};
     use crate::sim::recording::Recording;
     use crate::sim::replay::{differences, other, replay};
     use health_spec::{Reason, Verdict};

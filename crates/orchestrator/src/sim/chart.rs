@@ -33,7 +33,9 @@ pub fn chart(trace: &Trace, width: usize, colour: bool) -> String {
     let mut seen = [false; SHADES.len()];
     for (name, states) in &trace.states {
         let row = row(states, trace.end, slices);
-        row.iter().for_each(|shade| seen[*shade] = true);
+        for shade in &row {
+            seen[*shade] = true;
+        }
         // Writing to a string cannot fail.
         let _ = writeln!(text, "{name:<names$}  |{}|", painted(&row, colour));
     }
@@ -80,8 +82,11 @@ fn painted(row: &[usize], colour: bool) -> String {
     if !colour {
         return plain(row);
     }
-    let runs = row.chunk_by(|one, next| one == next);
-    runs.map(|run| format!("\u{1b}[{}m{}\u{1b}[0m", SHADES[run[0]].2, plain(run))).collect()
+    let mut text = String::new();
+    for run in row.chunk_by(|one, next| one == next) {
+        let _ = write!(text, "\u{1b}[{}m{}\u{1b}[0m", SHADES[run[0]].2, plain(run));
+    }
+    text
 }
 
 fn scale(end: Mono, slices: usize) -> String {

@@ -2,6 +2,8 @@
 //!
 //! Written by the shell (`run --record`), read here. A last line that a crash has torn is left out.
 
+use std::fmt::Write as _;
+
 use health_spec::config::File;
 use serde::{Deserialize, Serialize};
 
@@ -113,6 +115,10 @@ pub fn step(fleet: &mut Fleet, at: Mono, input: Input) -> (Vec<Effect>, Told) {
 
 /// FNV-1a over the effects as they are shown: small, and the same on every machine.
 pub fn fingerprint(effects: &[Effect]) -> u64 {
-    let text = effects.iter().map(|effect| format!("{effect:?}\n")).collect::<String>();
+    let mut text = String::new();
+    for effect in effects {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{effect:?}");
+    }
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }

@@ -52,7 +52,8 @@ fn tell(fleet: &mut Fleet, at: crate::machine::Mono, what: &What) -> Result<Vec<
 /// What two traces do not have in common, in the order of time: the first's lines on the left.
 pub fn differences<'a>(before: &'a Trace, after: &'a Trace) -> Vec<(Option<&'a Line>, Option<&'a Line>)> {
     let key = |line: &Line| line.json().to_string();
-    let (left, right): (BTreeSet<_>, BTreeSet<_>) = (before.lines.iter().map(key).collect(), after.lines.iter().map(key).collect());
+    let (left, right): (BTreeSet<_>, BTreeSet<_>) =
+        (before.lines.iter().map(key).collect(), after.lines.iter().map(key).collect());
     let gone = before.lines.iter().filter(|line| !right.contains(&key(line))).map(|line| (Some(line), None));
     let new = after.lines.iter().filter(|line| !left.contains(&key(line))).map(|line| (None, Some(line)));
     let mut all: Vec<_> = gone.chain(new).collect();

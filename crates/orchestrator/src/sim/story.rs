@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use super::random::Random;
 use super::twist::{Turn, Twist};
 use super::{Setting, World};
+use crate::machine::Mono;
 use crate::machine::fleet::Limits;
 use crate::machine::policy::{Policy, Purpose, compile};
-use crate::machine::Mono;
 
 mod change;
 mod registry;

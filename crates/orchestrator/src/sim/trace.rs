@@ -36,6 +36,9 @@ pub struct Summary {
     pub attempts: u32,
 }
 
+/// What a server was, from when on.
+pub type States = Vec<(Mono, Phase, Observed)>;
+
 /// Everything that happened.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trace {
@@ -44,7 +47,7 @@ pub struct Trace {
     /// By server.
     pub summary: BTreeMap<String, Summary>,
     /// The servers, in the file's order, each with what it was from when on.
-    pub states: Vec<(String, Vec<(Mono, Phase, Observed)>)>,
+    pub states: Vec<(String, States)>,
     /// The end of the horizon.
     pub end: Mono,
 }

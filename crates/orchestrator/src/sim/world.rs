@@ -114,6 +114,7 @@ impl World {
     }
 
     /// Keeps everything that happens for a timeline.
+    #[must_use]
     pub fn traced(mut self) -> Self {
         let mut trace = Trace::new(self.end, self.policies.iter().map(|policy| policy.name.clone()));
         trace.learn(self.now, &self.step.effects, &self.fleet);

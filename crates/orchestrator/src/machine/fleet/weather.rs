@@ -108,7 +108,12 @@ impl Fleet {
         held.into_iter().map(|(_, id)| id).collect()
     }
 
-    fn for_all(&mut self, now: Mono, effects: &mut Vec<Effect>, act: impl Fn(&mut Server, &mut crate::machine::server::Turn<'_>)) {
+    fn for_all(
+        &mut self,
+        now: Mono,
+        effects: &mut Vec<Effect>,
+        act: impl Fn(&mut Server, &mut crate::machine::server::Turn<'_>),
+    ) {
         for index in 0..self.servers.len() {
             self.turn(now, ServerId(index), effects, &act);
         }
@@ -120,4 +125,3 @@ fn from_all_over(servers: &[ServerId], most: usize) -> Vec<ServerId> {
     let count = most.min(servers.len());
     (0..count).map(|number| servers[number * servers.len() / count]).collect()
 }
-

@@ -44,7 +44,7 @@ impl Server {
         if self.state.killed {
             self.drop_check();
             self.state.next_check = None;
-            self.state.dying = Some(Dying { until: turn.now.after(STOP_FOLLOWS_WITHIN), death, at: turn.now });
+            self.state.dying = Some(Box::new(Dying { until: turn.now.after(STOP_FOLLOWS_WITHIN), death, at: turn.now }));
             return;
         }
         self.judge_death(turn, &death, turn.now);

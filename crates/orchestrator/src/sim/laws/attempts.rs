@@ -32,8 +32,8 @@ impl Watch {
         let follows = attempt == life.counted + 1 || (life.may_start_over && attempt == 1);
         law(&BACKOFF, world, follows, || format!("{id:?}: attempt {attempt} follows {}", life.counted))?;
         law(&BACKOFF, world, attempt <= backoff.attempts(), || format!("{id:?}: attempt {attempt} of {}", backoff.attempts()))?;
-        let waited = u64::try_from(world.now().since(life.trouble).as_millis()).unwrap_or(u64::MAX);
-        law(&BACKOFF, world, waited >= delay_ms, || format!("{id:?}: {waited} ms of {delay_ms} ms are over"))?;
+        let elapsed = u64::try_from(world.now().since(life.trouble).as_millis()).unwrap_or(u64::MAX);
+        law(&BACKOFF, world, elapsed >= delay_ms, || format!("{id:?}: {elapsed} ms of {delay_ms} ms are over"))?;
         let wanted = backoff.delay_after(attempt - 1).map(|delay| delay.as_millis());
         let right = life.amended || wanted == Some(u128::from(delay_ms));
         law(&BACKOFF, world, right, || format!("{id:?}: the delay before attempt {attempt} is {delay_ms} ms, not {wanted:?}"))

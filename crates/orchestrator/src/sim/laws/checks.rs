@@ -63,11 +63,11 @@ impl Watch {
             format!("{id:?} in {}: no check since {:?}, the next at {:?}", server.phase(), life.paced, server.state().next_check)
         })
     }
+}
 
-    pub(super) fn judge_room(&self, world: &World) -> Checked {
-        let (checking, most) = (checking(world), world.setting().limits.checks);
-        law(&ROOM, world, checking <= most, || format!("{checking} checks at once, {most} may be"))
-    }
+pub(super) fn judge_room(world: &World) -> Checked {
+    let (checking, most) = (checking(world), world.setting().limits.checks);
+    law(&ROOM, world, checking <= most, || format!("{checking} checks at once, {most} may be"))
 }
 
 /// Its check runs, starts at this very moment, or has to wait: for room, an action, or a word.

@@ -3,7 +3,7 @@
 use health_spec::Phase;
 use health_spec::status::Observed;
 
-use super::checks::{course, moments};
+use super::checks::{course, judge_room, moments};
 use super::{Checked, HELD, PHASES, QUIET_ACTION, REMEMBERED, SETTLES, Watch, law};
 use crate::machine::memory::Recovery;
 use crate::machine::server::Server;
@@ -16,7 +16,7 @@ const FEW: usize = 20;
 impl Watch {
     pub(super) fn states(&mut self, world: &World) -> Checked {
         self.steps += 1;
-        self.judge_room(world)?;
+        judge_room(world)?;
         for (index, server) in world.fleet().servers().iter().enumerate().filter(|(_, server)| !server.is_retired()) {
             let id = ServerId(index);
             let now = world.now();
@@ -54,16 +54,10 @@ impl Watch {
         self.judge_streak(world, id, server)?;
         // What only time can break is looked at in turns where there are many: a debug build has not all day.
         if world.fleet().servers().len() <= FEW || self.steps % FEW == id.0 % FEW {
-            self.judge_wake(world, id, server)?;
+            judge_wake(world, id, server)?;
             self.judge_pace(world, id, server)?;
         }
         Ok(())
-    }
-
-    fn judge_wake(&self, world: &World, id: ServerId, server: &Server) -> Checked {
-        let wake = world.fleet().deadline();
-        let woken = moments(server).all(|at| wake.is_some_and(|wake| wake <= at));
-        law(&REMEMBERED, world, woken, || format!("{id:?} would not be woken in time: {wake:?}, {:?}", server.state()))
     }
 
     /// The world has been quiet for as long as it may take.
@@ -71,8 +65,16 @@ impl Watch {
         for server in world.fleet().servers().iter().filter(|server| !server.is_retired()) {
             let state = server.state();
             let well = state.phase == Phase::Healthy && state.status == Observed::Ok;
-            law(&SETTLES, world, well, || format!("{} is {} and {}: {state:?}", server.policy().name, state.status, state.phase))?;
+            law(&SETTLES, world, well, || {
+                format!("{} is {} and {}: {state:?}", server.policy().name, state.status, state.phase)
+            })?;
         }
         Ok(())
     }
+}
+
+fn judge_wake(world: &World, id: ServerId, server: &Server) -> Checked {
+    let wake = world.fleet().deadline();
+    let woken = moments(server).all(|at| wake.is_some_and(|wake| wake <= at));
+    law(&REMEMBERED, world, woken, || format!("{id:?} would not be woken in time: {wake:?}, {:?}", server.state()))
 }

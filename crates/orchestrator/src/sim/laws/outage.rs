@@ -54,6 +54,8 @@ impl Watch {
             outage.restarted.insert(actor);
         }
         let (restarted, most) = (outage.restarted.len(), outage.canaries);
-        law(&STORM, world, restarted <= most, || format!("{id:?} is number {restarted} that is restarted, the network being lost"))
+        law(&STORM, world, restarted <= most, || {
+            format!("{id:?} is number {restarted} that is restarted, the network being lost")
+        })
     }
 }

@@ -33,9 +33,7 @@ pub fn other(recording: &Recording, policies: &[Policy]) -> Trace {
         stage.play_until(told.at);
         let effects = match &told.what {
             What::Input(input) => word(input, &place).map(|input| stage.fleet.step(told.at, input)),
-            What::Command(id, command) => {
-                place(*id).and_then(|id| stage.fleet.operate(told.at, id, command.clone()).ok())
-            }
+            What::Command(id, command) => place(*id).and_then(|id| stage.fleet.operate(told.at, id, command.clone()).ok()),
             // The other policy is the one on trial.
             What::Reload(..) => None,
         };

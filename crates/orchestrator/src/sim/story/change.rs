@@ -65,7 +65,9 @@ fn restart(random: &mut Random) -> RestartEffect {
     use RestartResult::{Error, Fixes, NoEffect};
     RestartEffect {
         result: Some(random.one_of(&[Fixes, Fixes, NoEffect, NoEffect, Error])),
-        takes_seconds: Some(Seconds(random.seconds(0, LONGEST_ACTION.as_secs()).min(random.seconds(0, LONGEST_ACTION.as_secs())))),
+        takes_seconds: Some(Seconds(
+            random.seconds(0, LONGEST_ACTION.as_secs()).min(random.seconds(0, LONGEST_ACTION.as_secs())),
+        )),
     }
 }
 
@@ -93,7 +95,8 @@ fn reload(random: &mut Random, present: &mut File) -> Twist {
         1 => {
             let other = registry::entry(random, place, &File { servers: vec![], ..present.clone() });
             let (name, depends_on) = (present.servers[place].name.clone(), present.servers[place].depends_on.clone());
-            present.servers[place] = health_spec::registry::ServerEntry { name, depends_on, runtime: present.servers[place].runtime.clone(), ..other };
+            present.servers[place] =
+                health_spec::registry::ServerEntry { name, depends_on, runtime: present.servers[place].runtime.clone(), ..other };
         }
         _ => {
             let number = present.servers.len() + random.place(40);
