@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::time::Duration;
 
 use health_spec::Phase;
 use health_spec::event::EventKind;
@@ -91,7 +92,8 @@ impl Line {
             .filter(|(name, _)| !["at", "server_name", "event_type"].contains(&name.as_str()))
             .map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
             .collect();
-        let at = format!("{} s", self.at.0.as_secs_f64());
+        // Whole milliseconds are enough for people.
+        let at = format!("{} s", Duration::from_millis(u64::try_from(self.at.0.as_millis()).unwrap_or(u64::MAX)).as_secs_f64());
         format!("{at:>10}  {:<20} {:<22} {}", self.server, self.kind.name(), rest.join(" ")).trim_end().to_owned()
     }
 }

@@ -43,7 +43,7 @@ fn compare(page: &str, block: &dyn Fn(&str) -> String) {
     while let Some((before, after)) = rest.split_once("<!-- generated: ") {
         let (name, after) = after.split_once(" -->\n").expect("a marker ends");
         let (_, after) = after.split_once("<!-- end -->").expect("a block ends");
-        wanted += &format!("{before}<!-- generated: {name} -->\n{}<!-- end -->", block(name));
+        wanted.extend([before, "<!-- generated: ", name, " -->\n", &block(name), "<!-- end -->"]);
         rest = after;
     }
     wanted += rest;
