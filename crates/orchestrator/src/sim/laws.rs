@@ -47,7 +47,7 @@ laws! {
     STORM = "storm", "A monitor that has lost its network, and has four other servers that are up to ask, restarts at most the canary; deaths that an engine reported aside.", "`storm`, `fleet/weather`";
     NUMBERS = "numbers", "Events are numbered without gaps, and incidents upwards, also across a crash.", "`fleet`, `server` (`go_down`)";
     CLOSED = "closed once", "A `server_down` is closed by exactly one of its four ends before the next, and what ends has begun.", "`server`, `server/check`, `server/word`";
-    EXHAUSTED = "exhausted once", "`recovery_exhausted` comes within an incident, at most once.", "`server/recovery` (`exhaust`)";
+    EXHAUSTED = "exhausted once", "`recovery_exhausted` comes within an incident, at most once, and only when attempts or budget are really used up.", "`server/recovery` (`exhaust`)";
     CHANGES = "changes", "A status never changes to itself, and each change begins where the last one ended.", "`server` (`publish_status`)";
     PHASES = "phases", "Only the steps of `machine::transition` lead from one phase to another.", "`transition`, everything that enters a phase";
     HELD = "held", "What is held is down, and what is healthy has no open incident.", "`server/recovery`";

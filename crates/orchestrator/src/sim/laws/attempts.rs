@@ -1,6 +1,6 @@
 //! Attempts: how many, how often, how many at once.
 
-use super::{BACKOFF, BUDGET, CONCURRENCY, Checked, ONE_ACTION, UNWRITTEN, Watch, law};
+use super::{BACKOFF, BUDGET, CONCURRENCY, Checked, EXHAUSTED, ONE_ACTION, UNWRITTEN, Watch, law};
 use crate::machine::ServerId;
 use crate::sim::World;
 
@@ -44,6 +44,18 @@ impl Watch {
         let (most, window) = world.fleet().servers()[id.0].policy().recovery.budget;
         let within = life.starts.iter().filter(|at| world.now().since(**at) < window).count();
         law(&BUDGET, world, within < most as usize, || format!("{id:?}: {within} attempts in {window:?}, {most} may be"))
+    }
+
+    /// It is given up, and something is really used up.
+    pub(super) fn judge_exhausted(&self, world: &World, id: ServerId, reason: &str) -> Checked {
+        let life = &self.lives[world.actor(id)];
+        let recovery = &world.fleet().servers()[id.0].policy().recovery;
+        let (most, window) = recovery.budget;
+        let within = life.starts.iter().filter(|at| world.now().since(**at) < window).count();
+        let used = if reason == "budget" { within >= most as usize } else { life.counted >= recovery.backoff.attempts() };
+        law(&EXHAUSTED, world, used || life.amended, || {
+            format!("{id:?}: {reason}, after {} attempts, {within} of them within {window:?}", life.counted)
+        })
     }
 
     /// The order itself.

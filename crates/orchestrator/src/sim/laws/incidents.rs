@@ -37,8 +37,9 @@ impl Watch {
                 law(&CLOSED, world, life.incident.is_some(), told)?;
                 self.judge_confirmed(world, id)
             }
-            EventKind::RecoveryExhausted { .. } => {
-                law(&EXHAUSTED, world, life.incident.is_some_and(|(_, exhausted)| !exhausted), told)
+            EventKind::RecoveryExhausted { reason, .. } => {
+                law(&EXHAUSTED, world, life.incident.is_some_and(|(_, exhausted)| !exhausted), told)?;
+                self.judge_exhausted(world, id, reason)
             }
             EventKind::HealthCheckCompleted { .. } => law(&LATE_RESULT, world, world.step().stale != Some(id), told),
             _ => Ok(()),

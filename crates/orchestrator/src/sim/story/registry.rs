@@ -63,9 +63,12 @@ fn checks(random: &mut Random) -> HealthCheck {
 
 fn recovery(random: &mut Random, exponential: bool) -> Recovery {
     let (backoff, max_attempts, attempts) = backoff(random, exponential);
-    let budget = Budget {
-        attempts: u32::try_from(random.between(1, u64::from(attempts))).unwrap_or(1),
-        window_seconds: seconds(random, 3_600, 7_200),
+    // Some windows pass within the story. A budget that can never be reached is a mistake, so those are of one attempt.
+    let budget = if random.chance(50) {
+        Budget { attempts: 1, window_seconds: seconds(random, 60, 600) }
+    } else {
+        let attempts = u32::try_from(random.between(1, u64::from(attempts))).unwrap_or(1);
+        Budget { attempts, window_seconds: seconds(random, 3_600, 7_200) }
     };
     Recovery {
         enabled: Some(random.chance(93)),
