@@ -56,6 +56,8 @@ enum Part {
     Read,
     /// Serving an answer (health-endpoint)
     Endpoint,
+    /// Deciding (the orchestrator's machine)
+    Machine,
 }
 
 /// The command.
@@ -94,7 +96,7 @@ impl Options {
 impl Part {
     /// It needs none of the programs.
     fn is_of_a_library(self) -> bool {
-        matches!(self, Self::Read | Self::Endpoint)
+        matches!(self, Self::Read | Self::Endpoint | Self::Machine)
     }
 
     /// `None`: this machine lacks what it takes.
@@ -108,6 +110,7 @@ impl Part {
             Self::Size => size::measure().map(Some),
             Self::Read => library::reading().map(Some),
             Self::Endpoint => library::serving().map(Some),
+            Self::Machine => library::deciding().map(Some),
         }
     }
 }

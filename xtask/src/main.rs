@@ -15,11 +15,13 @@ mod demo;
 mod engine;
 mod event;
 mod interrupt;
+mod mutate;
 mod orchestrator;
 mod outcome;
 mod proc;
 mod registry;
 mod schemas;
+mod sim;
 mod soak;
 mod test;
 mod workspace;
@@ -44,6 +46,10 @@ enum Command {
     Ci(ci::Options),
     /// Write the published schemas, or check that they are up to date
     Schemas(schemas::Options),
+    /// Random worlds under the laws of the machine
+    Sim(sim::Options),
+    /// Break the machine in plausible ways, and see which test notices
+    Mutate(mutate::Options),
     /// Break the demo's servers at random for a while, or kill the orchestrator at random instants
     Soak(soak::Options),
     /// Measure detection, recovery, idle cost, start-up, size, reading and serving on real parts
@@ -66,6 +72,8 @@ fn run(command: Command) -> Outcome {
         Command::Test(options) => test::run(&options),
         Command::Ci(options) => ci::run(&options),
         Command::Schemas(options) => schemas::run(&options),
+        Command::Sim(options) => sim::run(&options),
+        Command::Mutate(options) => mutate::run(&options),
         Command::Soak(options) => soak::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Pace(options) => bench::pace::run(&options),

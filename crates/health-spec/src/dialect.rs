@@ -32,7 +32,7 @@ pub enum Dialect {
 }
 
 /// What a monitor takes from an answer, whatever its dialect.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Reading {
     /// The form that was recognised.
     pub dialect: Dialect,

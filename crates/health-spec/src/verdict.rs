@@ -43,7 +43,7 @@ pub struct History {
 }
 
 /// What a check found.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// What it means for the server.
     pub outcome: Outcome,

@@ -13,6 +13,7 @@ mod args;
 mod ask;
 mod check_config;
 mod import;
+mod replay;
 mod run;
 mod schema;
 mod simulate;
@@ -39,6 +40,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Import(arguments) => import::run(&arguments),
         Command::Schema => schema::run(),
         Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Status(arguments) => ask::status(&arguments),
         Command::Why(arguments) => ask::why(&arguments),
         Command::Restart(arguments) => ask::restart(&arguments),

@@ -19,6 +19,7 @@ pub mod narrate;
 pub mod plan;
 pub mod probe;
 pub mod published;
+pub mod record;
 pub mod reload;
 pub mod runtime;
 pub mod serve;

@@ -1,4 +1,4 @@
-//! What the two library crates cost, from their own benchmarks: each measures itself beside a bare baseline in one run.
+//! What the two library crates and the machine cost, from their own benchmarks: each measures itself beside a bare baseline in one run.
 
 use serde_json::Value;
 
@@ -37,6 +37,21 @@ pub(super) fn serving() -> Outcome<Measurement> {
     ];
     let note = "Over loopback on kept connections, client and server in one process; medians of interleaved rounds.".to_owned();
     Ok(Measurement { title: "Serving an answer", note, columns: &["what", "figure", "times the bare"], rows })
+}
+
+/// Deciding: the machine of the orchestrator, without anything around it.
+pub(super) fn deciding() -> Outcome<Measurement> {
+    let figures = figures("orchestrator", "sim", "machine")?;
+    let row = |what: &str, cell: Cell| vec![Cell::Text(what.to_owned()), cell];
+    let time = |pointer: &str| number(&figures, pointer).map(Cell::Nanoseconds);
+    let rows = vec![
+        row("a step of 10,000 servers, median", time("/step/p50_ns")?),
+        row("the same, 99.9th percentile", time("/step/p999_ns")?),
+        row("state of a server, bytes", Cell::Count(figures["bytes_per_server"].as_u64().unwrap_or_default())),
+        row("a day of 1,000 servers, checked every 30 s", time("/day_ns")?),
+    ];
+    let note = "Nine servers in ten are well, some hang and some die; the virtual world is part of the day, not of the steps. One thread.".to_owned();
+    Ok(Measurement { title: "Deciding", note, columns: &["what", "figure"], rows })
 }
 
 /// The JSON object that a crate's benchmark prints last.

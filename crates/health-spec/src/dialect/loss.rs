@@ -1,12 +1,12 @@
 //! What a reading in another dialect does not carry.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The most losses that are listed for one answer: enough to see what is the matter, whatever the body.
 pub const MAX_LOSSES: usize = 32;
 
 /// One thing that was lost.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Loss {
     /// Where it is, or would be, as a JSON pointer.
     pub path: String,
@@ -15,7 +15,7 @@ pub struct Loss {
 }
 
 /// In what way something was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LossKind {
     /// v1.0 requires it, and the answer does not say it.

@@ -61,6 +61,11 @@ Examples:
   orchestrator simulate examples/simulate.yaml
   orchestrator simulate policy.yaml script.yaml --json")]
     Simulate(Simulate),
+    /// Tell the machine again what `run --record` has written down; or tell it to another policy.
+    #[command(after_help = "Examples:
+  orchestrator replay yesterday.jsonl                         # exit code 1 when it decides otherwise
+  orchestrator replay yesterday.jsonl --config patient.yaml   # what would have been different")]
+    Replay(Replay),
     /// Show every server. Exit code 3: one is degraded or unknown; 4: one is down.
     #[command(after_help = "Examples:\n  orchestrator status\n  orchestrator status --json --url http://127.0.0.1:8090")]
     Status(Status),
@@ -95,6 +100,9 @@ pub(crate) struct Run {
     /// Decide and log, never act.
     #[arg(long)]
     pub(crate) observe: bool,
+    /// Write down everything that the machine is told, for `replay`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
     /// Read the operator token from this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) operator_token_file: Option<PathBuf>,
@@ -137,6 +145,18 @@ pub(crate) struct Simulate {
     /// A configuration with a `simulate` section: files, or directories whose *.yaml and *.yml files are read.
     #[arg(required = true, value_name = "PATH")]
     pub(crate) files: Vec<PathBuf>,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// What `run --record` has written.
+    pub(crate) file: PathBuf,
+    /// Another policy for the same servers.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// One JSON object a line.
     #[arg(long)]
     pub(crate) json: bool,

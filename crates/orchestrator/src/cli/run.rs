@@ -46,6 +46,7 @@ fn settings(arguments: Run, plan: &Plan) -> Result<Settings, Box<dyn std::error:
         retention: Retention::of(&plan.retention),
         name: arguments.name.unwrap_or_else(host_name),
         operator_token_file: arguments.operator_token_file,
+        record: arguments.record,
         insecure: arguments.insecure,
         trace_id: environment("CHORA_TRACE_ID"),
         reading: Reading { paths: arguments.registry, environment: variable, observe: arguments.observe },

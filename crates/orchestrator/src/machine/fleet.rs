@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap, VecDeque};
 
 use health_spec::{EventKind, Outcome, Phase};
+use serde::{Deserialize, Serialize};
 
 use super::hold::{Reason, Surroundings};
 use super::memory::{FleetMemory, ServerMemory};
@@ -31,6 +32,8 @@ pub struct Fleet {
     recovering: BTreeSet<usize>,
     /// Servers that wait for such a place, in the order in which they came.
     crowded: VecDeque<ServerId>,
+    /// Servers that were let go on, and whose delay runs before they take the place.
+    promised: BTreeSet<usize>,
     /// How many checks are in flight.
     checking: usize,
     /// Servers whose check is due and has to wait for others to end.
@@ -51,7 +54,7 @@ pub enum Refusal {
 }
 
 /// How much happens at the same time, in the whole fleet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Limits {
     /// Recoveries.
     pub recoveries: usize,
@@ -67,7 +70,7 @@ impl Default for Limits {
 }
 
 /// What a fleet starts with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Beginning {
     /// What earlier runs have left.
     pub memory: FleetMemory,
@@ -89,6 +92,7 @@ impl Fleet {
             limits: beginning.limits,
             recovering: BTreeSet::new(),
             crowded: VecDeque::new(),
+            promised: BTreeSet::new(),
             checking: 0,
             queued: VecDeque::new(),
             spread: beginning.spread,
@@ -209,6 +213,8 @@ impl Fleet {
     }
 
     fn wake(&mut self, now: Mono, effects: &mut Vec<Effect>) {
+        // First: attempts that are due wait for what the witnesses say, and their time may be up at this very moment.
+        self.conclude_round(now, effects);
         while let Some(Reverse((at, index))) = self.deadlines.peek().copied() {
             if at > now {
                 break;
@@ -263,6 +269,9 @@ impl Fleet {
         } else {
             self.recovering.remove(&id.0);
         }
+        if !server.is_waiting() {
+            self.promised.remove(&id.0);
+        }
         if server.held() == Some(Reason::Concurrency) && !self.crowded.contains(&id) {
             self.crowded.push_back(id);
         }
@@ -273,10 +282,13 @@ impl Fleet {
 
     /// A recovery or a check has ended: whoever waited for that may have room now.
     fn let_others_go_on(&mut self, now: Mono, effects: &mut Vec<Effect>) {
-        while self.recovering.len() < self.limits.recoveries
+        while self.recovering.len() + self.promised.len() < self.limits.recoveries
             && let Some(id) = self.crowded.pop_front()
         {
             self.turn(now, id, effects, Server::reconsider);
+            if self.servers[id.0].is_waiting() {
+                self.promised.insert(id.0);
+            }
         }
         while self.checking < self.limits.checks
             && let Some(id) = self.queued.pop_front()

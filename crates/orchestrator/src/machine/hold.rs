@@ -109,3 +109,50 @@ pub fn reason(policy: &Policy, own: Own, around: &Surroundings) -> Option<(Reaso
     ];
     asked.into_iter().find(|(holds, ..)| *holds).map(|(_, reason, on)| (reason, on))
 }
+
+#[cfg(test)]
+mod tests {
+    use health_spec::config::File;
+    use health_spec::registry::ServerEntry;
+
+    use super::*;
+    use crate::machine::policy::{Purpose, compile};
+
+    /// Rule 9. Everything holds; then one reason after the other goes.
+    #[test]
+    fn reasons_are_asked_in_their_order() {
+        let servers = vec![ServerEntry { name: "a".to_owned(), ..ServerEntry::default() }];
+        let policies = compile(&File { servers, ..File::default() }, Purpose::Simulate).expect("valid");
+        let mut policy = policies.into_iter().next().expect("one");
+        (policy.recovery.enabled, policy.recovery.strategy, policy.recovery.mode) = (false, Strategy::Manual, Mode::Observe);
+        let at = Mono::default();
+        let mut own = Own { paused: true, maintained: true, by_checks: true, acted: Some(at) };
+        let some = || vec!["b".to_owned()];
+        let mut around = Surroundings {
+            unhealthy: some(),
+            storm: some(),
+            asking_until: None,
+            engine_lost: Some("e".to_owned()),
+            crowd: some(),
+            unwritten_since: Some(at),
+        };
+        let mut asked = Vec::new();
+        while let Some((reason, _)) = reason(&policy, own, &around) {
+            asked.push(reason.as_str());
+            match reason {
+                Reason::Disabled => policy.recovery.enabled = true,
+                Reason::Manual => policy.recovery.strategy = Strategy::Restart,
+                Reason::Paused => own.paused = false,
+                Reason::Maintenance => own.maintained = false,
+                Reason::Dependency => around.unhealthy.clear(),
+                Reason::Observe => policy.recovery.mode = Mode::Act,
+                Reason::Storm => around.storm.clear(),
+                Reason::Engine => around.engine_lost = None,
+                Reason::Concurrency => around.crowd.clear(),
+                Reason::State => around.unwritten_since = None,
+            }
+        }
+        let order = "disabled manual paused maintenance dependency observe storm engine concurrency state";
+        assert_eq!(asked.join(" "), order);
+    }
+}

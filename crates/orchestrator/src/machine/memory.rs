@@ -11,7 +11,7 @@ use super::hold::Hold;
 use super::{Death, Mono};
 
 /// What earlier runs have left.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct FleetMemory {
     /// The number of the latest incident.
     pub incidents: u64,
@@ -81,7 +81,7 @@ pub struct ServerMemory {
     /// A signal that may end it was reported.
     pub killed: bool,
     /// A death that is not judged yet.
-    pub dying: Option<Dying>,
+    pub dying: Option<Box<Dying>>,
     /// The open incident.
     pub incident: Option<Incident>,
     /// The uptime that it last reported.

@@ -27,6 +27,7 @@ const BY_CHECKS: &str = "_consecutive_failures";
 
 /// One server.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a mode")]
 pub struct Server {
     policy: Policy,
     state: ServerMemory,
@@ -134,6 +135,11 @@ impl Server {
         }
     }
 
+    /// An attempt's delay runs.
+    pub(super) fn is_waiting(&self) -> bool {
+        matches!(self.state.recovery, Recovery::Waiting { .. })
+    }
+
     /// Why its recovery is held, if it is.
     pub(super) fn held(&self) -> Option<hold::Reason> {
         self.state.held.as_ref().map(|hold| hold.reason)
@@ -141,7 +147,7 @@ impl Server {
 
     /// An attempt is planned, and only checks have decided that it is needed.
     pub(super) fn waits_by_checks(&self) -> bool {
-        self.state.by_checks && matches!(self.state.recovery, Recovery::Waiting { .. })
+        self.state.by_checks && self.is_waiting()
     }
 
     /// Steps to another phase, as the table allows.
@@ -155,6 +161,11 @@ impl Server {
         self.state.phase == Phase::Healthy
     }
 
+    /// It answers, as far as is known: a single failed check does not change that.
+    pub fn is_up(&self) -> bool {
+        matches!(self.state.phase, Phase::Healthy | Phase::Suspect)
+    }
+
     /// Its check is due, and waits for others to end.
     pub fn is_queued(&self) -> bool {
         self.queued
@@ -163,6 +174,11 @@ impl Server {
     /// Whether a check is in flight.
     pub fn is_checking(&self) -> bool {
         self.flight.is_some()
+    }
+
+    /// The serial of the check in flight.
+    pub fn checking(&self) -> Option<u64> {
+        self.flight.map(|flight| flight.serial)
     }
 
     /// When it next wants to be woken.

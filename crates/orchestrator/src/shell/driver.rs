@@ -14,6 +14,7 @@ use super::actions::Actions;
 use super::clock::{Clock, wall};
 use super::journal::Journal;
 use super::published::Published;
+use super::record::Recorder;
 use super::view::{last_check, view};
 use super::writer::Writer;
 
@@ -68,6 +69,8 @@ pub struct Driver {
     pub changes: mpsc::Receiver<Change>,
     /// For how much of its time each server served.
     pub uptimes: Uptimes,
+    /// Writes down what the machine is told, when that is wanted.
+    pub recorder: Recorder,
     /// What could not be written yet.
     pub unwritten: Unwritten,
     /// Servers that an earlier run knew and that are no longer registered, with their open incidents.
@@ -118,18 +121,19 @@ impl Driver {
                 Input::Observed { ticket, verdict, .. } => Some((ticket.server, verdict.clone())),
                 _ => None,
             };
-            let step = self.fleet.step(now, input);
+            let step = self.recorder.step(&mut self.fleet, now, input);
             verdicts.extend(seen.filter(|_| !step.is_empty()));
             effects.extend(step);
         }
         if self.fleet.deadline().is_some_and(|at| at <= now) {
-            effects.extend(self.fleet.step(now, Input::Woken));
+            effects.extend(self.recorder.step(&mut self.fleet, now, Input::Woken));
         }
         self.settle(effects, verdicts).await;
     }
 
     async fn operate(&mut self, operation: Operation) {
-        let result = self.fleet.operate(self.clock.now(), operation.server, operation.command);
+        let (now, Operation { server, command, .. }) = (self.clock.now(), &operation);
+        let result = self.recorder.operate(&mut self.fleet, now, *server, command);
         let answer = match result {
             Ok(effects) => {
                 self.settle(effects, vec![]).await;
@@ -159,7 +163,7 @@ impl Driver {
             self.carry_out(&order);
         }
         if let Some(turn) = self.unwritten.turn(since, written) {
-            let effects = self.fleet.step(self.clock.now(), turn);
+            let effects = self.recorder.step(&mut self.fleet, self.clock.now(), turn);
             Box::pin(self.settle(effects, vec![])).await;
         }
     }

@@ -62,6 +62,23 @@ impl Maintenance {
     }
 }
 
+impl Maintenance {
+    /// The windows of `server` from `from` to `to`, in order.
+    pub fn within(&self, server: &str, from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
+        let mut windows = Vec::new();
+        let mut at = from;
+        while at < to && windows.len() < LOOKED_AT {
+            let held = self.of(server, at);
+            let next = held.until.unwrap_or(to);
+            if held.now {
+                windows.push((at, next));
+            }
+            at = next;
+        }
+        windows
+    }
+}
+
 /// The end of the window that `at` lies in; of several, the last.
 fn last_end(windows: &[&Window], at: Timestamp) -> Option<Timestamp> {
     windows.iter().filter_map(|window| window.end_of_current(at)).max()

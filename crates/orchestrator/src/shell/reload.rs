@@ -176,6 +176,7 @@ fn configured(plan: &Plan) -> Configured {
         groups: plan.entries.iter().map(|entry| entry.group.clone()).collect(),
         trace_ids: plan.entries.iter().map(|entry| entry.trace_id.clone()).collect(),
         registry: plan.registry.clone(),
+        file: plan.loaded.file.clone(),
     }
 }
 

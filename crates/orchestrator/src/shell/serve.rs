@@ -40,6 +40,8 @@ pub struct Settings {
     pub name: String,
     /// The operator token's file, instead of the one in the state directory.
     pub operator_token_file: Option<PathBuf>,
+    /// Where everything that the machine is told is written down.
+    pub record: Option<PathBuf>,
     /// Listen beyond loopback although anybody may read then.
     pub insecure: bool,
     /// `CHORA_TRACE_ID`.

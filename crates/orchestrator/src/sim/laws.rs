@@ -1,89 +1,133 @@
-//! What must hold in every world, checked after every step (see the tests of that name).
+//! What must hold in every world. Each law has a name and one sentence; `docs/testing.md` prints the list.
+//!
+//! A [`Watch`] looks at a world after every step. It keeps its own account of what has happened, from events and orders alone, and
+//! compares the machine with that; it lives on where the orchestrator is killed.
 
-use std::collections::HashMap;
-
-use health_spec::{EventKind, Phase};
+use std::fmt;
 
 use super::World;
-use crate::machine::ServerId;
-use crate::machine::memory::Recovery;
+use crate::machine::{Effect, Mono};
+use account::Life;
+use outage::Outage;
 
-/// Watches a world for broken laws.
-#[derive(Debug, Default)]
-pub struct Laws {
-    seen: usize,
-    open: HashMap<ServerId, Incident>,
-    acting: HashMap<ServerId, u64>,
+mod account;
+mod attempts;
+mod checks;
+mod ends;
+mod incidents;
+mod outage;
+mod right;
+
+/// A law.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Law {
+    /// Its name.
+    pub name: &'static str,
+    /// What it says.
+    pub says: &'static str,
+    /// Where the rules are that it guards.
+    pub guards: &'static str,
 }
 
-#[derive(Debug, Default)]
-struct Incident {
-    exhausted: bool,
+macro_rules! laws {
+    ($($id:ident = $name:literal, $says:literal, $guards:literal;)*) => {
+        $(pub(super) const $id: Law = Law { name: $name, says: $says, guards: $guards };)*
+        /// All of them.
+        pub const LAWS: &[Law] = &[$($id),*];
+    };
 }
 
-impl Laws {
-    /// Checks what has happened since the last call. The error says which law was broken.
-    pub fn check(&mut self, world: &World) -> Result<(), String> {
-        for (at, server, kind) in &world.happened()[self.seen..] {
-            let Some(server) = server else { continue };
-            self.event(*server, kind).map_err(|law| format!("{law}, at {:?}, server {server:?}: {kind:?}", at.0))?;
+laws! {
+    ONE_ACTION = "one action", "At most one action is in flight for a server, also across a crash.", "`server/recovery`, `server` (`taken_up`)";
+    BACKOFF = "backoff", "Attempts count up by one, start over only as rule 7 says, never exceed the backoff, and wait out its delays, also across a crash.", "`server/recovery`, `server/check`, `backoff`";
+    BUDGET = "budget", "No window holds more attempts than the budget, also across a crash.", "`server/recovery` (`next_delay`)";
+    RIGHT = "right to act", "Nothing is recovered that is not down, or is stopped, paused, in maintenance, disabled, manual or observed, whose dependency is not healthy, or whose engine is lost.", "`hold`, `server/recovery`";
+    CONCURRENCY = "max_concurrent", "Never more recoveries of ours at once than `max_concurrent`; an operator's restarts are not counted.", "`fleet` (`surroundings`), `hold`";
+    UNWRITTEN = "unwritten", "While the state cannot be written, a server gets one attempt at most.", "`hold`";
+    STORM = "storm", "A monitor that has lost its network, and has four other servers that are up to ask, restarts at most the canary; deaths that an engine reported aside.", "`storm`, `fleet/weather`";
+    NUMBERS = "numbers", "Events are numbered without gaps, and incidents upwards, also across a crash.", "`fleet`, `server` (`go_down`)";
+    CLOSED = "closed once", "A `server_down` is closed by exactly one of its four ends before the next, and what ends has begun.", "`server`, `server/check`, `server/word`";
+    EXHAUSTED = "exhausted once", "`recovery_exhausted` comes within an incident, at most once, and only when attempts or budget are really used up.", "`server/recovery` (`exhaust`)";
+    CHANGES = "changes", "A status never changes to itself, and each change begins where the last one ended.", "`server` (`publish_status`)";
+    PHASES = "phases", "Only the steps of `machine::transition` lead from one phase to another.", "`transition`, everything that enters a phase";
+    HELD = "held", "What is held is down, and what is healthy has no open incident.", "`server/recovery`";
+    THRESHOLD = "threshold", "Checks make a server down after `failure_threshold` failures in a row, no sooner and no later.", "`server/check` (`failed`)";
+    CONFIRMED = "confirmed", "What was down is well after `success_threshold` good answers in a row, and since the last action, death or start.", "`server/check` (`answered_well`)";
+    GRACE = "grace", "A failed check within `start_period` after a start does not count.", "`server/check`, `server/word` (`begins`)";
+    QUIET_ACTION = "no check", "No check runs during an action.", "`server` (`start_check`), `server/pace`";
+    LATE_RESULT = "late results", "A result that nobody waits for changes nothing and says nothing.", "`server/check` (`observed`), `server/recovery` (`finished`)";
+    ON_TIME = "on time", "No check is later than its pace, its share of the spread and a slot, while there is room for it.", "`server/pace`, `fleet` (`arm`)";
+    ROOM = "room", "Never more checks at once than there is room for; witnesses aside.", "`fleet` (`let_others_go_on`)";
+    REMEMBERED = "remembered", "No server is forgotten: each is being checked, acted on or judged, or has a moment at which it will be, and the fleet wakes by then.", "`fleet` (`arm`), `server` (`deadline`)";
+    SETTLES = "settles", "Once a world is quiet, everything is well within `story::settles_within`.", "everything";
+}
+
+/// A law that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// Which one.
+    pub law: &'static str,
+    /// When.
+    pub at: Mono,
+    /// Of which server, and how.
+    pub how: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "law `{}` is broken at {} s: {}", self.law, self.at.0.as_secs_f64(), self.how)
+    }
+}
+
+/// Looks at a world after every step.
+#[derive(Debug, Default)]
+pub struct Watch {
+    lives: Vec<Life>,
+    steps: usize,
+    seq: u64,
+    incidents: u64,
+    engine_lost: bool,
+    disk_lost: Option<Mono>,
+    outage: Option<Outage>,
+}
+
+type Checked = Result<(), Broken>;
+
+impl Watch {
+    /// A watch over a world that has just begun.
+    pub fn over(world: &World) -> Result<Self, Broken> {
+        let mut watch = Self::default();
+        watch.look(world)?;
+        Ok(watch)
+    }
+
+    /// Looks at the last step. The error says which law was broken.
+    pub fn look(&mut self, world: &World) -> Checked {
+        self.meet(world);
+        self.learn_twist(world);
+        let step = world.step();
+        if let Some(id) = step.ended {
+            self.lives[world.actor(id)].in_flight = false;
         }
-        self.seen = world.happened().len();
-        for (index, server) in world.fleet().servers().iter().enumerate() {
-            let state = server.state();
-            let (most, _) = server.policy().recovery.budget;
-            law(state.attempts <= server.policy().recovery.backoff.attempts(), "attempts never exceed the backoff")?;
-            law(state.spent.len() <= most as usize, "attempts never exceed the budget")?;
-            law(!(server.is_checking() && matches!(state.recovery, Recovery::Acting { .. })), "no check runs during an action")?;
-            let waits = state.next_check.is_some() || server.is_checking() || state.dying.is_some();
-            let acts = matches!(state.recovery, Recovery::Acting { .. });
-            law(waits || acts, "a server is never forgotten: it is checked, acted on or judged")?;
-            law(state.held.is_none() || state.phase == Phase::Down, "what is held is down")?;
-            law(
-                state.phase != Phase::Healthy || !self.open.contains_key(&ServerId(index)),
-                "what is healthy has no open incident",
-            )?;
+        let mut seq = step.first_seq;
+        for effect in &step.effects {
+            match effect {
+                Effect::Publish(happened) => {
+                    self.number(world, seq)?;
+                    seq += 1;
+                    self.happened(world, happened)?;
+                }
+                Effect::Act { ticket, .. } => self.acts(world, ticket.server)?,
+                Effect::Probe { ticket, .. } => self.probes(world, *ticket),
+            }
+        }
+        if world.is_watching() {
+            self.states(world)?;
         }
         Ok(())
     }
-
-    fn event(&mut self, server: ServerId, kind: &EventKind) -> Result<(), &'static str> {
-        match kind {
-            EventKind::ServerDown { .. } => {
-                law(self.open.insert(server, Incident::default()).is_none(), "an incident is closed before the next opens")
-            }
-            EventKind::StatusChanged { previous_status, status, .. } => {
-                law(previous_status != status, "a status never changes to itself")
-            }
-            EventKind::RecoveryExhausted { .. } => match self.open.get_mut(&server) {
-                Some(incident) => law(!std::mem::replace(&mut incident.exhausted, true), "exhausted at most once an incident"),
-                None => Err("exhausted within an incident only"),
-            },
-            EventKind::RecoveryStarted { .. } => {
-                let running = self.acting.entry(server).or_default();
-                *running += 1;
-                law(*running == 1, "at most one action a server")
-            }
-            EventKind::RecoveryFailed { .. } => self.action_closed(server),
-            EventKind::RecoverySuccessful { .. } => {
-                self.open.remove(&server);
-                self.action_closed(server)
-            }
-            EventKind::ServerRecovered { .. } => law(self.open.remove(&server).is_some(), "recovered within an incident only"),
-            EventKind::ServerStopped { .. } => {
-                self.open.remove(&server);
-                self.acting.remove(&server);
-                Ok(())
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn action_closed(&mut self, server: ServerId) -> Result<(), &'static str> {
-        law(self.acting.remove(&server) == Some(1), "what ends has started")
-    }
 }
 
-fn law(holds: bool, name: &'static str) -> Result<(), &'static str> {
-    if holds { Ok(()) } else { Err(name) }
+fn law(law: &Law, world: &World, holds: bool, how: impl FnOnce() -> String) -> Checked {
+    if holds { Ok(()) } else { Err(Broken { law: law.name, at: world.now(), how: how() }) }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::time::Duration;
 
 use health_spec::Phase;
 use health_spec::event::EventKind;
@@ -9,7 +10,8 @@ use health_spec::status::Observed;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::machine::{Happened, Mono};
+use crate::machine::server::Server;
+use crate::machine::{Effect, Fleet, Happened, Mono, ServerId};
 
 /// One event.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +37,9 @@ pub struct Summary {
     pub attempts: u32,
 }
 
+/// What a server was, from when on.
+pub type States = Vec<(Mono, Phase, Observed)>;
+
 /// Everything that happened.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Trace {
@@ -42,6 +47,10 @@ pub struct Trace {
     pub lines: Vec<Line>,
     /// By server.
     pub summary: BTreeMap<String, Summary>,
+    /// The servers, in the file's order, each with what it was from when on.
+    pub states: Vec<(String, States)>,
+    /// The end of the horizon.
+    pub end: Mono,
 }
 
 /// The fields that a timeline shows.
@@ -49,7 +58,7 @@ const SHOWN: [&str; 11] =
     ["event_type", "status", "previous_status", "reason", "attempt", "attempts", "strategy", "error", "exit_code", "on", "would"];
 
 /// Events that a timeline leaves out.
-pub(super) fn is_shown(kind: &EventKind) -> bool {
+fn is_shown(kind: &EventKind) -> bool {
     !matches!(
         kind,
         EventKind::HealthCheckCompleted { .. }
@@ -60,7 +69,7 @@ pub(super) fn is_shown(kind: &EventKind) -> bool {
 }
 
 impl Line {
-    pub(super) fn new(happened: &Happened, server: String) -> Self {
+    fn new(happened: &Happened, server: String) -> Self {
         Self { at: happened.at, server, kind: happened.kind.clone() }
     }
 
@@ -74,9 +83,52 @@ impl Line {
         }
         Value::Object(line)
     }
+
+    /// For people.
+    pub fn text(&self) -> String {
+        let json = self.json();
+        let fields = json.as_object().into_iter().flatten();
+        let rest: Vec<_> = fields
+            .filter(|(name, _)| !["at", "server_name", "event_type"].contains(&name.as_str()))
+            .map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+            .collect();
+        // Whole milliseconds are enough for people.
+        let at = format!("{} s", Duration::from_millis(u64::try_from(self.at.0.as_millis()).unwrap_or(u64::MAX)).as_secs_f64());
+        format!("{at:>10}  {:<20} {:<22} {}", self.server, self.kind.name(), rest.join(" ")).trim_end().to_owned()
+    }
 }
 
 impl Trace {
+    pub(super) fn new(end: Mono, names: impl Iterator<Item = String>) -> Self {
+        Self { end, states: names.map(|name| (name, Vec::new())).collect(), ..Self::default() }
+    }
+
+    /// Takes what a step has said.
+    pub(super) fn learn(&mut self, now: Mono, effects: &[Effect], fleet: &Fleet) {
+        for effect in effects {
+            let Effect::Publish(happened) = effect else { continue };
+            let name = happened.server.map(|id| fleet.servers()[id.0].policy().name.clone());
+            if is_shown(&happened.kind) {
+                self.lines.push(Line::new(happened, name.unwrap_or_default()));
+            }
+        }
+        for (server, (_, states)) in fleet.servers().iter().zip(&mut self.states) {
+            let (phase, status) = (server.phase(), server.state().status);
+            if states.last().is_none_or(|(_, last, seen)| (*last, *seen) != (phase, status)) {
+                states.push((now, phase, status));
+            }
+        }
+    }
+
+    pub(super) fn sum_up(&mut self, servers: &[Server], checks: impl Fn(ServerId) -> u64) {
+        for (index, server) in servers.iter().enumerate() {
+            let state = server.state();
+            let (status, phase, attempts) = (state.status, state.phase, state.attempts);
+            let summary = Summary { status, phase, checks: checks(ServerId(index)), attempts };
+            self.summary.insert(server.policy().name.clone(), summary);
+        }
+    }
+
     /// One JSON object a line, the summary last.
     pub fn json_lines(&self) -> String {
         let mut text = String::new();
@@ -92,14 +144,7 @@ impl Trace {
     pub fn table(&self) -> String {
         let mut text = String::new();
         for line in &self.lines {
-            let json = line.json();
-            let fields = json.as_object().into_iter().flatten();
-            let rest: Vec<_> = fields
-                .filter(|(name, _)| !["at", "server_name", "event_type"].contains(&name.as_str()))
-                .map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
-                .collect();
-            let at = format!("{} s", line.at.0.as_secs_f64());
-            let _ = writeln!(text, "{at:>10}  {:<20} {:<22} {}", line.server, line.kind.name(), rest.join(" "));
+            let _ = writeln!(text, "{}", line.text());
         }
         text.push('\n');
         for (name, end) in &self.summary {

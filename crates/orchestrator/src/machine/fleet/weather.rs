@@ -83,7 +83,7 @@ impl Fleet {
         self.storm.ask(asked.into_iter(), until);
     }
 
-    /// Up to four healthy servers, elsewhere than `about` where possible, from all over the fleet.
+    /// Up to four servers that are up, elsewhere than `about` where possible, from all over the fleet.
     fn witnesses(&self, about: ServerId) -> Vec<ServerId> {
         let place = |id: &ServerId| {
             let policy = self.servers[id.0].policy();
@@ -92,8 +92,9 @@ impl Fleet {
         let there = place(&about);
         let count = self.servers.len();
         let others = (1..count).map(|step| ServerId((about.0 + step) % count));
-        let healthy = others.filter(|id| self.servers[id.0].is_healthy() && !self.servers[id.0].is_retired());
-        let (elsewhere, here): (Vec<_>, Vec<_>) = healthy.partition(|id| place(id) != there);
+        // Suspect ones too: what strikes all at once makes all of them suspect in the same second.
+        let up = others.filter(|id| self.servers[id.0].is_up() && !self.servers[id.0].is_retired());
+        let (elsewhere, here): (Vec<_>, Vec<_>) = up.partition(|id| place(id) != there);
         let mut chosen = from_all_over(&elsewhere, WITNESSES);
         chosen.extend(from_all_over(&here, WITNESSES - chosen.len()));
         chosen

@@ -33,7 +33,8 @@ impl Server {
         match self.state.phase {
             Phase::Starting | Phase::Suspect | Phase::Recovering => self.policy.confirm_interval,
             Phase::Down | Phase::Stopped | Phase::Failed if confirming => self.policy.confirm_interval,
-            Phase::Failed => self.state.distance,
+            // A reload may have made `max_backoff` shorter since.
+            Phase::Failed => self.state.distance.min(self.policy.max_backoff),
             Phase::Healthy | Phase::Down | Phase::Stopped => self.policy.interval,
         }
     }

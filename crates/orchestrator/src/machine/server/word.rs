@@ -44,7 +44,7 @@ impl Server {
         if self.state.killed {
             self.drop_check();
             self.state.next_check = None;
-            self.state.dying = Some(Dying { until: turn.now.after(STOP_FOLLOWS_WITHIN), death, at: turn.now });
+            self.state.dying = Some(Box::new(Dying { until: turn.now.after(STOP_FOLLOWS_WITHIN), death, at: turn.now }));
             return;
         }
         self.judge_death(turn, &death, turn.now);
@@ -103,7 +103,7 @@ impl Server {
             return;
         }
         if self.state.phase == Phase::Stopped {
-            return;
+            return self.stays_stopped(turn);
         }
         self.drop_check();
         self.forget_streaks();
@@ -119,6 +119,15 @@ impl Server {
         self.say(turn, EventKind::ServerStopped { reason: reason.to_owned() });
         self.state.incident = None;
         self.schedule(turn.now);
+    }
+
+    /// It was stopped again. A death that waited for this word is explained by it, and checks go on.
+    fn stays_stopped(&mut self, turn: &mut Turn<'_>) {
+        self.state.dying = None;
+        self.state.killed = false;
+        if self.state.next_check.is_none() && !self.queued {
+            self.schedule(turn.now);
+        }
     }
 
     /// Rule 5: whoever dies from then on dies again, also when the end of the action is heard of later.

@@ -1,6 +1,7 @@
 //! Another configuration while everything runs: the driver's part of it.
 
 use health_spec::EventKind;
+use health_spec::config::File;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -33,6 +34,8 @@ pub struct Configured {
     pub trace_ids: Vec<Option<String>>,
     /// Their entries, as they were written.
     pub registry: Vec<Value>,
+    /// The whole of it.
+    pub file: File,
 }
 
 impl Driver {
@@ -53,6 +56,7 @@ impl Driver {
     async fn configure(&mut self, configured: Configured) -> Reloaded {
         let now = self.clock.now();
         let (reloaded, effects) = self.fleet.reload(configured.policies, configured.limits, now);
+        self.recorder.reloaded(now, &configured.file, configured.limits, &effects);
         let places = self.fleet.servers().len();
         self.files.resize_with(places, ServerFile::default);
         self.uptimes.grow(&self.fleet, now);

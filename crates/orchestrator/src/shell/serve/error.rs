@@ -56,6 +56,14 @@ pub enum ServeError {
     /// No thread.
     #[error("cannot start the journal's thread")]
     Thread(#[source] std::io::Error),
+    /// The recording.
+    #[error("cannot record to {}", path.display())]
+    Record {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// The embedded gateway.
     #[cfg(feature = "gateway")]
     #[error("the gateway cannot start")]

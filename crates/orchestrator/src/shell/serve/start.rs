@@ -27,6 +27,7 @@ use crate::shell::journal::{Journal, Jsonl};
 use crate::shell::maintenance::keeper::{Kept, keep};
 use crate::shell::plan::{Plan, faults};
 use crate::shell::published::Published;
+use crate::shell::record::Recorder;
 use crate::shell::reload::{self, Reloader};
 use crate::shell::runtime::{Runtimes, Setup};
 use crate::shell::store::{Left, Record, origin};
@@ -57,12 +58,13 @@ struct Begun {
     files: Vec<ServerFile>,
     uptimes: Uptimes,
     published: Arc<Published>,
+    recorder: Recorder,
 }
 
 pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready) -> Result<Running, ServeError> {
     let lifetimes =
         Lifetimes { tasks: TaskTracker::new(), serving: CancellationToken::new(), children: CancellationToken::new() };
-    let begun = begin(&mut plan, settings, &mut ready.left);
+    let begun = begin(&mut plan, settings, &mut ready.left)?;
     let published = Arc::clone(&begun.published);
     let log = ready.store.reader().map_err(|source| settings.unusable(source))?;
     let jsonl = jsonl(&plan, settings, &ready)?;
@@ -86,6 +88,7 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
         operations: wishes,
         changes,
         uptimes: begun.uptimes,
+        recorder: begun.recorder,
         unwritten: Unwritten::default(),
         gone: gone(&plan, &ready.left),
         fleet: begun.fleet,
@@ -114,11 +117,17 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
 }
 
 /// Takes up what an earlier run has left.
-fn begin(plan: &mut Plan, settings: &Settings, left: &mut Left) -> Begun {
+fn begin(plan: &mut Plan, settings: &Settings, left: &mut Left) -> Result<Begun, ServeError> {
     let known = Known { source: settings.name.clone(), epoch: left.epoch.clone() };
     let clock = Clock::resume(left.first_start, left.last);
     let beginning = Beginning { memory: left.memory(), spread: true, limits: reload::limits(plan) };
-    let (fleet, effects) = Fleet::new(plan.policies.clone(), &beginning, clock.now());
+    let now = clock.now();
+    let recorder = match &settings.record {
+        Some(path) => Recorder::begin(path, &plan.loaded.file, &beginning, now)
+            .map_err(|source| ServeError::Record { path: path.clone(), source })?,
+        None => Recorder::default(),
+    };
+    let (fleet, effects) = Fleet::new(plan.policies.clone(), &beginning, now);
     for supervised in &mut plan.supervised {
         let left = beginning.memory.servers.get(&supervised.name);
         supervised.acting = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { .. }));
@@ -132,7 +141,7 @@ fn begin(plan: &mut Plan, settings: &Settings, left: &mut Left) -> Begun {
     let views = views.collect();
     let published = Arc::new(Published::new(known, left.seq, wall(), views, plan.registry.clone()));
     let effects = [vec![monitor_started(&clock)], effects].concat();
-    Begun { fleet, effects, clock, files, uptimes, published }
+    Ok(Begun { fleet, effects, clock, files, uptimes, published, recorder })
 }
 
 /// A child of a server that is no longer registered is nobody's: it is named, and left alone.

@@ -1,0 +1,179 @@
+//! `run --record`: writes down what the machine is told, on a thread of its own, so that a slow disk delays nobody.
+//!
+//! A recording that cannot be written ends, with a warning: one with a gap would replay to something that never was.
+
+use std::fs::File as Handle;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use health_spec::config::File;
+
+use crate::machine::fleet::Beginning;
+use crate::machine::{Command, Effect, Fleet, Input, Mono, Refusal, ServerId};
+use crate::sim::recording::{self, Header, Told, VERSION, What, fingerprint};
+
+/// Lines that may wait for the disk: some seconds of a large fleet.
+const QUEUE: usize = 16_384;
+
+/// Stands between the driver and the machine. The default one writes nothing.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    lines: Option<SyncSender<Told>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+impl Recorder {
+    /// Begins a recording at `path`, in place of what was there.
+    pub fn begin(path: &Path, file: &File, beginning: &Beginning, at: Mono) -> std::io::Result<Self> {
+        let mut options = Handle::options();
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let handle = options.create(true).write(true).truncate(true).open(path)?;
+        let mut out = BufWriter::new(handle);
+        let header = Header { version: VERSION, configuration: masked(file), beginning: beginning.clone(), at };
+        writeln!(out, "{}", serde_json::to_string(&header)?)?;
+        out.flush()?;
+        let (lines, queue) = sync_channel(QUEUE);
+        let writer = std::thread::Builder::new().name("record".to_owned()).spawn(move || write(out, &queue))?;
+        Ok(Self { lines: Some(lines), writer: Some(writer) })
+    }
+
+    /// Tells the machine an input.
+    pub fn step(&mut self, fleet: &mut Fleet, now: Mono, input: Input) -> Vec<Effect> {
+        if self.lines.is_none() {
+            return fleet.step(now, input);
+        }
+        let (effects, told) = recording::step(fleet, now, input);
+        self.keep(told);
+        effects
+    }
+
+    /// Tells it a person's command.
+    pub fn operate(&mut self, fleet: &mut Fleet, now: Mono, id: ServerId, command: &Command) -> Result<Vec<Effect>, Refusal> {
+        let result = fleet.operate(now, id, command.clone());
+        if self.lines.is_some() {
+            let effects = fingerprint(result.as_deref().unwrap_or_default());
+            self.keep(Told { at: now, what: What::Command(id, command.clone()), effects });
+        }
+        result
+    }
+
+    /// Another configuration has been put in force, with these effects.
+    pub fn reloaded(&mut self, now: Mono, file: &File, limits: crate::machine::fleet::Limits, effects: &[Effect]) {
+        if self.lines.is_some() {
+            let what = What::Reload(Box::new(masked(file)), limits);
+            self.keep(Told { at: now, what, effects: fingerprint(effects) });
+        }
+    }
+
+    fn keep(&mut self, told: Told) {
+        if self.lines.as_ref().is_some_and(|lines| lines.try_send(told).is_err()) {
+            tracing::warn!("the recording ends here: it cannot be written, or not fast enough");
+            self.lines = None;
+        }
+    }
+}
+
+/// Values of environments may be secrets.
+fn masked(file: &File) -> File {
+    let mut file = file.clone();
+    for runtime in file.servers.iter_mut().filter_map(|entry| entry.runtime.as_mut()) {
+        runtime.env.values_mut().for_each(|value| "***".clone_into(value));
+    }
+    file
+}
+
+/// Until the driver has gone; flushed whenever nothing more waits. A disk that refuses closes the queue, which the driver sees.
+fn write(mut out: BufWriter<Handle>, queue: &Receiver<Told>) {
+    while let Ok(told) = queue.recv() {
+        let written = std::iter::once(told).chain(queue.try_iter()).try_for_each(|told| line(&mut out, &told));
+        if let Err(error) = written.and_then(|()| out.flush()) {
+            tracing::warn!(%error, "the recording cannot be written");
+            return;
+        }
+    }
+}
+
+fn line(out: &mut BufWriter<Handle>, told: &Told) -> std::io::Result<()> {
+    writeln!(out, "{}", serde_json::to_string(told)?)
+}
+
+impl Drop for Recorder {
+    /// Everything is on disk before the driver has ended.
+    fn drop(&mut self) {
+        self.lines = None;
+        if self.writer.take().is_some_and(|writer| writer.join().is_err()) {
+            tracing::warn!("the recording has failed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Ticket;
+    use crate::machine::policy::{Purpose, compile};
+    use crate::sim::recording::Recording;
+    use crate::sim::replay::{differences, other, replay};
+    use health_spec::{Reason, Verdict};
+    use std::time::Duration;
+
+    const FILE: &str = "servers: [{name: a, port: 1, runtime: {kind: process, command: x, env: {KEY: hunter2}}}]";
+
+    fn record(path: &Path) {
+        let file: File = serde_saphyr::from_str(FILE).expect("the file reads");
+        let policies = compile(&file, Purpose::Run).expect("it compiles");
+        let mut recorder = Recorder::begin(path, &file, &Beginning::default(), Mono::default()).expect("it begins");
+        let (mut fleet, _) = Fleet::new(policies, &Beginning::default(), Mono::default());
+        for _ in 0..200 {
+            let Some(at) = fleet.deadline() else { break };
+            for effect in recorder.step(&mut fleet, at, Input::Woken) {
+                if let Effect::Probe { ticket, .. } = effect {
+                    let verdict = if at.0.as_secs() < 60 { Verdict::new(health_spec::Outcome::Ok, None, None) } else { failed() };
+                    recorder.step(&mut fleet, at, Input::Observed { ticket, verdict, took: Duration::ZERO });
+                }
+            }
+        }
+        let late = Ticket { server: ServerId(0), serial: 1 };
+        recorder.step(&mut fleet, Mono(Duration::from_secs(9_000)), Input::Finished { ticket: late, result: Ok(()) });
+    }
+
+    fn failed() -> Verdict {
+        Verdict::failed(Reason::Timeout, "no answer")
+    }
+
+    #[test]
+    fn a_recording_replays_to_the_bit_and_holds_no_secret() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("r.jsonl");
+        record(&path);
+        let text = std::fs::read_to_string(&path).expect("readable");
+        assert!(!text.contains("hunter2"));
+        let recording = Recording::read(&text).expect("a recording");
+        let replayed = replay(&recording).expect("valid");
+        assert!(replayed.told > 10 && replayed.differs_at.is_none() && !replayed.trace.lines.is_empty(), "{replayed:?}");
+
+        let torn = Recording::read(&text[..text.len() - 20]).expect("a torn last line is tolerated");
+        assert!(torn.torn && torn.told.len() + 1 == recording.told.len());
+        assert!(Recording::read(&text[20..]).is_err());
+    }
+
+    #[test]
+    fn another_policy_shows_what_would_have_been_different() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("r.jsonl");
+        record(&path);
+        let recording = Recording::read(&std::fs::read_to_string(&path).expect("readable")).expect("a recording");
+        let patient = format!("{FILE}\nhealth_check: {{failure_threshold: 5}}");
+        let patient = compile(&serde_saphyr::from_str(&patient).expect("it reads"), Purpose::Run).expect("it compiles");
+        let (before, after) = (replay(&recording).expect("valid").trace, other(&recording, &patient));
+        let down = |lines: &[(Option<&crate::sim::Line>, Option<&crate::sim::Line>)]| {
+            let all = lines.iter().flat_map(|(left, right)| [*left, *right]).flatten();
+            all.filter(|line| line.kind.name() == "server_down").map(|line| line.at.0.as_secs()).collect::<Vec<_>>()
+        };
+        assert_eq!(down(&differences(&before, &after)), [62, 64]);
+        let own = compile(&recording.header.configuration, Purpose::Run).expect("it compiles");
+        assert!(down(&differences(&before, &other(&recording, &own))).is_empty());
+    }
+}

@@ -1,0 +1,224 @@
+//! A watch's own account of each server: from events, orders and what the script did, never from the machine's state.
+
+use health_spec::status::Observed;
+use health_spec::{EventKind, Phase, Status};
+
+use super::{Checked, Watch};
+use crate::machine::{Command, Happened, Mono, ServerId, Word};
+use crate::sim::World;
+use crate::sim::twist::{Change, Twist};
+
+/// One server's life so far.
+#[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a mode")]
+pub(super) struct Life {
+    pub(super) phase: Option<Phase>,
+    pub(super) status: Observed,
+    pub(super) paused: bool,
+    pub(super) maintained: bool,
+    pub(super) stopped: bool,
+    /// An action has been ordered and has not ended.
+    pub(super) in_flight: bool,
+    /// An attempt has begun, and nothing has been said of its end.
+    pub(super) attempt: Option<u32>,
+    /// The last attempt that was counted, since the counter started over.
+    pub(super) counted: u32,
+    /// Somebody else started it: the counter may start over.
+    pub(super) may_start_over: bool,
+    /// When counted attempts began.
+    pub(super) starts: Vec<Mono>,
+    /// Since when the next delay runs at the earliest.
+    pub(super) trouble: Mono,
+    pub(super) incident: Option<(u64, bool)>,
+    pub(super) up_since: Option<Mono>,
+    pub(super) failures: u32,
+    pub(super) successes: u32,
+    /// When it last began to start.
+    pub(super) started: Mono,
+    /// Its policy has changed: what was planned before goes by the old one.
+    pub(super) amended: bool,
+    /// From when the pace counts.
+    pub(super) paced: Mono,
+    /// What it was in the middle of.
+    pub(super) course: Option<(Phase, u8, bool, bool)>,
+}
+
+impl Watch {
+    /// Whoever is new, or begins again with the orchestrator.
+    pub(super) fn meet(&mut self, world: &World) {
+        for (index, server) in world.fleet().servers().iter().enumerate() {
+            let actor = world.actor(ServerId(index));
+            while self.lives.len() <= actor {
+                self.lives.push(Life { started: world.now(), paced: world.now(), ..Life::default() });
+            }
+            let life = &mut self.lives[actor];
+            if world.step().reborn && !server.is_retired() {
+                life.begin_again(server.phase(), world.now());
+            }
+        }
+        if world.step().reborn {
+            self.engine_lost = false;
+            if let Some(outage) = &mut self.outage {
+                outage.crashed();
+            }
+        }
+    }
+
+    pub(super) fn learn_twist(&mut self, world: &World) {
+        match &world.step().twist {
+            Some(Twist::Server(name, change)) => self.learn_change(world, name, change),
+            Some(Twist::Maintenance(name, until)) => {
+                if let Some(life) = self.named(world, name) {
+                    life.maintained = until.is_some();
+                }
+            }
+            Some(Twist::Engine(_, back)) if world.is_watching() => self.engine_lost = !back,
+            Some(Twist::Disk(well)) if world.is_watching() => {
+                self.disk_lost = if *well { None } else { self.disk_lost.or(Some(world.now())) };
+            }
+            Some(Twist::NetworkLost(until)) => self.begin_outage(world, *until),
+            Some(Twist::Reload(_)) => self.outage = None,
+            Some(Twist::Quiet) => self.forgive(),
+            Some(Twist::Engine(..) | Twist::Disk(_) | Twist::Crash { .. }) | None => {}
+        }
+        if !world.is_watching() {
+            self.lives.iter_mut().for_each(|life| life.in_flight = false);
+        }
+    }
+
+    fn forgive(&mut self) {
+        self.engine_lost = false;
+        self.disk_lost = None;
+        self.outage = None;
+        for life in &mut self.lives {
+            life.maintained = false;
+            life.may_start_over = true;
+        }
+    }
+
+    fn learn_change(&mut self, world: &World, name: &str, change: &Change) {
+        let now = world.now();
+        let Some(place) = place(world, name).filter(|_| world.is_watching()) else { return };
+        let actor = world.actor(place);
+        let life = &mut self.lives[actor];
+        match change {
+            Change::Says(Word::Started) => {
+                (life.may_start_over, life.started) = (true, now);
+                // What is down or given up only answers sooner: its streak goes on.
+                if !matches!(life.phase, Some(Phase::Down | Phase::Failed)) {
+                    life.forget();
+                }
+            }
+            // The moment takes the place of the last check's start, also where the death is not said again.
+            Change::Says(Word::Died(_)) => life.paced = now,
+            Change::Says(_) | Change::Wants(Command::Restart { .. }) => {}
+            _ => return,
+        }
+        if let Some(outage) = &mut self.outage {
+            outage.spare(actor);
+        }
+    }
+
+    fn named(&mut self, world: &World, name: &str) -> Option<&mut Life> {
+        place(world, name).map(|id| &mut self.lives[world.actor(id)])
+    }
+
+    /// One event: first what the laws say of it, then what it changes.
+    pub(super) fn happened(&mut self, world: &World, happened: &Happened) -> Checked {
+        let Some(id) = happened.server else { return Ok(()) };
+        self.judge(world, id, happened)?;
+        let life = &mut self.lives[world.actor(id)];
+        life.learn(happened, world, id);
+        Ok(())
+    }
+}
+
+/// Where the machine knows a server of this name.
+pub(super) fn place(world: &World, name: &str) -> Option<ServerId> {
+    let known = |server: &crate::machine::server::Server| !server.is_retired() && server.policy().name == name;
+    world.fleet().servers().iter().position(known).map(ServerId)
+}
+
+impl Life {
+    fn begin_again(&mut self, phase: Phase, now: Mono) {
+        self.phase = Some(phase);
+        self.in_flight = false;
+        (self.started, self.paced) = (now, now);
+        self.maintained = false;
+        // Streaks survive, but what is being verified is verified anew.
+        if self.attempt.is_some() {
+            self.successes = 0;
+        }
+    }
+
+    fn learn(&mut self, happened: &Happened, world: &World, id: ServerId) {
+        let at = happened.at;
+        match &happened.kind {
+            EventKind::HealthCheckCompleted { status, .. } => self.answered(*status, at, world, id),
+            EventKind::StatusChanged { status, .. } => self.status = *status,
+            EventKind::ServerDown { .. } => self.goes_down(happened),
+            EventKind::RecoveryStarted { attempt, .. } => self.starts(*attempt, at),
+            EventKind::RecoverySuccessful { .. } | EventKind::ServerRecovered { .. } => self.incident = None,
+            EventKind::RecoveryFailed { .. } => {
+                (self.attempt, self.trouble, self.paced) = (None, at, at);
+                self.forget();
+            }
+            EventKind::RecoveryExhausted { .. } => self.incident = self.incident.map(|(number, _)| (number, true)),
+            EventKind::ServerStopped { .. } => {
+                (self.incident, self.attempt, self.up_since, self.stopped) = (None, None, None, true);
+                self.forget();
+            }
+            EventKind::ServerStarted { .. } => self.stopped = false,
+            EventKind::ContainerDied { .. } => {
+                self.paced = at;
+                self.forget();
+            }
+            EventKind::ServerPaused { .. } => self.paused = true,
+            EventKind::ServerResumed => self.paused = false,
+            EventKind::ServerUpdated { reason } if reason == "registry" => self.amended = true,
+            EventKind::ServerDeregistered => *self = Self { started: at, paced: at, ..Self::default() },
+            _ => {}
+        }
+        if matches!(happened.kind, EventKind::RecoverySuccessful { .. }) {
+            self.attempt = None;
+        }
+        if happened.phase == Some(Phase::Healthy) {
+            self.up_since.get_or_insert(at);
+            self.stopped = false;
+            self.amended &= !matches!(happened.kind, EventKind::HealthCheckCompleted { .. });
+        }
+    }
+
+    fn goes_down(&mut self, happened: &Happened) {
+        self.incident = happened.incident.map(|number| (number, false));
+        (self.up_since, self.stopped) = (None, false);
+        self.trouble = happened.at;
+    }
+
+    fn starts(&mut self, attempt: u32, at: Mono) {
+        self.attempt = Some(attempt);
+        self.counted = attempt;
+        if attempt > 0 {
+            self.starts.push(at);
+        }
+        self.may_start_over = false;
+        self.forget();
+    }
+
+    fn answered(&mut self, status: Status, at: Mono, world: &World, id: ServerId) {
+        if status == Status::Ok || (status == Status::Degraded && world.fleet().servers()[id.0].state().failures == 0) {
+            (self.failures, self.successes) = (0, self.successes + 1);
+            let policy = world.fleet().servers()[id.0].policy();
+            let up = self.up_since.is_some_and(|since| at.since(since) >= policy.recovery.reset_after);
+            if up && self.phase != Some(Phase::Starting) {
+                self.counted = 0;
+            }
+        } else {
+            (self.failures, self.successes) = (self.failures + 1, 0);
+        }
+    }
+
+    fn forget(&mut self) {
+        (self.failures, self.successes) = (0, 0);
+    }
+}

@@ -1,0 +1,48 @@
+//! Events: numbers, and what may follow what.
+
+use health_spec::EventKind;
+
+use super::{CHANGES, CLOSED, Checked, EXHAUSTED, LATE_RESULT, NUMBERS, Watch, law};
+use crate::machine::{Happened, ServerId};
+use crate::sim::World;
+
+impl Watch {
+    pub(super) fn number(&mut self, world: &World, seq: u64) -> Checked {
+        let last = std::mem::replace(&mut self.seq, seq);
+        law(&NUMBERS, world, seq == last + 1, || format!("event {seq} follows event {last}"))
+    }
+
+    pub(super) fn judge(&mut self, world: &World, id: ServerId, happened: &Happened) -> Checked {
+        let life = &self.lives[world.actor(id)];
+        let kind = &happened.kind;
+        let told = || format!("{} of {id:?}, {life:?}", kind.name());
+        match kind {
+            EventKind::StatusChanged { previous_status, status, .. } => {
+                law(&CHANGES, world, previous_status != status && *previous_status == life.status, told)
+            }
+            EventKind::ServerDown { reason, .. } => {
+                let number = happened.incident.unwrap_or_default();
+                law(&CLOSED, world, life.incident.is_none(), told)?;
+                law(&NUMBERS, world, number > self.incidents, told)?;
+                self.incidents = number;
+                self.judge_down(world, id, reason)
+            }
+            EventKind::RecoveryStarted { attempt, delay_ms, .. } => self.judge_attempt(world, id, *attempt, *delay_ms),
+            EventKind::RecoverySuccessful { .. } => {
+                law(&CLOSED, world, life.attempt.is_some(), told)?;
+                self.judge_confirmed(world, id)
+            }
+            EventKind::RecoveryFailed { .. } => law(&CLOSED, world, life.attempt.is_some(), told),
+            EventKind::ServerRecovered { .. } => {
+                law(&CLOSED, world, life.incident.is_some(), told)?;
+                self.judge_confirmed(world, id)
+            }
+            EventKind::RecoveryExhausted { reason, .. } => {
+                law(&EXHAUSTED, world, life.incident.is_some_and(|(_, exhausted)| !exhausted), told)?;
+                self.judge_exhausted(world, id, reason)
+            }
+            EventKind::HealthCheckCompleted { .. } => law(&LATE_RESULT, world, world.step().stale != Some(id), told),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! The monitor loses its network: who was up then, and who is restarted nevertheless.
+
+use std::collections::BTreeSet;
+
+use health_spec::Phase;
+
+use super::{Checked, STORM, Watch, law};
+use crate::machine::{Mono, ServerId};
+use crate::sim::World;
+
+use crate::machine::storm::WITNESSES;
+
+#[derive(Debug)]
+pub(super) struct Outage {
+    until: Mono,
+    /// Recoveries that were planned while there were four others to ask.
+    asked: BTreeSet<usize>,
+    restarted: BTreeSet<usize>,
+    /// A monitor that begins again does not know whom it has tried.
+    canaries: usize,
+}
+
+impl Outage {
+    pub(super) fn crashed(&mut self) {
+        self.canaries += 1;
+    }
+
+    /// Something else has happened to this one.
+    pub(super) fn spare(&mut self, actor: usize) {
+        self.asked.remove(&actor);
+    }
+}
+
+impl Watch {
+    pub(super) fn begin_outage(&mut self, world: &World, until: Mono) {
+        let outage = Outage { until, asked: BTreeSet::new(), restarted: BTreeSet::new(), canaries: 1 };
+        self.outage = world.is_watching().then_some(outage);
+    }
+
+    /// A recovery is planned that only checks have decided: are there enough others to ask?
+    pub(super) fn learn_plan(&mut self, world: &World, id: ServerId) {
+        let Some(outage) = &mut self.outage else { return };
+        let others = world.fleet().servers().iter().enumerate().filter(|(index, server)| *index != id.0 && !server.is_retired());
+        let up = others.filter(|(_, server)| matches!(server.phase(), Phase::Healthy | Phase::Suspect)).count();
+        if up >= WITNESSES && world.now() < outage.until {
+            outage.asked.insert(world.actor(id));
+        }
+    }
+
+    pub(super) fn judge_outage(&mut self, world: &World, id: ServerId) -> Checked {
+        let actor = world.actor(id);
+        let Some(outage) = self.outage.as_mut().filter(|outage| world.now() < outage.until) else { return Ok(()) };
+        if outage.asked.contains(&actor) && world.fleet().servers()[id.0].state().by_checks {
+            outage.restarted.insert(actor);
+        }
+        let (restarted, most) = (outage.restarted.len(), outage.canaries);
+        law(&STORM, world, restarted <= most, || {
+            format!("{id:?} is number {restarted} that is restarted, the network being lost")
+        })
+    }
+}

@@ -1,0 +1,67 @@
+//! Tells a machine again what another was told: the same one, which must decide the same to the bit, or one with another policy.
+
+use std::collections::BTreeSet;
+
+use super::recording::{Recording, What, fingerprint};
+use super::trace::{Line, Trace};
+use crate::machine::policy::{Issue, Policy, Purpose, compile};
+use crate::machine::{Effect, Fleet};
+
+mod other;
+
+pub use other::other;
+
+/// What came of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Replayed {
+    /// How many lines were told.
+    pub told: usize,
+    /// The first line, the header being 1, after which the machine decided otherwise.
+    pub differs_at: Option<usize>,
+    /// What it said.
+    pub trace: Trace,
+}
+
+/// Tells everything again.
+pub fn replay(recording: &Recording) -> Result<Replayed, Vec<Issue>> {
+    let header = &recording.header;
+    let policies = compile(&header.configuration, Purpose::Run)?;
+    let mut trace = Trace::new(header.at, policies.iter().map(|policy| policy.name.clone()));
+    let (mut fleet, effects) = Fleet::new(policies, &header.beginning, header.at);
+    trace.learn(header.at, &effects, &fleet);
+    let mut differs_at = None;
+    for (index, told) in recording.told.iter().enumerate() {
+        let effects = tell(&mut fleet, told.at, &told.what)?;
+        trace.learn(told.at, &effects, &fleet);
+        if fingerprint(&effects) != told.effects {
+            differs_at.get_or_insert(index + 2);
+        }
+    }
+    trace.end = recording.told.last().map_or(header.at, |told| told.at);
+    Ok(Replayed { told: recording.told.len(), differs_at, trace })
+}
+
+fn tell(fleet: &mut Fleet, at: crate::machine::Mono, what: &What) -> Result<Vec<Effect>, Vec<Issue>> {
+    Ok(match what {
+        What::Input(input) => fleet.step(at, input.clone()),
+        What::Command(id, command) => fleet.operate(at, *id, command.clone()).unwrap_or_default(),
+        What::Reload(file, limits) => fleet.reload(compile(file, Purpose::Run)?, *limits, at).1,
+    })
+}
+
+/// What two traces do not have in common, in the order of time: the first's lines on the left.
+pub fn differences<'a>(before: &'a Trace, after: &'a Trace) -> Vec<(Option<&'a Line>, Option<&'a Line>)> {
+    let key = |line: &Line| line.json().to_string();
+    let (left, right): (BTreeSet<_>, BTreeSet<_>) =
+        (before.lines.iter().map(key).collect(), after.lines.iter().map(key).collect());
+    let gone = before.lines.iter().filter(|line| !right.contains(&key(line))).map(|line| (Some(line), None));
+    let new = after.lines.iter().filter(|line| !left.contains(&key(line))).map(|line| (None, Some(line)));
+    let mut all: Vec<_> = gone.chain(new).collect();
+    all.sort_by_key(|(left, right)| left.or(*right).map(|line| line.at));
+    all
+}
+
+/// The policies of another configuration.
+pub fn policies(file: &health_spec::config::File) -> Result<Vec<Policy>, Vec<Issue>> {
+    compile(file, Purpose::Run)
+}

@@ -1,0 +1,185 @@
+//! Plays what happens: to a server, to the monitor, to everything.
+
+use std::time::Duration;
+
+use health_spec::config::{Becomes, File, RestartResult};
+
+use super::World;
+use crate::machine::fleet::Beginning;
+use crate::machine::policy::{Purpose, compile};
+use crate::machine::{Command, EngineId, Fleet, Input, Mono, ServerId, Word};
+use crate::sim::twist::{Change, Twist};
+
+impl World {
+    pub(super) fn play(&mut self) {
+        let Some(turn) = self.agenda.pop_front() else { return };
+        self.step.twist = Some(turn.twist.clone());
+        match turn.twist {
+            Twist::Server(name, change) => self.change(&name, change),
+            Twist::Reload(file) => self.reload(&file),
+            Twist::Maintenance(name, until) => self.maintain(&name, until),
+            Twist::NetworkLost(until) => self.network_lost = Some(until),
+            // What cannot be written is forgotten in a crash: the machine promises less then, and no law speaks of it.
+            Twist::Crash { until, done } if !self.disk.refuses && self.crashed.is_none() => self.crash(until, done),
+            Twist::Crash { .. } => {}
+            Twist::Engine(engine, true) => self.give(Input::EngineBack(EngineId(engine))),
+            Twist::Engine(engine, false) => self.give(Input::EngineLost(EngineId(engine), "scripted".to_owned())),
+            Twist::Disk(well) => self.turn_disk(well),
+            Twist::Quiet => self.quieten(),
+        }
+    }
+
+    fn change(&mut self, name: &str, change: Change) {
+        let now = self.now;
+        let Some(actor) = self.cast.named(name) else { return };
+        let place = actor.place;
+        match change {
+            Change::Becomes(becomes) => {
+                actor.answers = becomes;
+                // What answers runs.
+                actor.dead &= matches!(becomes, Becomes::Refuse | Becomes::Hang);
+            }
+            Change::Flaps(turns) => actor.flaps = turns.0,
+            Change::Boots(takes) => actor.boots = takes.0,
+            Change::Lags(takes) => actor.lag = takes.0,
+            Change::Talks(talks) => actor.talks = talks,
+            Change::Restart(effect) => {
+                actor.restart = effect.result.unwrap_or(actor.restart);
+                actor.restart_takes = effect.takes_seconds.map_or(actor.restart_takes, |takes| takes.0);
+            }
+            Change::Says(word) => {
+                match word {
+                    Word::Died(_) => actor.dies(),
+                    Word::Stopped => {
+                        actor.dies();
+                        actor.stopped = true;
+                    }
+                    Word::Started => actor.starts(now),
+                    Word::Killed | Word::NotRunning | Word::Running => {}
+                }
+                if let Some(id) = place {
+                    self.give(Input::Reported(id, word));
+                }
+            }
+            Change::Wants(command) => {
+                if let Some(id) = place {
+                    self.operate(id, command);
+                }
+            }
+        }
+    }
+
+    fn operate(&mut self, id: ServerId, command: Command) {
+        if self.crashed.is_some() || self.fleet.servers()[id.0].is_retired() {
+            return;
+        }
+        if let Ok(effects) = self.fleet.operate(self.now, id, command) {
+            self.carry_out(effects);
+        }
+    }
+
+    fn reload(&mut self, file: &File) {
+        let Ok(policies) = compile(file, Purpose::Simulate) else { return };
+        self.policies.clone_from(&policies);
+        if self.crashed.is_some() {
+            return;
+        }
+        let names: Vec<_> = policies.iter().map(|policy| policy.name.clone()).collect();
+        let (reloaded, effects) = self.fleet.reload(policies, self.setting.limits, self.now);
+        for id in reloaded.gone {
+            let actor = self.cast.of_place_mut(id);
+            // Nobody's any more: an action that runs has no end that anybody hears of.
+            (actor.place, actor.acting) = (None, false);
+        }
+        for (name, place) in names.iter().zip(&reloaded.places) {
+            if reloaded.added.contains(place) {
+                self.cast.take_place(name);
+            }
+        }
+        self.carry_out(effects);
+    }
+
+    fn maintain(&mut self, name: &str, until: Option<Mono>) {
+        let Some(actor) = self.cast.named(name) else { return };
+        actor.maintenance = until;
+        if let Some(id) = actor.place {
+            self.give(Input::Maintenance(id, until));
+        }
+    }
+
+    fn turn_disk(&mut self, well: bool) {
+        if self.crashed.is_some() || self.disk.refuses != well {
+            return;
+        }
+        self.disk.refuses = !well;
+        self.give(if well { Input::StateBack } else { Input::StateLost { since: self.now, error: "scripted".to_owned() } });
+    }
+
+    /// Nothing that was in flight is heard of any more.
+    fn crash(&mut self, until: Mono, done: bool) {
+        self.crashed = Some(until.max(self.now));
+        self.answers.clear();
+        self.pending.clear();
+        let now = self.now;
+        for actor in self.cast.actors.iter_mut().filter(|actor| actor.acting) {
+            actor.acting = false;
+            if done && actor.restart == RestartResult::Fixes {
+                actor.starts(now);
+            }
+        }
+    }
+
+    /// As the shell begins: what is on disk, then what the engines see, then the calendar.
+    pub(super) fn begin_again(&mut self) {
+        self.crashed = None;
+        self.step.reborn = true;
+        let memory = self.disk.memory.clone();
+        let beginning = Beginning { memory, spread: self.setting.spread, limits: self.setting.limits };
+        let (fleet, effects) = Fleet::new(self.policies.clone(), &beginning, self.now);
+        self.fleet = fleet;
+        self.cast.take_places(&self.policies);
+        self.disk.memory.servers.retain(|name, _| self.policies.iter().any(|policy| policy.name == *name));
+        self.carry_out(effects);
+        for place in 0..self.policies.len() {
+            let id = ServerId(place);
+            let (dead, maintenance) = (self.cast.of_place(id).dead, self.cast.of_place(id).maintenance);
+            self.answers.push_back(Input::Reported(id, if dead { Word::NotRunning } else { Word::Running }));
+            if maintenance.is_some() {
+                self.answers.push_back(Input::Maintenance(id, maintenance));
+            }
+        }
+    }
+
+    fn quieten(&mut self) {
+        if self.crashed.is_some() {
+            self.begin_again();
+        }
+        self.network_lost = None;
+        self.turn_disk(true);
+        for engine in 0..2 {
+            self.give(Input::EngineBack(EngineId(engine)));
+        }
+        for index in 0..self.cast.actors.len() {
+            self.calm(index);
+        }
+    }
+
+    fn calm(&mut self, index: usize) {
+        let now = self.now;
+        let actor = &mut self.cast.actors[index];
+        let was_dead = actor.dead;
+        actor.boots = Duration::ZERO;
+        actor.starts(now);
+        (actor.flaps, actor.lag, actor.talks) = (Duration::ZERO, Duration::ZERO, false);
+        (actor.restart, actor.restart_takes) = (RestartResult::Fixes, Duration::from_secs(1));
+        let maintained = actor.maintenance.take().is_some();
+        let Some(id) = actor.place else { return };
+        if maintained {
+            self.give(Input::Maintenance(id, None));
+        }
+        self.operate(id, Command::Resume);
+        if was_dead {
+            self.give(Input::Reported(id, Word::Started));
+        }
+    }
+}

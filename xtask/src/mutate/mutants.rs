@@ -1,0 +1,124 @@
+//! Plausible mistakes, each one replacement in one file of the machine.
+
+/// A mistake.
+pub(super) struct Mutant {
+    /// What is broken.
+    pub(super) name: &'static str,
+    /// Below `machine`.
+    pub(super) file: &'static str,
+    /// Stands there exactly once.
+    pub(super) from: &'static str,
+    /// Stands there instead.
+    pub(super) to: &'static str,
+}
+
+const fn mutant(name: &'static str, file: &'static str, from: &'static str, to: &'static str) -> Mutant {
+    Mutant { name, file, from, to }
+}
+
+/// All of them.
+pub(super) const MUTANTS: [Mutant; 18] = [
+    mutant(
+        "down one failure late",
+        "server/check.rs",
+        "self.state.failures >= self.policy.failure_threshold",
+        "self.state.failures > self.policy.failure_threshold",
+    ),
+    mutant(
+        "well one answer early",
+        "server/check.rs",
+        "self.state.successes >= self.policy.success_threshold",
+        "self.state.successes + 1 >= self.policy.success_threshold",
+    ),
+    mutant(
+        "attempt counter never starts over",
+        "server/check.rs",
+        "if up_for >= self.policy.recovery.reset_after {",
+        "if up_for >= self.policy.recovery.reset_after && false {",
+    ),
+    mutant(
+        "a failure does not end the row of good answers",
+        "server/check.rs",
+        "        self.state.successes = 0;\n        self.state.failures =",
+        "        self.state.failures =",
+    ),
+    mutant(
+        "results of checks that nobody waits for are taken",
+        "server/check.rs",
+        "self.flight.take_if(|flight| flight.serial == serial) else { return };",
+        "self.flight.take_if(|flight| flight.serial >= serial) else { return };",
+    ),
+    mutant(
+        "a storm holds nothing",
+        "hold.rs",
+        "own.by_checks && !around.storm.is_empty()",
+        "false && own.by_checks && !around.storm.is_empty()",
+    ),
+    mutant("one failing witness of four is a storm", "storm.rs", "failing.len() * 2 >= of", "failing.len() * 4 >= of"),
+    mutant(
+        "every held server is a canary",
+        "storm.rs",
+        "filter(|doubt| doubt.canary != Some(id))",
+        "filter(|doubt| doubt.canary.is_none())",
+    ),
+    mutant(
+        "the budget's window is ignored",
+        "server/recovery.rs",
+        "if self.state.spent.len() >= most as usize { Err(Exhausted::Budget) } else { Ok(delay) }",
+        "if self.state.spent.len() > most as usize { Err(Exhausted::Budget) } else { Ok(delay) }",
+    ),
+    mutant(
+        "attempts of long ago count for the budget",
+        "server/recovery.rs",
+        "self.state.spent.retain(|at| turn.now.since(*at) < window);",
+        "let _ = window;",
+    ),
+    mutant(
+        "a dependency is asked before a pause",
+        "hold.rs",
+        "(own.paused, Reason::Paused, vec![]),",
+        "(!around.unhealthy.is_empty(), Reason::Dependency, around.unhealthy.clone()),\n        (own.paused, Reason::Paused, vec![]),",
+    ),
+    mutant(
+        "a start begins no new grace",
+        "server/word.rs",
+        "self.state.grace_until = turn.now.after(self.policy.start_period);",
+        "",
+    ),
+    mutant(
+        "one recovery too many at once",
+        "fleet.rs",
+        "others().count() >= self.limits.recoveries",
+        "others().count() > self.limits.recoveries",
+    ),
+    mutant(
+        "a delay runs again after a release",
+        "server/recovery.rs",
+        "self.plan_after(turn, delay_ran);",
+        "self.plan_after(turn, delay_ran && false);",
+    ),
+    mutant(
+        "an incident is left open by a stop",
+        "server/word.rs",
+        "self.say(turn, EventKind::ServerStopped { reason: reason.to_owned() });\n        self.state.incident = None;",
+        "self.say(turn, EventKind::ServerStopped { reason: reason.to_owned() });",
+    ),
+    mutant(
+        "an open attempt is repeated after a crash",
+        "server.rs",
+        "memory.recovery = Recovery::Verifying { until: now.after(policy.recovery.verify_timeout), attempt };",
+        "let _ = attempt;\n        memory.recovery = Recovery::Waiting { due: now, delay: Duration::ZERO };",
+    ),
+    mutant(
+        "a check may run during an action",
+        "server/recovery.rs",
+        "        self.drop_check();\n        self.enter(Phase::Recovering);\n        self.state.held = None;",
+        "        self.enter(Phase::Recovering);\n        self.state.held = None;",
+    ),
+    mutant(
+        "the wrong moment wakes the fleet",
+        "server.rs",
+        "[dying, paused, recovery, self.state.next_check]",
+        "[dying, paused, recovery, self.state.next_check.map(|at| at.after(Duration::from_secs(2)))]",
+    ),
+];
