@@ -4,11 +4,15 @@ use health_spec::config::{Backoff, Budget, File, HealthCheck, Mode, OnExitZero, 
 use health_spec::registry::{Runtime, RuntimeKind, ServerEntry};
 use serde_json::json;
 
+use crate::machine::policy::{Purpose, compile};
 use crate::sim::random::Random;
 
 /// A valid configuration of so many servers.
 pub(super) fn registry(random: &mut Random, servers: usize) -> File {
     let mut file = File { health_check: checks(random), recovery: recovery(random, false), ..File::default() };
+    if !is_valid(&file, &ServerEntry { name: "s".to_owned(), ..ServerEntry::default() }) {
+        file.recovery.budget = None;
+    }
     for number in 0..servers {
         let server = entry(random, number, &file);
         file.servers.push(server);
@@ -29,6 +33,13 @@ pub(super) fn entry(random: &mut Random, number: usize, file: &File) -> ServerEn
         // `max_attempts` of the file stands beside a schedule of the server, which is a mistake.
         entry.recovery = recovery(random, file.recovery.max_attempts.is_some());
     }
+    // A budget that can never bite is a mistake.
+    if !is_valid(file, &entry) {
+        entry.recovery.budget = None;
+    }
+    if !is_valid(file, &entry) {
+        entry.recovery = Recovery::default();
+    }
     if random.chance(50) {
         entry.health_url = Some(format!("http://host{}:80/health", random.between(0, 2)));
     }
@@ -36,6 +47,11 @@ pub(super) fn entry(random: &mut Random, number: usize, file: &File) -> ServerEn
         entry.runtime = docker(&entry.name);
     }
     entry
+}
+
+fn is_valid(file: &File, entry: &ServerEntry) -> bool {
+    let alone = ServerEntry { depends_on: Vec::new(), ..entry.clone() };
+    compile(&File { servers: vec![alone], ..file.clone() }, Purpose::Simulate).is_ok()
 }
 
 fn docker(name: &str) -> Option<Runtime> {
