@@ -54,11 +54,11 @@ pub(super) struct Watch {
 impl Watch {
     /// Watches the directories of these files, and those among them that are directories.
     pub(super) fn new(paths: &[PathBuf]) -> Result<Self, WatchError> {
-        let (changed, changes) = mpsc::channel(1);
+        let (bell, changes) = mpsc::channel(1);
         let tell = move |event: notify::Result<notify::Event>| {
             // One that waits already is enough. Reading the file is no change of it.
             if event.is_ok_and(|event| !event.kind.is_access()) {
-                let _ = changed.try_send(());
+                let _ = bell.try_send(());
             }
         };
         let failed = |source| WatchError::Directory { directory: PathBuf::from("the configuration"), source };

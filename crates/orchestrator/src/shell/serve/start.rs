@@ -76,7 +76,7 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
     let actions =
         Actions { targets: plan.targets.clone().into(), runtimes: Arc::clone(&runtimes), inbox, tasks: lifetimes.tasks.clone() };
     let (operations, wishes) = mpsc::channel(OPERATIONS);
-    let (changer, changes) = mpsc::channel(1);
+    let (to_driver, changes) = mpsc::channel(1);
     let driver = Driver {
         clock: begun.clock,
         journal,
@@ -102,7 +102,7 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
     let places = plan.policies.iter().enumerate().map(|(place, policy)| (policy.name.clone(), ServerId(place))).collect();
     let (maintenance, kept) = watch::channel(Kept::new(plan.maintenance.clone(), &places));
     lifetimes.tasks.spawn(lifetimes.serving.clone().run_until_cancelled_owned(keep(kept, reporting, begun.clock, wall)));
-    let reloader = Reloader::new(plan, settings.reading.clone(), runtimes, changer, maintenance).map_err(ServeError::Watch)?;
+    let reloader = Reloader::new(plan, settings.reading.clone(), runtimes, to_driver, maintenance).map_err(ServeError::Watch)?;
     lifetimes.tasks.spawn(lifetimes.serving.clone().run_until_cancelled_owned(reloader.run()));
     let api = Api {
         published,

@@ -1,9 +1,12 @@
 //! A watch's own account of each server: from events, orders and what the script did, never from the machine's state.
 
+use std::collections::BTreeSet;
+
 use health_spec::status::Observed;
 use health_spec::{EventKind, Phase, Status};
 
 use super::{Checked, Watch};
+use crate::machine::policy::Policy;
 use crate::machine::{Command, Happened, Mono, ServerId, Word};
 use crate::sim::World;
 use crate::sim::twist::{Change, Twist};
@@ -27,6 +30,8 @@ pub(super) struct Life {
     pub(super) may_start_over: bool,
     /// When counted attempts began.
     pub(super) starts: Vec<Mono>,
+    /// So many of them began under another budget, which may have forgotten them.
+    pub(super) forgiven: usize,
     /// Since when the next delay runs at the earliest.
     pub(super) trouble: Mono,
     pub(super) incident: Option<(u64, bool)>,
@@ -37,6 +42,8 @@ pub(super) struct Life {
     pub(super) started: Mono,
     /// Its policy has changed: what was planned before goes by the old one.
     pub(super) amended: bool,
+    /// The one in force when last looked at.
+    pub(super) policy: Option<Policy>,
     /// From when the pace counts.
     pub(super) paced: Mono,
     /// What it was in the middle of.
@@ -52,16 +59,29 @@ impl Watch {
                 self.lives.push(Life { started: world.now(), paced: world.now(), ..Life::default() });
             }
             let life = &mut self.lives[actor];
+            let reloaded = matches!(world.step().twist, Some(Twist::Reload(_)));
+            if (world.step().reborn || reloaded || life.policy.is_none()) && !server.is_retired() {
+                life.compare(server.policy());
+            }
             if world.step().reborn && !server.is_retired() {
                 life.begin_again(server.phase(), world.now());
             }
         }
         if world.step().reborn {
+            self.bury(world);
             self.engine_lost = false;
             if let Some(outage) = &mut self.outage {
                 outage.crashed();
             }
         }
+    }
+
+    /// Who has left the registry while the orchestrator did not run: the shell says so when it begins.
+    fn bury(&mut self, world: &World) {
+        let servers = world.fleet().servers().iter().enumerate().filter(|(_, server)| !server.is_retired());
+        let known: BTreeSet<_> = servers.map(|(index, _)| world.actor(ServerId(index))).collect();
+        let gone = self.lives.iter_mut().enumerate().filter(|(actor, _)| !known.contains(actor));
+        gone.for_each(|(_, life)| *life = Life::default());
     }
 
     pub(super) fn learn_twist(&mut self, world: &World) {
@@ -140,6 +160,15 @@ pub(super) fn place(world: &World, name: &str) -> Option<ServerId> {
 }
 
 impl Life {
+    /// Another policy, also one that came while the orchestrator did not run. A new budget begins anew.
+    fn compare(&mut self, policy: &Policy) {
+        let Some(before) = self.policy.replace(policy.clone()).filter(|before| before != policy) else { return };
+        self.amended = true;
+        if before.recovery.budget != policy.recovery.budget {
+            self.forgiven = self.starts.len();
+        }
+    }
+
     fn begin_again(&mut self, phase: Phase, now: Mono) {
         self.phase = Some(phase);
         self.in_flight = false;

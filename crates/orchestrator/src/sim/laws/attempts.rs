@@ -42,7 +42,7 @@ impl Watch {
     fn judge_budget(&self, world: &World, id: ServerId) -> Checked {
         let life = &self.lives[world.actor(id)];
         let (most, window) = world.fleet().servers()[id.0].policy().recovery.budget;
-        let within = life.starts.iter().filter(|at| world.now().since(**at) < window).count();
+        let within = life.starts[life.forgiven..].iter().filter(|at| world.now().since(**at) < window).count();
         law(&BUDGET, world, within < most as usize, || format!("{id:?}: {within} attempts in {window:?}, {most} may be"))
     }
 
