@@ -94,11 +94,13 @@ mod tests {
         let (given, kept) = watch::channel(Kept::new(maintenance, &servers));
         let (inbox, mut inputs) = mpsc::channel(8);
         let night: Timestamp = "2026-01-02T03:30:00Z".parse().expect("a timestamp");
-        let keeper = tokio::spawn(keep(kept, inbox, Clock::resume(night, Mono::default()), move || night));
-        assert!(matches!(inputs.recv().await, Some(Input::Maintenance(ServerId(0), Some(_)))));
-        given.send_replace(Kept::new(Maintenance::default(), &servers));
-        assert_eq!(inputs.recv().await, Some(Input::Maintenance(ServerId(0), None)));
-        drop(given);
-        keeper.await.expect("it ends");
+        let keeper = keep(kept, inbox, Clock::resume(night, Mono::default()), move || night);
+        let told = async {
+            assert!(matches!(inputs.recv().await, Some(Input::Maintenance(ServerId(0), Some(_)))));
+            given.send_replace(Kept::new(Maintenance::default(), &servers));
+            assert_eq!(inputs.recv().await, Some(Input::Maintenance(ServerId(0), None)));
+            drop(given);
+        };
+        tokio::join!(keeper, told);
     }
 }

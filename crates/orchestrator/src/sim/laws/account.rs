@@ -204,7 +204,6 @@ impl Life {
             }
             EventKind::ServerPaused { .. } => self.paused = true,
             EventKind::ServerResumed => self.paused = false,
-            EventKind::ServerUpdated { reason } if reason == "registry" => self.amended = true,
             EventKind::ServerDeregistered => *self = Self { started: at, paced: at, ..Self::default() },
             _ => {}
         }
