@@ -89,6 +89,7 @@ pub(crate) struct Run {
     pub(crate) listen: Option<SocketAddr>,
     /// Run the gateway in the same process, with the dashboard. Default address: `listen.gateway`, else 127.0.0.1:8080.
     #[arg(long, value_name = "ADDR", num_args = 0..=1, require_equals = true)]
+    #[expect(clippy::option_option, reason = "absent, without a value, with one")]
     pub(crate) gateway: Option<Option<SocketAddr>>,
     /// Where state, logs and the operator token are kept. Default: `$STATE_DIRECTORY`, else
     /// `$XDG_STATE_HOME/mcp-health`, else `~/.local/state/mcp-health`.

@@ -37,7 +37,7 @@ pub(super) fn run(arguments: &Import) -> Outcome {
 /// `-` is standard input.
 fn text(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
-    if path == PathBuf::from("-") {
+    if path.as_os_str() == "-" {
         std::io::stdin().lock().take(MAX_BYTES).read_to_string(&mut text)?;
     } else {
         std::fs::File::open(path)?.take(MAX_BYTES).read_to_string(&mut text)?;

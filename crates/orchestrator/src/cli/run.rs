@@ -54,6 +54,7 @@ fn settings(arguments: Run, plan: &Plan) -> Result<Settings, Box<dyn std::error:
 }
 
 /// The flag's address, else the configuration's. The flag alone asks for one as well.
+#[expect(clippy::option_option, reason = "absent, without a value, with one")]
 fn gateway(flag: Option<Option<SocketAddr>>, written: Option<SocketAddr>) -> Result<Option<SocketAddr>, AddrParseError> {
     match flag {
         None => Ok(written),
