@@ -1,7 +1,7 @@
 //! `orchestrator import`.
 
 use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use orchestrator::shell::causes::causes;
 use orchestrator::shell::import::{Imported, Note};
