@@ -96,7 +96,7 @@ pub fn faults(plan: &Plan, error: StartError) -> Vec<Problem> {
 }
 
 impl Plan {
-    /// What relative paths in the configuration start at: a server's process at its own file's directory, see [`supervised`].
+    /// What relative paths in the configuration start at: a server's process at its own file's directory, see `supervised`.
     pub fn directory(&self) -> PathBuf {
         directory_of(&self.loaded)
     }
