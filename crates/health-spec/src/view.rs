@@ -11,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::status::Observed;
 use crate::{Dialect, Phase, Status};
 
+mod words;
+
 /// One server, as of `as_of`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -6,6 +6,7 @@ use health_spec::status::Observed;
 use health_spec::{Phase, Problem, ServerView, Snapshot};
 use hyper::{Method, StatusCode};
 use orchestrator::shell::client::request;
+use orchestrator::shell::clock::wall;
 
 use super::args::{self as arguments, Healthcheck, Restart, Status};
 use super::run::state_directory;
@@ -61,21 +62,9 @@ pub(super) fn why(arguments: &arguments::Why) -> Outcome {
 
 fn explain(view: &ServerView) {
     let why = &view.why;
-    println!("{}: {}, {} since {:.0}", printable(&view.name), printable(&why.believes), view.phase, view.since);
-    for evidence in &why.evidence {
-        println!("  since: {}", printable(evidence));
-    }
-    if let Some(message) = view.last_check.as_ref().and_then(|check| check.message.as_deref()) {
-        println!("  last check: {}", printable(message));
-    }
-    if let Some(reason) = &why.waiting_for {
-        println!("  held: {}", printable(reason));
-    }
-    for step in &why.next {
-        match step.at {
-            Some(at) => println!("  next: {}, at {at:.0}", printable(&step.what)),
-            None => println!("  next: {}", printable(&step.what)),
-        }
+    println!("{}: {} since {:.0}, {}", printable(&view.name), printable(&why.believes), view.since, view.phase);
+    for line in why.lines(wall()) {
+        println!("  {}", printable(&line));
     }
 }
 

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::driver::Operation;
 use super::published::Published;
 use super::store::Reader;
+use crate::shell::clock::wall;
 use crate::machine::{Command, Refusal, ServerId};
 
 mod access;
@@ -92,6 +93,8 @@ struct Explained {
     as_of: String,
     #[serde(flatten)]
     why: Why,
+    /// The same as lines of text, told from now.
+    text: Vec<String>,
     last_check: Option<LastCheck>,
 }
 
@@ -100,7 +103,8 @@ async fn why(State(api): State<Arc<Api>>, name: Named) -> Result<Json<Explained>
     let (_, view) = api.published.server(&name).ok_or_else(|| Refused::unknown_server(&name))?;
     let ServerView { name, status, phase, since, as_of, why, last_check, .. } = ServerView::clone(&view);
     let (since, as_of) = (format!("{since:.3}"), format!("{as_of:.3}"));
-    Ok(Json(Explained { name, status, phase, since, as_of, why, last_check }))
+    let text = why.lines(wall());
+    Ok(Json(Explained { name, status, phase, since, as_of, why, text, last_check }))
 }
 
 async fn restart(State(api): State<Arc<Api>>, Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Refused> {
