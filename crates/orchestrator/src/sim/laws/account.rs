@@ -158,7 +158,7 @@ impl Watch {
                     outage.spare(actor);
                 }
             }
-            Command::Pause { .. } | Command::Resume => {}
+            Command::Pause { .. } | Command::Resume { .. } => {}
         }
     }
 

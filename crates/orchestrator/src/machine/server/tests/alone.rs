@@ -41,7 +41,7 @@ fn also_when_it_is_released_from_a_hold() {
     assert_eq!(run(&mut fleet, 370.0, &overloaded(100)), ["recovery_held"]);
     let asked = fleet.servers()[0].state().alone_until;
     assert!(asked.is_some());
-    fleet.operate(at(380.0), A, Command::Resume).expect("accepted");
+    fleet.operate(at(380.0), A, Command::Resume { by: "x".into() }).expect("accepted");
     // What is released acts at once, its delay having run; until then it is not asked again.
     assert!(fleet.servers()[0].state().next_check.is_none_or(|next| Some(next) >= asked));
 }
