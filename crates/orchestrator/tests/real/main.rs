@@ -17,6 +17,7 @@ mod pier;
 mod process;
 #[path = "../engine/quay.rs"]
 mod quay;
+mod record;
 mod reload;
 mod restart;
 mod siege;
