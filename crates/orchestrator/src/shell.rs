@@ -12,7 +12,9 @@ pub mod config;
 pub mod driver;
 #[cfg(feature = "gateway")]
 pub mod embed;
+pub mod evidence;
 pub mod import;
+pub mod incidents;
 pub mod journal;
 pub mod maintenance;
 pub mod narrate;

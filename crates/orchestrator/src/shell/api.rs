@@ -20,13 +20,16 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::driver::Operation;
+use super::evidence::Collector;
 use super::published::Published;
 use super::store::Reader;
 use crate::machine::{Command, Refusal, ServerId};
 
 mod access;
 mod events;
+mod incidents;
 mod refusal;
+mod server_health;
 
 pub use access::{OperatorToken, TokenError};
 use refusal::Refused;
@@ -38,6 +41,8 @@ pub struct Api {
     pub published: Arc<Published>,
     /// The event log.
     pub log: Arc<Mutex<Reader>>,
+    /// Incidents and the last answers.
+    pub collector: Arc<Collector>,
     /// To the driver.
     pub operations: mpsc::Sender<Operation>,
     /// Who may act.
@@ -60,7 +65,11 @@ pub fn router(api: Api, health: &Health, bound: SocketAddr) -> Router {
         .route("/health/status", get(servers))
         .route("/servers/{name}", get(server))
         .route("/servers/{name}/why", get(why))
+        .route("/servers/{name}/health", get(server_health::health))
+        .route("/servers/{name}/health/events", get(server_health::events))
         .route("/servers/{name}/restart", post(restart))
+        .route("/incidents", get(incidents::list))
+        .route("/incidents/{id}", get(incidents::one))
         .route("/events", get(events::events))
         .fallback(|| async { Refused::unknown_route() })
         .method_not_allowed_fallback(|| async { Refused::wrong_method() })

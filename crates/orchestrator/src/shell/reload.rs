@@ -6,7 +6,7 @@
 mod watch;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch as watch_channel};
@@ -113,7 +113,7 @@ impl Reloader {
     /// The machine first, since runtimes report to it from their first moment on.
     async fn put_in_force(&mut self, plan: Plan, turnover: Turnover, prepared: Prepared) {
         let (answer, answered) = oneshot::channel();
-        let change = Change::Configured(Box::new(configured(&plan)), answer);
+        let change = Change::Configured(Box::new(configured(&plan, self.runtimes.state_directory())), answer);
         // The driver has ended when this fails, and so has everything else.
         if self.driver.send(change).await.is_err() {
             return;
@@ -168,7 +168,7 @@ impl Reloader {
     }
 }
 
-fn configured(plan: &Plan) -> Configured {
+fn configured(plan: &Plan, state_directory: &Path) -> Configured {
     Configured {
         policies: plan.policies.clone(),
         limits: limits(plan),
@@ -176,6 +176,7 @@ fn configured(plan: &Plan) -> Configured {
         groups: plan.entries.iter().map(|entry| entry.group.clone()).collect(),
         trace_ids: plan.entries.iter().map(|entry| entry.trace_id.clone()).collect(),
         registry: plan.registry.clone(),
+        subjects: plan.subjects(state_directory),
         file: plan.loaded.file.clone(),
     }
 }

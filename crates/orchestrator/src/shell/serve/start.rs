@@ -23,6 +23,8 @@ use crate::shell::actions::Actions;
 use crate::shell::api::{self, Api};
 use crate::shell::clock::{Clock, wall};
 use crate::shell::driver::{Driver, ServerFile, Unwritten, Uptimes};
+use crate::shell::evidence::{self, Collector};
+use crate::shell::incidents::Book;
 use crate::shell::journal::{Journal, Jsonl};
 use crate::shell::maintenance::keeper::{Kept, keep};
 use crate::shell::plan::{Plan, faults};
@@ -66,15 +68,30 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
         Lifetimes { tasks: TaskTracker::new(), serving: CancellationToken::new(), children: CancellationToken::new() };
     let begun = begin(&mut plan, settings, &mut ready.left)?;
     let published = Arc::clone(&begun.published);
-    let log = ready.store.reader().map_err(|source| settings.unusable(source))?;
+    let log = Arc::new(Mutex::new(ready.store.reader().map_err(|source| settings.unusable(source))?));
     let jsonl = jsonl(&plan, settings, &ready)?;
     let (inbox, reports) = mpsc::channel(INBOX);
     let runtimes = Arc::new(runtimes(&plan, settings, inbox.clone(), &lifetimes).await?);
 
     let reporting = inbox.clone();
     let (journal, journal_thread) = Journal::start(ready.store, jsonl).map_err(ServeError::Thread)?;
-    let actions =
-        Actions { targets: plan.targets.clone().into(), runtimes: Arc::clone(&runtimes), inbox, tasks: lifetimes.tasks.clone() };
+    let setup = evidence::Setup {
+        book: Arc::new(Book::new(std::mem::take(&mut ready.left.open_incidents))),
+        published: Arc::clone(&published),
+        log: Arc::clone(&log),
+        notes: journal.notes(),
+        state_directory: settings.state_directory.clone(),
+        tasks: lifetimes.tasks.clone(),
+        shutdown: lifetimes.serving.clone(),
+    };
+    let collector = Arc::new(Collector::new(setup, plan.subjects(&settings.state_directory)));
+    let actions = Actions {
+        targets: plan.targets.clone().into(),
+        runtimes: Arc::clone(&runtimes),
+        collector: Arc::clone(&collector),
+        inbox,
+        tasks: lifetimes.tasks.clone(),
+    };
     let (operations, wishes) = mpsc::channel(OPERATIONS);
     let (to_driver, changes) = mpsc::channel(1);
     let driver = Driver {
@@ -104,13 +121,7 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
     lifetimes.tasks.spawn(lifetimes.serving.clone().run_until_cancelled_owned(keep(kept, reporting, begun.clock, wall)));
     let reloader = Reloader::new(plan, settings.reading.clone(), runtimes, to_driver, maintenance).map_err(ServeError::Watch)?;
     lifetimes.tasks.spawn(lifetimes.serving.clone().run_until_cancelled_owned(reloader.run()));
-    let api = Api {
-        published,
-        log: Arc::new(Mutex::new(log)),
-        operations,
-        operator_token: ready.token,
-        shutdown: lifetimes.serving.clone(),
-    };
+    let api = Api { published, log, collector, operations, operator_token: ready.token, shutdown: lifetimes.serving.clone() };
     serve_api(api, &health, ready.listener, ready.bound, &lifetimes);
     let Lifetimes { tasks, serving, children } = lifetimes;
     Ok(Running { bound: ready.bound, gateway, health, tasks, serving, children, driver, journal: journal_thread })
