@@ -20,6 +20,7 @@ pub mod registry;
 pub mod response;
 #[cfg(feature = "schema")]
 pub mod schema;
+pub mod slo;
 pub mod status;
 pub mod stream;
 pub mod time;

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use crate::config::{File, Seconds};
+use crate::slo::Slo;
 use crate::stream::{Frame, Message, Request};
 use crate::{Ecosystem, Event, HealthResponse, Incident, ServerView};
 
@@ -16,6 +17,7 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("event.json", titled::<Event>("An event of the orchestrator")),
         ("server-view.json", titled::<ServerView>("A server, as everyone sees it")),
         ("incident.json", titled::<Incident>("An incident, with its evidence")),
+        ("slo.json", titled::<Slo>("Service levels: what was promised, and what was measured")),
         ("ecosystem.json", titled::<Ecosystem>("The health of all servers")),
         ("stream.json", stream()),
         ("registry.json", registry()),

@@ -13,10 +13,12 @@ mod args;
 mod ask;
 mod check_config;
 mod import;
+mod incidents;
 mod replay;
 mod run;
 mod schema;
 mod simulate;
+mod slo;
 
 use args::{Arguments, Command};
 
@@ -43,6 +45,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Status(arguments) => ask::status(&arguments),
         Command::Why(arguments) => ask::why(&arguments),
+        Command::Incidents(arguments) => incidents::run(&arguments),
+        Command::Slo(arguments) => slo::run(&arguments),
         Command::Restart(arguments) => ask::restart(&arguments),
         Command::Healthcheck(arguments) => ask::healthcheck(&arguments),
     };

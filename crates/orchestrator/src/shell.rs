@@ -25,6 +25,7 @@ pub mod record;
 pub mod reload;
 pub mod runtime;
 pub mod serve;
+pub mod slo;
 pub mod store;
 pub mod telemetry;
 pub mod view;

@@ -34,7 +34,7 @@ fn print_table(snapshot: &Snapshot) {
 }
 
 /// What a server says must not steer the terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
@@ -113,14 +113,19 @@ pub(super) fn healthcheck(arguments: &Healthcheck) -> Outcome {
     Ok(if code.is_success() { End::Fine } else { End::Failure })
 }
 
-fn ask(method: Method, url: &str, path: &str, token: Option<&str>) -> Result<(StatusCode, Vec<u8>), Box<dyn std::error::Error>> {
+pub(super) fn ask(
+    method: Method,
+    url: &str,
+    path: &str,
+    token: Option<&str>,
+) -> Result<(StatusCode, Vec<u8>), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (code, body) = runtime.block_on(request(method, url, path, token))?;
     Ok((code, body.to_vec()))
 }
 
 /// A refusal in the daemon's own words.
-fn expect(code: StatusCode, body: &[u8]) -> Result<(), String> {
+pub(super) fn expect(code: StatusCode, body: &[u8]) -> Result<(), String> {
     if code.is_success() {
         return Ok(());
     }
@@ -131,7 +136,7 @@ fn expect(code: StatusCode, body: &[u8]) -> Result<(), String> {
 }
 
 /// A name as one segment of a path.
-fn encoded(name: &str) -> String {
+pub(super) fn encoded(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
     name.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

@@ -30,6 +30,7 @@ mod events;
 mod incidents;
 mod refusal;
 mod server_health;
+mod slo;
 
 pub use access::{OperatorToken, TokenError};
 use refusal::Refused;
@@ -68,6 +69,7 @@ pub fn router(api: Api, health: &Health, bound: SocketAddr) -> Router {
         .route("/servers/{name}/health", get(server_health::health))
         .route("/servers/{name}/health/events", get(server_health::events))
         .route("/servers/{name}/restart", post(restart))
+        .route("/slo", get(slo::slo))
         .route("/incidents", get(incidents::list))
         .route("/incidents/{id}", get(incidents::one))
         .route("/events", get(events::events))

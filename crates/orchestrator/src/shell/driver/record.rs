@@ -128,7 +128,9 @@ impl Driver {
         let clock = self.clock;
         let events: Vec<_> = gone.iter().map(|(name, incident)| self.writer.write_gone(name, *incident, &clock)).collect();
         self.unwritten.gone = gone.into_iter().map(|(name, _)| name).collect();
-        events.iter().for_each(|(event, _)| self.actions.collector.book.fold(event, Teller::default));
+        for (event, _) in &events {
+            self.actions.collector.book.fold(event, Teller::default);
+        }
         // What is refused is offered again with the next batch, which also says so.
         let _ = self.write(&events, &BTreeSet::new(), true).await;
         self.say(events, vec![]);

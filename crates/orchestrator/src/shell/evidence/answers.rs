@@ -9,7 +9,7 @@ use health_spec::{Outcome, Status, Verdict};
 use jiff::Timestamp;
 
 use super::mask::Mask;
-use super::text::{cut, decoded, escaped};
+use super::text::{beginning, cut, decoded, escaped};
 use crate::machine::ServerId;
 
 /// So many answers are kept of a server (contract, section 3.2).
@@ -116,7 +116,7 @@ impl Kept {
 
 fn body(glimpse: &Glimpse, mask: &Mask) -> String {
     let masked = escaped(&mask.text(&decoded(&glimpse.body)));
-    masked[..masked.floor_char_boundary(SHOWN_BYTES)].to_owned()
+    beginning(&masked, SHOWN_BYTES).to_owned()
 }
 
 #[cfg(test)]

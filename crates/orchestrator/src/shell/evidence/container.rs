@@ -3,8 +3,6 @@
 //! It only reads: `GET /containers/{id}/json`, `/containers/{id}/logs`, `/images/{id}/json`, `/info`. On a connection of its own, so that a
 //! capture neither waits for anything else nor delays it.
 
-use std::time::Duration;
-
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::models::{ContainerConfig, ContainerInspectResponse, HealthStatusEnum};
@@ -98,7 +96,9 @@ fn state(kind: &str, found: &ContainerInspectResponse) -> RuntimeState {
         memory_limit_bytes: limit.filter(|bytes| *bytes > 0),
         restarts: found.restart_count.and_then(|count| u64::try_from(count).ok()),
         error: state.error.filter(|error| !error.is_empty()),
-        health: health.filter(|it| !matches!(it, HealthStatusEnum::EMPTY | HealthStatusEnum::NONE)).map(|it| it.to_string()),
+        health: health
+            .filter(|it| !matches!(it, HealthStatusEnum::EMPTY | HealthStatusEnum::NONE))
+            .map(|it| HealthStatusEnum::to_string(&it)),
         image: Some(image(found)),
         environment: vec![],
     }
@@ -224,11 +224,7 @@ impl Pieces {
 impl Deadline {
     /// Until it has passed.
     async fn hold<T>(self, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
-        let passed = |_| format!("not within {:.1} s", self.patience().as_secs_f64());
+        let passed = |_| format!("not within {:.1} s", super::PATIENCE.as_secs_f64());
         tokio::time::timeout_at(self.at(), work).await.map_err(passed)?
-    }
-
-    fn patience(self) -> Duration {
-        super::PATIENCE
     }
 }

@@ -42,7 +42,9 @@ pub fn word(text: &str) -> String {
 
 /// The first 12 digits of the SHA-256: tells two texts apart, and says nothing about them.
 pub fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    let bytes = Sha256::digest(text);
+    let number = bytes.iter().take(6).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{number:012x}")
 }
 
 /// An entry of the registry as it is shown to everybody, by key.

@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn a_time_before_a_line_is_taken_off() {
         let line = RawLine::stamped(b"2026-01-02T03:04:05.123456789Z hello there\r", Some("stderr"));
-        assert_eq!((line.text.as_slice(), line.at.map(|at| at.as_second())), (&b"hello there"[..], Some(1_767_323_045)));
+        assert_eq!((line.text.as_slice(), line.at.map(Timestamp::as_second)), (&b"hello there"[..], Some(1_767_323_045)));
         assert_eq!(RawLine::stamped(b"hello there", None).text, b"hello there");
         assert_eq!(RawLine::stamped(b"2026-01-02T03:04:05Z", None).text, b"");
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use health_spec::incident::{HostLoad, Pressure};
 
 /// Looks. Blocks for as long as the kernel takes to answer, which is no time; what it does not tell is `None`.
-pub fn load(state_directory: &Path) -> HostLoad {
+pub(super) fn load(state_directory: &Path) -> HostLoad {
     let (memory, virtual_memory) = (text("/proc/meminfo"), text("/proc/vmstat"));
     let disk = rustix::fs::statvfs(state_directory).ok();
     let disk = disk.as_ref();

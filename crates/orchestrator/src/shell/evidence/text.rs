@@ -1,15 +1,18 @@
 //! Bytes of strangers as text that can be shown: nothing steers a terminal, nothing is endless.
 
+use std::fmt::Write;
+
 /// The most of one line, in bytes.
 pub(super) const LINE_BYTES: usize = 512;
 
 /// Bytes as text: what is no UTF-8 becomes `\xNN`.
-pub fn decoded(bytes: &[u8]) -> String {
+pub(super) fn decoded(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
         for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
+            // Writing to a string cannot fail.
+            let _ = write!(text, "\\x{byte:02x}");
         }
     }
     text
@@ -33,12 +36,18 @@ fn is_invisible(character: char) -> bool {
 }
 
 /// At most so many bytes, and how many are missing.
-pub fn cut(text: &str, most: usize) -> String {
+pub(super) fn cut(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
     }
-    let kept = &text[..text.floor_char_boundary(most)];
+    let kept = beginning(text, most);
     format!("{kept}… (+{} bytes)", text.len() - kept.len())
+}
+
+/// The whole characters in the first so many bytes.
+pub(super) fn beginning(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    &text[..end]
 }
 
 #[cfg(test)]

@@ -123,17 +123,12 @@ pub(super) fn noticed(incident: &Incident, first_failure_at: Option<Timestamp>, 
 }
 
 fn ending(death: &Death) -> String {
-    let mut text = String::new();
-    if let Some(signal) = death.signal {
-        text.push_str(&format!(", signal {signal}"));
-    } else if let Some(code) = death.exit_code {
-        text.push_str(&format!(", exit code {code}"));
-    }
-    if death.oom_killed {
-        text.push_str(", killed for memory");
-    }
-    if let Some(error) = &death.error {
-        text.push_str(&format!(": {error}"));
-    }
-    text
+    let how = match (death.signal, death.exit_code) {
+        (Some(signal), _) => format!(", signal {signal}"),
+        (None, Some(code)) => format!(", exit code {code}"),
+        (None, None) => String::new(),
+    };
+    let memory = if death.oom_killed { ", killed for memory" } else { "" };
+    let error = death.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
+    format!("{how}{memory}{error}")
 }

@@ -1,6 +1,7 @@
 //! A connection of its own for whoever reads the log.
 
 use health_spec::incident::{Evidence, Incident};
+use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::StoreError;
@@ -53,6 +54,16 @@ impl Reader {
     /// What was gathered of it.
     pub fn evidence(&self, number: u64) -> Result<Option<Evidence>, StoreError> {
         incident::evidence(&self.connection, number)
+    }
+
+    /// The servers of all restarts that operators have asked for since then, one a restart.
+    pub fn manual_restarts(&self, since: Timestamp) -> Result<Vec<String>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT server_name FROM event WHERE server_name IS NOT NULL AND event_type <> 'health_check_completed'
+             AND event_type = 'action_requested' AND json ->> 'action' = 'restart' AND json ->> 'timestamp' >= ?1",
+        )?;
+        let rows = statement.query_map(params![format!("{since:.3}")], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
     }
 
     /// What a server was made of when it last became well.
