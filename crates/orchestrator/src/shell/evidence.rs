@@ -53,6 +53,9 @@ const LINES_BEFORE: usize = 50;
 /// So many of after it.
 const LINES_AFTER: usize = 20;
 
+/// An incident that opens so soon after an operator's restart is told what was found before that.
+const FOLLOWS: Duration = Duration::from_secs(600);
+
 /// A look that ended so recently need not be taken again.
 const FRESH: Duration = Duration::from_secs(1);
 
@@ -98,8 +101,10 @@ struct Desk {
     mark: Option<Mark>,
     /// The incident that was looked at last, and when that ended.
     looked: Option<(u64, Instant)>,
-    /// What was last noted of it while it was well.
-    well: Option<Facts>,
+    /// What was found before an action outside of an incident: an operator's restart.
+    spare: Option<(Instant, Capture)>,
+    /// Tells what was last noted of it while it was well from anything else.
+    well: Option<String>,
 }
 
 /// A server's turn at its desk: taken in the order in which things happened.
@@ -113,7 +118,7 @@ pub struct Turn {
 #[derive(Clone, Copy, Debug)]
 struct Occasion {
     server: ServerId,
-    incident: u64,
+    incident: Option<u64>,
     moment: Moment,
     attempt: Option<u32>,
 }
@@ -161,16 +166,17 @@ impl Collector {
 
     /// The incident has opened: looks at once, in a task of its own.
     pub fn opened(self: &Arc<Self>, server: ServerId, incident: u64) {
-        self.watch(Occasion { server, incident, moment: Moment::Opened, attempt: None });
+        self.watch(Occasion { server, incident: Some(incident), moment: Moment::Opened, attempt: None });
     }
 
     /// It is known how an attempt went: what the server printed since is kept as well.
     pub fn attempted(self: &Arc<Self>, server: ServerId, incident: u64, attempt: u32) {
-        self.watch(Occasion { server, incident, moment: Moment::AfterAttempt, attempt: Some(attempt) });
+        self.watch(Occasion { server, incident: Some(incident), moment: Moment::AfterAttempt, attempt: Some(attempt) });
     }
 
     fn watch(self: &Arc<Self>, occasion: Occasion) {
-        let (collector, turn, hold) = (Arc::clone(self), self.turn(occasion.server), self.book.hold(occasion.incident));
+        let (collector, turn) = (Arc::clone(self), self.turn(occasion.server));
+        let hold = occasion.incident.map(|incident| self.book.hold(incident));
         self.spawn(async move {
             let _hold = hold;
             if let Some(mut desk) = turn.wait().await {
@@ -187,10 +193,11 @@ impl Collector {
 
     /// An action is about to run. When this returns, what it would destroy is on disk; or it could not be had in time.
     pub async fn before(&self, server: ServerId, turn: Turn) {
-        let Some((incident, attempt)) = self.subject(server).and_then(|subject| self.book.open_of(&subject.name)) else { return };
+        let open = self.subject(server).and_then(|subject| self.book.open_of(&subject.name));
+        let (incident, attempt) = open.map_or((None, None), |(incident, attempt)| (Some(incident), attempt));
         let Some(mut desk) = turn.wait().await else { return };
-        let fresh = desk.looked.is_some_and(|(looked, ended)| looked == incident && ended.elapsed() < FRESH);
-        if !fresh {
+        let is_fresh = |(looked, ended): (u64, Instant)| Some(looked) == incident && ended.elapsed() < FRESH;
+        if !desk.looked.is_some_and(is_fresh) {
             self.look(&mut desk, Occasion { server, incident, moment: Moment::BeforeAttempt, attempt }).await;
         }
     }
@@ -210,13 +217,14 @@ impl Collector {
         let Some(subject) = self.subject(server) else { return };
         let found = look(&subject.source, Want::Nothing, Deadline::within(PATIENCE)).await;
         let facts = self.facts(server, found.facts);
-        if desk.well.as_ref() == Some(&facts) || !found.missing.is_empty() {
+        let digest = Some(facts::digest(&format!("{facts:?}")));
+        if desk.well == digest || !found.missing.is_empty() {
             return;
         }
         let well = Well { at: wall(), facts };
         // What cannot be kept is compared with what was kept before.
         if timeout(WRITING, self.setup.notes.well(&subject.name, &well)).await.is_ok_and(|kept| kept.is_ok()) {
-            desk.well = Some(well.facts);
+            desk.well = digest;
         }
     }
 
@@ -240,7 +248,9 @@ impl Collector {
         let directory = self.setup.state_directory.clone();
         let host = timeout(FRESH, tokio::task::spawn_blocking(move || host::load(&directory))).await;
         let facts = self.facts(occasion.server, std::mem::take(&mut found.facts));
-        let since = self.book.last_capture(occasion.incident);
+        let spare = desk.spare.take().filter(|(found, _)| found.elapsed() < FOLLOWS).map(|(_, capture)| capture);
+        let known = occasion.incident.and_then(|incident| self.book.last_capture(incident));
+        let since = known.or(spare.as_ref().map(|spare| spare.at));
         let capture = Capture {
             at,
             moment: occasion.moment,
@@ -257,19 +267,26 @@ impl Collector {
         if occasion.moment != Moment::AfterAttempt {
             desk.mark = found.mark;
         }
-        desk.looked = Some((occasion.incident, Instant::now()));
-        self.keep(occasion.incident, capture, well, &facts).await;
+        let Some(incident) = occasion.incident else {
+            desk.spare = Some((Instant::now(), capture));
+            return;
+        };
+        desk.looked = Some((incident, Instant::now()));
+        self.keep(incident, spare.into_iter().chain([capture]), well, &facts).await;
     }
 
     /// What the disk does not take now goes with the next batch of events.
-    async fn keep(&self, incident: u64, capture: Capture, well: Option<Well>, facts: &Facts) {
-        let first = capture.moment != Moment::AfterAttempt;
+    async fn keep(&self, incident: u64, captures: impl Iterator<Item = Capture>, well: Option<Well>, facts: &Facts) {
         let evidence = self.book.amend(incident, |evidence| {
-            if first && let Some(well) = well {
-                evidence.well_at = Some(well.at);
-                evidence.changed = facts::changes(&well.facts, facts);
+            for capture in captures {
+                if capture.moment != Moment::AfterAttempt
+                    && let Some(well) = &well
+                {
+                    evidence.well_at = Some(well.at);
+                    evidence.changed = facts::changes(&well.facts, facts);
+                }
+                bound::add(evidence, capture);
             }
-            bound::add(evidence, capture);
         });
         let Some((version, json)) = evidence else { return };
         match timeout(WRITING, self.setup.notes.evidence(incident, json)).await {
@@ -332,3 +349,6 @@ fn shown_lines(source: &str, lines: &[RawLine], mask: &Mask) -> Logs {
     };
     Logs { source: source.to_owned(), lines: lines.iter().zip(masked).map(line).collect() }
 }
+
+#[cfg(test)]
+mod tests;
