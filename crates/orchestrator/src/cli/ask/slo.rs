@@ -1,19 +1,18 @@
 //! `orchestrator slo`: what was promised, and what was measured.
 
 use health_spec::slo::{Metric, Slo, Unit};
-use hyper::Method;
 
-use super::args::Levels;
-use super::ask::{ask, expect, printable};
-use super::{End, Outcome, print};
+use super::super::args::Levels;
+use super::super::{End, Outcome, print};
+use super::{get, print_raw, printable};
 
 pub(super) fn run(arguments: &Levels) -> Outcome {
-    let path = format!("/slo?window={}", arguments.window.as_str());
-    let (code, body) = ask(Method::GET, &arguments.daemon.url, &path, None)?;
-    expect(code, &body)?;
-    let text =
-        if arguments.json { format!("{}\n", String::from_utf8_lossy(&body)) } else { table(&serde_json::from_slice(&body)?) };
-    print(&text)?;
+    let (slo, body) = get(&arguments.daemon, &format!("/slo?window={}", arguments.window.as_str()))?;
+    if arguments.json {
+        print_raw(&body)?
+    } else {
+        print(&table(&slo))?
+    }
     Ok(End::Fine)
 }
 

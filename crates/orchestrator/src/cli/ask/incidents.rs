@@ -4,28 +4,28 @@ use std::fmt::Write as _;
 
 use health_spec::Incident;
 use health_spec::incident::{AttemptResult, Capture, Evidence, IncidentPage, Moment, Outcome as Ending, RuntimeState};
-use hyper::Method;
 use jiff::Timestamp;
 
-use super::args::Incidents;
-use super::ask::{ask, encoded, expect, printable};
-use super::{End, Outcome, print};
+use super::super::args::Incidents;
+use super::super::{End, Outcome, print};
+use super::{encoded, get, print_raw, printable};
 
 pub(super) fn run(arguments: &Incidents) -> Outcome {
-    let path = match &arguments.id {
-        Some(id) => format!("/incidents/{}", encoded(id)),
-        None => list_path(arguments),
+    let (text, body) = match &arguments.id {
+        Some(id) => {
+            let (incident, body) = get(&arguments.daemon, &format!("/incidents/{}", encoded(id)))?;
+            (one(&incident), body)
+        }
+        None => {
+            let (page, body) = get(&arguments.daemon, &list_path(arguments))?;
+            (table(&page), body)
+        }
     };
-    let (code, body) = ask(Method::GET, &arguments.daemon.url, &path, None)?;
-    expect(code, &body)?;
-    let text = if arguments.json {
-        format!("{}\n", String::from_utf8_lossy(&body))
-    } else if arguments.id.is_some() {
-        one(&serde_json::from_slice(&body)?)
+    if arguments.json {
+        print_raw(&body)?
     } else {
-        table(&serde_json::from_slice(&body)?)
-    };
-    print(&text)?;
+        print(&text)?
+    }
     Ok(End::Fine)
 }
 
