@@ -59,7 +59,7 @@ const FOLLOWS: Duration = Duration::from_secs(600);
 /// A look that ended so recently need not be taken again.
 const FRESH: Duration = Duration::from_secs(1);
 
-/// So many servers are looked at at once when they become well: many do at the same time, when the orchestrator starts.
+/// So many servers are looked at at once while no action waits for that: many become well when the orchestrator starts.
 const LOOKS_AT_ONCE: usize = 8;
 
 /// Gathers evidence.
@@ -72,7 +72,8 @@ pub struct Collector {
     subjects: RwLock<Vec<Option<Arc<Subject>>>>,
     desks: std::sync::Mutex<HashMap<ServerId, Arc<Mutex<Desk>>>>,
     setup: Setup,
-    wells: Semaphore,
+    /// For looks that no action waits for.
+    places: Semaphore,
 }
 
 /// What a collector needs.
@@ -132,7 +133,7 @@ impl Collector {
             subjects: RwLock::new(subjects.into_iter().map(|subject| Some(Arc::new(subject))).collect()),
             desks: std::sync::Mutex::default(),
             setup,
-            wells: Semaphore::new(LOOKS_AT_ONCE),
+            places: Semaphore::new(LOOKS_AT_ONCE),
         }
     }
 
@@ -165,18 +166,25 @@ impl Collector {
     }
 
     /// The incident has opened: looks at once, in a task of its own.
+    ///
+    /// Should everything break at once, a server whose turn has not come when it is acted upon is looked at by [`Self::before`] alone.
     pub fn opened(self: &Arc<Self>, server: ServerId, incident: u64) {
-        self.watch(Occasion { server, incident: Some(incident), moment: Moment::Opened, attempt: None });
+        let occasion = Occasion { server, incident: Some(incident), moment: Moment::Opened, attempt: None };
+        let (collector, hold) = (Arc::clone(self), self.book.hold(incident));
+        self.spawn(async move {
+            let _hold = hold;
+            let Ok(_place) = collector.places.acquire().await else { return };
+            let Some(mut desk) = collector.turn(server).wait().await else { return };
+            if !collector.book.is_acted_upon(incident) {
+                collector.look(&mut desk, occasion).await;
+            }
+        });
     }
 
     /// It is known how an attempt went: what the server printed since is kept as well.
     pub fn attempted(self: &Arc<Self>, server: ServerId, incident: u64, attempt: u32) {
-        self.watch(Occasion { server, incident: Some(incident), moment: Moment::AfterAttempt, attempt: Some(attempt) });
-    }
-
-    fn watch(self: &Arc<Self>, occasion: Occasion) {
-        let (collector, turn) = (Arc::clone(self), self.turn(occasion.server));
-        let hold = occasion.incident.map(|incident| self.book.hold(incident));
+        let occasion = Occasion { server, incident: Some(incident), moment: Moment::AfterAttempt, attempt: Some(attempt) };
+        let (collector, turn, hold) = (Arc::clone(self), self.turn(server), self.book.hold(incident));
         self.spawn(async move {
             let _hold = hold;
             if let Some(mut desk) = turn.wait().await {
@@ -204,10 +212,10 @@ impl Collector {
 
     /// A server is well: what it is made of is noted, to be compared with when it no longer is.
     pub fn well(self: &Arc<Self>, server: ServerId) {
-        let (collector, turn) = (Arc::clone(self), self.turn(server));
+        let collector = Arc::clone(self);
         self.spawn(async move {
-            let Ok(_place) = collector.wells.acquire().await else { return };
-            if let Some(mut desk) = turn.wait().await {
+            let Ok(_place) = collector.places.acquire().await else { return };
+            if let Some(mut desk) = collector.turn(server).wait().await {
                 collector.note_well(&mut desk, server).await;
             }
         });
@@ -242,11 +250,15 @@ impl Collector {
             Moment::AfterAttempt => Want::FirstSinceStart { most: LINES_AFTER, mark: desk.mark.take() },
             Moment::Opened | Moment::BeforeAttempt => Want::Last(LINES_BEFORE),
         };
-        let mut found = look(&subject.source, want, deadline).await;
-        let mask = subject.mask(std::mem::take(&mut found.secrets)).await;
-        let well = self.last_well(&subject.name).await;
         let directory = self.setup.state_directory.clone();
-        let host = timeout(FRESH, tokio::task::spawn_blocking(move || host::load(&directory))).await;
+        let (mut found, values, well, host) = tokio::join!(
+            look(&subject.source, want, deadline),
+            timeout(FRESH, subject.secrets()),
+            timeout(FRESH, self.last_well(&subject.name)),
+            timeout(FRESH, tokio::task::spawn_blocking(move || host::load(&directory)))
+        );
+        let values = values.unwrap_or_else(|_| subject.values().collect());
+        let mask = Mask::of(values.into_iter().chain(std::mem::take(&mut found.secrets)));
         let facts = self.facts(occasion.server, std::mem::take(&mut found.facts));
         let spare = desk.spare.take().filter(|(found, _)| found.elapsed() < FOLLOWS).map(|(_, capture)| capture);
         let known = occasion.incident.and_then(|incident| self.book.last_capture(incident));
@@ -272,7 +284,7 @@ impl Collector {
             return;
         };
         desk.looked = Some((incident, Instant::now()));
-        self.keep(incident, spare.into_iter().chain([capture]), well, &facts).await;
+        self.keep(incident, spare.into_iter().chain([capture]), well.ok().flatten(), &facts).await;
     }
 
     /// What the disk does not take now goes with the next batch of events.
@@ -298,14 +310,13 @@ impl Collector {
 
     async fn last_well(&self, name: &str) -> Option<Well> {
         let (log, name) = (Arc::clone(&self.setup.log).lock_owned().await, name.to_owned());
-        let read = tokio::task::spawn_blocking(move || log.well(&name));
-        timeout(FRESH, read).await.ok()?.ok()?.ok()?
+        tokio::task::spawn_blocking(move || log.well(&name)).await.ok()?.ok()?
     }
 
     /// The last answers of a server without their secrets.
     pub async fn last_answers(&self, server: ServerId) -> Vec<health_spec::incident::Answer> {
         let mask = match self.subject(server) {
-            Some(subject) => subject.mask([]).await,
+            Some(subject) => Mask::of(subject.secrets().await),
             None => Mask::default(),
         };
         self.answers.of(server, None, &mask)

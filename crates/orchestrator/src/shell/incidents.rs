@@ -143,6 +143,11 @@ impl Book {
         Some((*number, page.incident.attempts.last().map(|attempt| attempt.attempt)))
     }
 
+    /// An attempt has begun.
+    pub fn is_acted_upon(&self, number: u64) -> bool {
+        self.lock().incidents.get(&number).is_none_or(|page| !page.incident.attempts.is_empty())
+    }
+
     /// The page stays as long as the hold does.
     pub fn hold(self: &Arc<Self>, number: u64) -> Hold {
         if let Some(page) = self.lock().incidents.get_mut(&number) {

@@ -5,6 +5,7 @@ use health_spec::{Event, EventKind};
 
 use super::Driver;
 use crate::machine::{Happened, ServerId};
+use crate::shell::evidence::Mask;
 use crate::shell::incidents::Teller;
 
 impl Driver {
@@ -17,7 +18,7 @@ impl Driver {
 
     fn teller(&self, server: Option<ServerId>) -> Teller {
         let subject = server.and_then(|server| self.actions.collector.subject(server));
-        subject.map(|subject| Teller { death: subject.notices_death(), mask: subject.quick_mask() }).unwrap_or_default()
+        subject.map(|subject| Teller { death: subject.notices_death(), mask: Mask::of(subject.values()) }).unwrap_or_default()
     }
 
     /// Looks are begun in the order in which things happened, and taken beside everything else.

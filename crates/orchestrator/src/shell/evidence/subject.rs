@@ -9,7 +9,6 @@ use health_spec::registry::{Runtime, RuntimeKind};
 use serde_json::Value;
 
 use super::facts::digest;
-use super::mask::Mask;
 use crate::shell::runtime::process::places::Places;
 
 /// The most that is read of a file with a secret in it.
@@ -85,24 +84,23 @@ impl Subject {
         Self { name: name.to_owned(), source, secrets: secrets.into() }
     }
 
-    /// Hides what shows by its form, and the values that stand in the registry entry itself.
-    pub fn quick_mask(&self) -> Mask {
-        Mask::of(self.secrets.iter().filter_map(|secret| match secret {
+    /// The values that the registry entry itself gives.
+    pub fn values(&self) -> impl Iterator<Item = String> {
+        self.secrets.iter().filter_map(|secret| match secret {
             Secret::Value(value) => Some(value.to_string()),
             Secret::File(_) => None,
-        }))
+        })
     }
 
-    /// Hides the values that the registry entry gives, or names files for; and these.
-    pub async fn mask(&self, more: impl IntoIterator<Item = String>) -> Mask {
-        let mut values: Vec<String> = more.into_iter().collect();
+    /// Those, and what stands in the files that it names.
+    pub async fn secrets(&self) -> Vec<String> {
+        let mut values: Vec<String> = self.values().collect();
         for secret in &self.secrets {
-            match secret {
-                Secret::Value(value) => values.push(value.to_string()),
-                Secret::File(path) => values.extend(read_secret(path).await),
+            if let Secret::File(path) = secret {
+                values.extend(read_secret(path).await);
             }
         }
-        Mask::of(values)
+        values
     }
 
     /// Who notices when it dies.
@@ -192,6 +190,7 @@ async fn read_secret(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shell::evidence::Mask;
 
     #[tokio::test]
     async fn what_the_registry_gives_is_hidden() {
@@ -204,8 +203,8 @@ mod tests {
         });
         let directories = Directories { state: directory.path(), registry: directory.path() };
         let subject = Subject::new("calculator", None, &[], &entry, directories);
-        let mask = subject.mask(["from-elsewhere".to_owned()]).await;
-        for secret in ["from-a-file", "from-the-environment", "from-a-header", "from-a-key", "from-elsewhere"] {
+        let mask = Mask::of(subject.secrets().await);
+        for secret in ["from-a-file", "from-the-environment", "from-a-header", "from-a-key"] {
             assert_eq!(mask.text(&format!("a {secret} b")), "a *** b");
         }
         assert_eq!(mask.text("calculator"), "calculator");
