@@ -13,6 +13,8 @@ use std::time::Duration;
 use health_spec::verdict::Verdict;
 use thiserror::Error;
 
+use super::evidence::Glimpse;
+
 pub use target::{HttpTarget, TargetError};
 
 /// What one check found.
@@ -22,6 +24,8 @@ pub struct Checked {
     pub verdict: Verdict,
     /// From the start of the check until it was decided.
     pub response_time: Duration,
+    /// The answer as it came, when there was one.
+    pub glimpse: Option<Glimpse>,
 }
 
 /// The monitor could not look: no verdict, but the event `monitor_impaired`.

@@ -9,7 +9,7 @@ pub mod reporter;
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -161,6 +161,11 @@ impl Runtimes {
         let prepared = runtimes.prepare(&setup.servers).await?;
         runtimes.take(prepared);
         Ok(runtimes)
+    }
+
+    /// Where records and logs are kept.
+    pub fn state_directory(&self) -> &Path {
+        &self.places.state_directory
     }
 
     /// Checks these servers, all of them at once. Nothing is changed.

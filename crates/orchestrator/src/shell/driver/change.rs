@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::{Driver, ServerFile};
 use crate::machine::fleet::{Limits, Reloaded};
 use crate::machine::{Effect, Happened, Policy};
+use crate::shell::evidence::Subject;
 use crate::shell::probe::HttpTarget;
 
 /// What has become of the configuration file.
@@ -34,6 +35,8 @@ pub struct Configured {
     pub trace_ids: Vec<Option<String>>,
     /// Their entries, as they were written.
     pub registry: Vec<Value>,
+    /// Where their evidence is.
+    pub subjects: Vec<Subject>,
     /// The whole of it.
     pub file: File,
     /// Sections that have changed, and take effect when the orchestrator is started again.
@@ -83,6 +86,9 @@ impl Driver {
             }
         }
         self.actions.targets = targets.into();
+        let mut subjects = vec![None; places];
+        reloaded.places.iter().zip(configured.subjects).for_each(|(place, it)| subjects[place.0] = Some(it));
+        self.actions.collector.know(subjects);
         self.published.set_registry(registry);
         self.published.set_config_error(None);
         let effects = [vec![self.said(EventKind::ConfigReloaded { needs_restart: configured.needs_restart })], effects].concat();

@@ -46,7 +46,18 @@ async fn start(directory: &std::path::Path) -> Running {
     let runtimes = Arc::new(Runtimes::start(setup, inbox.clone(), &tasks, &shutdown).await.expect("nothing to run"));
     let targets = vec![HttpTarget::parse("http://127.0.0.1:1/health").expect("a target")].into();
     let reader = store.reader().expect("a reader");
+    let log = Arc::new(tokio::sync::Mutex::new(store.reader().expect("a reader")));
     let (journal, _) = Journal::start(store, None).expect("a thread");
+    let setup = crate::shell::evidence::Setup {
+        book: Arc::new(crate::shell::incidents::Book::new(left.open_incidents)),
+        published: Arc::clone(&published),
+        log,
+        notes: journal.notes(),
+        state_directory: directory.into(),
+        tasks: tasks.clone(),
+        shutdown: shutdown.clone(),
+    };
+    let collector = Arc::new(crate::shell::evidence::Collector::new(setup, vec![]));
     let driver = Driver {
         fleet,
         clock,
@@ -54,7 +65,7 @@ async fn start(directory: &std::path::Path) -> Running {
         writer: Writer::new(known, left.seq, "t".into(), vec![None]),
         published: Arc::clone(&published),
         files: vec![ServerFile::default()],
-        actions: Actions { targets, runtimes, inbox, tasks: tasks.clone() },
+        actions: Actions { targets, runtimes, collector, inbox, tasks: tasks.clone() },
         inbox: reports,
         operations: wishes,
         changes: mpsc::channel(1).1,

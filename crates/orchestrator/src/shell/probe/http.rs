@@ -22,6 +22,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::dial::{Fault, dial, impairment};
 use super::{Checked, HttpTarget, Impaired};
+use crate::shell::evidence::Glimpse;
 
 /// The health contract's own form first, then any JSON, then whatever there is.
 const ACCEPTED: &str = "application/health+json, application/json;q=0.9, */*;q=0.1";
@@ -54,6 +55,7 @@ pub async fn check(
 ) -> Result<Checked, Impaired> {
     let started = Instant::now();
     let outcome = exchange(target, Deadline::new(started, timeout)).await;
+    let glimpse = outcome.as_ref().ok().map(|raw| Glimpse::of(raw.status, &raw.body));
     let verdict = match outcome {
         Ok(raw) => judge(&raw, target.dialect(), history, clock()),
         Err(Fault::Server(reason @ Reason::InvalidBody, message)) if history.spoke.is_none() => {
@@ -63,7 +65,7 @@ pub async fn check(
         Err(Fault::Server(reason, message)) => Verdict::failed(reason, message),
         Err(Fault::Ours(impaired)) => return Err(impaired),
     };
-    Ok(Checked { verdict, response_time: started.elapsed() })
+    Ok(Checked { verdict, response_time: started.elapsed(), glimpse })
 }
 
 /// One for all stages; each says what was missing when it passed.

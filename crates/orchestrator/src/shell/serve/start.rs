@@ -24,6 +24,8 @@ use crate::shell::alarm::Alarm;
 use crate::shell::api::{self, Api};
 use crate::shell::clock::{Clock, wall};
 use crate::shell::driver::{Driver, ServerFile, Unwritten, Uptimes};
+use crate::shell::evidence::{self, Collector};
+use crate::shell::incidents::Book;
 use crate::shell::journal::{Journal, Jsonl};
 use crate::shell::maintenance::keeper::{Kept, keep};
 use crate::shell::metrics::Metrics;
@@ -76,7 +78,7 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready,
         Lifetimes { tasks: TaskTracker::new(), serving: CancellationToken::new(), children: CancellationToken::new() };
     let begun = begin(&mut plan, settings, &mut ready.left)?;
     let published = Arc::clone(&begun.published);
-    let log = ready.store.reader().map_err(|source| settings.unusable(source))?;
+    let log = Arc::new(Mutex::new(ready.store.reader().map_err(|source| settings.unusable(source))?));
     let jsonl = jsonl(&plan, settings, &ready)?;
     let (inbox, reports) = mpsc::channel(INBOX);
     let runtimes = Arc::new(runtimes(&plan, settings, inbox.clone(), &lifetimes).await?);
@@ -84,8 +86,23 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready,
     let metrics = Arc::new(Metrics::default());
     let reporting = inbox.clone();
     let (journal, journal_thread) = Journal::start(ready.store, jsonl).map_err(ServeError::Thread)?;
-    let actions =
-        Actions { targets: plan.targets.clone().into(), runtimes: Arc::clone(&runtimes), inbox, tasks: lifetimes.tasks.clone() };
+    let setup = evidence::Setup {
+        book: Arc::new(Book::new(std::mem::take(&mut ready.left.open_incidents))),
+        published: Arc::clone(&published),
+        log: Arc::clone(&log),
+        notes: journal.notes(),
+        state_directory: settings.state_directory.clone(),
+        tasks: lifetimes.tasks.clone(),
+        shutdown: lifetimes.serving.clone(),
+    };
+    let collector = Arc::new(Collector::new(setup, plan.subjects(&settings.state_directory)));
+    let actions = Actions {
+        targets: plan.targets.clone().into(),
+        runtimes: Arc::clone(&runtimes),
+        collector: Arc::clone(&collector),
+        inbox,
+        tasks: lifetimes.tasks.clone(),
+    };
     let (operations, wishes) = mpsc::channel(OPERATIONS);
     let (to_driver, changes) = mpsc::channel(1);
     let driver = Driver {
@@ -119,7 +136,8 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready,
     lifetimes.run("reloader", alarm, reloader.run());
     let api = Api {
         published,
-        log: Arc::new(Mutex::new(log)),
+        log,
+        collector,
         operations,
         clock: begun.clock,
         metrics,
