@@ -1,4 +1,4 @@
-//! What runs the servers: child processes of ours, and containers of an engine.
+//! What runs the servers: child processes of ours, containers of an engine, and units of systemd.
 //!
 //! The runtimes report what happens to the servers ([`Input::Reported`](crate::machine::Input)) and restart them when told to. They decide
 //! nothing, and touch nothing that is not registered.
@@ -6,6 +6,7 @@
 pub mod docker;
 pub mod process;
 pub mod reporter;
+pub mod systemd;
 
 use std::{
     collections::HashMap,
@@ -99,6 +100,9 @@ pub enum ActionError {
     /// A container.
     #[error(transparent)]
     Docker(#[from] RestartError),
+    /// A unit.
+    #[error(transparent)]
+    Unit(#[from] systemd::UnitError),
 }
 
 /// Everything that runs servers.
@@ -126,6 +130,7 @@ enum Handle {
     Process(mpsc::Sender<process::Order>, Wire),
     /// The lock is held while a restart runs.
     Container(Arc<Mutex<Container>>),
+    Unit(mpsc::Sender<systemd::listener::Request>),
 }
 
 /// Servers that can be run as configured. Nothing has been started yet.
@@ -133,6 +138,7 @@ enum Handle {
 pub struct Prepared {
     processes: Vec<(ServerId, Process)>,
     engines: Vec<Ready>,
+    buses: Vec<systemd::Ready>,
 }
 
 impl Runtimes {
@@ -171,7 +177,8 @@ impl Runtimes {
         let mut faults = Vec::new();
         let processes = processes(&self.places, servers, &self.mouth, &mut faults);
         let engines = engines(&self.places, servers, &self.mouth, &mut faults).await;
-        if faults.is_empty() { Ok(Prepared { processes, engines }) } else { Err(StartError { faults }) }
+        let buses = buses(servers, &self.mouth, &mut faults).await;
+        if faults.is_empty() { Ok(Prepared { processes, engines, buses }) } else { Err(StartError { faults }) }
     }
 
     /// Begins to run and watch them.
@@ -187,6 +194,12 @@ impl Runtimes {
             }
             self.spawn(engine.listener.run(engine.client));
         }
+        for bus in prepared.buses {
+            for server in bus.servers {
+                self.remember(server, Handle::Unit(bus.requests.clone()));
+            }
+            self.spawn(bus.listener.run(bus.session));
+        }
     }
 
     /// A server is no longer registered: it is left alone, running or not.
@@ -200,6 +213,7 @@ impl Runtimes {
                 let container = container.lock().await;
                 let _ = container.requests.send(docker::listener::Request::Forget(container.server)).await;
             }
+            Some(Handle::Unit(requests)) => drop(requests.send(systemd::listener::Request::Forget(server)).await),
         }
     }
 
@@ -214,7 +228,7 @@ impl Runtimes {
     pub fn wire(&self, server: ServerId) -> Option<Wire> {
         match self.handle(server)? {
             Handle::Process(_, wire) => Some(wire),
-            Handle::Container(_) => None,
+            Handle::Container(_) | Handle::Unit(_) => None,
         }
     }
 
@@ -239,6 +253,12 @@ impl Runtimes {
                 let container = container.lock_owned().await;
                 let restarted = self.spawn(async move { container.clone().restart().await });
                 Ok(restarted.await.map_err(|_| ActionError::ShuttingDown)??)
+            }
+            Handle::Unit(requests) => {
+                let (answer, ended) = oneshot::channel();
+                let request = systemd::listener::Request::Restart(server, answer);
+                requests.send(request).await.map_err(|_| ActionError::ShuttingDown)?;
+                Ok(ended.await.map_err(|_| ActionError::ShuttingDown)??)
             }
         }
     }
@@ -292,6 +312,22 @@ fn process(places: &SetupPlaces, supervised: &Supervised, mouth: &Mouth) -> Resu
     let own = Places::of(&places.state_directory, &supervised.name);
     let kept = supervised.runtime.log.unwrap_or_default();
     Process::new(program, own, kept, mouth.about(supervised.server)).map_err(|error| supervised.fault("", causes(&error)))
+}
+
+/// Each bus with the units that are on it.
+async fn buses(all: &[Supervised], mouth: &Mouth, faults: &mut Vec<Fault>) -> Vec<systemd::Ready> {
+    let mut servers = std::collections::BTreeMap::<&str, Vec<&Supervised>>::new();
+    for supervised in all.iter().filter(|supervised| supervised.runtime.kind == RuntimeKind::Systemd) {
+        servers.entry(supervised.runtime.bus.as_deref().unwrap_or("system")).or_default().push(supervised);
+    }
+    let mut ready = Vec::new();
+    for (bus, servers) in servers {
+        match systemd::ready(bus, &servers, mouth).await {
+            Ok(bus) => ready.push(bus),
+            Err(found) => faults.extend(found),
+        }
+    }
+    ready
 }
 
 /// Engines that run none of the servers are left alone.

@@ -12,7 +12,7 @@ use super::{EngineId, Issue};
 
 /// Every server has something to check; every runtime is complete; no container belongs to two servers.
 pub(super) fn check(file: &File, issues: &mut Vec<Issue>) {
-    let mut containers = HashMap::new();
+    let (mut containers, mut units) = (HashMap::new(), HashMap::new());
     for (index, entry) in file.servers.iter().enumerate() {
         check_address(index, entry, issues);
         let Some(runtime) = &entry.runtime else { continue };
@@ -20,6 +20,15 @@ pub(super) fn check(file: &File, issues: &mut Vec<Issue>) {
         check_engine(file, index, runtime, issues);
         systemd::check(index, runtime, issues);
         process::check(index, runtime, issues);
+        if let Some(unit) = runtime.unit.as_ref().filter(|_| runtime.kind == RuntimeKind::Systemd)
+            && let Some(first) = units.insert((runtime.bus.as_deref().unwrap_or("system"), unit), &entry.name)
+        {
+            issues.push(Issue {
+                pointer: format!("/servers/{index}/runtime/unit"),
+                message: format!("the unit `{unit}` belongs to `{first}` already"),
+                help: "one server a unit: two would restart it against each other".to_owned(),
+            });
+        }
         let Some(container) = runtime.container.as_ref().filter(|_| runtime.kind == RuntimeKind::Docker) else { continue };
         if let Some(first) = containers.insert((engine(file, entry), container), &entry.name) {
             issues.push(Issue {
