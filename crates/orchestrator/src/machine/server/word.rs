@@ -30,11 +30,11 @@ impl Server {
     }
 
     fn died(&mut self, turn: &mut Turn<'_>, death: Death) {
-        let Death { exit_code, signal, oom_killed, error, .. } = death.clone();
+        let Death { exit_code, signal, oom_killed, core_dumped, error, .. } = death.clone();
         // A monitor that begins, or an engine that is back, tells again of what had died before: that is not said again.
         let again = std::mem::replace(&mut self.state.is_dead, true);
         if !again {
-            self.say(turn, EventKind::ContainerDied { exit_code, signal, oom_killed, error });
+            self.say(turn, EventKind::ContainerDied { exit_code, signal, oom_killed, core_dumped, error });
         }
         let stops = self.is_stop(&death);
         if let Recovery::Acting { stage, .. } = &mut self.state.recovery {
