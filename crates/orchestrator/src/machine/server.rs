@@ -359,6 +359,7 @@ fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemory {
         dying: None,
         incident: None,
         uptime_seconds: None,
+        has_session: false,
         restarts_ours: 0,
         restarts_engine: 0,
     }

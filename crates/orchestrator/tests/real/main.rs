@@ -12,6 +12,7 @@ mod disk;
 mod docker;
 mod fastmcp;
 mod harness;
+mod mcp;
 mod pier;
 mod process;
 #[path = "../engine/quay.rs"]
