@@ -114,6 +114,7 @@ impl Driver {
                 self.minute().await;
             }
         }
+        self.actions.take_leave().await;
         self.say_stopped().await;
     }
 

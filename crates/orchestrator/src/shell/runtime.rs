@@ -4,6 +4,7 @@
 //! nothing, and touch nothing that is not registered.
 
 pub mod docker;
+pub mod lives;
 pub mod process;
 pub mod reporter;
 pub mod systemd;

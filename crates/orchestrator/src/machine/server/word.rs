@@ -90,7 +90,7 @@ impl Server {
         self.forget_streaks();
         self.state.pace_from = turn.now;
         self.state.alone_until = None;
-        self.state.uptime_seconds = None;
+        self.forget_life();
         self.state.by_checks = false;
         match (self.state.phase, self.state.recovery) {
             (Phase::Starting | Phase::Healthy | Phase::Suspect | Phase::Stopped, _) => {
@@ -129,7 +129,7 @@ impl Server {
         self.state.alone_until = None;
         self.state.up_since = None;
         self.state.was_stopped = true;
-        self.state.uptime_seconds = None;
+        self.forget_life();
         self.publish_status(turn, Observed::Down, "stopped");
         self.say(turn, EventKind::ServerStopped { reason: reason.to_owned() });
         self.state.incident = None;
@@ -161,7 +161,7 @@ impl Server {
         self.state.killed = false;
         self.state.is_dead = false;
         self.state.alone_until = None;
-        self.state.uptime_seconds = None;
+        self.forget_life();
         match (self.state.phase, &mut self.state.recovery) {
             (_, Recovery::Acting { stopped, stage, .. }) => (*stopped, *stage) = (false, Stage::Started),
             (Phase::Stopped, _) => self.starts_again(turn),
