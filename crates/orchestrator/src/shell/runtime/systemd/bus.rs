@@ -189,7 +189,7 @@ impl Session {
                 return Err(BusError::Left);
             }
             if self.is_believed(&message) {
-                return Ok(message);
+                return Ok::<_, BusError>(message);
             }
         }
     }
@@ -226,7 +226,7 @@ impl Session {
             loop {
                 let message = self.read().await?;
                 if message.header().reply_serial() == Some(serial) {
-                    return Ok(message);
+                    return Ok::<_, BusError>(message);
                 }
                 self.kept.push_back(message);
             }
