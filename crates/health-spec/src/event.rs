@@ -182,6 +182,9 @@ pub enum EventKind {
         /// Whether the kernel killed it for memory.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         oom_killed: bool,
+        /// Whether it left a core dump.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        core_dumped: bool,
         /// Why it could not even start.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,

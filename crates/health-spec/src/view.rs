@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::status::Observed;
+use crate::verdict::Probed;
 use crate::{Dialect, Phase, Status};
 
 mod words;
@@ -115,6 +116,9 @@ pub struct LastCheck {
     pub version: Option<String>,
     /// Seconds since the server process started.
     pub uptime_seconds: Option<u64>,
+    /// What each probe found, and how long each of its phases took.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<Probed>,
 }
 
 /// Answers in a row.

@@ -89,6 +89,9 @@ pub struct ServerMemory {
     pub incident: Option<Incident>,
     /// The uptime that it last reported.
     pub uptime_seconds: Option<u64>,
+    /// A session with it has been kept since it started.
+    #[serde(default)]
+    pub has_session: bool,
     /// Actions of ours.
     pub restarts_ours: u64,
     /// Starts that were not ours.

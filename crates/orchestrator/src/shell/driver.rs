@@ -28,6 +28,7 @@ pub use change::{Change, Configured};
 mod record;
 mod unwritten;
 mod uptimes;
+mod witness;
 
 pub use unwritten::Unwritten;
 pub use uptimes::Uptimes;
@@ -113,6 +114,7 @@ impl Driver {
                 self.minute().await;
             }
         }
+        self.actions.take_leave().await;
         self.say_stopped().await;
     }
 
@@ -212,7 +214,7 @@ impl Driver {
                 let history = self.files[ticket.server.0].history.clone();
                 self.actions.probe(ticket, timeout, history);
             }
-            Effect::Act { ticket, strategy } => self.actions.act(ticket, strategy),
+            Effect::Act { ticket, strategy } => self.actions.act(ticket, strategy, self.actions.collector.turn(ticket.server)),
         }
     }
 

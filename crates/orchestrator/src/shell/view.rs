@@ -126,6 +126,7 @@ pub fn last_check(verdict: &Verdict, kind: &EventKind, ended: Timestamp) -> Opti
         checks: reading.into_iter().flat_map(|reading| reading.checks.iter().cloned()).collect(),
         version: reading.and_then(|reading| reading.version.clone()),
         uptime_seconds: reading.and_then(|reading| reading.uptime_seconds),
+        probes: verdict.probed.clone(),
     })
 }
 

@@ -43,6 +43,7 @@ pub(super) fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemor
         dying: None,
         incident: None,
         uptime_seconds: None,
+        has_session: false,
         restarts_ours: 0,
         restarts_engine: 0,
     }

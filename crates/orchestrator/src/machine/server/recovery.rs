@@ -100,7 +100,7 @@ impl Server {
         self.forget_streaks();
         self.state.killed = false;
         self.state.dying = None;
-        self.state.uptime_seconds = None;
+        self.forget_life();
         self.state.recovery = Recovery::Idle;
         match result {
             _ if stopped => self.stop(turn, "operator"),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use health_spec::config::File;
 use health_spec::status::Observed;
+use health_spec::verdict::Session;
 use health_spec::{EventKind, Outcome, Phase, Reason, Verdict};
 
 use crate::machine::fleet::Beginning;
@@ -356,4 +357,17 @@ fn an_action_whose_attempt_was_refused_by_the_disk_is_the_one() {
     let Recovery::Acting { serial, .. } = fleet.servers()[0].state().recovery else { panic!("it acts") };
     let failed = fleet.step(at(3.5), Input::Finished { ticket: Ticket { server: A, serial }, result: Err("no space".into()) });
     assert_eq!(names(&failed), ["recovery_failed", "recovery_held"]);
+}
+
+#[test]
+fn a_session_that_is_gone_is_a_restart_unless_we_have_restarted_it() {
+    let mut fleet = alone();
+    let found = |session| Verdict { session: Some(session), ..ok() };
+    run(&mut fleet, 0.0, &found(Session::Kept));
+    let events = run(&mut fleet, 40.0, &found(Session::Lost));
+    assert!(events.contains(&"server_restarted"), "{events:?}");
+    fleet.step(at(41.0), Input::Reported(A, Word::Died(Death::default())));
+    fleet.step(at(41.5), Input::Reported(A, Word::Started));
+    let events = run(&mut fleet, 100.0, &found(Session::Lost));
+    assert!(!events.contains(&"server_restarted"), "{events:?}");
 }

@@ -30,11 +30,11 @@ impl Server {
     }
 
     fn died(&mut self, turn: &mut Turn<'_>, death: Death) {
-        let Death { exit_code, signal, oom_killed, error, .. } = death.clone();
+        let Death { exit_code, signal, oom_killed, core_dumped, error, .. } = death.clone();
         // A monitor that begins, or an engine that is back, tells again of what had died before: that is not said again.
         let again = std::mem::replace(&mut self.state.is_dead, true);
         if !again {
-            self.say(turn, EventKind::ContainerDied { exit_code, signal, oom_killed, error });
+            self.say(turn, EventKind::ContainerDied { exit_code, signal, oom_killed, core_dumped, error });
         }
         let stops = self.is_stop(&death);
         if let Recovery::Acting { stage, .. } = &mut self.state.recovery {
@@ -90,7 +90,7 @@ impl Server {
         self.forget_streaks();
         self.state.pace_from = turn.now;
         self.state.alone_until = None;
-        self.state.uptime_seconds = None;
+        self.forget_life();
         self.state.by_checks = false;
         match (self.state.phase, self.state.recovery) {
             (Phase::Starting | Phase::Healthy | Phase::Suspect | Phase::Stopped, _) => {
@@ -129,7 +129,7 @@ impl Server {
         self.state.alone_until = None;
         self.state.up_since = None;
         self.state.was_stopped = true;
-        self.state.uptime_seconds = None;
+        self.forget_life();
         self.publish_status(turn, Observed::Down, "stopped");
         self.say(turn, EventKind::ServerStopped { reason: reason.to_owned() });
         self.state.incident = None;
@@ -161,7 +161,7 @@ impl Server {
         self.state.killed = false;
         self.state.is_dead = false;
         self.state.alone_until = None;
-        self.state.uptime_seconds = None;
+        self.forget_life();
         match (self.state.phase, &mut self.state.recovery) {
             (_, Recovery::Acting { stopped, stage, .. }) => (*stopped, *stage) = (false, Stage::Started),
             (Phase::Stopped, _) => self.starts_again(turn),
