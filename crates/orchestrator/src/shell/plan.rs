@@ -182,6 +182,24 @@ mod mistakes;
 mod tests {
     use super::*;
 
+    /// Contract, section 2: registries in both forms in use load as they are.
+    #[test]
+    fn the_ecosystems_registries_load_unchanged() {
+        for (form, text) in
+            [("flat", include_str!("plan/registries/flat.yaml")), ("wrapped", include_str!("plan/registries/wrapped.yaml"))]
+        {
+            let directory = tempfile::tempdir().expect("a directory");
+            let path = directory.path().join("registry.yaml");
+            std::fs::write(&path, text).expect("written");
+            let plan = read(&[path], &|_| None, false).unwrap_or_else(|error| panic!("{form}: {error}"));
+            assert_eq!(plan.loaded.warnings, [], "{form}");
+            let names: Vec<_> = plan.policies.iter().map(|policy| policy.name.as_str()).collect();
+            assert_eq!(names, ["mcp-server-taskmgr", "mcp-server-files"], "{form}");
+            assert_eq!(plan.supervised.len(), 0, "{form}: nothing of it is started");
+            assert!(plan.registry[0]["tools"].is_array(), "{form}: what is not ours is carried along");
+        }
+    }
+
     #[test]
     fn environments_and_headers_are_not_shown() {
         let raw = serde_json::json!({ "servers": [{ "name": "a", "runtime": { "env": { "KEY": "secret" } } },

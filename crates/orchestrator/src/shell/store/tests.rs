@@ -195,6 +195,27 @@ fn uptime_rows_are_there_again() {
     assert!((4..20).contains(&rows), "{rows}");
 }
 
+#[test]
+fn what_is_no_database_is_named_and_left_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("state.db");
+    std::fs::write(&path, "this is a letter, and no database at all; but it is longer than a header".repeat(100))
+        .expect("written");
+    let before = std::fs::read(&path).expect("read");
+    let error = Store::open(directory.path(), Retention::default()).expect_err("no database");
+    assert!(matches!(&error, StoreError::Damaged { path: named, .. } if *named == path), "{error}");
+    assert_eq!(std::fs::read(&path).expect("read"), before);
+
+    // A database whose pages have been written over.
+    std::fs::remove_file(&path).expect("removed");
+    drop(Store::open(directory.path(), Retention::default()).expect("a new one"));
+    let mut bytes = std::fs::read(&path).expect("read");
+    bytes[100..].fill(0xff);
+    std::fs::write(&path, bytes).expect("written");
+    let opened = Store::open(directory.path(), Retention::default()).and_then(|mut store| store.left("e", now()));
+    assert!(matches!(opened, Err(StoreError::Damaged { .. })), "{opened:?}");
+}
+
 fn down(number: u64, server: &str) -> (u64, health_spec::Event) {
     let event = serde_json::json!({
         "event_type": "server_down", "reason": "container_died", "detection_ms": 0, "trace_id": "t",
