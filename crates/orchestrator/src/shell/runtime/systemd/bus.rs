@@ -226,7 +226,7 @@ impl Session {
             loop {
                 let message = self.read().await?;
                 if message.header().reply_serial() == Some(serial) {
-                    return Ok(message);
+                    return Ok::<_, BusError>(message);
                 }
                 self.kept.push_back(message);
             }

@@ -40,8 +40,8 @@ pub struct Status {
     pub job: Option<String>,
     /// How long systemd lets it start and stop.
     pub patience: Duration,
-    start: u64,
-    stop: u64,
+    pub(super) start: u64,
+    pub(super) stop: u64,
 }
 
 /// What a status means.
