@@ -2,6 +2,7 @@
 //!
 //! These types say what may be written. What the values mean together is compiled by the orchestrator.
 
+mod probe;
 mod process;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use serde_json::Value;
 
 use crate::Dialect;
 use crate::config::{HealthCheck, Recovery};
+pub use probe::{Depth, Probe, ProbeKind, ProbeTls};
 pub use process::{OnCrash, ProcessLog, Session, Stdio, Stop};
 
 /// One server. Keys that are not listed here are carried along with a warning.
@@ -36,7 +38,7 @@ pub struct ServerEntry {
     pub trace_id: Option<String>,
     /// Shown, and used to filter.
     pub group: Option<String>,
-    /// How it is checked. Default: one `http` probe.
+    /// How it is checked; all of it at once, and the worst verdict counts. Default: one `http` probe.
     pub probes: Vec<Probe>,
     /// How it can be restarted. Default: it cannot; it is only watched.
     pub runtime: Option<Runtime>,
@@ -68,24 +70,6 @@ pub struct ServerEntry {
     pub created_at: Option<Value>,
     /// Carried, not interpreted.
     pub updated_at: Option<Value>,
-}
-
-/// One way to check a server.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Probe {
-    /// The kind of check.
-    pub kind: ProbeKind,
-}
-
-/// The kinds of check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum ProbeKind {
-    /// `GET health_url`.
-    Http,
 }
 
 /// How a server is started and restarted.

@@ -23,7 +23,7 @@ impl Mono {
 }
 
 /// A server: its place in the fleet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ServerId(pub usize);
 
 /// A container engine: its place in the configuration. Or a manager of units, see [`EngineId::of_bus`].

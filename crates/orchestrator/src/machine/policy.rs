@@ -150,7 +150,8 @@ fn policy(file: &File, index: usize, entry: &ServerEntry, purpose: Purpose, issu
 
 /// `mcp.example.com` of `http://mcp.example.com:8082/health`.
 fn host(entry: &ServerEntry) -> Option<String> {
-    let url = entry.health_url.as_ref().or(entry.endpoint.as_ref())?;
+    let of_probes = || entry.probes.iter().find_map(|probe| probe.url.as_ref().or(probe.address.as_ref()));
+    let url = entry.health_url.as_ref().or(entry.endpoint.as_ref()).or_else(of_probes)?;
     let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     let host = authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(authority, |(host, _)| host);

@@ -4,13 +4,14 @@
 //! nothing, and touch nothing that is not registered.
 
 pub mod docker;
+pub mod lives;
 pub mod process;
 pub mod reporter;
 pub mod systemd;
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -170,6 +171,11 @@ impl Runtimes {
         }
         runtimes.take(prepared);
         Ok(runtimes)
+    }
+
+    /// Where records and logs are kept.
+    pub fn state_directory(&self) -> &Path {
+        &self.places.state_directory
     }
 
     /// Checks these servers, all of them at once. Nothing is changed.

@@ -11,8 +11,10 @@ mod crash;
 mod dashboard;
 mod disk;
 mod docker;
+mod evidence;
 mod fastmcp;
 mod harness;
+mod mcp;
 mod pier;
 mod process;
 #[path = "../engine/quay.rs"]

@@ -64,7 +64,8 @@ pub(super) fn engine(file: &File, entry: &ServerEntry) -> Option<EngineId> {
 }
 
 fn check_address(index: usize, entry: &ServerEntry, issues: &mut Vec<Issue>) {
-    if entry.health_url.is_none() && entry.port.is_none() && entry.endpoint.is_none() {
+    // What each probe needs is said where it is compiled.
+    if entry.probes.is_empty() && entry.health_url.is_none() && entry.port.is_none() && entry.endpoint.is_none() {
         issues.push(Issue {
             pointer: format!("/servers/{index}"),
             message: format!("`{}` has nothing to check", entry.name),

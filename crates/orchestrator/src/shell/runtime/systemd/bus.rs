@@ -189,7 +189,7 @@ impl Session {
                 return Err(BusError::Left);
             }
             if self.is_believed(&message) {
-                return Ok(message);
+                return Ok::<_, BusError>(message);
             }
         }
     }
