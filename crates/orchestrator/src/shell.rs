@@ -10,6 +10,7 @@ pub mod causes;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod descriptors;
 pub mod driver;
 #[cfg(feature = "gateway")]
 pub mod embed;

@@ -19,7 +19,7 @@ use serde_json::Value;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::clock::Clock;
+use super::clock::{Clock, wall};
 use super::driver::Operation;
 use super::evidence::Collector;
 use super::metrics::{Format, Metrics};
@@ -112,6 +112,8 @@ struct Explained {
     as_of: String,
     #[serde(flatten)]
     why: Why,
+    /// The same as lines of text, told from now.
+    text: Vec<String>,
     last_check: Option<LastCheck>,
 }
 
@@ -119,7 +121,8 @@ async fn why(State(api): State<Arc<Api>>, name: Named) -> Result<Json<Explained>
     let (_, _, view) = named(&api, name)?;
     let ServerView { name, status, phase, since, as_of, why, last_check, .. } = ServerView::clone(&view);
     let (since, as_of) = (format!("{since:.3}"), format!("{as_of:.3}"));
-    Ok(Json(Explained { name, status, phase, since, as_of, why, last_check }))
+    let text = why.lines(wall());
+    Ok(Json(Explained { name, status, phase, since, as_of, why, text, last_check }))
 }
 
 /// What has been counted since the start, and the present state.

@@ -235,7 +235,7 @@ pub fn number(id: &str) -> Option<u64> {
 }
 
 fn death(event: &Event, mask: &Mask) -> Death {
-    let EventKind::ContainerDied { exit_code, signal, oom_killed, error } = &event.kind else {
+    let EventKind::ContainerDied { exit_code, signal, oom_killed, core_dumped, error } = &event.kind else {
         return Death { at: event.timestamp, exit_code: None, signal: None, oom_killed: false, core_dumped: None, error: None };
     };
     Death {
@@ -243,7 +243,8 @@ fn death(event: &Event, mask: &Mask) -> Death {
         exit_code: *exit_code,
         signal: *signal,
         oom_killed: *oom_killed,
-        core_dumped: None,
+        // Engines do not tell; our own children do.
+        core_dumped: core_dumped.then_some(true),
         error: error.as_deref().map(|error| escaped(&mask.text(error))),
     }
 }

@@ -125,7 +125,7 @@ fn source(name: &str, runtime: &Runtime, engines: &[Engine], state: &Path) -> So
     match runtime.kind {
         RuntimeKind::Process => Source::Process(Box::new(process(name, runtime, state))),
         RuntimeKind::Docker => container(runtime, engines, "docker"),
-        RuntimeKind::None => Source::None,
+        RuntimeKind::Systemd | RuntimeKind::None => Source::None,
     }
 }
 

@@ -90,7 +90,7 @@ fn times_and_words_are_those_of_the_events() {
 fn a_death_before_the_incident_is_its_cause() {
     let book = Book::default();
     let teller = || Teller { death: DetectedBy::Engine, mask: Mask::default() };
-    let died = EventKind::ContainerDied { exit_code: Some(137), signal: None, oom_killed: true, error: None };
+    let died = EventKind::ContainerDied { exit_code: Some(137), signal: None, oom_killed: true, core_dumped: false, error: None };
     book.fold(&event(10, None, died), teller);
     book.fold(&event(10, Some(1), down("container_died")), teller);
     let evidence = book.incident(1).and_then(|incident| incident.evidence).expect("evidence");
