@@ -32,6 +32,7 @@ pub mod mask;
 mod process;
 pub mod subject;
 mod text;
+mod unit;
 
 pub use answers::{Answers, Glimpse};
 use facts::{Facts, Well};
@@ -338,6 +339,7 @@ async fn look(source: &Source, want: Want, deadline: Deadline) -> Found {
         Source::None => Found { missing: vec![], ..Found::default() },
         Source::Container { engine, kind, container } => container::look(engine, kind, container, want, deadline).await,
         Source::Process(process) => process::look(process, want, deadline).await,
+        Source::Unit { unit, user } => unit::look(unit, *user, want, deadline).await,
     }
 }
 
