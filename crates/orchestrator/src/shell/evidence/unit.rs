@@ -14,8 +14,8 @@ const PROPERTIES: &str = "ActiveState,SubState,Result,ExecMainStatus,NRestarts,M
 pub(super) async fn look(unit: &str, user: bool, want: Want, deadline: Deadline) -> Found {
     let mut found =
         Found { log_source: format!("journalctl {}-u {unit}", if user { "--user " } else { "" }), ..Found::default() };
-    let show = run("systemctl", user, &["show", unit, "--property", PROPERTIES], deadline);
-    let (shown, lines) = tokio::join!(show, lines(unit, user, want, deadline));
+    let question = ["show", unit, "--property", PROPERTIES];
+    let (shown, lines) = tokio::join!(run("systemctl", user, &question, deadline), lines(unit, user, want, deadline));
     if let Some(text) = found.part("unit", shown) {
         let text = String::from_utf8_lossy(&text).into_owned();
         for name in ["FragmentPath", "NRestarts"] {
