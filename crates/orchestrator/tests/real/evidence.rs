@@ -115,7 +115,11 @@ fn the_last_answers_of_one_that_hangs_are_kept() {
     assert!(good["body"].as_str().is_some_and(|body| body.contains("uptime_seconds") && body.len() <= 512), "{good:#}");
 
     let health = orchestrator.get("/servers/calculator/health");
-    assert_eq!((health["status"].as_str(), health["answers"].as_array().map(Vec::len)), (Some("ok"), Some(10)));
+    assert_eq!(health["status"], "ok");
+    assert!(
+        (5..=10).contains(&list(&health, "/answers").len()) && health["answers"][0]["phases"]["connect"].is_number(),
+        "{health:#}"
+    );
     let news = orchestrator.get("/servers/calculator/health/events?limit=3");
     let types: Vec<_> = list(&news, "/events").iter().map(|event| event["event_type"].as_str().expect("a type")).collect();
     assert_eq!(types, ["status_changed", "recovery_successful", "recovery_started"]);
@@ -152,6 +156,7 @@ fn evidence_is_on_disk_before_the_action_starts_and_survives_a_crash() {
         "{first:#}"
     );
     assert_eq!(seen.pointer("/death/signal"), Some(&Value::from(9)));
+    assert_eq!(seen.pointer("/death/core_dumped"), Some(&Value::from(false)));
 
     let orchestrator = orchestrator.crash_and_start_again();
 
