@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Dialect;
-use crate::config::{HealthCheck, Recovery};
+use crate::config::{HealthCheck, Recovery, Seconds};
 
 /// One server. Keys that are not listed here are carried along with a warning.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -110,6 +110,9 @@ pub struct Runtime {
     /// `process`: the working directory. Default: the registry file's.
     #[serde(default)]
     pub cwd: Option<String>,
+    /// How long it may take to end when it is asked to, before it is killed. Default: 5 for a process; what the container says, else 10.
+    #[serde(default)]
+    pub stop_timeout_seconds: Option<Seconds>,
 }
 
 /// What runs a server.

@@ -1,6 +1,6 @@
 //! Acts: everything that waits or fails.
 //!
-//! [`serve`] puts the parts together; [`driver`] is the loop around the machine; [`probe`] and [`runtime`] touch
+//! [`serve`] puts the parts together; [`driver`] is the loop around the machine; [`probe`], [`runtime`] and [`hook`] touch
 //! servers; [`store`] and [`journal`] touch the disk; [`api`] and [`embed`] tell others.
 
 pub mod actions;
@@ -12,6 +12,7 @@ pub mod config;
 pub mod driver;
 #[cfg(feature = "gateway")]
 pub mod embed;
+pub mod hook;
 pub mod import;
 pub mod journal;
 pub mod maintenance;

@@ -18,6 +18,7 @@ mod check;
 mod flapping;
 mod pace;
 mod recovery;
+mod settle;
 #[cfg(test)]
 mod tests;
 mod word;
@@ -41,6 +42,8 @@ pub struct Server {
     maintenance: Option<Mono>,
     /// Its check is due, and waits for others to end.
     queued: bool,
+    /// Under which serial what a `recreate` has left is being cleared away.
+    settling: Option<u64>,
     /// Its attempt is due, and waits for what others say about the monitor.
     postponed: bool,
     /// The registry has lost it; it stays as an empty place, so that the others keep theirs.
@@ -90,6 +93,7 @@ impl Server {
             first_seen,
             maintenance: None,
             queued: false,
+            settling: None,
             postponed: false,
             retired: false,
             armed: None,
@@ -324,6 +328,7 @@ impl Server {
         self.forget_streaks();
         self.publish_answer(turn, status);
         self.state.incident = None;
+        self.keep(turn);
     }
 }
 
@@ -352,6 +357,7 @@ fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemory {
         episodes: VecDeque::new(),
         is_flapping: false,
         is_skewed: false,
+        unsettled: false,
         recovery: Recovery::Idle,
         held: None,
         paused: None,
@@ -369,6 +375,8 @@ fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemory {
 fn taken_up(mut memory: ServerMemory, policy: &Policy, first_check: Mono, now: Mono) -> ServerMemory {
     memory.next_check = Some(pace::next_after_a_break(memory.next_check, policy.interval, first_check, now));
     match &mut memory.recovery {
+        // It goes on, and is ordered anew: see `Server::take_up`.
+        Recovery::Acting { undoing: true, .. } => memory.next_check = None,
         Recovery::Acting { attempt, .. } | Recovery::Verifying { attempt, .. } => {
             let until = now.after(policy.recovery.verify_timeout);
             memory.recovery = Recovery::Verifying { until, attempt: *attempt };

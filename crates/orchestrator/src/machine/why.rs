@@ -86,9 +86,12 @@ impl Server {
     fn recovery_steps(&self) -> Vec<Step> {
         let state = self.state();
         let of = self.policy().recovery.backoff.attempts();
-        let strategy = self.policy().recovery.strategy.as_str();
+        let strategy = self.policy().recovery.strategy.rung(state.attempts + 1).as_str();
         match state.recovery {
             Recovery::Waiting { due, .. } => vec![Step::at(due, format!("attempt {} of {of}: {strategy}", state.attempts + 1))],
+            Recovery::Acting { undoing: true, .. } => {
+                vec![Step::then("what the attempt had replaced is put back, then recovery is planned anew")]
+            }
             Recovery::Acting { attempt, .. } => vec![Step::then(format!("{} ends, then it is verified", named(attempt, of)))],
             Recovery::Verifying { until, attempt } => {
                 vec![Step::at(until, format!("{} has failed, unless it has come back", named(attempt, of)))]
@@ -106,7 +109,8 @@ impl Server {
         let attempt = self.state().attempts + 1;
         match (self.state().held.as_ref().map(|hold| hold.reason), self.phase()) {
             (Some(Reason::Observe), _) if recovery.mode == Mode::Observe => {
-                Some(format!("it would {}, attempt {attempt}, but observe mode only says so", recovery.strategy.as_str()))
+                let strategy = recovery.strategy.rung(attempt).as_str();
+                Some(format!("it would {strategy}, attempt {attempt}, but observe mode only says so"))
             }
             (Some(Reason::Manual | Reason::Disabled), _) | (None, Phase::Failed) => {
                 Some("a person has to bring it back".to_owned())

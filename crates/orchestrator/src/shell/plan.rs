@@ -8,6 +8,7 @@ use health_spec::registry::{RuntimeKind, ServerEntry};
 use serde_json::Value;
 
 use super::config::{LoadError, Loaded, Problem, draft};
+use super::hook::{self, Hooks};
 use super::maintenance::Maintenance;
 use super::probe::HttpTarget;
 use super::runtime::{StartError, Supervised};
@@ -32,6 +33,8 @@ pub struct Plan {
     pub entries: Vec<ServerEntry>,
     /// What runs them.
     pub supervised: Vec<Supervised>,
+    /// What is done around attempts.
+    pub hooks: Vec<Hooks>,
     /// Container engines.
     pub engines: Vec<Engine>,
     /// When recovery is held on purpose.
@@ -66,12 +69,14 @@ pub fn read(paths: &[PathBuf], environment: &dyn Fn(&str) -> Option<String>, obs
     let listen = address::listen("orchestrator", file.listen.orchestrator.as_deref(), defaults::LISTEN, &mut issues);
     let gateway = address::listen("gateway", file.listen.gateway.as_deref(), defaults::LISTEN_GATEWAY, &mut issues);
     let maintenance = Maintenance::compile(&file, &mut issues);
+    hook::check(&file, &mut issues);
     let loaded = draft.judge(issues)?;
     Ok(Plan {
         policies,
         targets,
         registry: registry(&loaded.raw),
         supervised: supervised(&file.servers, &loaded),
+        hooks: hook::compile(&file, &|pointer| loaded.places.path(pointer).map_or_else(|| directory_of(&loaded), parent)),
         engines: engines(&file),
         maintenance,
         max_concurrent: max_concurrent(&file),
@@ -119,11 +124,17 @@ fn parent(path: &Path) -> PathBuf {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
-/// The entries as written, for everybody to read: what stands in an environment may be a secret.
+/// Where an entry may hold secrets, by name.
+const SECRETS: [&str; 4] = ["/runtime/env", "/recovery/repair/headers", "/recovery/before/headers", "/recovery/after/headers"];
+
+/// The entries as written, for everybody to read: what stands in an environment or a header may be a secret.
 fn registry(raw: &Value) -> Vec<Value> {
     let mut entries = raw.get("servers").and_then(Value::as_array).cloned().unwrap_or_default();
-    for environment in entries.iter_mut().filter_map(|entry| entry.pointer_mut("/runtime/env")?.as_object_mut()) {
-        environment.values_mut().for_each(|value| *value = Value::from("***"));
+    for entry in &mut entries {
+        for secret in SECRETS {
+            let values = entry.pointer_mut(secret).and_then(Value::as_object_mut);
+            values.into_iter().flat_map(|map| map.values_mut()).for_each(|value| *value = Value::from("***"));
+        }
     }
     entries
 }
@@ -138,13 +149,15 @@ fn supervised(entries: &[ServerEntry], loaded: &Loaded) -> Vec<Supervised> {
             let own = std::path::absolute(&own).unwrap_or(own).join(runtime.cwd.as_deref().unwrap_or_default());
             runtime.cwd = Some(own.to_string_lossy().into_owned());
         }
+        let stop_timeout = runtime.stop_timeout_seconds.map(|timeout| timeout.0);
         Some(Supervised {
             server: ServerId(index),
             entry: index,
             name: entry.name.clone(),
             runtime,
-            stop_timeout: None,
+            stop_timeout,
             acting: false,
+            unsettled: false,
         })
     };
     entries.iter().enumerate().filter_map(one).collect()

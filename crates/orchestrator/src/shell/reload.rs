@@ -173,6 +173,7 @@ fn configured(plan: &Plan) -> Configured {
         policies: plan.policies.clone(),
         limits: limits(plan),
         targets: plan.targets.clone(),
+        hooks: plan.hooks.clone(),
         groups: plan.entries.iter().map(|entry| entry.group.clone()).collect(),
         trace_ids: plan.entries.iter().map(|entry| entry.trace_id.clone()).collect(),
         registry: plan.registry.clone(),

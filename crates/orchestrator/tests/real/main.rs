@@ -12,6 +12,7 @@ mod disk;
 mod docker;
 mod fastmcp;
 mod harness;
+mod hooks;
 mod pier;
 mod process;
 #[path = "../engine/quay.rs"]

@@ -106,6 +106,7 @@ impl Bench {
             runtime: runtime.clone(),
             stop_timeout: Some(self.stop_timeout),
             acting: false,
+            unsettled: false,
         });
         let setup = Setup {
             servers: supervised.collect(),
@@ -188,6 +189,7 @@ pub(crate) fn runtime(kind: RuntimeKind) -> Runtime {
         args: Vec::new(),
         env: std::collections::BTreeMap::default(),
         cwd: None,
+        stop_timeout_seconds: None,
     }
 }
 

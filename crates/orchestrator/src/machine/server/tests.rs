@@ -11,6 +11,8 @@ use crate::machine::memory::{FleetMemory, Recovery};
 use crate::machine::policy::{Purpose, compile};
 use crate::machine::{Command, Death, Effect, EngineId, Fleet, Input, Mono, Refusal, ServerId, Ticket, Word};
 
+mod strategies;
+
 const A: ServerId = ServerId(0);
 
 fn at(seconds: f64) -> Mono {
@@ -45,6 +47,7 @@ fn answered(fleet: &mut Fleet, now: Mono, effects: Vec<Effect>, answer: &Verdict
                 answered(fleet, now, effects, answer, seen);
             }
             Effect::Act { .. } => seen.push("ACT"),
+            Effect::Settle { .. } => seen.push("SETTLE"),
         }
     }
 }
@@ -58,6 +61,7 @@ fn names(effects: &[Effect]) -> Vec<&'static str> {
         Effect::Publish(happened) => named(&happened.kind),
         Effect::Probe { .. } => None,
         Effect::Act { .. } => Some("ACT"),
+        Effect::Settle { .. } => Some("SETTLE"),
     };
     effects.iter().filter_map(name).collect()
 }

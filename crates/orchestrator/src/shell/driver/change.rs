@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use super::{Driver, ServerFile};
 use crate::machine::fleet::{Limits, Reloaded};
 use crate::machine::{Effect, Happened, Policy};
+use crate::shell::hook::Hooks;
 use crate::shell::probe::HttpTarget;
 
 /// What has become of the configuration file.
@@ -28,6 +29,8 @@ pub struct Configured {
     pub limits: Limits,
     /// Where they are checked.
     pub targets: Vec<HttpTarget>,
+    /// What is done around attempts.
+    pub hooks: Vec<Hooks>,
     /// Their groups.
     pub groups: Vec<Option<String>>,
     /// The workflows that they belong to.
@@ -81,6 +84,10 @@ impl Driver {
             }
         }
         self.actions.targets = targets.into();
+        let mut hooks = self.actions.hooks.to_vec();
+        hooks.resize(places, Hooks::default());
+        reloaded.places.iter().zip(configured.hooks).for_each(|(place, it)| hooks[place.0] = it);
+        self.actions.hooks = hooks.into();
         self.published.set_registry(registry);
         self.published.set_config_error(None);
         let effects = [vec![self.said(EventKind::ConfigReloaded)], effects].concat();

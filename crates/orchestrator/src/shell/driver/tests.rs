@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::*;
 use crate::machine::fleet::Beginning;
 use crate::machine::policy::{Purpose, compile};
+use crate::shell::hook::{HookRunner, Hooks};
 use crate::shell::probe::HttpTarget;
 use crate::shell::runtime::{Runtimes, Setup};
 use crate::shell::store::{Reader, Retention, Store, origin};
@@ -54,7 +55,14 @@ async fn start(directory: &std::path::Path) -> Running {
         writer: Writer::new(known, left.seq, "t".into(), vec![None]),
         published: Arc::clone(&published),
         files: vec![ServerFile::default()],
-        actions: Actions { targets, runtimes, inbox, tasks: tasks.clone() },
+        actions: Actions {
+            targets,
+            hooks: vec![Hooks::default()].into(),
+            hook_runner: HookRunner::new(directory, shutdown.clone()),
+            runtimes,
+            inbox,
+            tasks: tasks.clone(),
+        },
         inbox: reports,
         operations: wishes,
         changes: mpsc::channel(1).1,

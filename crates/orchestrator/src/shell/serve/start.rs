@@ -23,6 +23,7 @@ use crate::shell::actions::Actions;
 use crate::shell::api::{self, Api};
 use crate::shell::clock::{Clock, wall};
 use crate::shell::driver::{Driver, ServerFile, Unwritten, Uptimes};
+use crate::shell::hook::HookRunner;
 use crate::shell::journal::{Journal, Jsonl};
 use crate::shell::maintenance::keeper::{Kept, keep};
 use crate::shell::plan::{Plan, faults};
@@ -69,12 +70,21 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
     let log = ready.store.reader().map_err(|source| settings.unusable(source))?;
     let jsonl = jsonl(&plan, settings, &ready)?;
     let (inbox, reports) = mpsc::channel(INBOX);
+    // Before anything is started: what an earlier run has left in the middle must not meet what this one does.
+    let hook_runner = HookRunner::new(&settings.state_directory, lifetimes.children.clone());
+    hook_runner.end_leftovers().await;
     let runtimes = Arc::new(runtimes(&plan, settings, inbox.clone(), &lifetimes).await?);
 
     let reporting = inbox.clone();
     let (journal, journal_thread) = Journal::start(ready.store, jsonl).map_err(ServeError::Thread)?;
-    let actions =
-        Actions { targets: plan.targets.clone().into(), runtimes: Arc::clone(&runtimes), inbox, tasks: lifetimes.tasks.clone() };
+    let actions = Actions {
+        targets: plan.targets.clone().into(),
+        hooks: plan.hooks.clone().into(),
+        hook_runner: hook_runner.clone(),
+        runtimes: Arc::clone(&runtimes),
+        inbox,
+        tasks: lifetimes.tasks.clone(),
+    };
     let (operations, wishes) = mpsc::channel(OPERATIONS);
     let (to_driver, changes) = mpsc::channel(1);
     let driver = Driver {
@@ -131,6 +141,7 @@ fn begin(plan: &mut Plan, settings: &Settings, left: &mut Left) -> Result<Begun,
     for supervised in &mut plan.supervised {
         let left = beginning.memory.servers.get(&supervised.name);
         supervised.acting = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { .. }));
+        supervised.unsettled = left.is_some_and(|left| left.unsettled);
     }
     let files = files(plan, left);
     let uptimes = Uptimes::new(&fleet, &mut left.uptime, origin(left.first_start), settings.retention.uptime, clock.now());

@@ -181,6 +181,7 @@ mod tests {
             args: Vec::new(),
             env: BTreeMap::new(),
             cwd: cwd.map(str::to_owned),
+            stop_timeout_seconds: None,
         }
     }
 
