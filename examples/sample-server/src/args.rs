@@ -32,7 +32,8 @@ pub(crate) struct Args {
 const BREAKING: &str = "\
 POST /break/crash  aborts at once; the request is not answered
 POST /break/hang   202, then accepts connections and never answers again
-POST /break/down   202, then /health answers `down` (503) until it is restarted";
+POST /break/down   202, then /health answers `down` (503) until it is restarted
+POST /break/memory 202, then takes memory until its limit ends it (1 GiB at most)";
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let number: f64 = text.parse().map_err(|_| "expected a number of seconds, such as 30 or 0.5".to_owned())?;

@@ -1,4 +1,4 @@
-//! What can go wrong on request: crash, hang, down.
+//! What can go wrong on request: crash, hang, down, memory.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -66,9 +66,19 @@ async fn inflict(Path(kind): Path<String>, State((faults, health)): State<(Arc<F
             // The answer means that `/health` says so from now on.
             health.recheck().await;
         }
-        _ => return (StatusCode::NOT_FOUND, format!("no such fault: {kind}; there are crash, hang, down\n")).into_response(),
+        "memory" => drop(std::thread::spawn(swell)),
+        _ => {
+            let known = "there are crash, hang, down, memory";
+            return (StatusCode::NOT_FOUND, format!("no such fault: {kind}; {known}\n")).into_response();
+        }
     }
     (StatusCode::ACCEPTED, format!("{kind}\n")).into_response()
+}
+
+/// Takes memory until its limit is met, and touches it: what is only promised is not counted. Without a limit it stops at 1 GiB.
+fn swell() {
+    let blocks: Vec<Vec<u8>> = (0..1_024).map(|_| vec![1; 1 << 20]).collect();
+    std::hint::black_box(&blocks);
 }
 
 /// Once it hangs, requests are read and never answered.

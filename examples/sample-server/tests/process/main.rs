@@ -41,7 +41,7 @@ fn down_is_503_from_the_answer_on() {
 fn an_unknown_fault_names_those_there_are() {
     let answer = Server::start(&[]).post("/break/wind");
     assert_eq!(answer.status, 404);
-    assert!(answer.body.contains("crash, hang, down"), "{answer:?}");
+    assert!(answer.body.contains("crash, hang, down, memory"), "{answer:?}");
 }
 
 #[test]
