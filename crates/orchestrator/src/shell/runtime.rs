@@ -93,7 +93,7 @@ pub enum ActionError {
     #[error("the server has no runtime: it is only watched")]
     Unmanaged,
     /// What runs it is no container.
-    #[error("only a container can be recreated")]
+    #[error("`recreate` is not there yet; use `restart`")]
     NoContainer,
     /// The runtimes have been shut down.
     #[error("the orchestrator is shutting down")]
@@ -251,7 +251,10 @@ impl Runtimes {
 
     /// What a recreate has replaced is removed (`keep`), or put back and started. Nothing, where nothing was replaced.
     pub async fn settle(&self, server: ServerId, keep: bool) -> Result<(), ActionError> {
-        let _ = (server, keep);
+        if let Some(Handle::Container(container)) = self.handle(server) {
+            let _container = container.lock_owned().await;
+        }
+        let _ = keep;
         Ok(())
     }
 

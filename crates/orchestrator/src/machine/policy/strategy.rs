@@ -32,6 +32,9 @@ fn misfit(strategy: Strategy, entry: &ServerEntry, purpose: Purpose) -> Option<(
     }
 }
 
+/// One of the hooks of a section.
+type Key = fn(&config::Recovery) -> Option<Hook>;
+
 fn key(recovery: &config::Recovery) -> Option<Strategies> {
     recovery.strategy.clone()
 }
@@ -85,7 +88,7 @@ impl Section<'_> {
 
     /// Each hook is a command or a request, and complete.
     pub(super) fn hooks(&mut self) {
-        let keys: [(&str, fn(&config::Recovery) -> Option<Hook>); 3] = [
+        let keys: [(&str, Key); 3] = [
             ("repair", |recovery| recovery.repair.clone()),
             ("before", |recovery| recovery.before.clone()),
             ("after", |recovery| recovery.after.clone()),

@@ -27,7 +27,7 @@ const PREFIX: &str = "MCP_HEALTH_";
 /// A program with its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Program {
-    program: PathBuf,
+    path: PathBuf,
     arguments: Vec<String>,
     directory: PathBuf,
 }
@@ -45,7 +45,7 @@ impl Program {
         let directory = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
         let (program, arguments) = command.split_first().map_or(("", &[][..]), |(program, rest)| (program.as_str(), rest));
         let program = if program.contains('/') { directory.join(program) } else { program.into() };
-        Self { program, arguments: arguments.to_vec(), directory }
+        Self { path: program, arguments: arguments.to_vec(), directory }
     }
 
     pub(super) async fn run(
@@ -100,7 +100,7 @@ impl Program {
     fn start(&self, about: &About, token: &str) -> io::Result<(Child, pipe::Receiver)> {
         let (ours, theirs) = io::pipe()?;
         let words = about.words().map(|(name, value)| (format!("{PREFIX}{name}"), value));
-        let child = Command::new(&self.program)
+        let child = Command::new(&self.path)
             .args(&self.arguments)
             .envs(words)
             .env(INSTANCE_VARIABLE, token)
@@ -115,7 +115,7 @@ impl Program {
     }
 
     fn unstartable(&self, source: io::Error) -> HookError {
-        HookError::Start { program: self.program.display().to_string(), source }
+        HookError::Start { program: self.path.display().to_string(), source }
     }
 }
 
