@@ -1,7 +1,7 @@
 //! What an operator writes (contract, section 2): the registry file and its defaults.
 //!
-//! Every key is optional here, so that a server's section can be merged over the file's section, key by key.
-//! The defaults stand in [`defaults`]: the schema shows them, and the orchestrator compiles them in.
+//! Every key is optional here, so that a server's section can be merged over the file's section, key by key. The defaults stand in
+//! [`defaults`]: the schema shows them, and the orchestrator compiles them in.
 
 pub mod defaults;
 mod fleet;
@@ -16,8 +16,7 @@ use serde_json::Value;
 
 use crate::registry::ServerEntry;
 pub use fleet::{Listen, Maintenance, Overlay, RetainedEvents, RetainedUptime, Retention};
-pub use hook::Hook;
-pub use strategy::{Strategies, Strategy};
+pub use {hook::Hook, strategy::Strategies, strategy::Strategy};
 
 /// The whole configuration, from however many files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

@@ -29,6 +29,7 @@ pub use change::{Change, Configured};
 mod record;
 mod unwritten;
 mod uptimes;
+mod witness;
 
 pub use unwritten::Unwritten;
 pub use uptimes::Uptimes;
@@ -114,6 +115,7 @@ impl Driver {
                 self.minute().await;
             }
         }
+        self.actions.take_leave().await;
         self.say_stopped().await;
     }
 
@@ -165,13 +167,29 @@ impl Driver {
         self.learn(&verdicts, &happened);
         let acts = orders.iter().any(|order| matches!(order, Effect::Act { .. } | Effect::Settle { .. }));
         let since = happened.iter().map(|it| it.at).min().unwrap_or_else(|| self.clock.now());
+        let changed: Vec<_> = happened.iter().filter_map(|it| it.server).collect();
         let written = self.record(happened, acts).await;
+        self.reword(&changed);
         for order in orders {
             self.carry_out(&order);
         }
         if let Some(turn) = self.unwritten.turn(since, written) {
             let effects = self.recorder.step(&mut self.fleet, self.clock.now(), turn);
             Box::pin(self.settle(effects, vec![])).await;
+        }
+    }
+
+    /// What a server waits for may have changed while nothing happened to it: its view says so too.
+    fn reword(&mut self, changed: &[ServerId]) {
+        let views: Vec<_> = self
+            .fleet
+            .reworded(changed)
+            .into_iter()
+            .map(|id| (id.0, self.view(id.0)))
+            .filter(|(_, view)| view.is_some())
+            .collect();
+        if !views.is_empty() {
+            self.published.publish(vec![], views, wall());
         }
     }
 
@@ -205,7 +223,8 @@ impl Driver {
             Effect::Act { ticket, strategy, attempt, ref reason, incident } => {
                 let incident = incident.map(|number| incident_id(self.published.known(), number));
                 let server = self.name(ticket.server.0);
-                self.actions.act(ticket, strategy, About { server, attempt, reason: reason.clone(), strategy, incident });
+                let about = About { server, attempt, reason: reason.clone(), strategy, incident };
+                self.actions.act(ticket, strategy, about, self.actions.collector.turn(ticket.server));
             }
             Effect::Settle { ticket, keep } => self.actions.settle(ticket, keep),
         }

@@ -165,13 +165,13 @@ impl HookRunner {
 async fn end_leftover(path: &Path) -> Result<(), String> {
     let record = RecordFile::new(path.to_owned(), procfs::boot_id());
     let left = match record.read().map_err(|error| causes(&error))? {
-        Some(Record::Starting { token }) => Some(Members::Carrying(token)),
+        Some(Record::Starting { token, .. }) => Some(Members::Carrying(token)),
         Some(Record::Running(instance)) => Some(Members::Marked(instance)),
         _ => None,
     };
     if let Some(left) = left {
         let living = left.living().len();
-        left.kill().await.map_err(|error| causes(&error))?;
+        left.kill(command::KILL_PATIENCE).await.map_err(|error| causes(&error))?;
         if living > 0 {
             tracing::warn!(path = %path.display(), "a hook that a crash has left behind was ended ({living} processes)");
         }

@@ -11,9 +11,11 @@ mod crash;
 mod dashboard;
 mod disk;
 mod docker;
+mod evidence;
 mod fastmcp;
 mod harness;
 mod hooks;
+mod mcp;
 mod pier;
 mod process;
 #[path = "../engine/quay.rs"]

@@ -80,6 +80,7 @@ impl Server {
         self.drop_check();
         self.enter(Phase::Recovering);
         self.state.held = None;
+        self.state.alone_until = None;
         self.state.restarts_ours += u64::from(strategy != Strategy::Repair);
         self.state.unsettled |= strategy == Strategy::Recreate;
         self.state.recovery =
@@ -103,7 +104,7 @@ impl Server {
         self.forget_streaks();
         self.state.killed = false;
         self.state.dying = None;
-        self.state.uptime_seconds = None;
+        self.forget_life();
         self.state.recovery = Recovery::Idle;
         match result {
             Err(_) if stopped && self.state.unsettled => self.undo(turn, attempt, true),
@@ -220,7 +221,7 @@ impl Server {
             return self.schedule(turn.now);
         }
         self.check_at_once(turn.now);
-        if reason == hold::Reason::Storm {
+        if reason == hold::Reason::Storm && self.state.by_checks {
             // It may have been well all the time: it gets the time to show that.
             let confirming = self.policy.confirm_interval.saturating_mul(self.policy.success_threshold);
             self.wait_at_least(turn.now.after(confirming.saturating_add(self.policy.timeout)));

@@ -1,15 +1,20 @@
 //! Another configuration while everything runs: the driver's part of it.
 
+use std::sync::Arc;
+
 use health_spec::EventKind;
-use health_spec::config::File;
+use health_spec::config::{File, defaults};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::{Driver, ServerFile};
 use crate::machine::fleet::{Limits, Reloaded};
 use crate::machine::{Effect, Happened, Policy};
+use crate::shell::actions::Eyes;
+use crate::shell::descriptors;
+use crate::shell::evidence::Subject;
 use crate::shell::hook::Hooks;
-use crate::shell::probe::HttpTarget;
+use crate::shell::probe::Target;
 
 /// What has become of the configuration file.
 #[derive(Debug)]
@@ -28,7 +33,7 @@ pub struct Configured {
     /// How much happens at the same time.
     pub limits: Limits,
     /// Where they are checked.
-    pub targets: Vec<HttpTarget>,
+    pub targets: Vec<Target>,
     /// What is done around attempts.
     pub hooks: Vec<Hooks>,
     /// Their groups.
@@ -37,6 +42,8 @@ pub struct Configured {
     pub trace_ids: Vec<Option<String>>,
     /// Their entries, as they were written.
     pub registry: Vec<Value>,
+    /// Where their evidence is.
+    pub subjects: Vec<Subject>,
     /// The whole of it.
     pub file: File,
     /// Sections that have changed, and take effect when the orchestrator is started again.
@@ -74,22 +81,23 @@ impl Driver {
             all
         };
         self.writer.set_trace_ids(by_place(configured.trace_ids));
-        let mut targets = self.actions.targets.to_vec();
+        let mut targets = vec![Target::default(); places];
         let mut registry = vec![Value::Null; places];
         for ((place, target), entry) in reloaded.places.iter().zip(configured.targets).zip(configured.registry) {
-            registry[place.0] = entry;
-            if let Some(known) = targets.get_mut(place.0) {
-                *known = target;
-            } else {
-                // New places follow one another.
-                targets.push(target);
-            }
+            (targets[place.0], registry[place.0]) = (target, entry);
         }
-        self.actions.targets = targets.into();
+        let says_traces = configured.file.event_emission.trace_context.unwrap_or(defaults::TRACE_CONTEXT);
+        self.actions.eyes = Arc::new(Eyes { says_traces, ..Eyes::clone(&self.actions.eyes) });
+        self.actions.aim(targets);
         let mut hooks = self.actions.hooks.to_vec();
         hooks.resize(places, Hooks::default());
         reloaded.places.iter().zip(configured.hooks).for_each(|(place, it)| hooks[place.0] = it);
         self.actions.hooks = hooks.into();
+        let targets = self.actions.targets.iter().map(|target| &**target);
+        self.published.set_shortage(descriptors::provide(descriptors::needed(targets, places)));
+        let mut subjects = vec![None; places];
+        reloaded.places.iter().zip(configured.subjects).for_each(|(place, it)| subjects[place.0] = Some(it));
+        self.actions.collector.know(subjects);
         self.published.set_registry(registry);
         self.published.set_config_error(None);
         let effects = [vec![self.said(EventKind::ConfigReloaded { needs_restart: configured.needs_restart })], effects].concat();

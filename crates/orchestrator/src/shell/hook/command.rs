@@ -21,6 +21,9 @@ use crate::shell::runtime::process::record::{Instance, Record, RecordFile};
 /// Between the request to end and the end by force.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// SIGKILL works at once unless a process sits in the kernel; this long is waited for it.
+pub(super) const KILL_PATIENCE: Duration = Duration::from_secs(5);
+
 /// What every variable begins with.
 const PREFIX: &str = "MCP_HEALTH_";
 
@@ -56,7 +59,7 @@ impl Program {
         cancel: &CancellationToken,
     ) -> Result<(), HookError> {
         let token = uuid::Uuid::new_v4().simple().to_string();
-        record.write(Record::Starting { token: token.clone() }).await?;
+        record.write(Record::Starting { token: token.clone(), bound: false }).await?;
         let outcome = self.run_recorded(timeout, about, (record, token), cancel).await;
         // It has ended. What cannot be written is found again at the next start, where there is nobody left to end.
         let _ = record.write(Record::Stopped).await;
@@ -74,7 +77,7 @@ impl Program {
         let leader = child.id().and_then(|pid| RawPid::try_from(pid).ok()).and_then(procfs::stat).map(|stat| stat.identity);
         if let Some(leader) = leader {
             // That it was about to be started is on disk already.
-            let _ = record.write(Record::Running(Instance { token, leader })).await;
+            let _ = record.write(Record::Running(Instance { token, leader, bound: false })).await;
         }
         let mut tail = Tail::default();
         let end = tokio::select! {
@@ -146,7 +149,7 @@ async fn end_group(child: &mut Child, leader: Option<Identity>) -> Result<(), Ho
         if let Ok(ended) = tokio::time::timeout(GRACE, members.gone()).await {
             ended?;
         }
-        members.kill().await?;
+        members.kill(KILL_PATIENCE).await?;
     }
     child.wait().await.map(|_| ()).map_err(HookError::Lost)
 }

@@ -9,10 +9,10 @@ impl Watch {
     pub(super) fn judge_attempt(&mut self, world: &World, id: ServerId, attempt: u32, delay_ms: u64) -> Checked {
         let life = &self.lives[world.actor(id)];
         law(&PUT_BACK, world, !life.owed, || format!("{id:?}: attempt {attempt} begins, and nothing was put back"))?;
+        law(&ONE_ACTION, world, life.attempt.is_none(), || format!("{id:?} begins attempt {attempt} within another: {life:?}"))?;
         if attempt == 0 {
             return Ok(());
         }
-        law(&ONE_ACTION, world, life.attempt.is_none(), || format!("{id:?} begins attempt {attempt} within another: {life:?}"))?;
         self.judge_counter(world, id, attempt, delay_ms)?;
         self.judge_budget(world, id)?;
         let others = world.fleet().servers().iter().enumerate().filter(|(index, server)| {
