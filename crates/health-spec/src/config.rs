@@ -1,10 +1,12 @@
 //! What an operator writes (contract, section 2): the registry file and its defaults.
 //!
-//! Every key is optional here, so that a server's section can be merged over the file's section, key by key.
-//! The defaults stand in [`defaults`]: the schema shows them, and the orchestrator compiles them in.
+//! Every key is optional here, so that a server's section can be merged over the file's section, key by key. The defaults stand in
+//! [`defaults`]: the schema shows them, and the orchestrator compiles them in.
 
 pub mod defaults;
 mod fleet;
+mod hook;
+mod strategy;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use serde_json::Value;
 
 use crate::registry::ServerEntry;
 pub use fleet::{Listen, Maintenance, Overlay, RetainedEvents, RetainedUptime, Retention};
+pub use {hook::Hook, strategy::Strategies, strategy::Strategy};
 
 /// The whole configuration, from however many files.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -89,9 +92,15 @@ pub struct Recovery {
     /// `act`, or `observe`: decide and log, never do. Default `act`.
     #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::MODE)))]
     pub mode: Option<Mode>,
-    /// What an attempt does. Default `restart`.
+    /// What an attempt does; a list is a ladder, one rung an attempt. Default `restart`.
     #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::STRATEGY)))]
-    pub strategy: Option<Strategy>,
+    pub strategy: Option<Strategies>,
+    /// What strategy `repair` does.
+    pub repair: Option<Hook>,
+    /// Runs before every attempt. When it fails nothing is done, and the attempt has failed.
+    pub before: Option<Hook>,
+    /// Runs when what an attempt does has ended well, before the server is verified. When it fails the attempt has failed.
+    pub after: Option<Hook>,
     /// The delays before the attempts. Default: 1, 5 and 30 seconds.
     #[cfg_attr(feature = "schema", schemars(extend("default" = serde_json::json!({ "schedule": defaults::SCHEDULE }))))]
     pub backoff: Option<Backoff>,
@@ -127,27 +136,6 @@ pub enum Mode {
     Act,
     /// Log what would be done.
     Observe,
-}
-
-/// What an attempt does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum Strategy {
-    /// Stop it, gracefully then by force, and start it again.
-    Restart,
-    /// Nothing: a person does it.
-    Manual,
-}
-
-impl Strategy {
-    /// The word on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Restart => "restart",
-            Self::Manual => "manual",
-        }
-    }
 }
 
 /// The delays before the attempts: `schedule`, or the three others.

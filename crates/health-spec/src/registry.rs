@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Dialect;
-use crate::config::{HealthCheck, Recovery};
+use crate::config::{HealthCheck, Recovery, Seconds};
 pub use probe::{Depth, Probe, ProbeKind, ProbeTls};
 pub use process::{OnCrash, ProcessLog, Session, Stdio, Stop};
 
@@ -97,6 +97,9 @@ pub struct Runtime {
     /// `process`: the working directory. Default: the registry file's.
     #[serde(default)]
     pub cwd: Option<String>,
+    /// How long it may take to end when it is asked to, before it is killed. Default: 5 for a process; what the container says, else 10.
+    #[serde(default)]
+    pub stop_timeout_seconds: Option<Seconds>,
     /// `process`: a file of `NAME=value` lines, read at every start; `env` goes over it. Relative to the registry file.
     #[serde(default)]
     pub env_file: Option<String>,

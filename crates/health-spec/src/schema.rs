@@ -5,7 +5,7 @@ use schemars::transform::RestrictFormats;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use crate::config::{File, Seconds};
+use crate::config::{File, Seconds, Strategies, Strategy};
 use crate::slo::Slo;
 use crate::stream::{Frame, Message, Request};
 use crate::{Ecosystem, Event, HealthResponse, Incident, ServerView};
@@ -85,6 +85,22 @@ impl JsonSchema for Seconds {
             "anyOf": [
                 { "type": "number", "minimum": 0, "maximum": 1e9 },
                 { "type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$" },
+            ],
+        })
+    }
+}
+
+impl JsonSchema for Strategies {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Strategies".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "one of `restart`, `recreate`, `repair` and `manual`, or a list of these without `manual`, such as [repair, restart]",
+            "anyOf": [
+                generator.subschema_for::<Strategy>(),
+                { "type": "array", "minItems": 1, "items": { "enum": ["restart", "recreate", "repair"] } },
             ],
         })
     }

@@ -1,6 +1,6 @@
 //! Acts: everything that waits or fails.
 //!
-//! [`serve`] puts the parts together; [`driver`] is the loop around the machine; [`probe`] and [`runtime`] touch
+//! [`serve`] puts the parts together; [`driver`] is the loop around the machine; [`probe`], [`runtime`] and [`hook`] touch
 //! servers; [`store`] and [`journal`] touch the disk; [`api`] and [`embed`] tell others.
 
 pub mod actions;
@@ -15,6 +15,7 @@ pub mod driver;
 #[cfg(feature = "gateway")]
 pub mod embed;
 pub mod evidence;
+pub mod hook;
 pub mod import;
 pub mod incidents;
 pub mod journal;

@@ -22,6 +22,10 @@ pub const ENABLED: bool = true;
 pub const MODE: Mode = Mode::Act;
 /// What an attempt does.
 pub const STRATEGY: Strategy = Strategy::Restart;
+/// How long a hook may take.
+pub const HOOK_TIMEOUT: Seconds = Seconds::new(30);
+/// The method of a hook's request.
+pub const HOOK_METHOD: &str = "POST";
 /// The delays before attempts 1, 2 and 3.
 pub const SCHEDULE: [Seconds; 3] = [Seconds::new(1), Seconds::new(5), Seconds::new(30)];
 /// How many attempts an exponential backoff has.

@@ -25,6 +25,20 @@ pub enum Effect {
         ticket: Ticket,
         /// What to do.
         strategy: Strategy,
+        /// Which attempt; 0 for one that is not counted.
+        attempt: u32,
+        /// Why, as in `recovery_started`.
+        reason: String,
+        /// The incident that it belongs to.
+        incident: Option<u64>,
+    },
+    /// What a `recreate` has left open is decided: report under this ticket when that is done. Ordered again after a crash; done twice
+    /// it changes nothing more.
+    Settle {
+        /// Names it.
+        ticket: Ticket,
+        /// The new one is well, and the old one goes; or the new one goes, and the old one is put back and started.
+        keep: bool,
     },
 }
 

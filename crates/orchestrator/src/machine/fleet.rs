@@ -108,6 +108,9 @@ impl Fleet {
         }
         fleet.learn_dependents();
         fleet.resume_doubt(now);
+        for index in 0..fleet.servers.len() {
+            fleet.turn(now, ServerId(index), &mut effects, Server::take_up);
+        }
         // What held a recovery in an earlier run may be gone: another policy, a dependency that is well, a disk with room.
         fleet.reconsider_all(now, &mut effects);
         (fleet, effects)
@@ -158,6 +161,9 @@ impl Fleet {
             }
             Input::Finished { ticket, result } => {
                 self.turn(now, ticket.server, &mut effects, |server, turn| server.finished(turn, ticket.serial, result));
+            }
+            Input::Settled { ticket, result } => {
+                self.turn(now, ticket.server, &mut effects, |server, turn| server.settled(turn, ticket.serial, result));
             }
             Input::Reported(id, word) => self.turn(now, id, &mut effects, |server, turn| server.reported(turn, word)),
             Input::EngineLost(engine, error) => self.engine_lost(now, engine, error, &mut effects),

@@ -1,6 +1,6 @@
 //! Why recovery may not run (contract, rule 9).
 
-use health_spec::config::{Mode, Strategy};
+use health_spec::config::Mode;
 use serde::{Deserialize, Serialize};
 
 use super::Mono;
@@ -97,7 +97,7 @@ pub fn reason(policy: &Policy, own: Own, around: &Surroundings) -> Option<(Reaso
     let unwritten = around.unwritten_since.is_some_and(|since| own.acted.is_some_and(|acted| acted >= since));
     let asked = [
         (!recovery.enabled, Reason::Disabled, vec![]),
-        (recovery.strategy == Strategy::Manual, Reason::Manual, vec![]),
+        (recovery.strategy.is_manual(), Reason::Manual, vec![]),
         (own.paused, Reason::Paused, vec![]),
         (own.maintained, Reason::Maintenance, vec![]),
         (!around.unhealthy.is_empty(), Reason::Dependency, around.unhealthy.clone()),
@@ -112,7 +112,7 @@ pub fn reason(policy: &Policy, own: Own, around: &Surroundings) -> Option<(Reaso
 
 #[cfg(test)]
 mod tests {
-    use health_spec::config::File;
+    use health_spec::config::{File, Strategy};
     use health_spec::registry::ServerEntry;
 
     use super::*;
@@ -124,7 +124,8 @@ mod tests {
         let servers = vec![ServerEntry { name: "a".to_owned(), ..ServerEntry::default() }];
         let policies = compile(&File { servers, ..File::default() }, Purpose::Simulate).expect("valid");
         let mut policy = policies.into_iter().next().expect("one");
-        (policy.recovery.enabled, policy.recovery.strategy, policy.recovery.mode) = (false, Strategy::Manual, Mode::Observe);
+        (policy.recovery.enabled, policy.recovery.strategy, policy.recovery.mode) =
+            (false, Strategy::Manual.into(), Mode::Observe);
         let at = Mono::default();
         let mut own = Own { paused: true, maintained: true, by_checks: true, acted: Some(at) };
         let some = || vec!["b".to_owned()];
@@ -141,7 +142,7 @@ mod tests {
             asked.push(reason.as_str());
             match reason {
                 Reason::Disabled => policy.recovery.enabled = true,
-                Reason::Manual => policy.recovery.strategy = Strategy::Restart,
+                Reason::Manual => policy.recovery.strategy = Strategy::Restart.into(),
                 Reason::Paused => own.paused = false,
                 Reason::Maintenance => own.maintained = false,
                 Reason::Dependency => around.unhealthy.clear(),

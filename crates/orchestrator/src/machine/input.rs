@@ -79,6 +79,13 @@ pub enum Input {
         /// The cause, when it erred.
         result: Result<(), String>,
     },
+    /// What a `recreate` had left open is settled.
+    Settled {
+        /// As it was ordered.
+        ticket: Ticket,
+        /// The cause, when it could not be.
+        result: Result<(), String>,
+    },
     /// What runs the server reports something.
     Reported(ServerId, Word),
     /// An engine cannot be reached.

@@ -75,6 +75,9 @@ pub struct ServerMemory {
     /// Its clock was off when it last answered.
     #[serde(default)]
     pub is_skewed: bool,
+    /// A `recreate` has begun, and what it has replaced may still be there.
+    #[serde(default)]
+    pub unsettled: bool,
     /// What recovery is doing.
     pub recovery: Recovery,
     /// Why recovery may not run.
@@ -122,6 +125,9 @@ pub enum Recovery {
         /// How far it is.
         #[serde(default)]
         stage: Stage,
+        /// The attempt has failed, and the action is to put back what it had replaced.
+        #[serde(default)]
+        undoing: bool,
     },
     /// The server has until then to come back.
     Verifying {

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use health_spec::config::{File, Mode, OnExitZero, Strategy, defaults};
-use health_spec::registry::{RuntimeKind, ServerEntry};
+use health_spec::config::{File, Mode, OnExitZero, Strategies, Strategy, defaults};
+use health_spec::registry::ServerEntry;
 
 use super::backoff::Backoff;
 use super::{EngineId, ServerId};
@@ -14,6 +14,7 @@ mod budget;
 mod merge;
 mod relations;
 mod runtime;
+mod strategy;
 
 pub use runtime::engines;
 
@@ -62,8 +63,10 @@ pub struct Recovery {
     pub enabled: bool,
     /// Whether decisions are carried out.
     pub mode: Mode,
-    /// What an attempt does; `manual` too when nothing here can restart the server.
-    pub strategy: Strategy,
+    /// What an attempt does; `manual` too when nothing here can bring the server back.
+    pub strategy: Strategies,
+    /// Whether something runs it that can restart it.
+    pub restartable: bool,
     /// The delays before the attempts.
     pub backoff: Backoff,
     /// How long an attempt has to come back.
@@ -121,6 +124,7 @@ fn policy(file: &File, index: usize, entry: &ServerEntry, purpose: Purpose, issu
     let mut section = merge::Section::new(file, index, issues);
     let interval = section.duration("interval_seconds", |check| check.interval_seconds, defaults::INTERVAL);
     let confirm = section.confirm_interval(interval);
+    section.hooks();
     let start_period = section.duration("start_period_seconds", |check| check.start_period_seconds, defaults::START_PERIOD);
     Policy {
         name: entry.name.clone(),
@@ -134,7 +138,8 @@ fn policy(file: &File, index: usize, entry: &ServerEntry, purpose: Purpose, issu
         recovery: Recovery {
             enabled: section.recovery(|recovery| recovery.enabled).unwrap_or(defaults::ENABLED),
             mode: section.recovery(|recovery| recovery.mode).unwrap_or(defaults::MODE),
-            strategy: strategy(section.recovery(|recovery| recovery.strategy), entry, purpose),
+            strategy: section.strategy(entry, purpose),
+            restartable: strategy::is_restartable(entry, purpose),
             backoff: section.backoff(),
             verify_timeout: section.verify_timeout(start_period),
             reset_after: section.recovery(|recovery| recovery.reset_after_seconds).unwrap_or(defaults::RESET_AFTER).0,
@@ -158,9 +163,11 @@ fn host(entry: &ServerEntry) -> Option<String> {
     Some(host.to_owned())
 }
 
-fn strategy(wanted: Option<Strategy>, entry: &ServerEntry, purpose: Purpose) -> Strategy {
-    let restartable = entry.runtime.as_ref().is_some_and(|runtime| runtime.kind != RuntimeKind::None);
-    if purpose == Purpose::Run && !restartable { Strategy::Manual } else { wanted.unwrap_or(defaults::STRATEGY) }
+impl Recovery {
+    /// What an operator's restart does: a restart where there can be one, else what the first attempt does.
+    pub fn of_an_operator(&self) -> Strategy {
+        if self.restartable { Strategy::Restart } else { self.strategy.rung(1) }
+    }
 }
 
 #[cfg(test)]

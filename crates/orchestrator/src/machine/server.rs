@@ -18,6 +18,7 @@ mod check;
 mod flapping;
 mod pace;
 mod recovery;
+mod settle;
 #[cfg(test)]
 mod tests;
 mod word;
@@ -41,6 +42,8 @@ pub struct Server {
     maintenance: Option<Mono>,
     /// Its check is due, and waits for others to end.
     queued: bool,
+    /// Under which serial what a `recreate` has left is being cleared away.
+    settling: Option<u64>,
     /// Its attempt is due, and waits for what others say about the monitor.
     postponed: bool,
     /// The registry has lost it; it stays as an empty place, so that the others keep theirs.
@@ -90,6 +93,7 @@ impl Server {
             first_seen,
             maintenance: None,
             queued: false,
+            settling: None,
             postponed: false,
             retired: false,
             armed: None,
@@ -329,6 +333,7 @@ impl Server {
         self.forget_streaks();
         self.publish_answer(turn, status);
         self.state.incident = None;
+        self.keep(turn);
     }
 }
 

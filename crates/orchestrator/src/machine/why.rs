@@ -74,9 +74,9 @@ impl Account<'_> {
         (self.when)(at)
     }
 
-    /// What an attempt does.
+    /// What the next attempt does.
     fn strategy(&self) -> &'static str {
-        self.server.policy().recovery.strategy.as_str()
+        self.server.policy().recovery.strategy.rung(self.server.state().attempts + 1).as_str()
     }
 
     /// How many attempts there are.

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::causes::causes;
 use super::clock::wall;
 use super::evidence::{Collector, Turn};
+use super::hook::{About, Hook, HookRunner, Hooks};
 use super::probe::{Lives, Question, Resolver, Target, Trace, check};
 use super::runtime::Runtimes;
 use crate::machine::{Input, ServerId, Ticket};
@@ -30,6 +31,10 @@ pub struct Actions {
     pub targets: Vec<Arc<Target>>,
     /// What every check needs.
     pub eyes: Arc<Eyes>,
+    /// What is done around attempts, by server.
+    pub hooks: Arc<[Hooks]>,
+    /// Runs them.
+    pub hook_runner: HookRunner,
     /// What runs the servers.
     pub runtimes: Arc<Runtimes>,
     /// Keeps what an action would destroy.
@@ -102,16 +107,40 @@ impl Actions {
         }
     }
 
-    /// Brings a server back, once what that would destroy is kept. `turn` was taken when it was decided.
-    pub fn act(&self, ticket: Ticket, strategy: Strategy, turn: Turn) {
-        let Self { runtimes, inbox, collector, .. } = self.clone();
+    /// Brings a server back, once what that would destroy is kept: the hook before, the action, the hook after. `turn` was taken when it
+    /// was decided.
+    pub fn act(&self, ticket: Ticket, strategy: Strategy, about: About, turn: Turn) {
+        let actions = self.clone();
         self.tasks.spawn(async move {
-            collector.before(ticket.server, turn).await;
-            let result = match strategy {
-                Strategy::Restart => runtimes.restart(ticket.server).await.map_err(|error| causes(&error)),
-                Strategy::Manual => Err("a person does it".to_owned()),
-            };
-            report(&inbox, Input::Finished { ticket, result }).await;
+            actions.collector.before(ticket.server, turn).await;
+            let result = actions.attempt(ticket.server, strategy, &about).await;
+            report(&actions.inbox, Input::Finished { ticket, result }).await;
+        });
+    }
+
+    async fn attempt(&self, server: ServerId, strategy: Strategy, about: &About) -> Result<(), String> {
+        let hooks = self.hooks.get(server.0).cloned().unwrap_or_default();
+        self.hook("before", hooks.before.as_ref(), about).await?;
+        match strategy {
+            Strategy::Restart => self.runtimes.restart(server).await.map_err(|error| causes(&error))?,
+            Strategy::Recreate => self.runtimes.recreate(server).await.map_err(|error| causes(&error))?,
+            Strategy::Repair => self.hook("repair", hooks.repair.as_ref(), about).await?,
+            Strategy::Manual => return Err("a person does it".to_owned()),
+        }
+        self.hook("after", hooks.after.as_ref(), about).await
+    }
+
+    async fn hook(&self, which: &str, hook: Option<&Hook>, about: &About) -> Result<(), String> {
+        let Some(hook) = hook else { return Ok(()) };
+        self.hook_runner.run(hook, about).await.map_err(|error| format!("hook `{which}`: {}", causes(&error)))
+    }
+
+    /// Clears away what a `recreate` has replaced, or puts it back.
+    pub fn settle(&self, ticket: Ticket, keep: bool) {
+        let Self { runtimes, inbox, .. } = self.clone();
+        self.tasks.spawn(async move {
+            let result = runtimes.settle(ticket.server, keep).await.map_err(|error| causes(&error));
+            report(&inbox, Input::Settled { ticket, result }).await;
         });
     }
 }

@@ -12,11 +12,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::actions::Actions;
 use super::clock::{Clock, wall};
+use super::hook::About;
 use super::journal::Journal;
 use super::metrics::Metrics;
 use super::published::Published;
 use super::record::Recorder;
-use super::view::{last_check, view};
+use super::view::{incident_id, last_check, view};
 use super::writer::Writer;
 
 mod change;
@@ -164,7 +165,7 @@ impl Driver {
             }
         }
         self.learn(&verdicts, &happened);
-        let acts = orders.iter().any(|order| matches!(order, Effect::Act { .. }));
+        let acts = orders.iter().any(|order| matches!(order, Effect::Act { .. } | Effect::Settle { .. }));
         let since = happened.iter().map(|it| it.at).min().unwrap_or_else(|| self.clock.now());
         let changed: Vec<_> = happened.iter().filter_map(|it| it.server).collect();
         let written = self.record(happened, acts).await;
@@ -219,7 +220,13 @@ impl Driver {
                 let history = self.files[ticket.server.0].history.clone();
                 self.actions.probe(ticket, timeout, history);
             }
-            Effect::Act { ticket, strategy } => self.actions.act(ticket, strategy, self.actions.collector.turn(ticket.server)),
+            Effect::Act { ticket, strategy, attempt, ref reason, incident } => {
+                let incident = incident.map(|number| incident_id(self.published.known(), number));
+                let server = self.name(ticket.server.0);
+                let about = About { server, attempt, reason: reason.clone(), strategy, incident };
+                self.actions.act(ticket, strategy, about, self.actions.collector.turn(ticket.server));
+            }
+            Effect::Settle { ticket, keep } => self.actions.settle(ticket, keep),
         }
     }
 

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::config::{LoadError, Loaded, Problem, draft};
 use super::evidence::Subject;
 use super::evidence::subject::Directories;
+use super::hook::{self, Hooks};
 use super::maintenance::Maintenance;
 use super::probe::Target;
 use super::runtime::{StartError, Supervised};
@@ -35,6 +36,8 @@ pub struct Plan {
     pub entries: Vec<ServerEntry>,
     /// What runs them.
     pub supervised: Vec<Supervised>,
+    /// What is done around attempts.
+    pub hooks: Vec<Hooks>,
     /// Container engines.
     pub engines: Vec<Engine>,
     /// When recovery is held on purpose.
@@ -70,12 +73,14 @@ pub fn read(paths: &[PathBuf], environment: &dyn Fn(&str) -> Option<String>, obs
     let listen = address::listen("orchestrator", file.listen.orchestrator.as_deref(), defaults::LISTEN, &mut issues);
     let gateway = address::listen("gateway", file.listen.gateway.as_deref(), defaults::LISTEN_GATEWAY, &mut issues);
     let maintenance = Maintenance::compile(&file, &mut issues);
+    hook::check(&file, &mut issues);
     let loaded = draft.judge(issues)?;
     Ok(Plan {
         policies,
         targets,
         registry: registry(&loaded.raw),
         supervised: supervised(&file.servers, &loaded),
+        hooks: hook::compile(&file, &|pointer| loaded.places.path(pointer).map_or_else(|| directory_of(&loaded), parent)),
         engines: engines(&file),
         maintenance,
         max_concurrent: max_concurrent(&file),
@@ -139,6 +144,9 @@ fn parent(path: &Path) -> PathBuf {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
+/// Where an entry may hold secrets, by name; beside the headers of its probes.
+const SECRETS: [&str; 4] = ["/runtime/env", "/recovery/repair/headers", "/recovery/before/headers", "/recovery/after/headers"];
+
 /// The entries as written, for everybody to read: what stands in an environment or a header may be a secret.
 fn registry(raw: &Value) -> Vec<Value> {
     let mut entries = raw.get("servers").and_then(Value::as_array).cloned().unwrap_or_default();
@@ -146,7 +154,7 @@ fn registry(raw: &Value) -> Vec<Value> {
         let secret = |value: &mut Value| {
             value.as_object_mut().into_iter().flat_map(|map| map.values_mut()).for_each(|value| *value = Value::from("***"));
         };
-        entry.pointer_mut("/runtime/env").into_iter().for_each(secret);
+        SECRETS.iter().for_each(|pointer| entry.pointer_mut(pointer).into_iter().for_each(secret));
         let probes = entry.get_mut("probes").and_then(Value::as_array_mut);
         probes.into_iter().flatten().filter_map(|probe| probe.get_mut("headers")).for_each(secret);
     }
@@ -163,13 +171,15 @@ fn supervised(entries: &[ServerEntry], loaded: &Loaded) -> Vec<Supervised> {
             let own = std::path::absolute(&own).unwrap_or(own).join(runtime.cwd.as_deref().unwrap_or_default());
             runtime.cwd = Some(own.to_string_lossy().into_owned());
         }
+        let stop_timeout = runtime.stop_timeout_seconds.map(|timeout| timeout.0);
         Some(Supervised {
             server: ServerId(index),
             entry: index,
             name: entry.name.clone(),
             runtime,
-            stop_timeout: None,
+            stop_timeout,
             acting: false,
+            unsettled: false,
         })
     };
     entries.iter().enumerate().filter_map(one).collect()

@@ -184,6 +184,7 @@ fn configured(plan: &Plan, needs_restart: Vec<String>, state_directory: &Path) -
         policies: plan.policies.clone(),
         limits: limits(plan),
         targets: plan.targets.clone(),
+        hooks: plan.hooks.clone(),
         groups: plan.entries.iter().map(|entry| entry.group.clone()).collect(),
         trace_ids: plan.entries.iter().map(|entry| entry.trace_id.clone()).collect(),
         registry: plan.registry.clone(),

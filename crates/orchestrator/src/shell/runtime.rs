@@ -67,6 +67,8 @@ pub struct Supervised {
     pub stop_timeout: Option<Duration>,
     /// An earlier run of ours has begun a restart and did not see its end.
     pub acting: bool,
+    /// An earlier run of ours has recreated it, or begun to, and what it has replaced may still be there.
+    pub unsettled: bool,
 }
 
 /// What cannot be run as configured: everything at once.
@@ -92,6 +94,9 @@ pub enum ActionError {
     /// Nothing runs this server, as far as we know.
     #[error("the server has no runtime: it is only watched")]
     Unmanaged,
+    /// What runs it is no container.
+    #[error("`recreate` is not there yet; use `restart`")]
+    NoContainer,
     /// The runtimes have been shut down.
     #[error("the orchestrator is shutting down")]
     ShuttingDown,
@@ -267,6 +272,26 @@ impl Runtimes {
                 Ok(ended.await.map_err(|_| ActionError::ShuttingDown)??)
             }
         }
+    }
+
+    /// Replaces a container by a new one of the same configuration, and keeps the old one until [`Self::settle`].
+    pub async fn recreate(&self, server: ServerId) -> Result<(), ActionError> {
+        match self.handle(server).ok_or(ActionError::Unmanaged)? {
+            Handle::Container(container) => {
+                let _container = container.lock_owned().await;
+                Err(ActionError::NoContainer)
+            }
+            _ => Err(ActionError::NoContainer),
+        }
+    }
+
+    /// What a recreate has replaced is removed (`keep`), or put back and started. Nothing, where nothing was replaced.
+    pub async fn settle(&self, server: ServerId, keep: bool) -> Result<(), ActionError> {
+        if let Some(Handle::Container(container)) = self.handle(server) {
+            let _container = container.lock_owned().await;
+        }
+        let _ = keep;
+        Ok(())
     }
 
     /// Stops the child processes gracefully and leaves containers alone. Returns when all have ended.

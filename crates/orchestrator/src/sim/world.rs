@@ -84,6 +84,7 @@ pub struct Step {
 enum Pending {
     Answer { server: usize, serial: u64 },
     ActionEnds { server: usize, serial: u64 },
+    IsBack { server: usize, serial: u64 },
     Word { number: u64 },
 }
 
@@ -222,6 +223,9 @@ impl World {
                 Effect::Publish(_) => {}
                 Effect::Probe { ticket, timeout } => self.probe(ticket, timeout),
                 Effect::Act { ticket, .. } => self.act(ticket),
+                // Nothing of a server that is well is touched.
+                Effect::Settle { ticket, keep: true } => self.answers.push_back(Input::Settled { ticket, result: Ok(()) }),
+                Effect::Settle { ticket, keep: false } => self.put_back(ticket),
             }
         }
         if let Some(trace) = &mut self.trace {
@@ -255,6 +259,17 @@ impl World {
     }
 
     fn act(&mut self, ticket: Ticket) {
+        let ends = self.begin_action(ticket);
+        self.schedule(ends, Pending::ActionEnds { server: ticket.server.0, serial: ticket.serial });
+    }
+
+    /// The old one of a recreated server is put back, which takes and does what a restart does.
+    fn put_back(&mut self, ticket: Ticket) {
+        let ends = self.begin_action(ticket);
+        self.schedule(ends, Pending::IsBack { server: ticket.server.0, serial: ticket.serial });
+    }
+
+    fn begin_action(&mut self, ticket: Ticket) -> Mono {
         let actor = self.cast.of_place_mut(ticket.server);
         actor.stopped = false;
         actor.acting = true;
@@ -262,7 +277,7 @@ impl World {
         if actor.talks {
             self.answers.push_back(actor.killed_by_us(ticket.server));
         }
-        self.schedule(ends, Pending::ActionEnds { server: ticket.server.0, serial: ticket.serial });
+        ends
     }
 
     fn schedule(&mut self, at: Mono, pending: Pending) {
@@ -281,13 +296,19 @@ impl World {
                 let verdict = verdict.unwrap_or_else(|| Verdict::failed(Reason::Timeout, "no answer"));
                 self.give(Input::Observed { ticket, verdict, took: actor.lag.min(timeout) });
             }
-            Pending::ActionEnds { server, serial } => self.end_action(ServerId(server), serial),
+            Pending::ActionEnds { server, serial } => {
+                let ticket = Ticket { server: ServerId(server), serial };
+                self.end_action(ticket.server, |result| Input::Finished { ticket, result });
+            }
+            Pending::IsBack { server, serial } => {
+                let ticket = Ticket { server: ServerId(server), serial };
+                self.end_action(ticket.server, |result| Input::Settled { ticket, result });
+            }
             Pending::Word { number } => self.hear(number),
         }
     }
 
-    fn end_action(&mut self, id: ServerId, serial: u64) {
-        let ticket = Ticket { server: id, serial };
+    fn end_action(&mut self, id: ServerId, report: impl FnOnce(Result<(), String>) -> Input) {
         let recovery = self.fleet.servers()[id.0].state().recovery;
         let now = self.now;
         let actor = self.cast.of_place_mut(id);
@@ -296,7 +317,7 @@ impl World {
         if actor.talks && result.is_ok() {
             self.give(Input::Reported(id, Word::Running));
         }
-        self.give(Input::Finished { ticket, result });
+        self.give(report(result));
         self.step.ended = Some(id);
     }
 }

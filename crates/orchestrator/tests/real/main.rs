@@ -14,6 +14,7 @@ mod docker;
 mod evidence;
 mod fastmcp;
 mod harness;
+mod hooks;
 mod mcp;
 mod pier;
 mod process;

@@ -109,6 +109,7 @@ impl Bench {
             runtime: runtime.clone(),
             stop_timeout: Some(self.stop_timeout),
             acting: false,
+            unsettled: false,
         });
         let setup = Setup {
             servers: supervised.collect(),

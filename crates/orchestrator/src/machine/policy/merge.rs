@@ -8,12 +8,12 @@ use super::{Issue, budget};
 use crate::machine::backoff::Backoff;
 
 /// The shortest pace: below it a monitor harms what it watches.
-const SHORTEST: Duration = Duration::from_millis(10);
+pub(super) const SHORTEST: Duration = Duration::from_millis(10);
 
 /// Both levels of one server's settings.
 pub(super) struct Section<'a> {
-    file: &'a File,
-    index: usize,
+    pub(super) file: &'a File,
+    pub(super) index: usize,
     issues: &'a mut Vec<Issue>,
 }
 
@@ -178,7 +178,7 @@ impl<'a> Section<'a> {
         self.pointer("health_check", name, own)
     }
 
-    fn recovery_pointer<T>(&self, name: &str, key: &impl Fn(&config::Recovery) -> Option<T>) -> String {
+    pub(super) fn recovery_pointer<T>(&self, name: &str, key: &impl Fn(&config::Recovery) -> Option<T>) -> String {
         let own = key(&self.file.servers[self.index].recovery).is_some();
         self.pointer("recovery", name, own)
     }
@@ -188,7 +188,7 @@ impl<'a> Section<'a> {
     }
 
     /// A mistake in the file's own section is said once, not once a server.
-    fn issue(&mut self, pointer: String, message: String, help: &str) {
+    pub(super) fn issue(&mut self, pointer: String, message: String, help: &str) {
         let issue = Issue { pointer, message, help: help.to_owned() };
         if !self.issues.contains(&issue) {
             self.issues.push(issue);

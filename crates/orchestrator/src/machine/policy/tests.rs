@@ -18,13 +18,13 @@ fn the_defaults_are_the_contracts() {
     assert_eq!(policy.recovery.verify_timeout, seconds(30));
     assert_eq!(policy.recovery.backoff, Backoff::Schedule(vec![seconds(1), seconds(5), seconds(30)]));
     assert_eq!(policy.recovery.budget, (10, seconds(86400)));
-    assert_eq!(policy.recovery.strategy, Strategy::Restart);
+    assert_eq!(policy.recovery.strategy, Strategy::Restart.into());
 }
 
 #[test]
 fn a_server_without_a_runtime_is_only_watched() {
     let policies = compiled("servers: [{name: a, port: 1}]").expect("compiles");
-    assert_eq!(policies[0].recovery.strategy, Strategy::Manual);
+    assert!(policies[0].recovery.strategy.is_manual());
 }
 
 #[test]
@@ -66,4 +66,50 @@ servers:
         assert!(problems.iter().any(|problem| problem == line), "missing: {line}\nfound: {problems:#?}");
     }
     assert_eq!(problems.len(), expected.len(), "{problems:#?}");
+}
+
+const HOOK: &str = "repair: {command: [fix]}";
+
+#[test]
+fn a_ladder_of_the_file_is_what_fits_each_server() {
+    let yaml = format!(
+        "
+recovery: {{strategy: [repair, restart, recreate], {HOOK}}}
+servers:
+  - {{name: a, port: 1}}
+  - {{name: b, port: 2, runtime: {{kind: process, command: x}}}}
+  - {{name: c, port: 3, runtime: {{kind: docker, container: x}}}}"
+    );
+    let ladders: Vec<_> = compiled(&yaml).expect("compiles").iter().map(|policy| policy.recovery.strategy.to_string()).collect();
+    assert_eq!(ladders, ["repair", "repair, restart", "repair, restart, recreate"]);
+}
+
+#[test]
+fn what_cannot_be_done_is_a_mistake() {
+    let process = "runtime: {kind: process, command: x}";
+    let cases = [
+        ("strategy: recreate", process, "`recreate` cannot be carried out for `a`: only containers can be recreated"),
+        ("strategy: restart", "group: x", "`restart` cannot be carried out for `a`: this server has no runtime that could do it"),
+        ("strategy: [repair, recreate], repair: {command: [x]}", process, "only containers can be recreated"),
+        ("strategy: repair", process, "`repair` has no hook to run"),
+        ("strategy: [restart, manual]", process, "`manual` stands in a ladder"),
+        ("repair: {command: [x]}", process, "the hook `repair` is never run: the strategy is restart"),
+        ("before: {timeout_seconds: 3}", process, "this hook has nothing to run"),
+        ("before: {command: [x], url: \"http://h/\"}", process, "`url` stands beside `command`"),
+        ("before: {command: [\"\"]}", process, "`command` has no program"),
+        ("after: {command: [x], method: PUT}", process, "`method` belongs to a request, and this hook is a command"),
+        ("after: {url: \"http://h/\", timeout_seconds: 0}", process, "timeout_seconds is too short for anything to run"),
+    ];
+    for (recovery, runtime, expected) in cases {
+        let yaml = format!("servers: [{{name: a, port: 1, {runtime}, recovery: {{{recovery}}}}}]");
+        let problems = compiled(&yaml).expect_err(recovery);
+        assert!(problems.len() == 1 && problems[0].contains(expected), "{recovery}: {problems:?}");
+    }
+}
+
+#[test]
+fn a_server_that_is_only_watched_can_be_repaired_by_a_hook() {
+    let yaml = format!("servers: [{{name: a, port: 1, recovery: {{strategy: repair, {HOOK}}}}}]");
+    let policy = &compiled(&yaml).expect("compiles")[0].recovery;
+    assert_eq!((policy.strategy.to_string().as_str(), policy.restartable), ("repair", false));
 }

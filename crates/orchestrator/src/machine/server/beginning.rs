@@ -36,6 +36,7 @@ pub(super) fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemor
         episodes: VecDeque::new(),
         is_flapping: false,
         is_skewed: false,
+        unsettled: false,
         recovery: Recovery::Idle,
         held: None,
         paused: None,
@@ -55,6 +56,8 @@ pub(super) fn taken_up(mut memory: ServerMemory, policy: &Policy, first_check: M
     memory.next_check = Some(pace::next_after_a_break(&memory, policy, first_check, now));
     let look = first_check.max(memory.alone_until.unwrap_or_default());
     match &mut memory.recovery {
+        // It goes on, and is ordered anew: see `Server::take_up`.
+        Recovery::Acting { undoing: true, .. } => memory.next_check = None,
         Recovery::Acting { attempt, .. } | Recovery::Verifying { attempt, .. } => {
             let until = now.after(policy.recovery.verify_timeout);
             memory.recovery = Recovery::Verifying { until, attempt: *attempt };

@@ -124,6 +124,7 @@ impl Server {
             self.state.attempts = 0;
         }
         self.publish_answer(turn, status);
+        self.keep(turn);
     }
 
     fn comes_up(&mut self, turn: &mut Turn<'_>, status: Observed) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use health_spec::config::Mode;
+use health_spec::config::{Mode, Strategy};
 use health_spec::event::Would;
 use health_spec::{EventKind, Phase};
 
@@ -73,27 +73,31 @@ impl Server {
     /// Starts the action. No checks run until it has ended (rule 5).
     pub(super) fn act(&mut self, turn: &mut Turn<'_>, attempt: Attempt, delay: Duration, reason: &str) {
         let ticket = turn.ticket();
-        let strategy = self.policy.recovery.strategy;
+        let strategy = match attempt {
+            Attempt::Counted(number) => self.policy.recovery.strategy.rung(number),
+            Attempt::Operator | Attempt::Foreign => self.policy.recovery.of_an_operator(),
+        };
         self.drop_check();
         self.enter(Phase::Recovering);
         self.state.held = None;
         self.state.alone_until = None;
-        self.state.restarts_ours += 1;
-        self.state.recovery = Recovery::Acting { serial: ticket.serial, attempt, stopped: false, stage: Stage::Begun };
+        self.state.restarts_ours += u64::from(strategy != Strategy::Repair);
+        self.state.unsettled |= strategy == Strategy::Recreate;
+        self.state.recovery =
+            Recovery::Acting { serial: ticket.serial, attempt, stopped: false, stage: Stage::Begun, undoing: false };
         self.schedule(turn.now);
-        let kind = EventKind::RecoveryStarted {
-            attempt: number(attempt),
-            strategy: strategy.as_str().to_owned(),
-            reason: self.state.reason.clone().filter(|_| reason == "down").unwrap_or_else(|| reason.to_owned()),
-            delay_ms: milliseconds(delay),
-        };
-        self.say(turn, kind);
-        turn.effects.push(Effect::Act { ticket, strategy });
+        let reason = self.state.reason.clone().filter(|_| reason == "down").unwrap_or_else(|| reason.to_owned());
+        let (attempt, delay_ms) = (number(attempt), milliseconds(delay));
+        let said =
+            EventKind::RecoveryStarted { attempt, strategy: strategy.as_str().to_owned(), reason: reason.clone(), delay_ms };
+        self.say(turn, said);
+        let incident = self.state.incident.map(|incident| incident.number);
+        turn.effects.push(Effect::Act { ticket, strategy, attempt, reason, incident });
     }
 
     /// The action has ended.
     pub(in crate::machine) fn finished(&mut self, turn: &mut Turn<'_>, serial: u64, result: Result<(), String>) {
-        let Recovery::Acting { serial: current, attempt, stopped, stage } = self.state.recovery else { return };
+        let Recovery::Acting { serial: current, attempt, stopped, stage, undoing: false } = self.state.recovery else { return };
         if serial != current {
             return;
         }
@@ -103,6 +107,7 @@ impl Server {
         self.forget_life();
         self.state.recovery = Recovery::Idle;
         match result {
+            Err(_) if stopped && self.state.unsettled => self.undo(turn, attempt, true),
             _ if stopped => self.stop(turn, "operator"),
             _ if stage == Stage::Ended => self.stop(turn, "exit_zero"),
             Ok(()) if stage == Stage::Died => self.attempt_failed(turn, attempt, "container_died".to_owned()),
@@ -140,6 +145,9 @@ impl Server {
         if self.state.incident.is_none() {
             self.go_down(turn, "restart_failed", turn.now);
         }
+        if self.state.unsettled && attempt != Attempt::Foreign {
+            return self.undo(turn, attempt, false);
+        }
         self.plan(turn);
         self.schedule(turn.now);
     }
@@ -174,11 +182,15 @@ impl Server {
         };
         self.enter(Phase::Down);
         self.state.recovery = Recovery::Idle;
-        let would = (self.policy.recovery.mode == Mode::Observe)
-            .then(|| Would { strategy: self.policy.recovery.strategy.as_str().to_owned(), attempt: self.state.attempts + 1 });
+        let would = (self.policy.recovery.mode == Mode::Observe).then(|| self.would());
         self.state.held = Some(hold::Hold { reason, on: on.clone(), delay_ran });
         self.say(turn, EventKind::RecoveryHeld { reason: reason.as_str().to_owned(), on, would });
         true
+    }
+
+    fn would(&self) -> Would {
+        let attempt = self.state.attempts + 1;
+        Would { strategy: self.policy.recovery.strategy.rung(attempt).as_str().to_owned(), attempt }
     }
 
     fn hold_reason(&self, turn: &Turn<'_>) -> Option<(hold::Reason, Vec<String>)> {

@@ -16,6 +16,8 @@ mod alone;
 mod deaths;
 mod restarts;
 
+mod strategies;
+
 const A: ServerId = ServerId(0);
 
 fn at(seconds: f64) -> Mono {
@@ -50,6 +52,7 @@ fn answered(fleet: &mut Fleet, now: Mono, effects: Vec<Effect>, answer: &Verdict
                 answered(fleet, now, effects, answer, seen);
             }
             Effect::Act { .. } => seen.push("ACT"),
+            Effect::Settle { .. } => seen.push("SETTLE"),
         }
     }
 }
@@ -63,6 +66,7 @@ fn names(effects: &[Effect]) -> Vec<&'static str> {
         Effect::Publish(happened) => named(&happened.kind),
         Effect::Probe { .. } => None,
         Effect::Act { .. } => Some("ACT"),
+        Effect::Settle { .. } => Some("SETTLE"),
     };
     effects.iter().filter_map(name).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use health_spec::config::{OnExitZero, Strategy};
+use health_spec::config::OnExitZero;
 use health_spec::status::Observed;
 use health_spec::{EventKind, Phase};
 
@@ -232,7 +232,7 @@ impl Server {
 
     /// Rule 7: it resets the counter, is verified like an attempt and not counted.
     fn restart(&mut self, turn: &mut Turn<'_>, by: String) -> Result<(), Refusal> {
-        if self.policy.recovery.strategy == Strategy::Manual {
+        if self.policy.recovery.strategy.is_manual() {
             return Err(Refusal::NotRestartable);
         }
         if matches!(self.state.recovery, Recovery::Acting { .. }) {

@@ -29,6 +29,9 @@ impl Account<'_> {
                 }
                 steps
             }
+            Recovery::Acting { undoing: true, .. } => {
+                vec![Step::then("what the attempt had replaced is put back, then recovery is planned anew")]
+            }
             Recovery::Acting { attempt, .. } => {
                 vec![Step::then(format!("{} ends, then it is verified", self.named(attempt)))]
             }

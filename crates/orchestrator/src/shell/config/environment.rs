@@ -30,6 +30,8 @@ enum Form {
     Scalar,
     /// Several of these, with commas between them.
     List,
+    /// A word, or several with commas between them.
+    Words,
 }
 
 /// Every setting that the environment may hold.
@@ -63,6 +65,9 @@ fn form(shape: Shape<'_>) -> Option<Form> {
     if shape.wants("object") {
         return None;
     }
+    if shape.is_word_or_list() {
+        return Some(Form::Words);
+    }
     let text = shape.wants("string") || !shape.words().is_empty();
     Some(if text { Form::Text } else { Form::Scalar })
 }
@@ -84,7 +89,7 @@ pub(super) fn overlay(value: &mut Map<String, Value>, places: &mut Places, looku
         places.forget(&setting.pointer);
         places.value(&setting.pointer, spot);
         places.parents(&setting.pointer, spot);
-        if setting.form == Form::List {
+        if setting.form == Form::List || (setting.form == Form::Words && text.contains(',')) {
             items(places, &setting.pointer, &text, spot);
         }
         let steps: Vec<&str> = setting.pointer.split('/').skip(1).collect();
@@ -122,7 +127,8 @@ fn replace_backoff(value: &mut Map<String, Value>, places: &mut Places, given: &
 
 fn read(form: Form, text: &str) -> Value {
     match form {
-        Form::Text => Value::String(text.to_owned()),
+        Form::Words if text.contains(',') => read(Form::List, text),
+        Form::Text | Form::Words => Value::String(text.to_owned()),
         Form::Scalar => retype(text.trim().to_owned()),
         Form::List => text.split(',').map(|item| retype(item.trim().to_owned())).collect(),
     }
@@ -157,6 +163,8 @@ mod tests {
             "HEALTH_CHECK_FAILURE_THRESHOLD",
             "RECOVERY_ENABLED",
             "RECOVERY_MODE",
+            "RECOVERY_STRATEGY",
+            "RECOVERY_REPAIR_URL",
             "RECOVERY_BACKOFF_SCHEDULE",
             "RECOVERY_BACKOFF_MULTIPLIER",
             "RECOVERY_BUDGET_WINDOW_SECONDS",
@@ -170,6 +178,18 @@ mod tests {
         }
         assert!(names.iter().all(|name| !name.starts_with("SERVERS") && !name.starts_with("SIMULATE")), "{names:?}");
         assert!(settings.iter().all(|setting| !setting.description.is_empty()), "{settings:?}");
+    }
+
+    #[test]
+    fn a_ladder_is_written_with_commas() {
+        for (text, expected) in
+            [("restart", serde_json::json!("restart")), ("repair, restart", serde_json::json!(["repair", "restart"]))]
+        {
+            let mut value = Map::new();
+            let lookup = |name: &str| (name == "RECOVERY_STRATEGY").then(|| text.to_owned());
+            overlay(&mut value, &mut Places::default(), &lookup);
+            assert_eq!(value["recovery"]["strategy"], expected);
+        }
     }
 
     #[test]

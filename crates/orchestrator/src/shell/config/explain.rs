@@ -40,11 +40,11 @@ impl Explainer<'_> {
         }
     }
 
-    /// The branch that was meant, when the other one is only `null`.
+    /// The branch that was meant: when the other one is only `null`, or of a word and a list the one that was written.
     fn branch(self, error: &ValidationError<'_>) -> Option<usize> {
         let path = error.schema_path().as_str();
         let node = self.schema.pointer(path.rsplit_once('/')?.0)?;
-        sole_branch(node)
+        sole_branch(node).or_else(|| Shape::around(self.schema, path).meant(error.instance()))
     }
 
     fn mismatch(self, pointer: &str, instance: &Value, shape: Shape<'_>) -> Problem {
@@ -183,7 +183,7 @@ pub(super) fn beyond_schema(value: &Value, shape: Shape<'_>, pointer: &str, plac
 }
 
 fn refused(value: &Value, shape: Shape<'_>) -> Option<String> {
-    if shape.has_forms() && serde_json::from_value::<health_spec::config::Seconds>(value.clone()).is_err() {
+    if shape.is_time() && serde_json::from_value::<health_spec::config::Seconds>(value.clone()).is_err() {
         return Some("is too long a time".to_owned());
     }
     if !shape.wants("integer") || !value.is_number() {

@@ -64,6 +64,31 @@ impl<'a> Shape<'a> {
         self.node.get("anyOf").is_some()
     }
 
+    /// Whether this is a duration, which has two forms.
+    pub(super) fn is_time(self) -> bool {
+        self.forms().any(|form| form.wants("number"))
+    }
+
+    /// Whether this is a word, or a list of words.
+    pub(super) fn is_word_or_list(self) -> bool {
+        self.forms().any(|form| !form.words().is_empty()) && self.forms().any(|form| form.wants("array"))
+    }
+
+    /// Which of a word and a list was written, of several forms.
+    pub(super) fn meant(self, written: &Value) -> Option<usize> {
+        let is_it = |form: Shape<'_>| match written {
+            Value::Array(_) => form.wants("array"),
+            Value::String(_) => !form.words().is_empty(),
+            _ => false,
+        };
+        self.forms().position(is_it)
+    }
+
+    fn forms(self) -> impl Iterator<Item = Shape<'a>> {
+        let branches = self.node.get("anyOf").and_then(Value::as_array);
+        branches.into_iter().flatten().map(move |branch| self.part(branch))
+    }
+
     /// The integer format, such as `uint32`.
     pub(super) fn format(self) -> Option<&'a str> {
         self.node.get("format")?.as_str()

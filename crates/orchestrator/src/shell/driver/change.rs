@@ -13,6 +13,7 @@ use crate::machine::{Effect, Happened, Policy};
 use crate::shell::actions::Eyes;
 use crate::shell::descriptors;
 use crate::shell::evidence::Subject;
+use crate::shell::hook::Hooks;
 use crate::shell::probe::Target;
 
 /// What has become of the configuration file.
@@ -33,6 +34,8 @@ pub struct Configured {
     pub limits: Limits,
     /// Where they are checked.
     pub targets: Vec<Target>,
+    /// What is done around attempts.
+    pub hooks: Vec<Hooks>,
     /// Their groups.
     pub groups: Vec<Option<String>>,
     /// The workflows that they belong to.
@@ -86,6 +89,10 @@ impl Driver {
         let says_traces = configured.file.event_emission.trace_context.unwrap_or(defaults::TRACE_CONTEXT);
         self.actions.eyes = Arc::new(Eyes { says_traces, ..Eyes::clone(&self.actions.eyes) });
         self.actions.aim(targets);
+        let mut hooks = self.actions.hooks.to_vec();
+        hooks.resize(places, Hooks::default());
+        reloaded.places.iter().zip(configured.hooks).for_each(|(place, it)| hooks[place.0] = it);
+        self.actions.hooks = hooks.into();
         let targets = self.actions.targets.iter().map(|target| &**target);
         self.published.set_shortage(descriptors::provide(descriptors::needed(targets, places)));
         let mut subjects = vec![None; places];

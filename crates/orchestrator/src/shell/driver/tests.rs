@@ -12,6 +12,7 @@ use super::*;
 use crate::machine::fleet::Beginning;
 use crate::machine::policy::{Purpose, compile};
 use crate::shell::actions::Eyes;
+use crate::shell::hook::{HookRunner, Hooks};
 use crate::shell::probe::address::Address;
 use crate::shell::probe::http::HttpTarget;
 use crate::shell::probe::{Lives, Resolver, Target};
@@ -71,7 +72,16 @@ async fn start(directory: &std::path::Path) -> Running {
         writer: Writer::new(known, left.seq, "t".into(), vec![None]),
         published: Arc::clone(&published),
         files: vec![ServerFile::default()],
-        actions: Actions { targets, eyes, runtimes, collector, inbox, tasks: tasks.clone() },
+        actions: Actions {
+            targets,
+            eyes,
+            hooks: vec![Hooks::default()].into(),
+            hook_runner: HookRunner::new(directory, shutdown.clone()),
+            runtimes,
+            collector,
+            inbox,
+            tasks: tasks.clone(),
+        },
         inbox: reports,
         operations: wishes,
         changes: mpsc::channel(1).1,

@@ -65,7 +65,7 @@ impl Plan {
         let runs = |plan: &Self, at: usize| plan.supervised.iter().find(|one| one.server.0 == at).map(|one| one.runtime.clone());
         let change = Change {
             name: new.entries[at].name.clone(),
-            policy: self.policy_of(old) != new.policy_of(at),
+            policy: self.policy_of(old) != new.policy_of(at) || self.hooks.get(old) != new.hooks.get(at),
             target: self.targets.get(old) != new.targets.get(at),
             runtime: runs(self, old) != runs(new, at),
         };

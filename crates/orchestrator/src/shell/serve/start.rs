@@ -28,6 +28,7 @@ use crate::shell::clock::{Clock, wall};
 use crate::shell::descriptors;
 use crate::shell::driver::{Driver, ServerFile, Unwritten, Uptimes};
 use crate::shell::evidence::{self, Collector};
+use crate::shell::hook::HookRunner;
 use crate::shell::incidents::Book;
 use crate::shell::journal::{Journal, Jsonl};
 use crate::shell::maintenance::keeper::{Kept, keep};
@@ -86,6 +87,9 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready,
     let log = Arc::new(Mutex::new(ready.store.reader().map_err(|source| settings.unusable(source))?));
     let jsonl = jsonl(&plan, settings, &ready)?;
     let (inbox, reports) = mpsc::channel(INBOX);
+    // Before anything is started: what an earlier run has left in the middle must not meet what this one does.
+    let hook_runner = HookRunner::new(&settings.state_directory, lifetimes.children.clone());
+    hook_runner.end_leftovers().await;
     let runtimes = Arc::new(runtimes(&plan, settings, inbox.clone(), &lifetimes).await?);
 
     let metrics = Arc::new(Metrics::default());
@@ -105,6 +109,8 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready,
     let actions = Actions {
         targets: plan.targets.iter().cloned().map(Arc::new).collect(),
         eyes: Arc::new(eyes(&plan, &trace_id, &runtimes)),
+        hooks: plan.hooks.clone().into(),
+        hook_runner,
         runtimes: Arc::clone(&runtimes),
         collector: Arc::clone(&collector),
         inbox,
@@ -171,6 +177,7 @@ fn begin(plan: &mut Plan, settings: &Settings, left: &mut Left) -> Result<Begun,
     for supervised in &mut plan.supervised {
         let left = beginning.memory.servers.get(&supervised.name);
         supervised.acting = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { .. }));
+        supervised.unsettled = left.is_some_and(|left| left.unsettled);
     }
     let files = files(plan, left);
     let uptimes = Uptimes::new(&fleet, &mut left.uptime, origin(left.first_start), settings.retention.uptime, clock.now());

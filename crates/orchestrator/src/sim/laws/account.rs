@@ -25,6 +25,10 @@ pub(super) struct Life {
     pub(super) in_flight: bool,
     /// An attempt has begun, and nothing has been said of its end.
     pub(super) attempt: Option<u32>,
+    /// It has been recreated at some time; the attempt that began last did so, and has failed without anything being put back.
+    pub(super) recreated: bool,
+    pub(super) recreates: bool,
+    pub(super) owed: bool,
     /// The last attempt that was counted, since the counter started over.
     pub(super) counted: u32,
     /// Somebody else started it: the counter may start over.
@@ -216,7 +220,11 @@ impl Life {
             }
             EventKind::StatusChanged { status, .. } => self.status = *status,
             EventKind::ServerDown { .. } => self.goes_down(happened),
-            EventKind::RecoveryStarted { attempt, .. } => self.starts(*attempt, at),
+            EventKind::RecoveryStarted { attempt, strategy, .. } => {
+                self.recreates = strategy == "recreate";
+                self.recreated |= self.recreates;
+                self.starts(*attempt, at);
+            }
             EventKind::RecoverySuccessful { .. } | EventKind::ServerRecovered { .. } => {
                 (self.incident, self.ebbing, self.reported) = (None, false, false);
             }
@@ -224,6 +232,7 @@ impl Life {
             EventKind::RecoveryReleased { reason } if reason == "storm" => self.ebbing = !self.reported,
             EventKind::RecoveryHeld { reason, .. } if reason != "concurrency" => self.ebbing = false,
             EventKind::RecoveryFailed { .. } => {
+                self.owed = self.recreates;
                 (self.attempt, self.trouble, self.paced) = (None, at, at);
                 self.forget();
             }

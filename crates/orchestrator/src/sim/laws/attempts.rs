@@ -1,6 +1,6 @@
 //! Attempts: how many, how often, how many at once.
 
-use super::{BACKOFF, BUDGET, CONCURRENCY, Checked, EXHAUSTED, ONE_ACTION, UNWRITTEN, Watch, law};
+use super::{BACKOFF, BUDGET, CONCURRENCY, Checked, EXHAUSTED, ONE_ACTION, PUT_BACK, UNWRITTEN, Watch, law};
 use crate::machine::ServerId;
 use crate::sim::World;
 
@@ -8,6 +8,7 @@ impl Watch {
     /// An attempt begins; 0 is an operator's restart.
     pub(super) fn judge_attempt(&mut self, world: &World, id: ServerId, attempt: u32, delay_ms: u64) -> Checked {
         let life = &self.lives[world.actor(id)];
+        law(&PUT_BACK, world, !life.owed, || format!("{id:?}: attempt {attempt} begins, and nothing was put back"))?;
         law(&ONE_ACTION, world, life.attempt.is_none(), || format!("{id:?} begins attempt {attempt} within another: {life:?}"))?;
         if attempt == 0 {
             return Ok(());
@@ -56,6 +57,19 @@ impl Watch {
         law(&EXHAUSTED, world, used || life.amended, || {
             format!("{id:?}: {reason}, after {} attempts, {within} of them within {window:?}", life.counted)
         })
+    }
+
+    /// What a recreate has left is cleared away, or put back, which is an action.
+    pub(super) fn settles(&mut self, world: &World, id: ServerId, keep: bool) -> Checked {
+        let life = &mut self.lives[world.actor(id)];
+        let server = &world.fleet().servers()[id.0];
+        law(&PUT_BACK, world, life.recreated, || format!("{id:?} was never recreated"))?;
+        law(&PUT_BACK, world, !keep || server.is_up(), || format!("{id:?} is kept, and {}", server.phase()))?;
+        if keep {
+            return Ok(());
+        }
+        life.owed = false;
+        self.acts(world, id)
     }
 
     /// The order itself.

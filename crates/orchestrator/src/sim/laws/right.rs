@@ -1,7 +1,7 @@
 //! Who may be recovered.
 
 use health_spec::Phase;
-use health_spec::config::{Mode, Strategy};
+use health_spec::config::Mode;
 use health_spec::status::Observed;
 
 use super::{Checked, RIGHT, Watch, law};
@@ -19,7 +19,7 @@ impl Watch {
             (life.paused, "it is paused"),
             (life.maintained, "a maintenance window is open"),
             (!policy.recovery.enabled, "recovery is disabled"),
-            (policy.recovery.strategy == Strategy::Manual, "a person does it"),
+            (policy.recovery.strategy.is_manual(), "a person does it"),
             (policy.recovery.mode == Mode::Observe, "it is only observed"),
             (self.engine_lost && policy.engine.is_some(), "its engine is lost"),
             (dependency.is_some(), "its dependency is not healthy"),

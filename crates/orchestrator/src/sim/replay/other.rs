@@ -61,7 +61,7 @@ fn word(input: &Input, place: &impl Fn(ServerId) -> Option<ServerId>) -> Option<
         Input::Reported(id, word) => Some(Input::Reported(place(*id)?, word.clone())),
         Input::Maintenance(id, until) => Some(Input::Maintenance(place(*id)?, *until)),
         Input::EngineLost(..) | Input::EngineBack(_) | Input::StateLost { .. } | Input::StateBack => Some(input.clone()),
-        Input::Woken | Input::Observed { .. } | Input::Blind { .. } | Input::Finished { .. } => None,
+        Input::Woken | Input::Observed { .. } | Input::Blind { .. } | Input::Finished { .. } | Input::Settled { .. } => None,
     }
 }
 
@@ -127,6 +127,10 @@ impl Stage {
                 }
                 Effect::Act { ticket, .. } => {
                     self.later(at.after(Duration::from_secs(1)), Input::Finished { ticket, result: Ok(()) });
+                }
+                Effect::Settle { ticket, keep } => {
+                    let takes = Duration::from_secs(u64::from(!keep));
+                    self.later(at.after(takes), Input::Settled { ticket, result: Ok(()) });
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! A random fleet with its policies.
 
-use health_spec::config::{Backoff, Budget, File, HealthCheck, Mode, OnExitZero, Recovery, Seconds, Strategy};
+use health_spec::config::{Backoff, Budget, File, HealthCheck, Hook, Mode, OnExitZero, Recovery, Seconds, Strategies, Strategy};
 use health_spec::registry::{Runtime, RuntimeKind, ServerEntry};
 use serde_json::json;
 
@@ -86,10 +86,13 @@ fn recovery(random: &mut Random, exponential: bool) -> Recovery {
         let attempts = u32::try_from(random.between(1, u64::from(attempts))).unwrap_or(1);
         Budget { attempts, window_seconds: seconds(random, 3_600, 7_200) }
     };
+    let strategy = strategies(random);
     Recovery {
         enabled: Some(random.chance(93)),
         mode: Some(if random.chance(7) { Mode::Observe } else { Mode::Act }),
-        strategy: Some(if random.chance(5) { Strategy::Manual } else { Strategy::Restart }),
+        // The hook of a server that never runs it is a mistake.
+        repair: strategy.contains(Strategy::Repair).then(|| Hook { command: Some(vec!["repair".to_owned()]), ..Hook::default() }),
+        strategy: Some(strategy),
         backoff: Some(backoff),
         max_attempts,
         // At least the longest start period that `checks` has.
@@ -98,8 +101,19 @@ fn recovery(random: &mut Random, exponential: bool) -> Recovery {
         budget: random.chance(50).then_some(budget),
         on_exit_zero: Some(if random.chance(30) { OnExitZero::Stop } else { OnExitZero::Restart }),
         start_stopped: Some(random.chance(50)),
-        max_concurrent: None,
+        ..Recovery::default()
     }
+}
+
+fn strategies(random: &mut Random) -> Strategies {
+    match random.between(0, 99) {
+        0..=4 => return Strategy::Manual.into(),
+        5..=59 => return Strategy::Restart.into(),
+        _ => {}
+    }
+    let rungs =
+        (0..random.between(1, 3)).map(|_| random.one_of(&[Strategy::Repair, Strategy::Restart, Strategy::Recreate])).collect();
+    Strategies::of(rungs).unwrap_or(Strategy::Restart.into())
 }
 
 /// With its number of attempts.

@@ -27,6 +27,16 @@ impl Places {
     }
 }
 
+/// Where it is kept that a hook of this server runs: `hooks/NAME.json` below the state directory.
+pub fn hook_record(state_directory: &Path, name: &str) -> PathBuf {
+    hook_records(state_directory).join(format!("{}.json", file_name(name)))
+}
+
+/// The directory of these records.
+pub fn hook_records(state_directory: &Path) -> PathBuf {
+    state_directory.join("hooks")
+}
+
 /// File systems allow 255 bytes; suffixes follow.
 const LONGEST_NAME: usize = 200;
 

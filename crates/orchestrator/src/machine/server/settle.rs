@@ -1,0 +1,71 @@
+//! What a `recreate` has left open: the old one goes once the new one is well, and is put back when the attempt has failed.
+//!
+//! Invariant: whatever was replaced is still there until its successor has been well. Both ends are ordered again after a crash, until
+//! it has been heard that they are done.
+
+use health_spec::{EventKind, Phase};
+
+use super::{Server, Turn};
+use crate::machine::Effect;
+use crate::machine::memory::{Attempt, Recovery, Stage};
+
+impl Server {
+    /// An earlier run has left it. What that run was putting back is put back.
+    pub(in crate::machine) fn take_up(&mut self, turn: &mut Turn<'_>) {
+        match self.state.recovery {
+            Recovery::Acting { attempt, stopped, undoing: true, .. } => self.undo(turn, attempt, stopped),
+            _ if self.is_up() => self.keep(turn),
+            _ => {}
+        }
+    }
+
+    /// It is well: what it has replaced is no longer needed.
+    pub(super) fn keep(&mut self, turn: &mut Turn<'_>) {
+        if self.state.unsettled && self.settling.is_none() {
+            let ticket = turn.ticket();
+            self.settling = Some(ticket.serial);
+            turn.effects.push(Effect::Settle { ticket, keep: true });
+        }
+    }
+
+    /// The attempt has failed: what it had replaced is put back. That is an action like any other; only then recovery is planned.
+    pub(super) fn undo(&mut self, turn: &mut Turn<'_>, attempt: Attempt, stopped: bool) {
+        let ticket = turn.ticket();
+        self.drop_check();
+        self.enter(Phase::Recovering);
+        self.state.recovery = Recovery::Acting { serial: ticket.serial, attempt, stopped, stage: Stage::Begun, undoing: true };
+        self.schedule(turn.now);
+        turn.effects.push(Effect::Settle { ticket, keep: false });
+    }
+
+    /// It is done, or could not be.
+    pub(in crate::machine) fn settled(&mut self, turn: &mut Turn<'_>, serial: u64, result: Result<(), String>) {
+        if self.settling.take_if(|settling| *settling == serial).is_some() {
+            // What has begun since has left something of its own.
+            let is_open = matches!(self.state.recovery, Recovery::Acting { .. } | Recovery::Verifying { .. });
+            self.state.unsettled &= is_open || result.is_err();
+            return;
+        }
+        let Recovery::Acting { serial: current, stopped, stage, undoing: true, .. } = self.state.recovery else { return };
+        if serial != current {
+            return;
+        }
+        self.forget_streaks();
+        self.state.killed = false;
+        self.state.dying = None;
+        self.state.uptime_seconds = None;
+        self.state.pace_from = turn.now;
+        self.state.recovery = Recovery::Idle;
+        self.state.unsettled = result.is_err();
+        self.state.is_dead &= stage == Stage::Died || result.is_err();
+        if let Err(error) = result {
+            let error = format!("what was recreated is not put back: {error}");
+            self.say(turn, EventKind::MonitorImpaired { reason: "recreate".to_owned(), error });
+        }
+        if stopped {
+            return self.stop(turn, "operator");
+        }
+        self.plan(turn);
+        self.schedule(turn.now);
+    }
+}

@@ -1,0 +1,209 @@
+//! What an attempt does: ladders, and what a `recreate` leaves open.
+
+use health_spec::config::Strategy;
+
+use super::*;
+
+const RECREATE: &str = "
+health_check: {start_period_seconds: 0}
+recovery: {strategy: recreate, verify_timeout_seconds: 5}
+servers: [{name: a}]";
+
+/// A server that dies at 10 s. What follows at 11 s: the first attempt.
+fn begun(yaml: &str) -> (Fleet, Vec<Effect>) {
+    let mut fleet = fleet(yaml, &Beginning::default());
+    run(&mut fleet, 0.0, &ok());
+    fleet.step(at(10.0), Input::Reported(A, Word::Died(Death::default())));
+    let effects = acted(&mut fleet, 11.0);
+    (fleet, effects)
+}
+
+/// Up to the moment of the next action, every check failing.
+fn acted(fleet: &mut Fleet, until: f64) -> Vec<Effect> {
+    while let Some(now) = fleet.deadline().filter(|deadline| *deadline <= at(until)) {
+        let mut effects = fleet.step(now, Input::Woken);
+        while let Some(Effect::Probe { ticket, .. }) = effects.iter().find(|effect| matches!(effect, Effect::Probe { .. })) {
+            effects = fleet.step(now, Input::Observed { ticket: *ticket, verdict: refused(), took: Duration::ZERO });
+        }
+        if effects.iter().any(|effect| matches!(effect, Effect::Act { .. } | Effect::Settle { .. })) {
+            return effects;
+        }
+    }
+    panic!("no action by {until} s: {:?}", fleet.servers()[0].state());
+}
+
+fn order(effects: &[Effect]) -> (Ticket, Strategy, u32) {
+    let found = effects.iter().find_map(|effect| match effect {
+        Effect::Act { ticket, strategy, attempt, .. } => Some((*ticket, *strategy, *attempt)),
+        _ => None,
+    });
+    found.unwrap_or_else(|| panic!("no action in {effects:?}"))
+}
+
+fn settling(effects: &[Effect]) -> Option<(Ticket, bool)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Settle { ticket, keep } => Some((*ticket, *keep)),
+        _ => None,
+    })
+}
+
+fn finished(fleet: &mut Fleet, now: f64, effects: &[Effect], result: Result<(), String>) -> Vec<Effect> {
+    fleet.step(at(now), Input::Finished { ticket: order(effects).0, result })
+}
+
+/// The first attempt has recreated it, and it does not come back: at 16.1 s it is put back.
+fn undoing() -> (Fleet, Ticket) {
+    let (mut fleet, effects) = begun(RECREATE);
+    finished(&mut fleet, 11.1, &effects, Ok(()));
+    let effects = acted(&mut fleet, 16.2);
+    assert_eq!(names(&effects), ["recovery_failed", "SETTLE"]);
+    let (ticket, keep) = settling(&effects).expect("an order");
+    assert!(!keep);
+    (fleet, ticket)
+}
+
+#[test]
+fn a_ladder_is_climbed_one_rung_an_attempt() {
+    let yaml = "
+health_check: {start_period_seconds: 0}
+recovery: {strategy: [repair, restart], repair: {command: [x]}, backoff: {schedule: [1, 1, 1]}}
+servers: [{name: a}]";
+    let (mut fleet, mut effects) = begun(yaml);
+    let mut climbed = Vec::new();
+    for now in [11.1, 13.1, 15.1] {
+        let (_, strategy, attempt) = order(&effects);
+        climbed.push((strategy.as_str(), attempt));
+        finished(&mut fleet, now, &effects, Err("no".to_owned()));
+        effects = if climbed.len() < 3 { acted(&mut fleet, now + 2.0) } else { vec![] };
+    }
+    assert_eq!(climbed, [("repair", 1), ("restart", 2), ("restart", 3)]);
+    assert_eq!(fleet.servers()[0].state().restarts_ours, 2, "a repair is no restart");
+}
+
+#[test]
+fn what_would_be_done_names_the_rung() {
+    let yaml = "
+recovery: {mode: observe, strategy: [recreate, restart]}
+servers: [{name: a}]";
+    let mut fleet = fleet(yaml, &Beginning::default());
+    run(&mut fleet, 0.0, &ok());
+    let effects = fleet.step(at(10.0), Input::Reported(A, Word::Died(Death::default())));
+    let would = effects.iter().find_map(|effect| match effect {
+        Effect::Publish(happened) => match &happened.kind {
+            EventKind::RecoveryHeld { would, .. } => would.clone(),
+            _ => None,
+        },
+        _ => None,
+    });
+    assert_eq!(would.map(|would| (would.strategy, would.attempt)), Some(("recreate".to_owned(), 1)));
+    let next = fleet.servers()[0].why(|_| None).next;
+    assert!(next.iter().any(|step| step.what.contains("it would recreate, attempt 1")), "{next:?}");
+}
+
+#[test]
+fn an_operator_restarts_where_that_can_be_done() {
+    let operator = |yaml: &str, purpose| {
+        let file: File = serde_saphyr::from_str(yaml).expect("the file reads");
+        let (mut fleet, _) = Fleet::new(compile(&file, purpose).expect("it compiles"), &Beginning::default(), at(0.0));
+        let restart = Command::Restart { by: "me".to_owned() };
+        order(&fleet.operate(at(1.0), A, restart).expect("it may")).1
+    };
+    let hook = "repair: {url: \"http://h/\"}";
+    let ladder = format!(
+        "servers: [{{name: a, port: 1, runtime: {{kind: docker, container: x}}, recovery: {{strategy: [repair, recreate], {hook}}}}}]"
+    );
+    assert_eq!(operator(&ladder, Purpose::Run), Strategy::Restart);
+    let remote = format!("servers: [{{name: a, port: 1, recovery: {{strategy: repair, {hook}}}}}]");
+    assert_eq!(operator(&remote, Purpose::Run), Strategy::Repair);
+}
+
+/// Invariant: what was recreated is kept only when it is well.
+#[test]
+fn what_was_replaced_goes_once_its_successor_is_well() {
+    let (mut fleet, effects) = begun(RECREATE);
+    finished(&mut fleet, 11.1, &effects, Ok(()));
+    assert!(fleet.servers()[0].state().unsettled);
+    assert_eq!(run(&mut fleet, 14.0, &ok()), ["recovery_successful", "status_changed", "SETTLE"]);
+    // It is asked for once, and again when it could not be done.
+    assert_eq!(run(&mut fleet, 44.0, &ok()), Vec::<&str>::new());
+    let serial = fleet.servers()[0].checking();
+    assert_eq!(serial, None);
+}
+
+#[test]
+fn what_could_not_be_removed_is_removed_with_the_next_good_answer() {
+    let (mut fleet, effects) = begun(RECREATE);
+    finished(&mut fleet, 11.1, &effects, Ok(()));
+    let mut settled = None;
+    while let Some(now) = fleet.deadline().filter(|deadline| *deadline <= at(14.0)) {
+        for effect in fleet.step(now, Input::Woken) {
+            if let Effect::Probe { ticket, .. } = effect {
+                let effects = fleet.step(now, Input::Observed { ticket, verdict: ok(), took: Duration::ZERO });
+                settled = settled.or(settling(&effects));
+            }
+        }
+    }
+    let (ticket, keep) = settled.expect("an order");
+    assert!(keep);
+    fleet.step(at(14.0), Input::Settled { ticket, result: Err("lost".to_owned()) });
+    assert!(fleet.servers()[0].state().unsettled);
+    assert_eq!(run(&mut fleet, 45.0, &ok()), ["SETTLE"]);
+}
+
+#[test]
+fn what_was_replaced_is_put_back_before_recovery_goes_on() {
+    let (mut fleet, ticket) = undoing();
+    assert_eq!(fleet.deadline(), None, "nothing is checked meanwhile");
+    let died = fleet.step(at(16.5), Input::Reported(A, Word::Died(Death::default())));
+    assert!(names(&died).iter().all(|name| *name == "container_died"), "{died:?}");
+    assert!(fleet.step(at(16.6), Input::Settled { ticket: Ticket { serial: 0, ..ticket }, result: Ok(()) }).is_empty());
+    fleet.step(at(17.0), Input::Settled { ticket, result: Ok(()) });
+    assert!(!fleet.servers()[0].state().unsettled);
+    let second = acted(&mut fleet, 22.0);
+    assert_eq!(order(&second).2, 2);
+}
+
+#[test]
+fn what_cannot_be_put_back_is_said_and_recovery_goes_on() {
+    let (mut fleet, ticket) = undoing();
+    let said = fleet.step(at(17.0), Input::Settled { ticket, result: Err("the engine is gone".to_owned()) });
+    assert_eq!(names(&said), ["monitor_impaired"]);
+    assert_eq!(order(&acted(&mut fleet, 22.0)).2, 2);
+}
+
+#[test]
+fn a_stop_while_it_is_put_back_is_honoured_at_the_end() {
+    let (mut fleet, ticket) = undoing();
+    assert_eq!(names(&fleet.step(at(16.5), Input::Reported(A, Word::Stopped))), Vec::<&str>::new());
+    assert_eq!(names(&fleet.step(at(17.0), Input::Settled { ticket, result: Ok(()) })), ["server_stopped"]);
+}
+
+#[test]
+fn an_action_that_errs_is_undone_too() {
+    let (mut fleet, effects) = begun(RECREATE);
+    let failed = finished(&mut fleet, 11.1, &effects, Err("no room".to_owned()));
+    assert_eq!(names(&failed), ["recovery_failed", "SETTLE"]);
+    assert_eq!(settling(&failed).map(|(_, keep)| keep), Some(false));
+}
+
+/// Invariant: both ends of a recreate are ordered again after a crash.
+#[test]
+fn a_crash_forgets_neither_end() {
+    let (mut verifying, effects) = begun(RECREATE);
+    finished(&mut verifying, 11.1, &effects, Ok(()));
+    let mut second = fleet(RECREATE, &memory_of(&verifying));
+    assert_eq!(run(&mut second, 3.0, &ok()), ["recovery_successful", "status_changed", "SETTLE"]);
+
+    let begin = |memory| {
+        let file: File = serde_saphyr::from_str(RECREATE).expect("the file reads");
+        Fleet::new(compile(&file, Purpose::Simulate).expect("it compiles"), &memory, at(0.0))
+    };
+    let (_, effects) = begin(memory_of(&second));
+    assert_eq!(settling(&effects).map(|(_, keep)| keep), Some(true));
+
+    let (mut fleet, effects) = begin(memory_of(&undoing().0));
+    let (ticket, keep) = settling(&effects).expect("an order");
+    assert!(!keep && fleet.deadline().is_none(), "{effects:?}");
+    fleet.step(at(1.0), Input::Settled { ticket, result: Ok(()) });
+    assert_eq!(order(&acted(&mut fleet, 7.0)).2, 2);
+}

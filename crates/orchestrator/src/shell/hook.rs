@@ -1,0 +1,234 @@
+//! Hooks: an operator's commands and requests around an attempt, or as the attempt itself.
+//!
+//! A command is a child in a group of its own, ended with that group at its timeout and when the orchestrator ends. Before it runs this is
+//! on disk, so that what a crash leaves behind is ended at the next start; it is never run again for the same attempt, which is
+//! the machine's promise. What it leaves running in the background when it ends well is left alone.
+
+mod command;
+mod request;
+mod tail;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use health_spec::config::{self, File, Strategy, defaults};
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use super::causes::causes;
+use super::runtime::process::group::{GroupError, Members};
+use super::runtime::process::places::{hook_record, hook_records};
+use super::runtime::process::procfs;
+use super::runtime::process::record::{Record, RecordError, RecordFile};
+use crate::machine::policy::Issue;
+use command::Program;
+use request::Call;
+
+/// The hooks of one server.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Hooks {
+    /// What strategy `repair` does.
+    pub repair: Option<Hook>,
+    /// Runs before every attempt.
+    pub before: Option<Hook>,
+    /// Runs after an action that ended well.
+    pub after: Option<Hook>,
+}
+
+/// One hook, ready to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hook {
+    does: Does,
+    timeout: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+enum Does {
+    Command(Program),
+    Request(Box<Call>),
+}
+
+/// What a hook is told of the attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The server's name.
+    pub server: String,
+    /// Which attempt; 0 for one that is not counted.
+    pub attempt: u32,
+    /// Why, as in `recovery_started`.
+    pub reason: String,
+    /// What the attempt does.
+    pub strategy: Strategy,
+    /// The incident, if one is open.
+    pub incident: Option<String>,
+}
+
+/// A hook did not end well.
+#[derive(Debug, Error)]
+pub enum HookError {
+    /// The program could not be started.
+    #[error("cannot start `{program}`")]
+    Start {
+        /// As it was configured.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// That it runs could not be written down, so it was not run.
+    #[error("it was not run")]
+    Unrecorded(#[from] RecordError),
+    /// It ended with another exit code than 0, or by a signal.
+    #[error("it ended with {how}{said}")]
+    Ended {
+        /// `exit code 3`, `signal 9`.
+        how: String,
+        /// The end of what it wrote, after a colon.
+        said: String,
+    },
+    /// It took too long, and was ended with everything that it had started.
+    #[error("it was ended after {} s{said}", .after.as_secs_f64())]
+    TimedOut {
+        /// Its timeout.
+        after: Duration,
+        /// The end of what it wrote, after a colon.
+        said: String,
+    },
+    /// It took too long, and cannot be ended.
+    #[error("it takes longer than it may")]
+    Undying(#[from] GroupError),
+    /// Its end could not be waited for.
+    #[error("its end is not known")]
+    Lost(#[source] std::io::Error),
+    /// The request got no answer.
+    #[error("{url} does not answer: {cause}")]
+    Unanswered {
+        /// Where it went.
+        url: String,
+        /// Why.
+        cause: String,
+    },
+    /// The answer was not one of success.
+    #[error("{url} answered {status}{said}")]
+    Refused {
+        /// Where it went.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// The beginning of the answer, after a colon.
+        said: String,
+    },
+    /// The orchestrator ends, and with it the hook.
+    #[error("the orchestrator is shutting down")]
+    ShuttingDown,
+}
+
+/// Runs hooks, and ends those that an earlier run has left.
+#[derive(Clone, Debug)]
+pub struct HookRunner {
+    state_directory: PathBuf,
+    cancel: CancellationToken,
+}
+
+impl HookRunner {
+    /// `cancel` ends whatever runs.
+    pub fn new(state_directory: &Path, cancel: CancellationToken) -> Self {
+        Self { state_directory: state_directory.to_owned(), cancel }
+    }
+
+    /// Runs a hook to its end.
+    pub async fn run(&self, hook: &Hook, about: &About) -> Result<(), HookError> {
+        match &hook.does {
+            Does::Command(program) => {
+                let record = RecordFile::new(hook_record(&self.state_directory, &about.server), procfs::boot_id());
+                program.run(hook.timeout, about, &record, &self.cancel).await
+            }
+            Does::Request(call) => {
+                let answered = call.run(hook.timeout, about);
+                self.cancel.run_until_cancelled(answered).await.unwrap_or(Err(HookError::ShuttingDown))
+            }
+        }
+    }
+
+    /// Ends the hooks that a crash of ours has left behind. Nobody waits for them, and what they were part of is verified, not repeated.
+    pub async fn end_leftovers(&self) {
+        let Ok(entries) = std::fs::read_dir(hook_records(&self.state_directory)) else { return };
+        for path in
+            entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.extension().is_some_and(|it| it == "json"))
+        {
+            if let Err(error) = end_leftover(&path).await {
+                tracing::error!(path = %path.display(), "a hook that a crash has left behind may still run: {error}");
+            }
+        }
+    }
+}
+
+async fn end_leftover(path: &Path) -> Result<(), String> {
+    let record = RecordFile::new(path.to_owned(), procfs::boot_id());
+    let left = match record.read().map_err(|error| causes(&error))? {
+        Some(Record::Starting { token, .. }) => Some(Members::Carrying(token)),
+        Some(Record::Running(instance)) => Some(Members::Marked(instance)),
+        _ => None,
+    };
+    if let Some(left) = left {
+        let living = left.living().len();
+        left.kill(command::KILL_PATIENCE).await.map_err(|error| causes(&error))?;
+        if living > 0 {
+            tracing::warn!(path = %path.display(), "a hook that a crash has left behind was ended ({living} processes)");
+        }
+    }
+    record.write(Record::Stopped).await.map_err(|error| causes(&error))
+}
+
+/// The hooks of all servers, in the order of the file. `directory` says where the file is that a pointer leads to.
+pub fn compile(file: &File, directory: &dyn Fn(&str) -> PathBuf) -> Vec<Hooks> {
+    let one = |index: usize, name: &str, key: fn(&config::Recovery) -> Option<&config::Hook>| {
+        let (hook, pointer) = match key(&file.servers[index].recovery) {
+            Some(hook) => (hook, format!("/servers/{index}/recovery/{name}")),
+            None => (key(&file.recovery)?, format!("/recovery/{name}")),
+        };
+        Hook::of(hook, &directory(&pointer)).ok()
+    };
+    let of = |index| Hooks {
+        repair: one(index, "repair", |recovery| recovery.repair.as_ref()),
+        before: one(index, "before", |recovery| recovery.before.as_ref()),
+        after: one(index, "after", |recovery| recovery.after.as_ref()),
+    };
+    (0..file.servers.len()).map(of).collect()
+}
+
+/// What is wrong with requests; whether a hook is complete, the policy's compiler says.
+pub fn check(file: &File, issues: &mut Vec<Issue>) {
+    let own = file.servers.iter().enumerate().map(|(index, entry)| (format!("/servers/{index}/recovery"), &entry.recovery));
+    for (pointer, recovery) in std::iter::once(("/recovery".to_owned(), &file.recovery)).chain(own) {
+        for (name, hook) in [("repair", &recovery.repair), ("before", &recovery.before), ("after", &recovery.after)] {
+            let Some(hook) = hook.as_ref().filter(|hook| hook.command.is_none() && hook.url.is_some()) else { continue };
+            if let Err(mistake) = Call::of(hook) {
+                let pointer = format!("{pointer}/{name}/{}", mistake.key);
+                issues.push(Issue { pointer, message: mistake.message, help: mistake.help.to_owned() });
+            }
+        }
+    }
+}
+
+impl Hook {
+    fn of(hook: &config::Hook, directory: &Path) -> Result<Self, request::Mistake> {
+        let does = match &hook.command {
+            Some(command) => Does::Command(Program::of(command, directory)),
+            None => Does::Request(Box::new(Call::of(hook)?)),
+        };
+        Ok(Self { does, timeout: hook.timeout_seconds.unwrap_or(defaults::HOOK_TIMEOUT).0 })
+    }
+}
+
+impl About {
+    /// Names without the common beginning, and values; what is not known is empty.
+    fn words(&self) -> [(&'static str, String); 5] {
+        [
+            ("SERVER", self.server.clone()),
+            ("ATTEMPT", self.attempt.to_string()),
+            ("REASON", self.reason.clone()),
+            ("STRATEGY", self.strategy.as_str().to_owned()),
+            ("INCIDENT", self.incident.clone().unwrap_or_default()),
+        ]
+    }
+}
