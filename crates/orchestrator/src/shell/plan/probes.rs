@@ -105,7 +105,7 @@ impl Compiler<'_> {
         }
         match probe.kind {
             ProbeKind::Http => {
-                let (place, url) = self.url(probe, pointer, health_url(self.entry), "health_url")?;
+                let (place, url) = self.url(probe, pointer, health_url(self.entry), "a health_url")?;
                 let http = self.http(probe, &url, &place, pointer)?;
                 Some(Look::Http(HttpTarget { dialect: self.entry.health_spec_version, ..http }))
             }
@@ -133,7 +133,8 @@ impl Compiler<'_> {
         if probe.unix_socket.is_some() {
             return Some((format!("{pointer}/unix_socket"), "http://localhost/health".to_owned()));
         }
-        self.wrong(pointer, format!("this probe of kind {} has no address", probe.kind.as_str()), &format!("give it a url, or the server a {key}"));
+        let message = format!("this probe of kind {} has no address", probe.kind.as_str());
+        self.wrong(pointer, message, &format!("give it a url, or the server {key}"));
         None
     }
 
@@ -156,7 +157,7 @@ impl Compiler<'_> {
 
     fn mcp(&mut self, probe: &Probe, pointer: &str) -> Option<Look> {
         let endpoint = self.entry.endpoint.clone().map(|endpoint| ("endpoint", endpoint));
-        let (place, url) = self.url(probe, pointer, endpoint, "endpoint")?;
+        let (place, url) = self.url(probe, pointer, endpoint, "an endpoint")?;
         let http = self.http(probe, &url, &place, pointer)?;
         Some(Look::Mcp(Box::new(McpTarget::new(http, depth(probe), call(probe)))))
     }
