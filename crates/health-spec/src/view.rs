@@ -12,6 +12,8 @@ use crate::status::Observed;
 use crate::verdict::Probed;
 use crate::{Dialect, Phase, Status};
 
+mod words;
+
 /// One server, as of `as_of`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

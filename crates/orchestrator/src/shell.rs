@@ -14,7 +14,9 @@ pub mod descriptors;
 pub mod driver;
 #[cfg(feature = "gateway")]
 pub mod embed;
+pub mod evidence;
 pub mod import;
+pub mod incidents;
 pub mod journal;
 pub mod maintenance;
 pub mod metrics;
@@ -26,6 +28,7 @@ pub mod record;
 pub mod reload;
 pub mod runtime;
 pub mod serve;
+pub mod slo;
 pub mod store;
 pub mod telemetry;
 pub mod view;

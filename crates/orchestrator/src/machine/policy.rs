@@ -40,7 +40,7 @@ pub struct Policy {
     pub recovery: Recovery,
     /// What must be healthy before it is recovered.
     pub depends_on: Vec<ServerId>,
-    /// The engine that runs it.
+    /// The engine that runs it, or the systemd.
     pub engine: Option<Engine>,
     /// The host that is checked, as it is written.
     pub host: Option<String>,
@@ -144,7 +144,7 @@ fn policy(file: &File, index: usize, entry: &ServerEntry, purpose: Purpose, issu
         },
         depends_on: relations::dependencies(file, entry),
         host: host(entry),
-        engine: runtime::engine(file, entry).and_then(|id| Some(Engine { id, name: engines(file).get(id.0)?.name.clone() })),
+        engine: runtime::engine_of(file, entry),
     }
 }
 

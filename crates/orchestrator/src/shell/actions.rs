@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::causes::causes;
 use super::clock::wall;
+use super::evidence::{Collector, Turn};
 use super::probe::{Lives, Question, Resolver, Target, Trace, check};
 use super::runtime::Runtimes;
 use crate::machine::{Input, ServerId, Ticket};
@@ -31,6 +32,8 @@ pub struct Actions {
     pub eyes: Arc<Eyes>,
     /// What runs the servers.
     pub runtimes: Arc<Runtimes>,
+    /// Keeps what an action would destroy.
+    pub collector: Arc<Collector>,
     /// Where results go.
     pub inbox: mpsc::Sender<Input>,
     /// Where tasks are spawned.
@@ -54,9 +57,14 @@ impl Actions {
     /// Checks a server once.
     pub fn probe(&self, ticket: Ticket, timeout: Duration, history: History) {
         let (target, eyes, inbox) = (Arc::clone(&self.targets[ticket.server.0]), Arc::clone(&self.eyes), self.inbox.clone());
+        let collector = Arc::clone(&self.collector);
         self.tasks.spawn(async move {
             let input = match check(&target, &eyes.question(ticket.server, &target, timeout, &history)).await {
-                Ok(checked) => Input::Observed { ticket, verdict: checked.verdict, took: checked.response_time },
+                Ok(checked) => {
+                    let (verdict, took) = (checked.verdict, checked.response_time);
+                    collector.answers.keep(ticket.server, &verdict, took, checked.glimpse, wall());
+                    Input::Observed { ticket, verdict, took }
+                }
                 Err(impaired) => Input::Blind { ticket, error: causes(&impaired) },
             };
             report(&inbox, input).await;
@@ -94,10 +102,11 @@ impl Actions {
         }
     }
 
-    /// Brings a server back.
-    pub fn act(&self, ticket: Ticket, strategy: Strategy) {
-        let Self { runtimes, inbox, .. } = self.clone();
+    /// Brings a server back, once what that would destroy is kept. `turn` was taken when it was decided.
+    pub fn act(&self, ticket: Ticket, strategy: Strategy, turn: Turn) {
+        let Self { runtimes, inbox, collector, .. } = self.clone();
         self.tasks.spawn(async move {
+            collector.before(ticket.server, turn).await;
             let result = match strategy {
                 Strategy::Restart => runtimes.restart(ticket.server).await.map_err(|error| causes(&error)),
                 Strategy::Manual => Err("a person does it".to_owned()),

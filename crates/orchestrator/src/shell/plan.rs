@@ -8,6 +8,8 @@ use health_spec::registry::{RuntimeKind, ServerEntry};
 use serde_json::Value;
 
 use super::config::{LoadError, Loaded, Problem, draft};
+use super::evidence::Subject;
+use super::evidence::subject::Directories;
 use super::maintenance::Maintenance;
 use super::probe::Target;
 use super::runtime::{StartError, Supervised};
@@ -101,6 +103,22 @@ impl Plan {
     /// What relative paths in the configuration start at: a server's process at its own file's directory, see `supervised`.
     pub fn directory(&self) -> PathBuf {
         directory_of(&self.loaded)
+    }
+
+    /// Where the evidence of each server is, in the order of the entries.
+    pub fn subjects(&self, state_directory: &Path) -> Vec<Subject> {
+        let mut runtimes = vec![None; self.entries.len()];
+        for supervised in &self.supervised {
+            runtimes[supervised.entry] = Some(&supervised.runtime);
+        }
+        let registry = self.directory();
+        let directories = Directories { state: state_directory, registry: &registry };
+        let raw = self.loaded.raw.get("servers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let one = |(index, entry): (usize, &ServerEntry)| {
+            let written = raw.get(index).unwrap_or(&Value::Null);
+            Subject::new(&entry.name, runtimes[index], &self.engines, written, directories)
+        };
+        self.entries.iter().enumerate().map(one).collect()
     }
 
     /// Every file that was read, and every directory: when one changes, the plan may.

@@ -27,6 +27,7 @@ use health_spec::verdict::{History, Phases, Reason, Verdict};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::evidence::Glimpse;
 use crate::machine::ServerId;
 use combine::combine;
 use deadline::{Deadline, milliseconds};
@@ -43,6 +44,8 @@ pub struct Checked {
     pub verdict: Verdict,
     /// From the start of the check until it was decided.
     pub response_time: Duration,
+    /// The answer as it came, when there was one.
+    pub glimpse: Option<Glimpse>,
 }
 
 /// What a check needs beside its target.
@@ -79,6 +82,7 @@ struct Seen {
     found: Result<Verdict, Impaired>,
     took: Duration,
     phases: Phases,
+    glimpse: Option<Glimpse>,
 }
 
 /// Checks a server once.
@@ -92,20 +96,21 @@ pub async fn check(target: &Target, question: &Question<'_>) -> Result<Checked, 
         [only] => vec![look(only, question, deadline).await],
         looks => join_all(looks.iter().map(|one| look(one, question, deadline))).await,
     };
+    let glimpse = seen.iter().find_map(|one| one.glimpse.clone());
     let verdict = combine(seen)?;
-    Ok(Checked { verdict, response_time: started.elapsed() })
+    Ok(Checked { verdict, response_time: started.elapsed(), glimpse })
 }
 
 async fn look(look: &Look, question: &Question<'_>, deadline: Deadline) -> Seen {
     let started = Instant::now();
-    let mut phases = Phases::default();
+    let (mut phases, mut glimpse) = (Phases::default(), None);
     let found = match look {
-        Look::Http(target) => http::check(target, question, deadline, &mut phases).await,
+        Look::Http(target) => http::check(target, question, deadline, &mut phases, &mut glimpse).await,
         Look::Mcp(target) => mcp::check(target, question, deadline, &mut phases).await,
         Look::Tcp(to) => tcp::check(to, question, deadline, &mut phases).await,
         Look::Container | Look::Process => life::verdict(question.lives.life(question.server)),
     };
-    Seen { kind: look.kind(), found, took: started.elapsed(), phases }
+    Seen { kind: look.kind(), found, took: started.elapsed(), phases, glimpse }
 }
 
 #[cfg(test)]

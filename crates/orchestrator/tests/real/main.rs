@@ -11,6 +11,7 @@ mod crash;
 mod dashboard;
 mod disk;
 mod docker;
+mod evidence;
 mod fastmcp;
 mod harness;
 mod mcp;

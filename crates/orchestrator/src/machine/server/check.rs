@@ -16,6 +16,7 @@ impl Server {
     /// A check ended. One that is no longer in flight is ignored.
     pub(in crate::machine) fn observed(&mut self, turn: &mut Turn<'_>, serial: u64, verdict: &Verdict, took: Duration) {
         let Some(flight) = self.flight.take_if(|flight| flight.serial == serial) else { return };
+        self.leave_alone(turn.now, verdict.retry_after);
         self.say_completed(turn, took, verdict);
         self.compare_clock(turn, verdict);
         self.compare_uptime(turn, verdict);
@@ -25,7 +26,6 @@ impl Server {
             None => self.failed(turn, flight.started),
         }
         self.schedule(turn.now);
-        self.leave_alone(turn.now, verdict.retry_after);
     }
 
     /// The monitor itself could not look: no verdict, and never held against the server.

@@ -10,7 +10,11 @@ use health_spec::{EventKind, Outcome, Phase, Reason, Verdict};
 use crate::machine::fleet::Beginning;
 use crate::machine::memory::{FleetMemory, Recovery};
 use crate::machine::policy::{Purpose, compile};
-use crate::machine::{Command, Death, Effect, EngineId, Fleet, Input, Mono, Refusal, ServerId, Ticket, Word};
+use crate::machine::{Command, Death, Effect, EngineId, Fleet, Happened, Input, Mono, Refusal, ServerId, Ticket, Word};
+
+mod alone;
+mod deaths;
+mod restarts;
 
 const A: ServerId = ServerId(0);
 
@@ -282,19 +286,6 @@ fn exit_zero_right_after_our_start_is_a_stop_where_the_policy_says_so() {
     fleet.step(at(1.2), Input::Reported(A, Word::Died(Death { exit_code: Some(0), ..Death::default() })));
     let finished = fleet.step(at(1.3), Input::Finished { ticket: Ticket { server: A, serial }, result: Ok(()) });
     assert_eq!(names(&finished), ["status_changed", "server_stopped"]);
-}
-
-#[test]
-fn a_server_that_asks_to_be_left_alone_is() {
-    let mut fleet = alone();
-    let overloaded = |seconds| Verdict {
-        retry_after: Some(Duration::from_secs(seconds)),
-        ..Verdict::new(Outcome::Degraded, Some(Reason::Overloaded), None)
-    };
-    run(&mut fleet, 0.0, &overloaded(70));
-    assert_eq!(fleet.deadline(), Some(at(70.0)));
-    run(&mut fleet, 70.0, &overloaded(100_000));
-    assert_eq!(fleet.deadline(), Some(at(190.0)), "at most max_backoff");
 }
 
 #[test]

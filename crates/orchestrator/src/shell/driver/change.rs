@@ -12,6 +12,7 @@ use crate::machine::fleet::{Limits, Reloaded};
 use crate::machine::{Effect, Happened, Policy};
 use crate::shell::actions::Eyes;
 use crate::shell::descriptors;
+use crate::shell::evidence::Subject;
 use crate::shell::probe::Target;
 
 /// What has become of the configuration file.
@@ -38,6 +39,8 @@ pub struct Configured {
     pub trace_ids: Vec<Option<String>>,
     /// Their entries, as they were written.
     pub registry: Vec<Value>,
+    /// Where their evidence is.
+    pub subjects: Vec<Subject>,
     /// The whole of it.
     pub file: File,
     /// Sections that have changed, and take effect when the orchestrator is started again.
@@ -85,6 +88,9 @@ impl Driver {
         self.actions.aim(targets);
         let targets = self.actions.targets.iter().map(|target| &**target);
         self.published.set_shortage(descriptors::provide(descriptors::needed(targets, places)));
+        let mut subjects = vec![None; places];
+        reloaded.places.iter().zip(configured.subjects).for_each(|(place, it)| subjects[place.0] = Some(it));
+        self.actions.collector.know(subjects);
         self.published.set_registry(registry);
         self.published.set_config_error(None);
         let effects = [vec![self.said(EventKind::ConfigReloaded { needs_restart: configured.needs_restart })], effects].concat();

@@ -52,7 +52,18 @@ async fn start(directory: &std::path::Path) -> Running {
     let lives: Arc<dyn Lives> = Arc::<Runtimes>::clone(&runtimes);
     let eyes = Arc::new(Eyes { resolver: Resolver::default(), lives, trace_id: None, says_traces: true });
     let reader = store.reader().expect("a reader");
+    let log = Arc::new(tokio::sync::Mutex::new(store.reader().expect("a reader")));
     let (journal, _) = Journal::start(store, None).expect("a thread");
+    let setup = crate::shell::evidence::Setup {
+        book: Arc::new(crate::shell::incidents::Book::new(left.open_incidents)),
+        published: Arc::clone(&published),
+        log,
+        notes: journal.notes(),
+        state_directory: directory.into(),
+        tasks: tasks.clone(),
+        shutdown: shutdown.clone(),
+    };
+    let collector = Arc::new(crate::shell::evidence::Collector::new(setup, vec![]));
     let driver = Driver {
         fleet,
         clock,
@@ -60,7 +71,7 @@ async fn start(directory: &std::path::Path) -> Running {
         writer: Writer::new(known, left.seq, "t".into(), vec![None]),
         published: Arc::clone(&published),
         files: vec![ServerFile::default()],
-        actions: Actions { targets, eyes, runtimes, inbox, tasks: tasks.clone() },
+        actions: Actions { targets, eyes, runtimes, collector, inbox, tasks: tasks.clone() },
         inbox: reports,
         operations: wishes,
         changes: mpsc::channel(1).1,

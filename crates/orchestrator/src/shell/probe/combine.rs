@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn seen(kind: ProbeKind, found: Result<Verdict, Impaired>) -> Seen {
-        Seen { kind, found, took: Duration::from_millis(3), phases: Phases::default() }
+        Seen { kind, found, took: Duration::from_millis(3), phases: Phases::default(), glimpse: None }
     }
 
     fn well() -> Result<Verdict, Impaired> {

@@ -21,6 +21,7 @@ use super::headers::{self, Headers};
 use super::line::{Line, Raw, all_of};
 use super::tls::Secured;
 use super::{Fault, Impaired, Question};
+use crate::shell::evidence::Glimpse;
 
 /// The health contract's own form first, then any JSON, then whatever there is.
 const ACCEPTED: HeaderValue = HeaderValue::from_static("application/health+json, application/json;q=0.9, */*;q=0.1");
@@ -61,9 +62,13 @@ pub(super) async fn check(
     question: &Question<'_>,
     deadline: Deadline,
     phases: &mut Phases,
+    glimpse: &mut Option<Glimpse>,
 ) -> Result<Verdict, Impaired> {
     match exchange(target, question, deadline, phases).await {
-        Ok(raw) => Ok(judge(&raw, target.dialect, question.history, (question.clock)())),
+        Ok(raw) => {
+            *glimpse = Some(Glimpse::of(raw.status, &raw.body));
+            Ok(judge(&raw, target.dialect, question.history, (question.clock)()))
+        }
         Err(fault) => verdict_of(fault, question.history.spoke.is_none()),
     }
 }

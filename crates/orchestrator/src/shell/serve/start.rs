@@ -27,6 +27,8 @@ use crate::shell::api::{self, Api};
 use crate::shell::clock::{Clock, wall};
 use crate::shell::descriptors;
 use crate::shell::driver::{Driver, ServerFile, Unwritten, Uptimes};
+use crate::shell::evidence::{self, Collector};
+use crate::shell::incidents::Book;
 use crate::shell::journal::{Journal, Jsonl};
 use crate::shell::maintenance::keeper::{Kept, keep};
 use crate::shell::metrics::Metrics;
@@ -81,7 +83,7 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready,
     let begun = begin(&mut plan, settings, &mut ready.left)?;
     let published = Arc::clone(&begun.published);
     published.set_shortage(descriptors::provide(descriptors::needed(plan.targets.iter(), plan.supervised.len())));
-    let log = ready.store.reader().map_err(|source| settings.unusable(source))?;
+    let log = Arc::new(Mutex::new(ready.store.reader().map_err(|source| settings.unusable(source))?));
     let jsonl = jsonl(&plan, settings, &ready)?;
     let (inbox, reports) = mpsc::channel(INBOX);
     let runtimes = Arc::new(runtimes(&plan, settings, inbox.clone(), &lifetimes).await?);
@@ -89,11 +91,22 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready,
     let metrics = Arc::new(Metrics::default());
     let reporting = inbox.clone();
     let (journal, journal_thread) = Journal::start(ready.store, jsonl).map_err(ServeError::Thread)?;
+    let setup = evidence::Setup {
+        book: Arc::new(Book::new(std::mem::take(&mut ready.left.open_incidents))),
+        published: Arc::clone(&published),
+        log: Arc::clone(&log),
+        notes: journal.notes(),
+        state_directory: settings.state_directory.clone(),
+        tasks: lifetimes.tasks.clone(),
+        shutdown: lifetimes.serving.clone(),
+    };
+    let collector = Arc::new(Collector::new(setup, plan.subjects(&settings.state_directory)));
     let trace_id = settings.trace_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let actions = Actions {
         targets: plan.targets.iter().cloned().map(Arc::new).collect(),
         eyes: Arc::new(eyes(&plan, &trace_id, &runtimes)),
         runtimes: Arc::clone(&runtimes),
+        collector: Arc::clone(&collector),
         inbox,
         tasks: lifetimes.tasks.clone(),
     };
@@ -130,7 +143,8 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready,
     lifetimes.run("reloader", alarm, reloader.run());
     let api = Api {
         published,
-        log: Arc::new(Mutex::new(log)),
+        log,
+        collector,
         operations,
         clock: begun.clock,
         metrics,
