@@ -110,10 +110,10 @@ impl Driver {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
+                () = tokio::time::sleep_until(held_until.unwrap_or(deadline)), if held_until.is_some() => self.flush().await,
                 Some(operation) = self.operations.recv() => self.operate(operation).await,
                 Some(change) = self.changes.recv() => self.change(change).await,
                 _ = self.inbox.recv_many(&mut inputs, MOST_AT_ONCE) => self.take(&mut inputs).await,
-                () = tokio::time::sleep_until(held_until.unwrap_or(deadline)), if held_until.is_some() => self.flush().await,
                 () = tokio::time::sleep_until(deadline) => self.take(&mut vec![Input::Woken]).await,
             }
             if self.uptimes.due() <= self.clock.now() {
