@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Runtimes;
+use super::process::wire::Wire;
 use crate::machine::{Death, ServerId, Word};
 use crate::shell::probe::Lives;
 use crate::shell::probe::life::Life;
@@ -37,6 +38,10 @@ impl LastWords {
 impl Lives for Runtimes {
     fn life(&self, server: ServerId) -> Life {
         self.mouth.last_words().of(server)
+    }
+
+    fn wire(&self, server: ServerId) -> Option<Wire> {
+        Runtimes::wire(self, server)
     }
 }
 

@@ -26,7 +26,7 @@ use crate::shell::alarm::Alarm;
 use crate::shell::api::{self, Api};
 use crate::shell::clock::{Clock, wall};
 use crate::shell::descriptors;
-use crate::shell::driver::{Driver, ServerFile, Unwritten, Uptimes};
+use crate::shell::driver::{Driver, Routine, ServerFile, Unwritten, Uptimes};
 use crate::shell::evidence::{self, Collector};
 use crate::shell::hook::HookRunner;
 use crate::shell::incidents::Book;
@@ -131,6 +131,7 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready,
         uptimes: begun.uptimes,
         metrics: Arc::clone(&metrics),
         recorder: begun.recorder,
+        routine: Routine::default(),
         unwritten: Unwritten::default(),
         gone: gone(&plan, &ready.left),
         fleet: begun.fleet,

@@ -7,7 +7,7 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method};
 
 use super::known::SessionId;
-use super::message::{Form, Message, SESSION, VERSION};
+use super::message::{Form, ID, Message, SESSION, VERSION};
 use super::reply::{Listener, Reply};
 use crate::shell::probe::deadline::Deadline;
 use crate::shell::probe::http::HttpTarget;
@@ -43,7 +43,7 @@ impl<'a> Talk<'a> {
         let most = if message.method.starts_with("tools/") { MAX_LIST_BYTES } else { MAX_BODY_BYTES };
         let mut listener = Listener::default();
         let mut said = |headers: &HeaderMap, body: &[u8]| listener.is_answered(headers, body);
-        self.exchange(Method::POST, message.body(form), headers, &mut Enough { most, said: Some(&mut said) }).await
+        self.exchange(Method::POST, message.body(form, ID), headers, &mut Enough { most, said: Some(&mut said) }).await
     }
 
     /// Ends a session.
