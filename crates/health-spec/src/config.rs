@@ -4,6 +4,7 @@
 //! The defaults stand in [`defaults`]: the schema shows them, and the orchestrator compiles them in.
 
 pub mod defaults;
+mod discovery;
 mod fleet;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::registry::ServerEntry;
+pub use discovery::{AddressBy, Discovery};
 pub use fleet::{Listen, Maintenance, Overlay, RetainedEvents, RetainedUptime, Retention};
 
 /// The whole configuration, from however many files.
@@ -33,6 +35,8 @@ pub struct File {
     /// Container engines. Default: `local` at Docker's socket.
     #[cfg_attr(feature = "schema", schemars(extend("default" = [defaults::engine()])))]
     pub engines: Vec<Engine>,
+    /// Containers that are watched because their labels ask for it.
+    pub discovery: Discovery,
     /// Times in which recovery is held on purpose.
     pub maintenance: Vec<Maintenance>,
     /// What is kept for how long.

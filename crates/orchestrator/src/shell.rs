@@ -9,6 +9,7 @@ pub mod causes;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod discovery;
 pub mod driver;
 #[cfg(feature = "gateway")]
 pub mod embed;

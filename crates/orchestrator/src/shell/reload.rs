@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch as watch_channel};
 
 use super::causes::causes;
 use super::config::LoadError;
+use super::discovery::{self, Discovery};
 use super::driver::{Change, Configured};
 use super::maintenance::keeper::Kept;
 use super::plan::{self, Plan};
@@ -37,7 +38,11 @@ pub struct Reading {
 #[derive(Debug)]
 pub struct Reloader {
     reading: Reading,
+    /// What the files ask for.
+    written: Plan,
+    /// That, and what is discovered.
     in_force: Plan,
+    discovery: Discovery,
     /// Where each server has its place in the fleet. Places of servers that are gone are never given again.
     places: HashMap<String, ServerId>,
     next_place: usize,
@@ -49,6 +54,17 @@ pub struct Reloader {
     rejected: Option<String>,
 }
 
+/// What runs when the reloader begins.
+#[derive(Debug)]
+pub struct Begun {
+    /// What the files ask for.
+    pub written: Plan,
+    /// That, and what is discovered; its servers have the places in which they stand.
+    pub in_force: Plan,
+    /// Discovers.
+    pub discovery: Discovery,
+}
+
 /// What changes in the runtimes.
 #[derive(Default)]
 struct Turnover {
@@ -58,24 +74,32 @@ struct Turnover {
 }
 
 impl Reloader {
-    /// `in_force` is what runs; its servers have the places in which they stand.
+    /// `begun` is what runs.
     pub fn new(
-        in_force: Plan,
+        begun: Begun,
         reading: Reading,
         runtimes: Arc<Runtimes>,
         driver: mpsc::Sender<Change>,
         maintenance: watch_channel::Sender<Kept>,
     ) -> Result<Self, WatchError> {
+        let Begun { written, in_force, discovery } = begun;
         let places = in_force.policies.iter().enumerate();
         let places: HashMap<_, _> = places.map(|(index, policy)| (policy.name.clone(), ServerId(index))).collect();
         let watch = Watch::new(in_force.watched())?;
-        Ok(Self { next_place: places.len(), places, in_force, reading, runtimes, driver, maintenance, watch, rejected: None })
+        let (next_place, rejected) = (places.len(), None);
+        Ok(Self { written, in_force, discovery, reading, places, next_place, runtimes, driver, maintenance, watch, rejected })
     }
 
     /// Runs until it is dropped.
     pub async fn run(mut self) {
         loop {
-            let cause = self.watch.next().await;
+            let cause = tokio::select! {
+                cause = self.watch.next() => cause,
+                () = self.discovery.changed() => {
+                    self.rediscover().await;
+                    continue;
+                }
+            };
             let Err(error) = self.reload(cause).await else { continue };
             let error = causes(&error);
             // Something else has changed in its directory: that it is wrong is known.
@@ -93,27 +117,63 @@ impl Reloader {
     async fn reload(&mut self, cause: Cause) -> Result<(), LoadError> {
         let plan = plan::read(&self.reading.paths, &self.reading.environment, self.reading.observe)?;
         // A file that was only touched is no news; a person who asks is told.
-        if cause == Cause::File && plan.loaded.raw == self.in_force.loaded.raw && self.rejected.is_none() {
+        if cause == Cause::File && plan.loaded.raw == self.written.loaded.raw && self.rejected.is_none() {
             return Ok(());
         }
         if plan.engines != self.in_force.engines {
             return Err(refused(&plan, "/engines", "engines cannot change while the orchestrator runs", "restart it"));
         }
-        let turnover = self.turnover(&plan);
-        let prepared = self.runtimes.prepare(&turnover.new).await;
-        let prepared = prepared.map_err(|error| LoadError::Invalid(plan::faults(&plan, error)))?;
-        for warning in &plan.loaded.warnings {
+        // What is discovered is judged beside the new file; who watches the engines follows when that is in force.
+        let (plan, written) = (self.discovery.composed(&plan, self.reading.observe), plan);
+        let (plan, turnover, prepared) = self.prepared(plan, &written).await?;
+        for warning in &written.loaded.warnings {
             tracing::warn!("{warning}");
         }
-        self.put_in_force(plan, turnover, prepared).await;
+        self.put_in_force(plan, turnover, prepared, true).await;
+        self.discovery.follow(&written);
+        self.written = written;
         self.rejected = None;
         Ok(())
     }
 
+    /// A container has come, gone or changed: as if somebody had written that into the registry.
+    async fn rediscover(&mut self) {
+        let plan = self.discovery.composed(&self.written, self.reading.observe);
+        if self.in_force.difference(&plan).is_none() {
+            return;
+        }
+        let written = self.written.clone();
+        match self.prepared(plan, &written).await {
+            Ok((plan, turnover, prepared)) => self.put_in_force(plan, turnover, prepared, false).await,
+            // The next event of an engine, or a file, tries again.
+            Err(error) => tracing::warn!("what is discovered cannot be watched now: {}", causes(&error)),
+        }
+    }
+
+    /// Checks what is new. A discovered server that cannot be run costs nobody else anything: it is left out.
+    async fn prepared(&mut self, mut plan: Plan, written: &Plan) -> Result<(Plan, Turnover, Prepared), LoadError> {
+        loop {
+            let turnover = self.turnover(&plan);
+            let error = match self.runtimes.prepare(&turnover.new).await {
+                Ok(prepared) => return Ok((plan, turnover, prepared)),
+                Err(error) => error,
+            };
+            let bad = error.faults.iter().filter_map(|fault| Some((discovery::place(&fault.pointer)?, fault.text.clone())));
+            let bad: Vec<_> = bad.filter(|(at, _)| *at >= written.entries.len()).collect();
+            if bad.is_empty() {
+                return Err(LoadError::Invalid(plan::faults(&plan, error)));
+            }
+            for (at, why) in bad {
+                self.discovery.refuse(&plan.entries[at].name, &why);
+            }
+            plan = self.discovery.again(written, self.reading.observe);
+        }
+    }
+
     /// The machine first, since runtimes report to it from their first moment on.
-    async fn put_in_force(&mut self, plan: Plan, turnover: Turnover, prepared: Prepared) {
+    async fn put_in_force(&mut self, plan: Plan, turnover: Turnover, prepared: Prepared, reread: bool) {
         let (answer, answered) = oneshot::channel();
-        let change = Change::Configured(Box::new(configured(&plan)), answer);
+        let change = Change::Configured(Box::new(Configured { reread, ..configured(&plan) }), answer);
         // The driver has ended when this fails, and so has everything else.
         if self.driver.send(change).await.is_err() {
             return;
@@ -177,6 +237,7 @@ fn configured(plan: &Plan) -> Configured {
         trace_ids: plan.entries.iter().map(|entry| entry.trace_id.clone()).collect(),
         registry: plan.registry.clone(),
         file: plan.loaded.file.clone(),
+        reread: false,
     }
 }
 

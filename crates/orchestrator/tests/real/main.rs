@@ -8,6 +8,7 @@ mod bad_input;
 mod browser;
 mod crash;
 mod dashboard;
+mod discover;
 mod disk;
 mod docker;
 mod fastmcp;
@@ -16,7 +17,9 @@ mod pier;
 mod process;
 #[path = "../engine/quay.rs"]
 mod quay;
+mod recorder;
 mod reload;
 mod restart;
 mod siege;
+mod socket;
 mod two_processes;

@@ -36,6 +36,8 @@ pub struct Configured {
     pub registry: Vec<Value>,
     /// The whole of it.
     pub file: File,
+    /// Whether the files were read again, which is said; else only what is discovered has changed.
+    pub reread: bool,
 }
 
 impl Driver {
@@ -82,9 +84,12 @@ impl Driver {
         }
         self.actions.targets = targets.into();
         self.published.set_registry(registry);
-        self.published.set_config_error(None);
-        let effects = [vec![self.said(EventKind::ConfigReloaded)], effects].concat();
-        self.settle(effects, vec![]).await;
+        let mut said = Vec::new();
+        if configured.reread {
+            self.published.set_config_error(None);
+            said.push(self.said(EventKind::ConfigReloaded));
+        }
+        self.settle([said, effects].concat(), vec![]).await;
         reloaded
     }
 
