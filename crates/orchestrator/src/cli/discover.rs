@@ -24,7 +24,9 @@ pub(super) fn run(arguments: &Discover) -> Outcome {
     let engines = chosen(&plan, &arguments.engine)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let seen = runtime.block_on(see(&engines));
-    for (engine, error) in &seen.errors {
+    // Of engines that nobody named, only where they usually are is known.
+    let named = !plan.loaded.file.engines.is_empty() || !arguments.engine.is_empty() || seen.listings.is_empty();
+    for (engine, error) in seen.errors.iter().filter(|_| named) {
         eprintln!("note: engine {engine}: {error}");
     }
     if seen.listings.is_empty() {

@@ -135,7 +135,7 @@ pub enum Command {
         /// Who.
         by: String,
     },
-    /// Hold its recovery.
+    /// Hold its recovery. Another pause takes the place of one that runs.
     Pause {
         /// Until when; until resumed when `None`.
         until: Option<Mono>,
@@ -145,5 +145,8 @@ pub enum Command {
         reason: Option<String>,
     },
     /// End the pause.
-    Resume,
+    Resume {
+        /// Who.
+        by: String,
+    },
 }

@@ -47,6 +47,8 @@ pub struct Discovery {
     known: BTreeMap<String, Known>,
     memory: Memory,
     engines: Vec<Engine>,
+    /// Whether somebody wrote that these engines are there; else they are only where engines usually are.
+    named: bool,
     reports: mpsc::Receiver<Report>,
     tasks: TaskTracker,
     cancel: CancellationToken,
@@ -64,7 +66,7 @@ impl Discovery {
         let (tasks, cancel, watchers) = (tasks.clone(), cancel.clone(), cancel.child_token());
         let (listings, engines, said) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
         let (_, reports) = mpsc::channel(1);
-        Self { listings, known, memory, engines, reports, tasks, cancel, watchers, said, next: None }
+        Self { listings, known, memory, engines, named: false, reports, tasks, cancel, watchers, said, next: None }
     }
 
     /// Watches the engines that `written` names, and no others.
@@ -73,6 +75,7 @@ impl Discovery {
         if engines == self.engines {
             return;
         }
+        self.named = !written.loaded.file.engines.is_empty();
         self.watchers.cancel();
         self.watchers = self.cancel.child_token();
         self.listings.clear();
@@ -126,7 +129,10 @@ impl Discovery {
                 self.listings.insert(engine, containers);
             }
             // What is known of it stays: an engine that is away says nothing about its containers.
-            Err(error) => self.say(format!("{engine}: containers cannot be discovered: {error}")),
+            Err(error) if self.named || self.listings.is_empty() => {
+                self.say(format!("{engine}: containers cannot be discovered: {error}"));
+            }
+            Err(error) => tracing::debug!("{engine}: containers cannot be discovered: {error}"),
         }
     }
 
@@ -208,6 +214,11 @@ pub fn engines(written: &Plan) -> Vec<Engine> {
     let settings = &written.loaded.file.discovery;
     let wanted = |engine: &&Engine| settings.engines.as_ref().is_none_or(|names| names.contains(&engine.name));
     if settings.enabled.unwrap_or(defaults::DISCOVERY) { written.engines.iter().filter(wanted).cloned().collect() } else { Vec::new() }
+}
+
+/// What is discovered is put beside this; nothing is kept when discovery is off, since of many servers it is much.
+pub fn wants(written: Plan) -> Option<Plan> {
+    written.loaded.file.discovery.enabled.unwrap_or(defaults::DISCOVERY).then_some(written)
 }
 
 /// Judges these containers beside the registry.

@@ -3,6 +3,7 @@
 //! Everything that can be wrong is found first: the file, then what runs its servers. A wrong configuration changes
 //! nothing. What follows from a right one is the machine's to say.
 
+mod in_force;
 mod watch;
 
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch as watch_channel};
 
+use super::alarm::forgiving;
 use super::causes::causes;
 use super::config::LoadError;
 use super::discovery::{self, Discovery};
@@ -20,6 +22,7 @@ use super::plan::{self, Plan};
 use super::runtime::{Prepared, Runtimes, Supervised};
 use crate::machine::ServerId;
 use crate::machine::fleet::Limits;
+use in_force::InForce;
 pub use watch::WatchError;
 use watch::{Cause, Watch};
 
@@ -38,11 +41,10 @@ pub struct Reading {
 #[derive(Debug)]
 pub struct Reloader {
     reading: Reading,
-    /// What the files ask for.
-    written: Plan,
-    /// That, and what is discovered.
-    in_force: Plan,
+    in_force: InForce,
     discovery: Discovery,
+    /// What the files ask for, while discovery is on: what is discovered is put beside it.
+    written: Option<Plan>,
     /// Where each server has its place in the fleet. Places of servers that are gone are never given again.
     places: HashMap<String, ServerId>,
     next_place: usize,
@@ -85,9 +87,10 @@ impl Reloader {
         let Begun { written, in_force, discovery } = begun;
         let places = in_force.policies.iter().enumerate();
         let places: HashMap<_, _> = places.map(|(index, policy)| (policy.name.clone(), ServerId(index))).collect();
-        let watch = Watch::new(in_force.watched())?;
-        let (next_place, rejected) = (places.len(), None);
-        Ok(Self { written, in_force, discovery, reading, places, next_place, runtimes, driver, maintenance, watch, rejected })
+        let watch = Watch::new(in_force.watched(), in_force.loaded.stamps.clone())?;
+        let in_force = InForce::started_with(in_force, &written);
+        let (next_place, written, rejected) = (places.len(), discovery::wants(written), None);
+        Ok(Self { in_force, discovery, written, reading, places, next_place, runtimes, driver, maintenance, watch, rejected })
     }
 
     /// Runs until it is dropped.
@@ -115,9 +118,10 @@ impl Reloader {
     }
 
     async fn reload(&mut self, cause: Cause) -> Result<(), LoadError> {
-        let plan = plan::read(&self.reading.paths, &self.reading.environment, self.reading.observe)?;
+        let plan = read(self.reading.clone()).await?;
+        self.watch.follow(plan.watched(), plan.loaded.stamps.clone());
         // A file that was only touched is no news; a person who asks is told.
-        if cause == Cause::File && plan.loaded.raw == self.written.loaded.raw && self.rejected.is_none() {
+        if cause == Cause::File && self.in_force.is_written(&plan) && self.rejected.is_none() {
             return Ok(());
         }
         if plan.engines != self.in_force.engines {
@@ -129,25 +133,25 @@ impl Reloader {
         for warning in &written.loaded.warnings {
             tracing::warn!("{warning}");
         }
-        self.put_in_force(plan, turnover, prepared, true).await;
+        self.put_in_force(plan, turnover, prepared, Some(&written)).await;
         self.discovery.follow(&written);
-        self.written = written;
+        self.written = discovery::wants(written);
         self.rejected = None;
         Ok(())
     }
 
     /// A container has come, gone or changed: as if somebody had written that into the registry.
     async fn rediscover(&mut self) {
-        let plan = self.discovery.composed(&self.written, self.reading.observe);
-        if self.in_force.difference(&plan).is_none() {
-            return;
+        let Some(written) = self.written.take() else { return };
+        let plan = self.discovery.composed(&written, self.reading.observe);
+        if !self.in_force.is_all_of(&plan) {
+            match self.prepared(plan, &written).await {
+                Ok((plan, turnover, prepared)) => self.put_in_force(plan, turnover, prepared, None).await,
+                // The next event of an engine, or a file, tries again.
+                Err(error) => tracing::warn!("what is discovered cannot be watched now: {}", causes(&error)),
+            }
         }
-        let written = self.written.clone();
-        match self.prepared(plan, &written).await {
-            Ok((plan, turnover, prepared)) => self.put_in_force(plan, turnover, prepared, false).await,
-            // The next event of an engine, or a file, tries again.
-            Err(error) => tracing::warn!("what is discovered cannot be watched now: {}", causes(&error)),
-        }
+        self.written = Some(written);
     }
 
     /// Checks what is new. A discovered server that cannot be run costs nobody else anything: it is left out.
@@ -170,10 +174,17 @@ impl Reloader {
         }
     }
 
-    /// The machine first, since runtimes report to it from their first moment on.
-    async fn put_in_force(&mut self, plan: Plan, turnover: Turnover, prepared: Prepared, reread: bool) {
+    /// The machine first, since runtimes report to it from their first moment on. `written` is what files say that were read anew.
+    async fn put_in_force(&mut self, plan: Plan, turnover: Turnover, prepared: Prepared, written: Option<&Plan>) {
         let (answer, answered) = oneshot::channel();
-        let change = Change::Configured(Box::new(Configured { reread, ..configured(&plan) }), answer);
+        let needs_restart = self.in_force.needs_restart(&plan);
+        if written.is_some() {
+            for section in &needs_restart {
+                tracing::warn!("`{section}` has changed; that takes effect when the orchestrator is started again");
+            }
+        }
+        let configured = Configured { reread: written.is_some(), ..configured(&plan, needs_restart) };
+        let change = Change::Configured(Box::new(configured), answer);
         // The driver has ended when this fails, and so has everything else.
         if self.driver.send(change).await.is_err() {
             return;
@@ -189,13 +200,7 @@ impl Reloader {
         self.places = plan.policies.iter().map(|policy| policy.name.clone()).zip(reloaded.places).collect();
         self.next_place += reloaded.added.len();
         self.maintenance.send_replace(Kept::new(plan.maintenance.clone(), &self.places));
-        if plan.listen != self.in_force.listen || plan.gateway != self.in_force.gateway {
-            tracing::warn!("`listen` has changed; that takes effect when the orchestrator is started again");
-        }
-        if let Err(error) = self.watch.follow(plan.watched()) {
-            tracing::warn!(error = causes(&error), "a new file of the configuration is not watched");
-        }
-        self.in_force = plan;
+        self.in_force.follow(plan, written);
     }
 
     /// Compares what runs the servers, under the places that the machine is going to give them.
@@ -228,8 +233,16 @@ impl Reloader {
     }
 }
 
-fn configured(plan: &Plan) -> Configured {
+/// Some seconds of work with ten thousand servers: checks go on meanwhile. A file that makes us panic is a wrong one.
+async fn read(reading: Reading) -> Result<Plan, LoadError> {
+    let read = move || forgiving(|| plan::read(&reading.paths, &reading.environment, reading.observe));
+    let read = tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(error.to_string()));
+    read.unwrap_or_else(|why| Err(LoadError::Unreadable { path: "the configuration".into(), source: std::io::Error::other(why) }))
+}
+
+fn configured(plan: &Plan, needs_restart: Vec<String>) -> Configured {
     Configured {
+        needs_restart,
         policies: plan.policies.clone(),
         limits: limits(plan),
         targets: plan.targets.clone(),

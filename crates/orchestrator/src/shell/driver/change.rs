@@ -38,6 +38,8 @@ pub struct Configured {
     pub file: File,
     /// Whether the files were read again, which is said; else only what is discovered has changed.
     pub reread: bool,
+    /// Sections that have changed, and take effect when the orchestrator is started again.
+    pub needs_restart: Vec<String>,
 }
 
 impl Driver {
@@ -87,7 +89,7 @@ impl Driver {
         let mut said = Vec::new();
         if configured.reread {
             self.published.set_config_error(None);
-            said.push(self.said(EventKind::ConfigReloaded));
+            said.push(self.said(EventKind::ConfigReloaded { needs_restart: configured.needs_restart }));
         }
         self.settle([said, effects].concat(), vec![]).await;
         reloaded
