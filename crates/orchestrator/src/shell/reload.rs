@@ -7,7 +7,7 @@ mod in_force;
 mod watch;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot, watch as watch_channel};
@@ -183,7 +183,8 @@ impl Reloader {
                 tracing::warn!("`{section}` has changed; that takes effect when the orchestrator is started again");
             }
         }
-        let configured = Configured { reread: written.is_some(), ..configured(&plan, needs_restart) };
+        let configured = configured(&plan, needs_restart, self.runtimes.state_directory());
+        let configured = Configured { reread: written.is_some(), ..configured };
         let change = Change::Configured(Box::new(configured), answer);
         // The driver has ended when this fails, and so has everything else.
         if self.driver.send(change).await.is_err() {
@@ -240,7 +241,7 @@ async fn read(reading: Reading) -> Result<Plan, LoadError> {
     read.unwrap_or_else(|why| Err(LoadError::Unreadable { path: "the configuration".into(), source: std::io::Error::other(why) }))
 }
 
-fn configured(plan: &Plan, needs_restart: Vec<String>) -> Configured {
+fn configured(plan: &Plan, needs_restart: Vec<String>, state_directory: &Path) -> Configured {
     Configured {
         needs_restart,
         policies: plan.policies.clone(),
@@ -249,6 +250,7 @@ fn configured(plan: &Plan, needs_restart: Vec<String>) -> Configured {
         groups: plan.entries.iter().map(|entry| entry.group.clone()).collect(),
         trace_ids: plan.entries.iter().map(|entry| entry.trace_id.clone()).collect(),
         registry: plan.registry.clone(),
+        subjects: plan.subjects(state_directory),
         file: plan.loaded.file.clone(),
         reread: false,
     }

@@ -36,6 +36,10 @@ pub(crate) struct Habits {
     pub(crate) stop_signal: Option<&'static str>,
     /// The engine's own restart policy.
     pub(crate) restart: Option<RestartPolicyNameEnum>,
+    /// Bytes of memory that it may have.
+    pub(crate) memory: Option<i64>,
+    /// `NAME=value`.
+    pub(crate) environment: &'static [&'static str],
 }
 
 impl Pier {
@@ -62,7 +66,11 @@ impl Pier {
             exposed_ports: Some(vec![INSIDE.to_owned()]),
             stop_signal: habits.stop_signal.map(str::to_owned),
             labels: Some(labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect()),
+            env: Some(habits.environment.iter().map(|&pair| pair.to_owned()).collect()),
             host_config: Some(HostConfig {
+                memory: habits.memory,
+                // Without it the limit would only begin to swap.
+                memory_swap: habits.memory,
                 port_bindings: Some([(INSIDE.to_owned(), Some(vec![binding]))].into()),
                 restart_policy: Some(RestartPolicy { name: habits.restart, maximum_retry_count: None }),
                 ..HostConfig::default()
@@ -75,6 +83,16 @@ impl Pier {
         until("the container answers", || container.answers().then_some(()));
         container.forget_events();
         container
+    }
+
+    /// As an operator does it: another container of that name, of another image, that runs this.
+    pub(crate) fn replace(&self, name: &str, words: &[&str]) {
+        self.0.stop(name, Some(1));
+        self.0.wait(self.0.client.remove_container(&self.0.name(name), None::<RemoveContainerOptions>));
+        self.0.import_image(archive());
+        let words = words.iter().map(|&word| word.to_owned()).collect();
+        self.0.create(name, ContainerCreateBody { entrypoint: Some(words), ..ContainerCreateBody::default() });
+        self.0.start(name);
     }
 
     /// What the engine says about a container, from its creation on, as it comes.

@@ -1,12 +1,15 @@
-//! The runtimes against real child processes and a real Docker engine.
+//! The runtimes against real child processes, a real Docker engine, and a stand-in for systemd on a real message bus.
 #![cfg(feature = "shell")]
 #![expect(clippy::disallowed_methods, reason = "a test gives up after a while, by the clock")]
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 
 mod bench;
+#[path = "../engine/bus.rs"]
+mod bus;
 mod docker;
 mod harbour;
 mod process;
 #[path = "../engine/quay.rs"]
 mod quay;
 mod strait;
+mod systemd;

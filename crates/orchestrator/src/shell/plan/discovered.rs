@@ -6,7 +6,7 @@ use health_spec::config::{Engine, File};
 use health_spec::registry::{RuntimeKind, ServerEntry};
 use serde_json::Value;
 
-use super::{Plan, address, compiled};
+use super::{Plan, compiled, probes};
 use crate::machine::policy::{Issue, Purpose, compile};
 use crate::shell::config::{Draft, LoadError};
 
@@ -36,7 +36,7 @@ impl Plan {
             ..File::default()
         };
         let mut issues = compile(&file, Purpose::Run).err().unwrap_or_default();
-        address::targets(&file.servers, &mut issues);
+        probes::targets(&file.servers, &self.loaded, &mut issues);
         issues
     }
 
