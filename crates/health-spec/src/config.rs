@@ -4,6 +4,7 @@
 //! [`defaults`]: the schema shows them, and the orchestrator compiles them in.
 
 pub mod defaults;
+mod discovery;
 mod fleet;
 mod hook;
 mod strategy;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::registry::ServerEntry;
+pub use discovery::{AddressBy, Discovery};
 pub use fleet::{Listen, Maintenance, Overlay, RetainedEvents, RetainedUptime, Retention};
 pub use {hook::Hook, strategy::Strategies, strategy::Strategy};
 
@@ -37,6 +39,8 @@ pub struct File {
     /// Container engines. Default: `local` at Docker's socket.
     #[cfg_attr(feature = "schema", schemars(extend("default" = [defaults::engine()])))]
     pub engines: Vec<Engine>,
+    /// Containers that are watched because their labels ask for it.
+    pub discovery: Discovery,
     /// Times in which recovery is held on purpose.
     pub maintenance: Vec<Maintenance>,
     /// What is kept for how long.

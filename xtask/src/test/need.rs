@@ -1,6 +1,6 @@
 //! What the tests need from the machine: one table, how to see whether it is there, where it comes from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use super::packages;
@@ -22,6 +22,7 @@ const NEEDS: [Need; 5] = [
     Need { name: "Chromium and its driver", is_there: has_chromium, packages: &["chromium", "chromium-driver"] },
     Need { name: "a message bus", is_there: || which("dbus-daemon").is_some(), packages: &["dbus-daemon"] },
     Need { name: "a Docker engine", is_there: has_docker, packages: &["docker.io", "iptables"] },
+    Need { name: "HAProxy", is_there: has_haproxy, packages: &["haproxy"] },
 ];
 
 /// Installs what is missing, or says what to install.
@@ -84,6 +85,11 @@ fn compiles_c() -> bool {
 
 fn has_chromium() -> bool {
     chromium().is_some() && chromedriver().is_some()
+}
+
+/// Debian has it where only root looks.
+fn has_haproxy() -> bool {
+    which("haproxy").is_some() || Path::new("/usr/sbin/haproxy").exists()
 }
 
 /// An engine that answers is used as it is; else one must be there to start.

@@ -7,7 +7,7 @@ use health_spec::config::{Engine, File, Mode, Retention, defaults};
 use health_spec::registry::{RuntimeKind, ServerEntry};
 use serde_json::Value;
 
-use super::config::{LoadError, Loaded, Problem, draft};
+use super::config::{Draft, LoadError, Loaded, Problem, draft, parse};
 use super::evidence::Subject;
 use super::evidence::subject::Directories;
 use super::hook::{self, Hooks};
@@ -19,6 +19,7 @@ use crate::machine::policy::{Policy, Purpose, compile, engines, max_concurrent};
 
 mod address;
 mod compare;
+mod discovered;
 mod probes;
 
 pub use compare::{Change, Difference};
@@ -56,7 +57,16 @@ pub struct Plan {
 
 /// Reads and compiles the files, and those of the directories, at `paths`; every problem at once.
 pub fn read(paths: &[PathBuf], environment: &dyn Fn(&str) -> Option<String>, observe: bool) -> Result<Plan, LoadError> {
-    let mut draft = draft(paths, environment)?;
+    compiled(draft(paths, environment)?, observe)
+}
+
+/// What is asked for without any file: the defaults, and what the environment says.
+pub fn nothing(environment: &dyn Fn(&str) -> Option<String>) -> Result<Plan, LoadError> {
+    compiled(Draft::of(parse(Path::new("defaults"), b"servers: []", environment)?), false)
+}
+
+/// From what is well formed to what is run.
+fn compiled(mut draft: Draft, observe: bool) -> Result<Plan, LoadError> {
     if observe {
         observe_only(&mut draft.loaded.file);
     }
@@ -70,6 +80,7 @@ pub fn read(paths: &[PathBuf], environment: &dyn Fn(&str) -> Option<String>, obs
     draft.loaded.warnings.extend(address::odd_endpoints(&file.servers, &draft.loaded));
     draft.loaded.warnings.extend(probes::oddities(&file.servers, &draft.loaded));
     address::check_engines(&file.engines, &mut issues);
+    discovered::check(&file, &engines(&file), &mut issues);
     let listen = address::listen("orchestrator", file.listen.orchestrator.as_deref(), defaults::LISTEN, &mut issues);
     let gateway = address::listen("gateway", file.listen.gateway.as_deref(), defaults::LISTEN_GATEWAY, &mut issues);
     let maintenance = Maintenance::compile(&file, &mut issues);

@@ -17,14 +17,17 @@ use futures_util::TryStreamExt;
 /// Docker's own.
 pub(crate) const SOCKET: &str = "/var/run/docker.sock";
 
+/// The label that names the test that a container belongs to.
+pub(crate) const PLACE: &str = "mcp-health-test-place";
+
 const MISSING: &str = "these tests need a Docker engine at /var/run/docker.sock that this user may open: \
                        run `cargo xtask test`, which starts one; or `apt-get install docker.io iptables`, start `dockerd`";
 
 /// One test's place in the engine.
 pub(crate) struct Quay {
     pub(crate) client: Docker,
-    /// The image's name, and what the names of containers begin with.
-    prefix: String,
+    /// The image's name, what the names of containers begin with, and what [`PLACE`] is for them.
+    pub(crate) prefix: String,
     pub(crate) scheduler: tokio::runtime::Runtime,
 }
 
@@ -50,8 +53,9 @@ impl Quay {
     /// A container of the image that does not run yet.
     pub(crate) fn create(&self, name: &str, body: ContainerCreateBody) {
         let options = CreateContainerOptions { name: Some(self.name(name)), ..CreateContainerOptions::default() };
-        let labels = Some([("mcp-health-test".to_owned(), "1".to_owned())].into());
-        let body = ContainerCreateBody { image: Some(self.prefix.clone()), labels, ..body };
+        let mut labels = body.labels.unwrap_or_default();
+        labels.extend([("mcp-health-test", "1"), (PLACE, &self.prefix)].map(|(label, value)| (label.to_owned(), value.to_owned())));
+        let body = ContainerCreateBody { image: Some(self.prefix.clone()), labels: Some(labels), ..body };
         self.wait(self.client.create_container(Some(options), body));
     }
 

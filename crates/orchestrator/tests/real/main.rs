@@ -9,6 +9,7 @@ mod browser;
 mod commands;
 mod crash;
 mod dashboard;
+mod discover;
 mod disk;
 mod docker;
 mod evidence;
@@ -21,7 +22,9 @@ mod process;
 #[path = "../engine/quay.rs"]
 mod quay;
 mod record;
+mod recorder;
 mod reload;
 mod restart;
 mod siege;
+mod socket;
 mod two_processes;

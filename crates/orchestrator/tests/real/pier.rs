@@ -18,13 +18,14 @@ use crate::quay::Quay;
 const INSIDE: &str = "8082/tcp";
 
 /// Containers of one test.
-pub(crate) struct Pier(Quay);
+pub(crate) struct Pier(pub(crate) Quay);
 
 /// One of them: a sample server.
 pub(crate) struct Container<'a> {
     quay: &'a Quay,
     name: String,
-    port: u16,
+    pub(crate) port: u16,
+    body: ContainerCreateBody,
     events: Arc<Mutex<Vec<String>>>,
 }
 
@@ -52,6 +53,11 @@ impl Pier {
     }
 
     pub(crate) fn run_with(&self, name: &str, habits: Habits) -> Container<'_> {
+        self.run_labelled(name, habits, &[])
+    }
+
+    /// One with these labels.
+    pub(crate) fn run_labelled(&self, name: &str, habits: Habits, labels: &[(&str, &str)]) -> Container<'_> {
         let port = free_port();
         let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.to_string()) };
         let words = ["/sample-server", "--listen", "0.0.0.0:8082", "--name", name];
@@ -59,6 +65,7 @@ impl Pier {
             entrypoint: Some(words.map(str::to_owned).to_vec()),
             exposed_ports: Some(vec![INSIDE.to_owned()]),
             stop_signal: habits.stop_signal.map(str::to_owned),
+            labels: Some(labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect()),
             env: Some(habits.environment.iter().map(|&pair| pair.to_owned()).collect()),
             host_config: Some(HostConfig {
                 memory: habits.memory,
@@ -70,8 +77,8 @@ impl Pier {
             }),
             ..ContainerCreateBody::default()
         };
-        self.0.create(name, body);
-        let container = Container { quay: &self.0, name: name.to_owned(), port, events: self.listen(name) };
+        self.0.create(name, body.clone());
+        let container = Container { quay: &self.0, name: name.to_owned(), port, body, events: self.listen(name) };
         container.start();
         until("the container answers", || container.answers().then_some(()));
         container.forget_events();
@@ -120,6 +127,31 @@ impl Container<'_> {
 
     pub(crate) fn start(&self) {
         self.quay.start(&self.name);
+    }
+
+    /// `docker rm -f`.
+    pub(crate) fn remove(&self) {
+        let options = RemoveContainerOptions { force: true, ..RemoveContainerOptions::default() };
+        self.quay.wait(self.quay.client.remove_container(&self.full_name(), Some(options)));
+    }
+
+    /// Another one of the same name, with the same settings and, beside its own, these labels.
+    pub(crate) fn create_again(&self, labels: &[(&str, &str)]) {
+        let mut body = self.body.clone();
+        let more = labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned()));
+        body.labels.get_or_insert_default().extend(more);
+        self.quay.create(&self.name, body);
+        self.start();
+    }
+
+    /// Its id.
+    pub(crate) fn id(&self) -> String {
+        self.quay.wait(self.quay.client.inspect_container(&self.full_name(), None)).id.expect("an id")
+    }
+
+    /// Its name in the engine.
+    pub(crate) fn full_name(&self) -> String {
+        self.quay.name(&self.name)
     }
 
     pub(crate) fn kill(&self) {
