@@ -23,4 +23,5 @@ mod record;
 mod reload;
 mod restart;
 mod siege;
+mod simulate;
 mod two_processes;

@@ -176,7 +176,7 @@ impl Server {
         self.state.recovery = Recovery::Idle;
         let would = (self.policy.recovery.mode == Mode::Observe)
             .then(|| Would { strategy: self.policy.recovery.strategy.as_str().to_owned(), attempt: self.state.attempts + 1 });
-        self.state.held = Some(hold::Hold { reason, on: on.clone(), delay_ran });
+        self.state.held = Some(Box::new(hold::Hold { reason, on: on.clone(), delay_ran }));
         self.say(turn, EventKind::RecoveryHeld { reason: reason.as_str().to_owned(), on, would });
         true
     }
