@@ -167,7 +167,9 @@ mod tests {
     #[test]
     fn every_mutant_finds_its_text_once() {
         let folder = crate::workspace::root().join("crates/orchestrator/src/machine");
-        let found = |mutant: &Mutant| std::fs::read_to_string(folder.join(mutant.file)).map_or(0, |text| text.matches(mutant.from).count());
+        let found = |mutant: &Mutant| {
+            std::fs::read_to_string(folder.join(mutant.file)).map_or(0, |text| text.matches(mutant.from).count())
+        };
         let lost: Vec<_> = MUTANTS.iter().filter(|mutant| found(mutant) != 1).map(|mutant| mutant.name).collect();
         assert!(lost.is_empty(), "these do not find their text exactly once: {lost:?}");
     }

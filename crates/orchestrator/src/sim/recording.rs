@@ -82,7 +82,10 @@ impl std::fmt::Display for Unreadable {
         match self {
             Self::Header(cause) => write!(f, "it does not begin like a recording: {cause}"),
             Self::Version(version) => {
-                write!(f, "it is of version {version}, and this program reads version {VERSION}: replay it with the program that wrote it")
+                write!(
+                    f,
+                    "it is of version {version}, and this program reads version {VERSION}: replay it with the program that wrote it"
+                )
             }
             Self::Line(line, cause) => write!(f, "line {line} does not read: {cause}"),
         }

@@ -95,20 +95,20 @@ fn of_the_monitor(scene: &Scene, engines: &[Engine]) -> Option<Twist> {
 }
 
 fn of_a_server(scene: &Scene) -> Option<Twist> {
-        use health_spec::config::OperatorDoes as Does;
-        let by = || "script".to_owned();
-        let dies = |exit_code| crate::machine::Death { exit_code: Some(exit_code), ..crate::machine::Death::default() };
-        let operator = |does| match does {
-            Does::Pause => Change::Wants(Command::Pause { until: None, by: by(), reason: None }),
-            Does::Resume => Change::Wants(Command::Resume { by: by() }),
-            Does::Stop => Change::Says(Word::Stopped),
-            Does::Start => Change::Says(Word::Started),
-            Does::Restart => Change::Wants(Command::Restart { by: by() }),
-            Does::Check => Change::Wants(Command::Check { by: by() }),
-        };
-        let change = (scene.becomes.map(Change::Becomes))
-            .or_else(|| scene.restart.clone().map(Change::Restart))
-            .or_else(|| scene.dies.as_ref().map(|it| Change::Says(Word::Died(dies(it.exit_code)))))
-            .or_else(|| scene.operator.map(operator))?;
-        Some(Twist::Server(scene.server.clone()?, change))
+    use health_spec::config::OperatorDoes as Does;
+    let by = || "script".to_owned();
+    let dies = |exit_code| crate::machine::Death { exit_code: Some(exit_code), ..crate::machine::Death::default() };
+    let operator = |does| match does {
+        Does::Pause => Change::Wants(Command::Pause { until: None, by: by(), reason: None }),
+        Does::Resume => Change::Wants(Command::Resume { by: by() }),
+        Does::Stop => Change::Says(Word::Stopped),
+        Does::Start => Change::Says(Word::Started),
+        Does::Restart => Change::Wants(Command::Restart { by: by() }),
+        Does::Check => Change::Wants(Command::Check { by: by() }),
+    };
+    let change = (scene.becomes.map(Change::Becomes))
+        .or_else(|| scene.restart.clone().map(Change::Restart))
+        .or_else(|| scene.dies.as_ref().map(|it| Change::Says(Word::Died(dies(it.exit_code)))))
+        .or_else(|| scene.operator.map(operator))?;
+    Some(Twist::Server(scene.server.clone()?, change))
 }

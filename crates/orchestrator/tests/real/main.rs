@@ -26,5 +26,6 @@ mod recorder;
 mod reload;
 mod restart;
 mod siege;
+mod simulate;
 mod socket;
 mod two_processes;

@@ -74,8 +74,7 @@ fn paired<'a>(left: VecDeque<&'a Line>, mut right: VecDeque<&'a Line>) -> Vec<Di
             None => odd.push(line),
         }
     }
-    let mut paired: Vec<_> =
-        odd.into_iter().map(|line| Difference { recorded: Some(line), other: right.pop_front() }).collect();
+    let mut paired: Vec<_> = odd.into_iter().map(|line| Difference { recorded: Some(line), other: right.pop_front() }).collect();
     paired.extend(right.into_iter().map(|line| Difference { recorded: None, other: Some(line) }));
     paired
 }
@@ -100,7 +99,8 @@ mod tests {
     #[test]
     fn what_appears_vanishes_and_moves_is_told_by_server() {
         let held = || EventKind::RecoveryReleased { reason: "paused".to_owned() };
-        let before = trace(&[(1, "b", EventKind::ServerResumed), (2, "a", held()), (5, "a", held()), (9, "a", EventKind::ClockSkew)]);
+        let before =
+            trace(&[(1, "b", EventKind::ServerResumed), (2, "a", held()), (5, "a", held()), (9, "a", EventKind::ClockSkew)]);
         let after = trace(&[(2, "a", held()), (7, "a", held()), (1, "b", EventKind::ServerResumed), (8, "b", held())]);
         let told: Vec<_> = differences(&before, &after).iter().map(|it| (it.server(), it.change())).collect();
         assert_eq!(told, [("a", "moves"), ("a", "vanishes"), ("b", "appears")]);

@@ -96,7 +96,7 @@ servers: [{name: a}]";
         _ => None,
     });
     assert_eq!(would.map(|would| (would.strategy, would.attempt)), Some(("recreate".to_owned(), 1)));
-    let next = fleet.servers()[0].why(|_| None).next;
+    let next = fleet.why(A, &|_| String::new()).next;
     assert!(next.iter().any(|step| step.what.contains("it would recreate, attempt 1")), "{next:?}");
 }
 
