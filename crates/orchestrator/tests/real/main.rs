@@ -6,6 +6,9 @@
 
 mod bad_input;
 mod browser;
+#[path = "../engine/bus.rs"]
+#[expect(dead_code, reason = "the tests of the runtimes use the rest")]
+mod bus;
 mod commands;
 mod crash;
 mod dashboard;
@@ -22,4 +25,5 @@ mod quay;
 mod reload;
 mod restart;
 mod siege;
+mod systemd;
 mod two_processes;

@@ -133,7 +133,11 @@ impl Compiler<'_> {
         if probe.unix_socket.is_some() {
             return Some((format!("{pointer}/unix_socket"), "http://localhost/health".to_owned()));
         }
-        self.wrong(pointer, format!("this probe of kind {} has no address", probe.kind.as_str()), &format!("give it a url, or the server a {key}"));
+        self.wrong(
+            pointer,
+            format!("this probe of kind {} has no address", probe.kind.as_str()),
+            &format!("give it a url, or the server a {key}"),
+        );
         None
     }
 

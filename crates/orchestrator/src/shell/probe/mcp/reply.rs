@@ -64,7 +64,8 @@ impl Answered {
     /// One that is meant: an error may come without an id when the server could not read the request.
     fn is_ours(&self) -> bool {
         let is_answer = self.result.is_some() || self.error.is_some();
-        is_answer && (self.id.as_u64() == Some(ID) || self.id.as_str() == Some("1") || (self.id.is_null() && self.error.is_some()))
+        is_answer
+            && (self.id.as_u64() == Some(ID) || self.id.as_str() == Some("1") || (self.id.is_null() && self.error.is_some()))
     }
 }
 
