@@ -33,7 +33,7 @@ use self::{
         Ready,
         restart::{Container, RestartError},
     },
-    process::{Process, ProcessError, places::Places, program::Program, reaper, wire::Wire},
+    process::{Process, ProcessError, oom::Oom, places::Places, program::Program, reaper, wire::Wire},
     reporter::Mouth,
 };
 use crate::machine::{ServerId, input::EngineId};
@@ -128,6 +128,7 @@ struct SetupPlaces {
     engines: Vec<Engine>,
     state_directory: PathBuf,
     registry_directory: PathBuf,
+    oom: Oom,
 }
 
 /// How to restart a server.
@@ -164,13 +165,14 @@ impl Runtimes {
         let (state_directory, registry_directory) = (setup.state_directory.clone(), setup.registry_directory.clone());
         let runtimes = Self {
             handles: std::sync::Mutex::default(),
-            places: Arc::new(SetupPlaces { engines, state_directory, registry_directory }),
+            places: Arc::new(SetupPlaces { engines, state_directory, registry_directory, oom: Oom::default() }),
             mouth: Mouth::new(reports, cancel.clone()),
             ours: TaskTracker::new(),
             tasks: tasks.clone(),
             cancel,
         };
         let prepared = runtimes.prepare(&setup.servers).await?;
+        runtimes.spawn(runtimes.places.oom.clone().watch(runtimes.cancel.clone()));
         if reaper::is_needed() {
             runtimes.spawn(reaper::reap(runtimes.cancel.clone()));
         }
@@ -342,7 +344,8 @@ fn process(places: &SetupPlaces, supervised: &Supervised, mouth: &Mouth) -> Resu
     program.check().map_err(|error| supervised.fault(error.key(), causes(&error)))?;
     let own = Places::of(&places.state_directory, &supervised.name);
     let kept = supervised.runtime.log.unwrap_or_default();
-    Process::new(program, own, kept, mouth.about(supervised.server)).map_err(|error| supervised.fault("", causes(&error)))
+    let process = Process::new(program, own, kept, mouth.about(supervised.server));
+    process.map(|process| process.with(&places.oom)).map_err(|error| supervised.fault("", causes(&error)))
 }
 
 /// Each bus with the units that are on it.

@@ -6,6 +6,9 @@
 
 mod bad_input;
 mod browser;
+#[path = "../engine/bus.rs"]
+#[expect(dead_code, reason = "the tests of the runtimes use the rest")]
+mod bus;
 mod commands;
 mod crash;
 mod dashboard;
@@ -28,4 +31,5 @@ mod restart;
 mod siege;
 mod simulate;
 mod socket;
+mod systemd;
 mod two_processes;

@@ -111,7 +111,7 @@ impl Status {
             signal: (known && matches!(self.code, 2 | 3)).then_some(self.status),
             oom_killed: self.result == "oom-kill",
             core_dumped: self.code == 3 || self.result == "core-dump",
-            error: (!ended).then(|| format!("systemd says: {}", self.result)),
+            error: (!known).then(|| format!("systemd says: {}", self.result)),
             comes_back: self.life() == Life::Returns,
         }
     }
