@@ -177,7 +177,7 @@ async fn lines(
     let (tail, since, most) = match want {
         Want::Nothing => return Ok(vec![]),
         Want::Last(count) => (count.to_string(), 0, count),
-        Want::FirstSinceStart { most, .. } => ("all".to_owned(), started_at.map_or(0, |at| at.as_second()), most),
+        Want::FirstSinceStart { most, .. } => ("all".to_owned(), started_at.map_or(0, Timestamp::as_second), most),
     };
     let since = i32::try_from(since).unwrap_or(0);
     let options = LogsOptions { stdout: true, stderr: true, timestamps: true, tail, since, ..LogsOptions::default() };
