@@ -20,8 +20,16 @@ use crate::{proc, workspace};
 /// How many servers, and how far apart a server's checks are.
 const FLEETS: [(usize, Duration); 2] = [(1_000, Duration::from_secs(1)), (10_000, Duration::from_secs(30))];
 
-const COLUMNS: &[&str] =
-    &["servers", "interval", "CPU a check", "times the bare client", "of a core", "memory a server", "mean gap off by", "99th percentile off by"];
+const COLUMNS: &[&str] = &[
+    "servers",
+    "interval",
+    "CPU a check",
+    "times the bare client",
+    "of a core",
+    "memory a server",
+    "mean gap off by",
+    "99th percentile off by",
+];
 
 /// Every fleet, for at least two of its intervals.
 pub(super) fn measure(window: Duration, interrupt: &Interrupt) -> Outcome<Measurement> {

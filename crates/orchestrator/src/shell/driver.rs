@@ -207,8 +207,13 @@ impl Driver {
 
     /// What a server waits for may have changed while nothing happened to it: its view says so too.
     fn reword(&mut self, changed: &[ServerId]) {
-        let views: Vec<_> =
-            self.fleet.reworded(changed).into_iter().map(|id| (id.0, self.view(id.0))).filter(|(_, view)| view.is_some()).collect();
+        let views: Vec<_> = self
+            .fleet
+            .reworded(changed)
+            .into_iter()
+            .map(|id| (id.0, self.view(id.0)))
+            .filter(|(_, view)| view.is_some())
+            .collect();
         if !views.is_empty() {
             self.published.publish(vec![], views, wall());
         }

@@ -28,9 +28,8 @@ fn is_well(orchestrator: &Orchestrator, name: &str) {
 }
 
 fn fails_with(events: &mut Events, name: &str, reason: &str) -> Value {
-    events.wait_until(&format!("{reason} of {name}"), |event| {
-        event["server_name"] == name && event["failure"]["reason"] == reason
-    })
+    events
+        .wait_until(&format!("{reason} of {name}"), |event| event["server_name"] == name && event["failure"]["reason"] == reason)
 }
 
 #[test]
@@ -82,10 +81,8 @@ fn a_full_worker_pool_is_seen_by_a_call_alone() {
     let server = Peer::fastmcp();
     let settings = SETTINGS.replace("timeout_seconds: 5", "timeout_seconds: 3");
     let probes = "[{kind: mcp, tool: add, arguments: {a: 2, b: 3}, expect: \"5\"}]";
-    let entries = [
-        entry("shallow", &server.endpoint, "[{kind: http}, {kind: mcp, depth: list}]"),
-        entry("deep", &server.endpoint, probes),
-    ];
+    let entries =
+        [entry("shallow", &server.endpoint, "[{kind: http}, {kind: mcp, depth: list}]"), entry("deep", &server.endpoint, probes)];
     let orchestrator = Orchestrator::start_with(&format!("{}servers:\n{}", settings.trim_start(), entries.concat()));
     let mut events = orchestrator.events();
     is_well(&orchestrator, "shallow");
@@ -123,7 +120,9 @@ fn children_are_spoken_with_over_their_pipes() {
     let settings = SETTINGS.trim_start().replace("start_period_seconds: 0", "start_period_seconds: 40");
     let entries = [
         format!("  - {{name: old, runtime: {old}, probes: [{{kind: mcp, depth: list}}, {{kind: process}}]}}\n"),
-        format!("  - {{name: new, runtime: {new}, probes: [{{kind: mcp, tool: add, arguments: {{a: 2, b: 3}}, expect: \"5\"}}]}}\n"),
+        format!(
+            "  - {{name: new, runtime: {new}, probes: [{{kind: mcp, tool: add, arguments: {{a: 2, b: 3}}, expect: \"5\"}}]}}\n"
+        ),
         format!("  - {{name: usual, runtime: {old}}}\n"),
     ];
     let orchestrator = Orchestrator::start_with(&format!("{settings}{recovery}servers:\n{}", entries.concat()));

@@ -85,12 +85,7 @@ pub(super) fn verdict_of(fault: Fault, is_new: bool) -> Result<Verdict, Impaired
     }
 }
 
-async fn exchange(
-    target: &HttpTarget,
-    question: &Question<'_>,
-    deadline: Deadline,
-    phases: &mut Phases,
-) -> Result<Raw, Fault> {
+async fn exchange(target: &HttpTarget, question: &Question<'_>, deadline: Deadline, phases: &mut Phases) -> Result<Raw, Fault> {
     let mut request = target.request(Bytes::new(), question)?;
     let headers = request.headers_mut();
     headers.entry(ACCEPT).or_insert(ACCEPTED);

@@ -66,7 +66,9 @@ pub(super) fn spawned(task: impl Future<Output = ()> + Send + 'static) -> tokio:
 
 fn answer(status: &str, headers: &str, body: &str) -> String {
     let length = body.len();
-    format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}")
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+    )
 }
 
 fn body(status: &str, timestamp: &str, more: &str) -> String {
@@ -122,7 +124,8 @@ async fn every_row_of_the_table() {
 #[tokio::test]
 async fn a_server_that_was_never_read_well_has_no_such_endpoint() {
     let new = History::default();
-    let rows = [("404 Not Found", ""), ("405 Method Not Allowed", ""), ("501 Not Implemented", ""), ("200 OK", "{"), ("200 OK", "{}")];
+    let rows =
+        [("404 Not Found", ""), ("405 Method Not Allowed", ""), ("501 Not Implemented", ""), ("200 OK", "{"), ("200 OK", "{}")];
     for (status, body) in rows {
         let found = verdict(answer(status, "", body), &new).await;
         assert_eq!((found.outcome, found.reason), (Outcome::Degraded, Some(Reason::NotConformant)), "{status} {body}");
@@ -158,7 +161,8 @@ async fn several_probes_are_made_at_once_and_the_worst_counts() {
     let (resolver, history) = (Resolver::default(), well_before());
     let question = question(PATIENT, &history, &resolver);
     let target = |looks: Vec<Look>| Target { looks: looks.into(), trace_id: None };
-    let well = super::check(&target(vec![Look::Http(http.clone()), Look::Tcp(open.clone())]), &question).await.expect("a verdict");
+    let well =
+        super::check(&target(vec![Look::Http(http.clone()), Look::Tcp(open.clone())]), &question).await.expect("a verdict");
     assert_eq!((well.verdict.outcome, well.verdict.probed.len()), (Outcome::Ok, 2));
     let ill = super::check(&target(vec![Look::Http(http.clone()), Look::Tcp(closed)]), &question).await.expect("a verdict");
     assert_eq!((ill.verdict.outcome, ill.verdict.reason), (Outcome::Failed, Some(Reason::ConnectRefused)));

@@ -90,8 +90,7 @@ pub struct Roots {
 impl Secured {
     /// For a server of this name.
     pub fn new(wanted: &Wanted, name: &str, roots: &Roots) -> Result<Self, TlsError> {
-        let name =
-            ServerName::try_from(name.to_owned()).map_err(|source| TlsError::Name { name: name.to_owned(), source })?;
+        let name = ServerName::try_from(name.to_owned()).map_err(|source| TlsError::Name { name: name.to_owned(), source })?;
         let mut files = Files::default();
         if wanted.ca_file.is_none() && wanted.own.is_none() {
             return Ok(Self { config: roots.plain()?, name, files });
@@ -176,7 +175,11 @@ fn fault(error: &io::Error) -> Fault {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
         Some(cause) => Fault::Server(Reason::Tls, format!("no secure connection: {cause}")),
-        None if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
+        None if matches!(
+            error.kind(),
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+        ) =>
+        {
             Fault::Server(Reason::ConnectionReset, "the connection closed before it was secure".to_owned())
         }
         None => Fault::Server(Reason::Tls, format!("no secure connection: {error}")),

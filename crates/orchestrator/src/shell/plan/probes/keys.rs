@@ -25,7 +25,11 @@ pub(super) fn check(probe: &Probe, pointer: &str, issues: &mut Vec<Issue>) -> bo
                 wrong("/depth", "depth call needs a `tool`".to_owned(), "add tool: ..., a harmless one".to_owned());
             }
             (Some(Depth::Discover | Depth::List), Some(_)) => {
-                wrong("/tool", "a `tool` is only called with depth call".to_owned(), "remove it, or write depth: call".to_owned());
+                wrong(
+                    "/tool",
+                    "a `tool` is only called with depth call".to_owned(),
+                    "remove it, or write depth: call".to_owned(),
+                );
             }
             _ => {}
         }

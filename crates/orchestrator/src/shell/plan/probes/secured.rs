@@ -62,7 +62,11 @@ fn key_of(error: &TlsError, wanted: &Wanted) -> &'static str {
         TlsError::Key { .. } => "/key_file",
         TlsError::Unusable(_) | TlsError::NoRoots => "",
         TlsError::Certificates { path, .. } | TlsError::Empty { path } => {
-            if wanted.ca_file.as_ref() == Some(path) { "/ca_file" } else { "/cert_file" }
+            if wanted.ca_file.as_ref() == Some(path) {
+                "/ca_file"
+            } else {
+                "/cert_file"
+            }
         }
     }
 }

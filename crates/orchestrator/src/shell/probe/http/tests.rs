@@ -83,7 +83,12 @@ async fn the_request_says_who_asks_what() {
     checked.expect("a verdict");
     assert!(head.starts_with("GET /health HTTP/1.1\r\n"), "{head}");
     let host = format!("host: {}", target.address.authority());
-    for line in [host.as_str(), "user-agent: mcp-health/0.1.0", "connection: close", "accept: application/health+json, application/json;q=0.9, */*;q=0.1"] {
+    for line in [
+        host.as_str(),
+        "user-agent: mcp-health/0.1.0",
+        "connection: close",
+        "accept: application/health+json, application/json;q=0.9, */*;q=0.1",
+    ] {
         assert!(head.contains(&format!("{line}\r\n")), "{line} in {head}");
     }
 }

@@ -122,7 +122,11 @@ fn said(result: &Value) -> String {
 /// As much as fits into a message.
 fn shortened(text: &str) -> String {
     const MOST: usize = 200;
-    if text.chars().count() <= MOST { format!("{text:?}") } else { format!("{:?}...", text.chars().take(MOST).collect::<String>()) }
+    if text.chars().count() <= MOST {
+        format!("{text:?}")
+    } else {
+        format!("{:?}...", text.chars().take(MOST).collect::<String>())
+    }
 }
 
 fn not_conformant(message: String) -> Verdict {

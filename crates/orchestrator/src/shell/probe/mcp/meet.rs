@@ -97,7 +97,9 @@ fn form(known: &Known) -> Form<'_> {
 /// It no longer knows what was agreed on: a session (404, some say 400), or the era.
 fn is_lost(reply: &Reply) -> bool {
     let is_method_unknown = reply.error_code() == Some(-32_601);
-    matches!(reply.status, 400 | 404) && !is_method_unknown && !reply.error_code().is_some_and(|code| MODERN_ERRORS.contains(&code))
+    matches!(reply.status, 400 | 404)
+        && !is_method_unknown
+        && !reply.error_code().is_some_and(|code| MODERN_ERRORS.contains(&code))
 }
 
 /// `true` when that was a session. It is ended all the same where the server may only have disliked the request.

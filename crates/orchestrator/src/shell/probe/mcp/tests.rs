@@ -65,7 +65,8 @@ async fn answer(State(shared): State<Shared>, method: Method, headers: HeaderMap
         return StatusCode::NO_CONTENT.into_response();
     }
     let result = |value: Value| json!({ "jsonrpc": "2.0", "id": message["id"], "result": value });
-    let error = |code: i64, text: &str| json!({ "jsonrpc": "2.0", "id": message["id"], "error": { "code": code, "message": text } });
+    let error =
+        |code: i64, text: &str| json!({ "jsonrpc": "2.0", "id": message["id"], "error": { "code": code, "message": text } });
     let modern = text("mcp-protocol-version").as_deref() == Some("2026-07-28");
     if modern && !nature.is_modern {
         return (StatusCode::BAD_REQUEST, error(-32_600, "Unsupported protocol version").to_string()).into_response();
@@ -122,7 +123,8 @@ fn sessions(unknown: u16) -> Nature {
 #[tokio::test]
 async fn a_modern_server_is_asked_without_sessions() {
     for streams in [false, true] {
-        let (shared, url) = start(Nature { is_modern: true, has_sessions: true, unknown: 404, streams, ..Nature::default() }).await;
+        let (shared, url) =
+            start(Nature { is_modern: true, has_sessions: true, unknown: 404, streams, ..Nature::default() }).await;
         let target = target(&url, Depth::List, None);
         for _ in 0..3 {
             let found = look(&target).await;
