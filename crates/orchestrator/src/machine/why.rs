@@ -57,7 +57,12 @@ impl Fleet {
     pub fn why(&self, id: ServerId, when: &dyn Fn(Mono) -> String) -> Why {
         let server = &self.servers()[id.0];
         let account = Account { fleet: self, id, server, when };
-        Why { believes: account.belief(), evidence: account.evidence(), next: account.next(), waiting_for: account.waiting_for() }
+        Why {
+            believes: account.belief(),
+            evidence: account.evidence(),
+            next: account.next(),
+            waiting_for: account.waiting_for(),
+        }
     }
 }
 

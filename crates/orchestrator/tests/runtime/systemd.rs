@@ -111,7 +111,8 @@ fn a_restart_that_systemd_refuses_says_why_and_what_to_do() {
 fn a_lost_bus_is_a_lost_engine_and_what_happened_meanwhile_is_told() {
     let Yard { bench, bus, systemd } = Yard::new();
     let address = bus.address.clone();
-    let server = Runtime { kind: RuntimeKind::Systemd, unit: Some(UNIT.to_owned()), bus: Some(address), ..Runtime::default() };
+    let server =
+        Runtime { kind: RuntimeKind::Systemd, unit: Some(UNIT.to_owned()), bus: Some(address), ..Runtime::default() };
     let mut life = bench.start(&[server]);
     assert_eq!(life.next_word(), Word::Running);
     drop((systemd, bus));
@@ -190,8 +191,7 @@ fn what_cannot_be_watched_is_said_before_anything_starts() {
     assert_eq!(nobody.pointer, "/servers/0/runtime/bus");
     assert!(nobody.text.starts_with("there is no systemd on the bus at unix:path="), "{}", nobody.text);
 
-    let units =
-        [(UNIT, State::running()), ("masked.service", State::unusable("masked")), ("no.service", State::unusable("not-found"))];
+    let units = [(UNIT, State::running()), ("masked.service", State::unusable("masked")), ("no.service", State::unusable("not-found"))];
     let _systemd = Systemd::start(&bus, &units);
     let faults = faults(&[server(UNIT), server("masked.service"), server("no.service"), server(UNIT)]);
     let faults: Vec<_> = faults.iter().map(|fault| (fault.pointer.as_str(), fault.text.as_str())).collect();

@@ -99,8 +99,6 @@ fn a_death_that_is_reported_is_not_held_for_a_storm() {
         .collect();
     turns.push(turn(80_000, "c", Change::Says(Word::Died(Death::default()))));
     let trace = play(policies, turns, 100);
-    let of = |event: &str| {
-        trace.lines.iter().filter(|line| line.kind.name() == event).map(|line| line.server.as_str()).collect::<Vec<_>>()
-    };
+    let of = |event: &str| trace.lines.iter().filter(|line| line.kind.name() == event).map(|line| line.server.as_str()).collect::<Vec<_>>();
     assert_eq!((of("recovery_released"), of("recovery_started")), (vec!["c"], vec!["c"]), "{}", trace.table());
 }

@@ -210,12 +210,7 @@ impl Process {
     /// It outlived an orchestrator that ended without stopping it, and is not to go on.
     async fn start_anew(&mut self, instance: Instance) -> Result<(), ProcessError> {
         let why = if instance.bound { "its input and output ended with the last orchestrator" } else { "so configured" };
-        tracing::info!(
-            server = self.name,
-            pid = instance.leader.pid,
-            why,
-            "a server of an earlier run is ended and started anew"
-        );
+        tracing::info!(server = self.name, pid = instance.leader.pid, why, "a server of an earlier run is ended and started anew");
         // Should we be killed now, the next run is to finish this.
         self.write_or_warn(Record::Stopping(instance.clone())).await;
         self.finish_stop(instance).await
@@ -339,12 +334,7 @@ impl Process {
 async fn name_strays(server: &str, instance: Instance) {
     let found = tokio::task::spawn_blocking(move || group::strays(&instance)).await;
     for (pid, name) in found.unwrap_or_default() {
-        tracing::warn!(
-            server,
-            pid,
-            name,
-            "a process of this server has left its group and goes on; end it if it is not meant to"
-        );
+        tracing::warn!(server, pid, name, "a process of this server has left its group and goes on; end it if it is not meant to");
     }
 }
 

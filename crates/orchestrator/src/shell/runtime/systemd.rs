@@ -57,20 +57,15 @@ pub struct Ready {
 
 /// Looks at the units of these servers on one bus. Every fault at once; nothing is changed.
 pub async fn ready(bus: &str, servers: &[&Supervised], mouth: &Mouth) -> Result<Ready, Vec<Fault>> {
-    let key =
-        |key: &'static str| move |text: String| servers.iter().map(|server| server.fault(key, text.clone())).collect::<Vec<_>>();
+    let key = |key: &'static str| move |text: String| servers.iter().map(|server| server.fault(key, text.clone())).collect::<Vec<_>>();
     let bus = Bus::new(bus);
-    let mut session = Session::open(&bus)
-        .await
-        .map_err(|error| key("/bus")(format!("{}; is it running? may this user use it?", causes(&error))))?;
+    let mut session = Session::open(&bus).await.map_err(|error| key("/bus")(format!("{}; is it running? may this user use it?", causes(&error))))?;
     let (mut units, mut faults) = (Vec::<Watched>::new(), Vec::new());
     for supervised in servers {
         let name = supervised.runtime.unit.clone().unwrap_or_default();
         match find(&mut session, &name).await {
             Ok(unit) => match units.iter().find(|other| other.unit.path() == unit.path()) {
-                Some(other) => {
-                    faults.push(supervised.fault("/unit", format!("{name} is the same unit as {}", other.unit.name())))
-                }
+                Some(other) => faults.push(supervised.fault("/unit", format!("{name} is the same unit as {}", other.unit.name()))),
                 None => units.push(Watched { server: supervised.server, unit, asked: None }),
             },
             Err(text) => faults.push(supervised.fault("/unit", text)),

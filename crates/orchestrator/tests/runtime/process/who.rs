@@ -23,19 +23,13 @@ fn one_runs_as_the_user_that_it_is_to_be() {
         assert!(error.to_string().starts_with("only root may start a process as \"nobody\""), "{error}");
         return;
     }
-    let id = |option: &str| {
-        String::from_utf8(std::process::Command::new("id").args([option, "nobody"]).output().unwrap().stdout).unwrap()
-    };
+    let id = |option: &str| String::from_utf8(std::process::Command::new("id").args([option, "nobody"]).output().unwrap().stdout).unwrap();
     for session in [Session::Group, Session::Session] {
         let bench = Bench::new();
         let server = Runtime { session: Some(session), ..as_user(&bench, "nobody", script) };
         let (life, _) = begin_as(&bench, server);
         assert!(bench.log().starts_with(&format!("{}{}nobody /", id("-u"), id("-G"))), "{}", bench.log());
-        assert_eq!(
-            fs::read_to_string("/proc/self/status").unwrap().matches("\nUid:\t0\t0\t0\t0\n").count(),
-            1,
-            "we stay who we are"
-        );
+        assert_eq!(fs::read_to_string("/proc/self/status").unwrap().matches("\nUid:\t0\t0\t0\t0\n").count(), 1, "we stay who we are");
         life.restart().unwrap();
         eventually("a second start", || bench.log().matches("ready").count() == 2);
         life.shut_down();

@@ -12,10 +12,7 @@ const LONGEST_NAME: usize = 255;
 pub(in crate::machine::policy) fn engine(runtime: &Runtime) -> Option<Engine> {
     (runtime.kind == RuntimeKind::Systemd).then(|| {
         let bus = runtime.bus.as_deref().unwrap_or("system");
-        Engine {
-            id: EngineId::of_bus(bus),
-            name: if bus == "system" { "systemd".to_owned() } else { format!("systemd ({bus})") },
-        }
+        Engine { id: EngineId::of_bus(bus), name: if bus == "system" { "systemd".to_owned() } else { format!("systemd ({bus})") } }
     })
 }
 

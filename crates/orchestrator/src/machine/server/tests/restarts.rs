@@ -45,9 +45,7 @@ fn an_attempt_that_is_being_verified_ends_too_and_has_not_failed() {
     ends(&mut fleet, 7.0);
     let wanted = restart(&mut fleet, 8.0);
     let superseded = wanted.iter().find_map(|effect| match effect {
-        Effect::Publish(Happened { kind: EventKind::RecoverySuperseded { attempt, reason }, .. }) => {
-            Some((*attempt, reason.as_str()))
-        }
+        Effect::Publish(Happened { kind: EventKind::RecoverySuperseded { attempt, reason }, .. }) => Some((*attempt, reason.as_str())),
         _ => None,
     });
     assert_eq!(superseded, Some((1, "superseded")));

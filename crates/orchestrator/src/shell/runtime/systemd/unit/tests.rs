@@ -51,10 +51,12 @@ fn a_death_is_told_with_its_cause() {
         (failed(2, 9, "signal"), Death { signal: Some(9), ..Death::default() }),
         (failed(3, 6, "core-dump"), Death { signal: Some(6), core_dumped: true, ..Death::default() }),
         (failed(2, 9, "oom-kill"), Death { signal: Some(9), oom_killed: true, ..Death::default() }),
-        (
-            failed(3, 6, "watchdog"),
-            Death { signal: Some(6), core_dumped: true, error: Some("systemd says: watchdog".to_owned()), ..Death::default() },
-        ),
+        (failed(3, 6, "watchdog"), Death {
+            signal: Some(6),
+            core_dumped: true,
+            error: Some("systemd says: watchdog".to_owned()),
+            ..Death::default()
+        }),
         (Status { code: 1, ..status("inactive", "dead", 1) }, Death { exit_code: Some(0), ..Death::default() }),
     ] {
         let mut unit = unit(running(1));
@@ -80,11 +82,9 @@ fn what_systemd_mends_itself_is_a_death_that_comes_back_and_a_start() {
 
 #[test]
 fn a_stop_is_a_stop_however_the_process_ends() {
-    for (ended, kind) in [
-        (status("inactive", "dead", 1), Some("stop")),
-        (failed(1, 143, "exit-code"), Some("stop")),
-        (failed(2, 9, "timeout"), None),
-    ] {
+    for (ended, kind) in
+        [(status("inactive", "dead", 1), Some("stop")), (failed(1, 143, "exit-code"), Some("stop")), (failed(2, 9, "timeout"), None)]
+    {
         let mut unit = unit(running(1));
         assert!(unit.job_begins("/job/7"));
         if let Some(kind) = kind {
@@ -159,8 +159,5 @@ fn after_a_loss_what_happened_meanwhile_is_told() {
 fn a_start_limit_is_explained() {
     let text = failed(1, 1, "start-limit-hit").explain("a.service");
     assert!(text.contains("systemctl reset-failed a.service"), "{text}");
-    assert_eq!(
-        failed(1, 4, "exit-code").explain("a.service"),
-        "its main process ended with code 4; `journalctl -u a.service` shows more"
-    );
+    assert_eq!(failed(1, 4, "exit-code").explain("a.service"), "its main process ended with code 4; `journalctl -u a.service` shows more");
 }
