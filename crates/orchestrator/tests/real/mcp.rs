@@ -120,7 +120,9 @@ fn children_are_spoken_with_over_their_pipes() {
     let settings = SETTINGS.trim_start().replace("start_period_seconds: 0", "start_period_seconds: 40");
     let entries = [
         format!("  - {{name: old, runtime: {old}, probes: [{{kind: mcp, depth: list}}, {{kind: process}}]}}\n"),
-        format!("  - {{name: new, runtime: {new}, probes: [{{kind: mcp, tool: add, arguments: {{a: 2, b: 3}}, expect: \"5\"}}]}}\n"),
+        format!(
+            "  - {{name: new, runtime: {new}, probes: [{{kind: mcp, tool: add, arguments: {{a: 2, b: 3}}, expect: \"5\"}}]}}\n"
+        ),
         format!("  - {{name: usual, runtime: {old}}}\n"),
     ];
     let orchestrator = Orchestrator::start_with(&format!("{settings}{recovery}servers:\n{}", entries.concat()));

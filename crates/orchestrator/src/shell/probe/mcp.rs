@@ -23,6 +23,7 @@ use tokio::time::Instant;
 use super::deadline::Deadline;
 use super::http::{HttpTarget, verdict_of};
 use super::{Impaired, Question};
+use crate::shell::evidence::Glimpse;
 use known::Memory;
 use talk::Talk;
 
@@ -94,6 +95,7 @@ pub(super) async fn check(
     question: &Question<'_>,
     deadline: Deadline,
     phases: &mut Phases,
+    glimpse: &mut Option<Glimpse>,
 ) -> Result<Verdict, Impaired> {
     let http = match &target.channel {
         Channel::Http(http) => http,
@@ -102,6 +104,7 @@ pub(super) async fn check(
     let mut loan = target.memory.lend();
     let mut talk = Talk::new(http, question, deadline, phases);
     let found = meet::look(target, &mut loan.known, &mut talk).await;
+    *glimpse = talk.last.take();
     // Left by a check that ran at the same time.
     for session in target.memory.take_surplus() {
         // It is gone, or the server is: neither matters to this check.

@@ -76,8 +76,7 @@ mcp.run(show_banner=False)
 
 /// Runtimes of children that speak on their pipes: mcp-server-time (mcp 1.x), and FastMCP 4.
 pub(crate) fn piped(directory: &Path) -> [String; 2] {
-    let (old, new) =
-        (interpreter("MCP_HEALTH_TEST_LEGACY_PYTHON", "venv-legacy"), interpreter("MCP_HEALTH_TEST_PYTHON", "venv"));
+    let (old, new) = (interpreter("MCP_HEALTH_TEST_LEGACY_PYTHON", "venv-legacy"), interpreter("MCP_HEALTH_TEST_PYTHON", "venv"));
     let script = directory.join("piped.py");
     std::fs::write(&script, PIPED).expect("written");
     [

@@ -64,7 +64,10 @@ impl Answered {
     /// One that is meant: an error may come without an id when the server could not read the request.
     fn is_ours(&self, id: u64) -> bool {
         let is_answer = self.result.is_some() || self.error.is_some();
-        is_answer && (self.id.as_u64() == Some(id) || self.id.as_str() == Some(&*id.to_string()) || (self.id.is_null() && self.error.is_some()))
+        is_answer
+            && (self.id.as_u64() == Some(id)
+                || self.id.as_str() == Some(&*id.to_string())
+                || (self.id.is_null() && self.error.is_some()))
     }
 }
 

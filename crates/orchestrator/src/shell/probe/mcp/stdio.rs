@@ -4,8 +4,8 @@
 //! to first, once for each start of the child.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use health_spec::registry::Depth;
 use health_spec::verdict::{Phases, Reason, Verdict};

@@ -9,6 +9,7 @@ use hyper::{HeaderMap, Method};
 use super::known::SessionId;
 use super::message::{Form, ID, Message, SESSION, VERSION};
 use super::reply::{Listener, Reply};
+use crate::shell::evidence::Glimpse;
 use crate::shell::probe::deadline::Deadline;
 use crate::shell::probe::http::HttpTarget;
 use crate::shell::probe::line::{Enough, Line};
@@ -30,11 +31,13 @@ pub(super) struct Talk<'a> {
     deadline: Deadline,
     phases: &'a mut Phases,
     line: Option<Line>,
+    /// What came back last: evidence.
+    pub(super) last: Option<Glimpse>,
 }
 
 impl<'a> Talk<'a> {
     pub(super) fn new(target: &'a HttpTarget, question: &'a Question<'a>, deadline: Deadline, phases: &'a mut Phases) -> Self {
-        Self { target, question, deadline, phases, line: None }
+        Self { target, question, deadline, phases, line: None, last: None }
     }
 
     /// Says something, and hears the answer.
@@ -83,6 +86,7 @@ impl<'a> Talk<'a> {
         let most = enough.most;
         let raw = line.ask(request, enough, self.deadline, self.phases).await?;
         self.line = Some(line);
+        self.last = Some(Glimpse::of(raw.status, &raw.body));
         Ok(Reply::of(raw, most))
     }
 }
