@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Dialect;
-use crate::config::{HealthCheck, Recovery};
+use crate::config::{EngineKind, HealthCheck, Recovery};
 
 /// One server. Keys that are not listed here are carried along with a warning.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -92,10 +92,10 @@ pub enum ProbeKind {
 pub struct Runtime {
     /// What runs it.
     pub kind: RuntimeKind,
-    /// `docker`: the container's name or id.
+    /// `docker`, `podman`: the container's name or id.
     #[serde(default)]
     pub container: Option<String>,
-    /// `docker`: the name of an entry of `engines`. Default: the first one.
+    /// `docker`, `podman`: the name of an entry of `engines`. Default: the first one of that kind.
     #[serde(default)]
     pub engine: Option<String>,
     /// `process`: the program.
@@ -121,6 +121,19 @@ pub enum RuntimeKind {
     Process,
     /// A container of a Docker engine.
     Docker,
+    /// A container of a Podman engine.
+    Podman,
     /// Nothing that we can restart: watch only.
     None,
+}
+
+impl RuntimeKind {
+    /// The engine that runs it; `None` for what is no container.
+    pub fn engine(self) -> Option<EngineKind> {
+        match self {
+            Self::Docker => Some(EngineKind::Docker),
+            Self::Podman => Some(EngineKind::Podman),
+            Self::Process | Self::None => None,
+        }
+    }
 }

@@ -15,7 +15,7 @@ mod merge;
 mod relations;
 mod runtime;
 
-pub use runtime::engines;
+pub use runtime::{engine_of, engines};
 
 /// How one server is checked and brought back.
 #[derive(Clone, Debug, PartialEq)]

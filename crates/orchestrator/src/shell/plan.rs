@@ -7,7 +7,7 @@ use health_spec::config::{Engine, File, Mode, Retention, defaults};
 use health_spec::registry::{RuntimeKind, ServerEntry};
 use serde_json::Value;
 
-use super::config::{LoadError, Loaded, Problem, draft};
+use super::config::{Draft, LoadError, Loaded, Problem, draft};
 use super::maintenance::Maintenance;
 use super::probe::HttpTarget;
 use super::runtime::{StartError, Supervised};
@@ -16,6 +16,7 @@ use crate::machine::policy::{Policy, Purpose, compile, engines, max_concurrent};
 
 mod address;
 mod compare;
+mod found;
 
 pub use compare::{Change, Difference};
 
@@ -50,7 +51,21 @@ pub struct Plan {
 
 /// Reads and compiles the files, and those of the directories, at `paths`; every problem at once.
 pub fn read(paths: &[PathBuf], environment: &dyn Fn(&str) -> Option<String>, observe: bool) -> Result<Plan, LoadError> {
-    let mut draft = draft(paths, environment)?;
+    compiled(draft(paths, environment)?, || found::engines(environment), observe)
+}
+
+/// The same while `before` is in force: engines that it has found stay.
+pub fn read_again(
+    before: &Plan,
+    paths: &[PathBuf],
+    environment: &dyn Fn(&str) -> Option<String>,
+    observe: bool,
+) -> Result<Plan, LoadError> {
+    compiled(draft(paths, environment)?, || before.engines.clone(), observe)
+}
+
+fn compiled(mut draft: Draft, found: impl FnOnce() -> Vec<Engine>, observe: bool) -> Result<Plan, LoadError> {
+    address::settle_engines(&mut draft.loaded, found);
     if observe {
         observe_only(&mut draft.loaded.file);
     }
@@ -145,6 +160,7 @@ fn supervised(entries: &[ServerEntry], loaded: &Loaded) -> Vec<Supervised> {
             runtime,
             stop_timeout: None,
             acting: false,
+            known: false,
         })
     };
     entries.iter().enumerate().filter_map(one).collect()

@@ -91,7 +91,7 @@ impl Reloader {
     }
 
     async fn reload(&mut self, cause: Cause) -> Result<(), LoadError> {
-        let plan = plan::read(&self.reading.paths, &self.reading.environment, self.reading.observe)?;
+        let plan = plan::read_again(&self.in_force, &self.reading.paths, &self.reading.environment, self.reading.observe)?;
         // A file that was only touched is no news; a person who asks is told.
         if cause == Cause::File && plan.loaded.raw == self.in_force.loaded.raw && self.rejected.is_none() {
             return Ok(());
@@ -125,7 +125,7 @@ impl Reloader {
         for supervised in &turnover.otherwise {
             self.runtimes.become_otherwise(supervised).await;
         }
-        self.runtimes.take(prepared);
+        self.runtimes.take(prepared).await;
         self.places = plan.policies.iter().map(|policy| policy.name.clone()).zip(reloaded.places).collect();
         self.next_place += reloaded.added.len();
         self.maintenance.send_replace(Kept::new(plan.maintenance.clone(), &self.places));

@@ -106,6 +106,7 @@ impl Bench {
             runtime: runtime.clone(),
             stop_timeout: Some(self.stop_timeout),
             acting: false,
+            known: false,
         });
         let setup = Setup {
             servers: supervised.collect(),

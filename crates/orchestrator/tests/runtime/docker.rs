@@ -118,6 +118,7 @@ fn our_own_restart_is_told_as_a_death_before_it_returns() {
 fn a_paused_container_is_restarted() {
     let (harbour, _bench, mut life) = begin();
     harbour.pause("a");
+    assert_eq!(life.next_word(), Word::Paused);
     life.restart().unwrap();
     assert_eq!(life.pending(), said(&[died(137), Word::Running]));
     assert!(harbour.is_running("a"));

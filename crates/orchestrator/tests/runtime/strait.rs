@@ -27,7 +27,7 @@ impl Strait {
 
     pub(crate) fn engine(&self) -> Engine {
         let address = format!("unix://{}", self.path.display());
-        Engine { name: "local".to_owned(), kind: EngineKind::Docker, address }
+        Engine { name: "local".to_owned(), kind: EngineKind::Docker, address, tls: None }
     }
 
     pub(crate) fn open(&mut self) {

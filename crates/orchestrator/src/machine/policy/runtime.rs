@@ -15,7 +15,7 @@ pub(super) fn check(file: &File, issues: &mut Vec<Issue>) {
         let Some(runtime) = &entry.runtime else { continue };
         check_keys(index, runtime, issues);
         check_engine(file, index, runtime, issues);
-        let Some(container) = runtime.container.as_ref().filter(|_| runtime.kind == RuntimeKind::Docker) else { continue };
+        let Some(container) = runtime.container.as_ref().filter(|_| runtime.kind.engine().is_some()) else { continue };
         if let Some(first) = containers.insert((engine(file, entry), container), &entry.name) {
             issues.push(Issue {
                 pointer: format!("/servers/{index}/runtime/container"),
@@ -26,21 +26,21 @@ pub(super) fn check(file: &File, issues: &mut Vec<Issue>) {
     }
 }
 
-/// The engines of the file; Docker at its usual socket when it names none.
+/// The engines of the file; Docker and Podman at their usual sockets when it names none.
 pub fn engines(file: &File) -> Vec<Engine> {
-    if !file.engines.is_empty() {
-        return file.engines.clone();
-    }
-    vec![defaults::engine()]
+    if file.engines.is_empty() { defaults::engines() } else { file.engines.clone() }
 }
 
-/// The engine that runs `entry`: the named one, else the first.
+/// The engine that runs `entry`: the named one, else the first of its kind.
 pub(super) fn engine(file: &File, entry: &ServerEntry) -> Option<EngineId> {
-    let runtime = entry.runtime.as_ref().filter(|runtime| runtime.kind == RuntimeKind::Docker)?;
-    match &runtime.engine {
-        Some(name) => engines(file).iter().position(|engine| engine.name == *name).map(EngineId),
-        None => Some(EngineId(0)),
-    }
+    engine_of(&engines(file), entry.runtime.as_ref()?)
+}
+
+/// The place of the engine that runs such a container. `None`: it is no container, or there is no such engine.
+pub fn engine_of(engines: &[Engine], runtime: &Runtime) -> Option<EngineId> {
+    let kind = runtime.kind.engine()?;
+    let fits = |engine: &Engine| engine.kind == kind && runtime.engine.as_ref().is_none_or(|name| *name == engine.name);
+    engines.iter().position(fits).map(EngineId)
 }
 
 fn check_address(index: usize, entry: &ServerEntry, issues: &mut Vec<Issue>) {
@@ -54,25 +54,26 @@ fn check_address(index: usize, entry: &ServerEntry, issues: &mut Vec<Issue>) {
 }
 
 fn check_keys(index: usize, runtime: &Runtime, issues: &mut Vec<Issue>) {
+    let (container, process) = (runtime.kind.engine().is_some(), runtime.kind == RuntimeKind::Process);
     let given = [
-        ("container", RuntimeKind::Docker, runtime.container.is_some()),
-        ("engine", RuntimeKind::Docker, runtime.engine.is_some()),
-        ("command", RuntimeKind::Process, runtime.command.is_some()),
-        ("args", RuntimeKind::Process, !runtime.args.is_empty()),
-        ("env", RuntimeKind::Process, !runtime.env.is_empty()),
-        ("cwd", RuntimeKind::Process, runtime.cwd.is_some()),
+        ("container", container, "docker or podman", runtime.container.is_some()),
+        ("engine", container, "docker or podman", runtime.engine.is_some()),
+        ("command", process, "process", runtime.command.is_some()),
+        ("args", process, "process", !runtime.args.is_empty()),
+        ("env", process, "process", !runtime.env.is_empty()),
+        ("cwd", process, "process", runtime.cwd.is_some()),
     ];
     let kind = word(runtime.kind);
-    for (key, of, _) in given.into_iter().filter(|(_, of, is_given)| *is_given && *of != runtime.kind) {
+    for (key, _, of, _) in given.into_iter().filter(|(_, fits, _, is_given)| *is_given && !fits) {
         issues.push(Issue {
             pointer: format!("/servers/{index}/runtime/{key}"),
             message: format!("`{key}` does not belong to a runtime of kind {kind}"),
-            help: format!("it belongs to kind {}; remove it, or change the kind", word(of)),
+            help: format!("it belongs to kind {of}; remove it, or change the kind"),
         });
     }
     let missing = match runtime.kind {
         RuntimeKind::Process if runtime.command.as_deref().is_none_or(str::is_empty) => "command",
-        RuntimeKind::Docker if runtime.container.as_deref().is_none_or(str::is_empty) => "container",
+        RuntimeKind::Docker | RuntimeKind::Podman if runtime.container.as_deref().is_none_or(str::is_empty) => "container",
         _ => return,
     };
     issues.push(Issue {
@@ -83,22 +84,33 @@ fn check_keys(index: usize, runtime: &Runtime, issues: &mut Vec<Issue>) {
 }
 
 fn check_engine(file: &File, index: usize, runtime: &Runtime, issues: &mut Vec<Issue>) {
-    let Some(name) = &runtime.engine else { return };
     let engines = engines(file);
-    if !engines.iter().any(|engine| engine.name == *name) {
-        let known: Vec<_> = engines.iter().map(|engine| engine.name.as_str()).collect();
-        issues.push(Issue {
-            pointer: format!("/servers/{index}/runtime/engine"),
-            message: format!("there is no engine `{name}`"),
-            help: format!("one of: {}", known.join(", ")),
-        });
-    }
+    let Some(kind) = runtime.kind.engine().filter(|_| engine_of(&engines, runtime).is_none()) else { return };
+    let kind = kind.as_str();
+    let named = runtime.engine.as_ref();
+    let of_kind: Vec<_> =
+        engines.iter().filter(|engine| engine.kind.as_str() == kind).map(|engine| engine.name.as_str()).collect();
+    let other_kind = named.is_some_and(|name| engines.iter().any(|engine| engine.name == *name));
+    issues.push(Issue {
+        pointer: format!("/servers/{index}/runtime/{}", if named.is_some() && !other_kind { "engine" } else { "kind" }),
+        message: match named {
+            Some(name) if other_kind => format!("the engine `{name}` is not of kind {kind}"),
+            Some(name) => format!("there is no engine `{name}`"),
+            None => format!("there is no engine of kind {kind}"),
+        },
+        help: if of_kind.is_empty() {
+            format!("add one to `engines`: {{name: {kind}, kind: {kind}, address: ...}}")
+        } else {
+            format!("one of: {}", of_kind.join(", "))
+        },
+    });
 }
 
 fn word(kind: RuntimeKind) -> &'static str {
     match kind {
         RuntimeKind::Process => "process",
         RuntimeKind::Docker => "docker",
+        RuntimeKind::Podman => "podman",
         RuntimeKind::None => "none",
     }
 }

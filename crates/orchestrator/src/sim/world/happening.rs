@@ -50,11 +50,11 @@ impl World {
             Change::Says(word) => {
                 match word {
                     Word::Died(_) => actor.dies(),
-                    Word::Stopped => {
+                    Word::Stopped | Word::Paused => {
                         actor.dies();
                         actor.stopped = true;
                     }
-                    Word::Started => actor.starts(now),
+                    Word::Started | Word::Restarted => actor.starts(now),
                     Word::Killed | Word::NotRunning | Word::Running => {}
                 }
                 if let Some(id) = place {
