@@ -37,6 +37,8 @@ pub(crate) struct Bench {
     mark: String,
     pub(crate) stop_timeout: Duration,
     pub(crate) engines: Vec<Engine>,
+    /// An earlier run has watched the servers.
+    pub(crate) known: bool,
 }
 
 /// From a start of the orchestrator to its end.
@@ -57,7 +59,14 @@ impl Bench {
     /// In a directory of another bench.
     pub(crate) fn inside(directory: &Path) -> Self {
         let mark = directory.file_name().unwrap().to_str().unwrap().to_owned();
-        Self { directory: directory.to_owned(), owned: None, mark, stop_timeout: Duration::from_secs(5), engines: Vec::new() }
+        Self {
+            directory: directory.to_owned(),
+            owned: None,
+            mark,
+            stop_timeout: Duration::from_secs(5),
+            engines: Vec::new(),
+            known: false,
+        }
     }
 
     /// A server that is a shell script.
@@ -106,7 +115,7 @@ impl Bench {
             runtime: runtime.clone(),
             stop_timeout: Some(self.stop_timeout),
             acting: false,
-            known: false,
+            known: self.known,
         });
         let setup = Setup {
             servers: supervised.collect(),

@@ -1,4 +1,4 @@
-//! The runtimes against real child processes and a real Docker engine.
+//! The runtimes against real child processes, a real Docker engine and a real Podman.
 #![cfg(feature = "shell")]
 #![expect(clippy::disallowed_methods, reason = "a test gives up after a while, by the clock")]
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
@@ -6,7 +6,11 @@
 mod bench;
 mod docker;
 mod harbour;
+mod podman;
 mod process;
 #[path = "../engine/quay.rs"]
 mod quay;
+#[path = "../engine/strait.rs"]
 mod strait;
+#[path = "../engine/tls.rs"]
+mod tls;

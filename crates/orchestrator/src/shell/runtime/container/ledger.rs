@@ -50,6 +50,7 @@ struct Known {
 
 /// How one life of it ends, as it is heard; forgotten at its next start.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one thing that may have been heard, in any order")]
 struct End {
     exit_code: Option<i64>,
     /// The kernel has killed something in it for memory.
@@ -290,11 +291,10 @@ impl Ledger {
             (None, State::Ended) if look.is_some_and(|look| look.stopped) => vec![Word::Stopped],
             (None, State::Ended) => vec![Word::NotRunning],
             (None | Some(State::Running | State::Paused), State::Gone) => self.unless_ours(Word::Stopped),
-            (None, State::Running) => vec![Word::Running],
             (None, State::Paused) => vec![Word::Paused],
             (Some(State::Running | State::Paused), State::Running) if newer => self.unless_ours(again),
             (Some(State::Paused), State::Running) => self.unless_ours(Word::Started),
-            (Some(State::Running), State::Running) => vec![Word::Running],
+            (None | Some(State::Running), State::Running) => vec![Word::Running],
             (Some(State::Paused), State::Paused) => Vec::new(),
             (Some(State::Running | State::Paused), State::Ended) => self.ended(look),
             (Some(State::Ended | State::Gone), State::Running) => self.unless_ours(again),

@@ -34,6 +34,9 @@ pub enum TlsError {
     Unusable(#[source] rustls::Error),
 }
 
+/// To one request.
+type Answer = BoxFuture<'static, Result<Response<Incoming>, Error>>;
+
 /// Whom to trust, and who we are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Files {
@@ -44,16 +47,13 @@ pub(super) struct Files {
 
 impl Files {
     /// Carries requests over TLS, each on a connection of its own.
-    pub(super) fn transport(
-        &self,
-    ) -> Result<impl Fn(BollardRequest) -> BoxFuture<'static, Result<Response<Incoming>, Error>> + Send + Sync + use<>, TlsError>
-    {
+    pub(super) fn transport(&self) -> Result<impl Fn(BollardRequest) -> Answer + Send + Sync + use<>, TlsError> {
         let connector = HttpsConnectorBuilder::new().with_tls_config(self.config()?).https_only().enable_http1().build();
         let mut builder = Client::builder(TokioExecutor::new());
         let client = Arc::new(builder.pool_max_idle_per_host(0).build(connector));
         Ok(move |request: BollardRequest| {
             let client = Arc::clone(&client);
-            Box::pin(async move { client.request(request).await.map_err(Error::from) }) as BoxFuture<'static, _>
+            Box::pin(async move { client.request(request).await.map_err(Error::from) }) as Answer
         })
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bollard::{errors::Error, models::EventMessage};
-use futures_util::{StreamExt, stream::BoxStream};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 use health_spec::config::EngineKind;
 use tokio::{
     pin,
@@ -75,8 +75,7 @@ impl Listener {
     /// An event that comes during a look makes it worthless: it is repeated.
     async fn look_at_the_unseen(&mut self, session: &mut Session<'_>) -> Result<(), ListenError> {
         while let Some(server) = self.unseen.pop_front() {
-            loop {
-                let Some(container) = self.container(server) else { break };
+            while let Some(container) = self.container(server) {
                 let seen = container.ledger.seen();
                 let look = self.look(server, session).await?;
                 let Some(container) = self.container(server) else { break };
@@ -106,7 +105,7 @@ impl Listener {
             }
             Ok(look)
         };
-        self.meanwhile(session, look).await
+        self.meanwhile(session, look.boxed()).await
     }
 
     /// One that hangs is found by this; and what no event has told.
@@ -119,7 +118,7 @@ impl Listener {
                 Err(error) => Err(error),
             }
         };
-        let Some(listed) = self.meanwhile(session, list).await? else { return Ok(()) };
+        let Some(listed) = self.meanwhile(session, list.boxed()).await? else { return Ok(()) };
         for container in self.containers.iter().filter(|container| container.ledger.action().is_none()) {
             let ledger = &container.ledger;
             let has_the_name = |one: &&_| ledger.is_by_name() && inspect::names(one).any(|name| name == ledger.wanted());
@@ -133,11 +132,7 @@ impl Listener {
     }
 
     /// Asks while listening on.
-    async fn meanwhile<T>(
-        &mut self,
-        session: &mut Session<'_>,
-        ask: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, ListenError> {
+    async fn meanwhile<T>(&mut self, session: &mut Session<'_>, ask: BoxFuture<'_, Result<T, Error>>) -> Result<T, ListenError> {
         let connection = session.connection;
         let asked = answer(connection.kind, ask);
         pin!(asked);
