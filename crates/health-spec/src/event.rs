@@ -210,7 +210,11 @@ pub enum EventKind {
         version: String,
     },
     /// A changed configuration is in force.
-    ConfigReloaded,
+    ConfigReloaded {
+        /// Sections that have changed, and take effect when the orchestrator is started again.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        needs_restart: Vec<String>,
+    },
     /// A changed configuration is wrong; the one before stays in force.
     ConfigRejected {
         /// What is wrong.
@@ -307,7 +311,7 @@ impl EventKind {
             Self::ServerPaused { .. } => "server_paused",
             Self::ServerResumed => "server_resumed",
             Self::MonitorStarted { .. } => "monitor_started",
-            Self::ConfigReloaded => "config_reloaded",
+            Self::ConfigReloaded { .. } => "config_reloaded",
             Self::ConfigRejected { .. } => "config_rejected",
             Self::MonitorStopped => "monitor_stopped",
             Self::MonitorImpaired { .. } => "monitor_impaired",

@@ -8,6 +8,7 @@
 //! (looks at a running server and judges it; with an HTTP client), `cli` (the program `health-spec`).
 
 pub mod access;
+pub mod asked;
 pub mod config;
 #[cfg(feature = "conformance")]
 pub mod conformance;

@@ -12,6 +12,7 @@ use orchestrator::shell::serve::ServeError;
 mod args;
 mod ask;
 mod check_config;
+mod completions;
 mod import;
 mod replay;
 mod run;
@@ -41,10 +42,8 @@ pub(crate) fn main() -> ExitCode {
         Command::Schema => schema::run(),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
-        Command::Status(arguments) => ask::status(&arguments),
-        Command::Why(arguments) => ask::why(&arguments),
-        Command::Restart(arguments) => ask::restart(&arguments),
-        Command::Healthcheck(arguments) => ask::healthcheck(&arguments),
+        Command::Client(command) => ask::run(&command),
+        Command::Completions(arguments) => completions::run(&arguments),
     };
     let end = outcome.unwrap_or_else(|error| {
         say(&*error);
@@ -55,7 +54,7 @@ pub(crate) fn main() -> ExitCode {
 
 /// The error and what caused it, once.
 fn say(error: &dyn Error) {
-    eprintln!("error: {}", orchestrator::shell::causes::causes(error));
+    note(&format!("error: {}", orchestrator::shell::causes::causes(error)));
 }
 
 fn end_of(error: &(dyn Error + 'static)) -> End {
@@ -78,6 +77,11 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// A line on stderr. One that cannot be written, on a full disk or when nobody reads any more, must not end anything.
+pub(crate) fn note(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// Writes to stdout. A reader that has gone away, such as `head`, is no failure.

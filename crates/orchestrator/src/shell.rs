@@ -4,6 +4,7 @@
 //! servers; [`store`] and [`journal`] touch the disk; [`api`] and [`embed`] tell others.
 
 pub mod actions;
+pub mod alarm;
 pub mod api;
 pub mod causes;
 pub mod client;
@@ -15,6 +16,7 @@ pub mod embed;
 pub mod import;
 pub mod journal;
 pub mod maintenance;
+pub mod metrics;
 pub mod narrate;
 pub mod plan;
 pub mod probe;

@@ -100,7 +100,7 @@ impl State {
     fn tell_of_source(&mut self, source: usize, event: &Event) {
         match &event.kind {
             EventKind::ConfigRejected { error } => self.view.source_mut(source).set_config_error(Some(error.clone())),
-            EventKind::ConfigReloaded => self.view.source_mut(source).set_config_error(None),
+            EventKind::ConfigReloaded { .. } => self.view.source_mut(source).set_config_error(None),
             _ => {}
         }
         self.tell(source, What::Nothing);

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use health_spec::config::Seconds;
 
 /// Watches MCP servers and brings them back.
 #[derive(Debug, Parser)]
@@ -66,16 +67,57 @@ Examples:
   orchestrator replay yesterday.jsonl                         # exit code 1 when it decides otherwise
   orchestrator replay yesterday.jsonl --config patient.yaml   # what would have been different")]
     Replay(Replay),
+    /// Those that ask a running orchestrator.
+    #[command(flatten)]
+    Client(Client),
+    /// Print a script with which a shell completes these commands.
+    #[command(after_help = "Examples:
+  orchestrator completions bash > /etc/bash_completion.d/orchestrator
+  source <(orchestrator completions zsh)")]
+    Completions(Completions),
+}
+
+/// What a running orchestrator is asked.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Client {
     /// Show every server. Exit code 3: one is degraded or unknown; 4: one is down.
     #[command(after_help = "Examples:\n  orchestrator status\n  orchestrator status --json --url http://127.0.0.1:8090")]
     Status(Status),
     /// What is believed of a server, on what evidence, and what comes next.
     #[command(after_help = "Example:\n  orchestrator why search")]
     Why(Why),
+    /// Show what has happened: the last events, without the checks that ended.
+    #[command(after_help = "Examples:
+  orchestrator events --server search --limit 20
+  orchestrator events --follow                              # and those that come
+  orchestrator events --type health_check_completed --json  # one JSON object a line
+  orchestrator events --since 0 --limit 100000 --json > everything.jsonl")]
+    Events(Events),
     /// Restart a server now.
-    #[command(after_help = "Example:\n  orchestrator restart mcp-server-taskmgr")]
-    Restart(Restart),
+    #[command(after_help = "It needs the operator token, which the daemon keeps in its state directory.
+
+Examples:
+  orchestrator restart mcp-server-taskmgr
+  orchestrator restart search --state-dir /var/lib/mcp-health --url http://127.0.0.1:9090")]
+    Restart(Act),
+    /// Check a server now.
+    #[command(after_help = "Example:\n  orchestrator check search; orchestrator why search")]
+    Check(Act),
+    /// Hold a server's recovery for a while: it is still watched.
+    #[command(after_help = "Another pause takes the place of one that runs. It ends by itself.
+
+Examples:
+  orchestrator pause search --for 2h --reason \"moving its disk\"
+  orchestrator pause search                                 # for an hour")]
+    Pause(Pause),
+    /// End a pause.
+    #[command(after_help = "Example:\n  orchestrator resume search")]
+    Resume(Act),
     /// Ask the daemon for its own health; for container health checks.
+    #[command(after_help = "Exit code 0: it serves, though it may be degraded; 1: it is down; 69: it cannot be reached.
+
+Example:
+  HEALTHCHECK CMD [\"orchestrator\", \"healthcheck\"]")]
     Healthcheck(Healthcheck),
 }
 
@@ -191,20 +233,69 @@ pub(crate) struct Why {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Restart {
-    /// The server.
-    pub(crate) name: String,
+pub(crate) struct Events {
     #[command(flatten)]
     pub(crate) daemon: Daemon,
+    /// Only of these servers.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    pub(crate) server: Vec<String>,
+    /// Only these types, such as `server_down`. Default: all but `health_check_completed`.
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]
+    pub(crate) types: Vec<String>,
+    /// From the one after this number on. Default: the last ones.
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) since: Option<u64>,
+    /// At most so many of those that have been.
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) limit: usize,
+    /// Go on with those that come, until interrupted.
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Whoever acts needs the operator token.
+#[derive(Debug, Args)]
+pub(crate) struct Operator {
     /// The state directory whose operator token is used. Default: as for `run`.
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
     /// Read the operator token from this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) operator_token_file: Option<PathBuf>,
-    /// The orchestrator's own answer.
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Act {
+    /// The server.
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) daemon: Daemon,
+    #[command(flatten)]
+    pub(crate) operator: Operator,
+    /// The orchestrator's own answer: the server as it is then.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Pause {
+    #[command(flatten)]
+    pub(crate) act: Act,
+    /// How long: a number of seconds, or with a unit (90s, 30m, 2h, 1d). Default: an hour.
+    #[arg(long = "for", value_name = "DURATION", value_parser = super::ask::duration)]
+    pub(crate) lasts: Option<Seconds>,
+    /// Why, for whoever finds it paused.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// The shell.
+    pub(crate) shell: clap_complete::Shell,
 }
 
 #[derive(Debug, Args)]

@@ -1,133 +1,96 @@
-//! The commands that ask a running orchestrator.
+//! The commands that ask a running orchestrator: one table, and what they have in common.
 
 use std::path::Path;
 
-use health_spec::status::Observed;
-use health_spec::{Phase, Problem, ServerView, Snapshot};
-use hyper::{Method, StatusCode};
-use orchestrator::shell::client::request;
+use health_spec::Problem;
+use hyper::StatusCode;
+use orchestrator::shell::client::{Question, request};
+use serde::de::DeserializeOwned;
 
-use super::args::{self as arguments, Healthcheck, Restart, Status};
+use super::args::{Client, Daemon, Operator};
 use super::run::state_directory;
-use super::{End, Outcome};
+use super::{Outcome, print};
 
-pub(super) fn status(arguments: &Status) -> Outcome {
-    let (code, body) = ask(Method::GET, &arguments.daemon.url, "/servers", None)?;
-    expect(code, &body)?;
-    let snapshot: Snapshot = serde_json::from_slice(&body)?;
-    if arguments.json {
-        println!("{}", String::from_utf8_lossy(&body));
-    } else {
-        print_table(&snapshot);
-    }
-    Ok(worst(&snapshot.servers))
-}
+mod act;
+mod events;
+mod show;
 
-fn print_table(snapshot: &Snapshot) {
-    let width = snapshot.servers.iter().map(|view| view.name.len()).max().unwrap_or(0).max(6);
-    println!("{:<width$}  {:<9} {:<11} WHY", "SERVER", "STATUS", "PHASE");
-    for view in &snapshot.servers {
-        let last = view.last_check.as_ref();
-        let why = last.and_then(|check| check.message.as_deref()).or(view.reason.as_deref()).unwrap_or_default();
-        println!("{:<width$}  {:<9} {:<11} {}", printable(&view.name), view.status, view.phase, printable(why));
-    }
-}
+pub(super) use act::duration;
 
-/// What a server says must not steer the terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
-}
-
-fn worst(servers: &[ServerView]) -> End {
-    let counted = || servers.iter().filter(|view| view.phase != Phase::Stopped);
-    if counted().any(|view| view.status == Observed::Down) {
-        return End::Down;
-    }
-    if counted().any(|view| view.status != Observed::Ok) { End::Degraded } else { End::Fine }
-}
-
-pub(super) fn why(arguments: &arguments::Why) -> Outcome {
-    let path = format!("/servers/{}", encoded(&arguments.name));
-    let (code, body) = ask(Method::GET, &arguments.daemon.url, &path, None)?;
-    expect(code, &body)?;
-    let view: ServerView = serde_json::from_slice(&body)?;
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&view.why)?);
-    } else {
-        explain(&view);
-    }
-    Ok(End::Fine)
-}
-
-fn explain(view: &ServerView) {
-    let why = &view.why;
-    println!("{}: {}, {} since {:.0}", printable(&view.name), printable(&why.believes), view.phase, view.since);
-    for evidence in &why.evidence {
-        println!("  since: {}", printable(evidence));
-    }
-    if let Some(message) = view.last_check.as_ref().and_then(|check| check.message.as_deref()) {
-        println!("  last check: {}", printable(message));
-    }
-    if let Some(reason) = &why.waiting_for {
-        println!("  held: {}", printable(reason));
-    }
-    for step in &why.next {
-        match step.at {
-            Some(at) => println!("  next: {}, at {at:.0}", printable(&step.what)),
-            None => println!("  next: {}", printable(&step.what)),
-        }
+/// The table.
+pub(super) fn run(command: &Client) -> Outcome {
+    match command {
+        Client::Status(arguments) => show::status(arguments),
+        Client::Why(arguments) => show::why(arguments),
+        Client::Healthcheck(arguments) => show::healthcheck(arguments),
+        Client::Events(arguments) => events::run(arguments),
+        Client::Restart(arguments) => act::restart(arguments),
+        Client::Check(arguments) => act::check(arguments),
+        Client::Pause(arguments) => act::pause(arguments),
+        Client::Resume(arguments) => act::resume(arguments),
     }
 }
 
-pub(super) fn restart(arguments: &Restart) -> Outcome {
-    let file = match &arguments.operator_token_file {
+/// Asks, and reads the answer; a refusal is an error in the daemon's own words.
+fn get<T: DeserializeOwned>(daemon: &Daemon, path: &str) -> Result<(T, Vec<u8>), Box<dyn std::error::Error>> {
+    let body = answer(&daemon.url, path, Question::get())?;
+    let read = serde_json::from_slice(&body).map_err(|error| not_ours(daemon, &error))?;
+    Ok((read, body))
+}
+
+fn answer(url: &str, path: &str, question: Question<'_>) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    let (code, body) = ask(url, path, question)?;
+    if code.is_success() {
+        return Ok(body);
+    }
+    Err(match serde_json::from_slice::<Problem>(&body) {
+        Ok(problem) => problem.detail.unwrap_or(problem.title).into(),
+        Err(_) => format!("{url} answers {code}; is that an orchestrator?").into(),
+    })
+}
+
+fn ask(url: &str, path: &str, question: Question<'_>) -> Result<(StatusCode, Vec<u8>), Box<dyn std::error::Error>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (code, body) = runtime.block_on(request(url, path, question))?;
+    Ok((code, body.to_vec()))
+}
+
+fn not_ours(daemon: &Daemon, error: &serde_json::Error) -> String {
+    format!("{} gives an answer that cannot be read ({error}); is that an orchestrator of this version?", daemon.url)
+}
+
+/// The token that whatever acts needs: the given file's, else the state directory's.
+fn token(operator: &Operator) -> Result<String, Box<dyn std::error::Error>> {
+    let file = match &operator.operator_token_file {
         Some(file) => file.clone(),
-        None => state_directory(arguments.state_dir.clone())?.join("operator-token"),
+        None => state_directory(operator.state_dir.clone())?.join("operator-token"),
     };
-    let token = read_token(&file)?;
-    let path = format!("/servers/{}/restart", encoded(&arguments.name));
-    let (code, body) = ask(Method::POST, &arguments.daemon.url, &path, Some(&token))?;
-    expect(code, &body)?;
-    if arguments.json {
-        println!("{}", String::from_utf8_lossy(&body));
-    } else {
-        println!("{} is being restarted; `orchestrator status` shows how it goes", arguments.name);
-    }
-    Ok(End::Fine)
+    Ok(read_token(&file)?)
 }
 
 fn read_token(file: &Path) -> Result<String, String> {
-    let text = std::fs::read_to_string(file);
-    let text = text.map_err(|error| {
+    let text = std::fs::read_to_string(file).map_err(|error| {
         format!(
             "cannot read the operator token in {}: {error}; name the daemon's --state-dir, or an --operator-token-file",
             file.display()
         )
     })?;
-    Ok(text.trim().to_owned())
-}
-
-pub(super) fn healthcheck(arguments: &Healthcheck) -> Outcome {
-    let (code, body) = ask(Method::GET, &arguments.daemon.url, "/health", None)?;
-    println!("{}", String::from_utf8_lossy(&body));
-    Ok(if code.is_success() { End::Fine } else { End::Failure })
-}
-
-fn ask(method: Method, url: &str, path: &str, token: Option<&str>) -> Result<(StatusCode, Vec<u8>), Box<dyn std::error::Error>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let (code, body) = runtime.block_on(request(method, url, path, token))?;
-    Ok((code, body.to_vec()))
-}
-
-/// A refusal in the daemon's own words.
-fn expect(code: StatusCode, body: &[u8]) -> Result<(), String> {
-    if code.is_success() {
-        return Ok(());
+    let token = text.trim();
+    // It becomes a header.
+    if token.is_empty() || !token.chars().all(|character| character.is_ascii_graphic()) {
+        return Err(format!("{} holds no operator token: one line of visible characters is wanted", file.display()));
     }
-    match serde_json::from_slice::<Problem>(body) {
-        Ok(problem) => Err(problem.detail.unwrap_or(problem.title)),
-        Err(_) => Err(format!("the daemon answers {code}")),
-    }
+    Ok(token.to_owned())
+}
+
+/// The daemon's own answer, as it came.
+fn print_raw(body: &[u8]) -> std::io::Result<()> {
+    print(&format!("{}\n", String::from_utf8_lossy(body).trim_end()))
+}
+
+/// What a server says must not steer the terminal.
+fn printable(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
 /// A name as one segment of a path.

@@ -8,19 +8,19 @@ use orchestrator::shell::plan::{self, Plan};
 use serde_json::{Value, json};
 
 use super::args::CheckConfig;
-use super::{End, Outcome, variable};
+use super::{End, Outcome, note, print, variable};
 
 pub(super) fn run(arguments: &CheckConfig) -> Outcome {
     let read = plan::read(&arguments.registry, &variable, false);
     if arguments.json {
-        println!("{}", report(&read));
+        print(&format!("{}\n", report(&read)))?;
         return Ok(if read.is_ok() { End::Fine } else { End::Configuration });
     }
     let plan = read?;
     for warning in &plan.loaded.warnings {
-        eprintln!("warning: {warning}");
+        note(&format!("warning: {warning}"));
     }
-    println!("{}: {}, no mistakes", listed(&arguments.registry), counted(plan.policies.len()));
+    print(&format!("{}: {}, no mistakes\n", listed(&arguments.registry), counted(plan.policies.len())))?;
     Ok(End::Fine)
 }
 

@@ -7,7 +7,7 @@ use orchestrator::shell::causes::causes;
 use orchestrator::shell::import::{Imported, Note};
 
 use super::args::Import;
-use super::{End, Outcome, print};
+use super::{End, Outcome, note, print};
 
 /// More than any client keeps.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
@@ -20,12 +20,12 @@ pub(super) fn run(arguments: &Import) -> Outcome {
             .map_err(|error| error.to_string())
             .and_then(|text| imported.add(path, &text).map_err(|error| causes(&error)));
         if let Err(error) = added {
-            eprintln!("error: {}: {error}", path.display());
+            note(&format!("error: {}: {error}", path.display()));
             refused = true;
         }
     }
     for Note { server, message } in imported.notes() {
-        eprintln!("note: {server}: {message}");
+        note(&format!("note: {server}: {message}"));
     }
     if refused {
         return Ok(End::Failure);

@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{LogFormat, Run};
-use super::{End, Outcome, environment, variable};
+use super::{End, Outcome, environment, note, variable};
 
 /// One thread drives, probes and serves; a second one makes each check dearer.
 const THREADS: usize = 1;
@@ -26,16 +26,19 @@ pub(super) fn run(arguments: Run) -> Outcome {
     });
     let plan = plan::read(&arguments.registry, &variable, arguments.observe)?;
     for warning in &plan.loaded.warnings {
-        eprintln!("warning: {warning}");
+        note(&format!("warning: {warning}"));
     }
     let settings = settings(arguments, &plan)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let shutdown = shutdown_on_signal()?;
         survive_the_file_size_limit()?;
         serve(plan, settings, shutdown, announce).await?;
         Ok(End::Fine)
-    })
+    });
+    // A name that is being resolved, or a disk that does not answer, keeps nobody waiting.
+    runtime.shutdown_background();
+    outcome
 }
 
 fn settings(arguments: Run, plan: &Plan) -> Result<Settings, Box<dyn std::error::Error>> {
@@ -78,8 +81,8 @@ fn host_name() -> String {
 
 fn announce(listen: SocketAddr, gateway: Option<SocketAddr>) {
     match gateway {
-        Some(gateway) => eprintln!("serving: dashboard http://{gateway}/ , orchestrator http://{listen}"),
-        None => eprintln!("serving: orchestrator http://{listen}"),
+        Some(gateway) => note(&format!("serving: dashboard http://{gateway}/ , orchestrator http://{listen}")),
+        None => note(&format!("serving: orchestrator http://{listen}")),
     }
 }
 
@@ -97,7 +100,7 @@ fn shutdown_on_signal() -> std::io::Result<CancellationToken> {
                 _ = terminate.recv() => {}
                 () = terminal_closed(&mut hangup, has_terminal) => {}
             }
-            eprintln!("{order}");
+            note(order);
             if token.is_cancelled() {
                 std::process::exit(1);
             }

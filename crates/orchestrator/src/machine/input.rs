@@ -142,7 +142,7 @@ pub enum Command {
         /// Who.
         by: String,
     },
-    /// Hold its recovery.
+    /// Hold its recovery. Another pause takes the place of one that runs.
     Pause {
         /// Until when; until resumed when `None`.
         until: Option<Mono>,
@@ -152,5 +152,8 @@ pub enum Command {
         reason: Option<String>,
     },
     /// End the pause.
-    Resume,
+    Resume {
+        /// Who.
+        by: String,
+    },
 }

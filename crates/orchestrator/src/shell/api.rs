@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
@@ -16,15 +16,17 @@ use health_spec::view::{LastCheck, Why};
 use health_spec::{Phase, ServerView, Snapshot};
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
+use super::clock::Clock;
 use super::driver::Operation;
+use super::metrics::{Format, Metrics};
 use super::published::Published;
 use super::store::Reader;
-use crate::machine::{Command, Refusal, ServerId};
 
 mod access;
+mod commands;
 mod events;
 mod refusal;
 
@@ -40,6 +42,10 @@ pub struct Api {
     pub log: Arc<Mutex<Reader>>,
     /// To the driver.
     pub operations: mpsc::Sender<Operation>,
+    /// The machine's time, in which a pause ends.
+    pub clock: Clock,
+    /// What has been counted.
+    pub metrics: Arc<Metrics>,
     /// Who may act.
     pub operator_token: OperatorToken,
     /// Ends the streams.
@@ -60,7 +66,11 @@ pub fn router(api: Api, health: &Health, bound: SocketAddr) -> Router {
         .route("/health/status", get(servers))
         .route("/servers/{name}", get(server))
         .route("/servers/{name}/why", get(why))
-        .route("/servers/{name}/restart", post(restart))
+        .route("/servers/{name}/restart", post(commands::restart))
+        .route("/servers/{name}/pause", post(commands::pause))
+        .route("/servers/{name}/resume", post(commands::resume))
+        .route("/servers/{name}/check", post(commands::check))
+        .route("/metrics", get(metrics))
         .route("/events", get(events::events))
         .fallback(|| async { Refused::unknown_route() })
         .method_not_allowed_fallback(|| async { Refused::wrong_method() })
@@ -77,8 +87,7 @@ async fn servers(State(api): State<Arc<Api>>) -> Json<Snapshot> {
 }
 
 async fn server(State(api): State<Arc<Api>>, name: Named) -> Result<Json<Detail>, Refused> {
-    let Path(name) = name.map_err(|error| Refused::bad_path(&error))?;
-    let (place, view) = api.published.server(&name).ok_or_else(|| Refused::unknown_server(&name))?;
+    let (_, place, view) = named(&api, name)?;
     Ok(Json(Detail { view: ServerView::clone(&view), registry: api.published.entry(place) }))
 }
 
@@ -96,29 +105,21 @@ struct Explained {
 }
 
 async fn why(State(api): State<Arc<Api>>, name: Named) -> Result<Json<Explained>, Refused> {
-    let Path(name) = name.map_err(|error| Refused::bad_path(&error))?;
-    let (_, view) = api.published.server(&name).ok_or_else(|| Refused::unknown_server(&name))?;
+    let (_, _, view) = named(&api, name)?;
     let ServerView { name, status, phase, since, as_of, why, last_check, .. } = ServerView::clone(&view);
     let (since, as_of) = (format!("{since:.3}"), format!("{as_of:.3}"));
     Ok(Json(Explained { name, status, phase, since, as_of, why, last_check }))
 }
 
-async fn restart(State(api): State<Arc<Api>>, Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Refused> {
-    api.operator_token.check(&headers)?;
-    let (place, _) = api.published.server(&name).ok_or_else(|| Refused::unknown_server(&name))?;
-    api.operate(ServerId(place), Command::Restart { by: "operator".to_owned() }, &name).await?;
-    let (_, view) = api.published.server(&name).ok_or_else(|| Refused::unknown_server(&name))?;
-    Ok((StatusCode::ACCEPTED, Json(ServerView::clone(&view))).into_response())
+/// What has been counted since the start, and the present state.
+async fn metrics(State(api): State<Arc<Api>>, headers: HeaderMap) -> Response {
+    let format = Format::accepted(headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()));
+    ([(header::CONTENT_TYPE, format.content_type())], api.metrics.text(&api.published, format)).into_response()
 }
 
-impl Api {
-    async fn operate(&self, server: ServerId, command: Command, name: &str) -> Result<(), Refused> {
-        let (answer, answered) = oneshot::channel();
-        let operation = Operation { server, command, answer };
-        self.operations.send(operation).await.map_err(|_| Refused::shutting_down())?;
-        answered.await.map_err(|_| Refused::shutting_down())?.map_err(|refusal| match refusal {
-            Refusal::Busy => Refused::busy(name),
-            Refusal::NotRestartable => Refused::not_restartable(name),
-        })
-    }
+/// The server that a path names: its name, its place and its view.
+fn named(api: &Api, name: Named) -> Result<(String, usize, Arc<ServerView>), Refused> {
+    let Path(name) = name.map_err(|error| Refused::bad_path(&error))?;
+    let (place, view) = api.published.server(&name).ok_or_else(|| Refused::unknown_server(&name))?;
+    Ok((name, place, view))
 }

@@ -1,15 +1,20 @@
-//! A client of a running orchestrator, for the command line: one request, one JSON answer.
+//! A client of a running orchestrator, for the command line: one request, one JSON answer, or a stream of events.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::{Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A stream says something at least every 15 s.
+const SILENCE: Duration = Duration::from_secs(60);
 
 /// The most that is read: a fleet of thousands.
 const MOST: usize = 64 * 1024 * 1024;
@@ -28,38 +33,108 @@ pub enum ClientError {
         /// The cause.
         cause: String,
     },
+    /// A stream is refused: the answer's own words.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    method: &'a Method,
+    token: Option<&'a str>,
+    body: &'a [u8],
+    accept: &'static str,
+}
+
+impl<'a> Question<'a> {
+    /// Reads.
+    pub fn get() -> Self {
+        Self { method: &Method::GET, token: None, body: &[], accept: "application/json" }
+    }
+
+    /// Acts, with the operator token and a JSON body.
+    pub fn post(token: &'a str, body: &'a [u8]) -> Self {
+        Self { method: &Method::POST, token: Some(token), body, accept: "application/json" }
+    }
 }
 
 /// Sends a request to `base` and reads the whole answer.
-pub async fn request(method: Method, base: &str, path: &str, token: Option<&str>) -> Result<(StatusCode, Bytes), ClientError> {
-    let authority = base.strip_prefix("http://").map(|rest| rest.trim_end_matches('/')).filter(|rest| !rest.is_empty());
-    let authority = authority.ok_or_else(|| ClientError::Address(base.to_owned()))?;
-    let unreachable = |cause: String| ClientError::Unreachable { url: base.to_owned(), cause };
-    match tokio::time::timeout(TIMEOUT, exchange(method, authority, path, token)).await {
-        Ok(answer) => answer.map_err(|error| unreachable(error.to_string())),
-        Err(_) => Err(unreachable(format!("no answer within {} s", TIMEOUT.as_secs()))),
+pub async fn request(base: &str, path: &str, question: Question<'_>) -> Result<(StatusCode, Bytes), ClientError> {
+    let authority = authority(base)?;
+    let exchange = async {
+        let response = send(authority, path, question).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), MOST).collect().await?.to_bytes();
+        Ok::<_, Failure>((status, body))
+    };
+    match timeout(TIMEOUT, exchange).await {
+        Ok(answer) => answer.map_err(|error| unreachable(base, error.to_string())),
+        Err(_) => Err(unreachable(base, format!("no answer within {} s", TIMEOUT.as_secs()))),
     }
+}
+
+/// Reads server-sent events, and gives the data of each to `told`, until that says `false` or the stream ends.
+pub async fn follow(base: &str, path: &str, mut told: impl FnMut(&str) -> bool) -> Result<(), ClientError> {
+    let question = Question { accept: "text/event-stream", ..Question::get() };
+    let sent = timeout(TIMEOUT, send(authority(base)?, path, question)).await;
+    let response = sent.map_err(|_| unreachable(base, "no answer in time".to_owned()))?;
+    let response = response.map_err(|error| unreachable(base, error.to_string()))?;
+    if !response.status().is_success() {
+        return Err(ClientError::Refused(format!("{base} answers {}", response.status())));
+    }
+    let mut body = response.into_body();
+    let mut rest = Vec::new();
+    loop {
+        let Ok(frame) = timeout(SILENCE, body.frame()).await else {
+            return Err(unreachable(base, "the stream is silent".into()));
+        };
+        let frame = match frame {
+            None => return Err(unreachable(base, "the stream has ended".to_owned())),
+            Some(frame) => frame.map_err(|error| unreachable(base, error.to_string()))?,
+        };
+        rest.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = rest.drain(..=end).collect();
+            let line = String::from_utf8_lossy(&line);
+            if let Some(data) = line.trim_end().strip_prefix("data:")
+                && !told(data.trim_start())
+            {
+                return Ok(());
+            }
+        }
+        if rest.len() > MOST {
+            return Err(ClientError::Refused(format!("{base} sends a line without an end")));
+        }
+    }
+}
+
+fn authority(base: &str) -> Result<&str, ClientError> {
+    let authority = base.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
+    authority.filter(|rest| !rest.is_empty()).ok_or_else(|| ClientError::Address(base.to_owned()))
+}
+
+fn unreachable(base: &str, cause: String) -> ClientError {
+    ClientError::Unreachable { url: base.to_owned(), cause }
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-async fn exchange(method: Method, authority: &str, path: &str, token: Option<&str>) -> Result<(StatusCode, Bytes), Failure> {
+async fn send(authority: &str, path: &str, question: Question<'_>) -> Result<Response<Incoming>, Failure> {
     let stream = TcpStream::connect(authority).await?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let mut request = Request::builder().method(method).uri(path).header("host", authority).header("connection", "close");
-    if let Some(token) = token {
-        request = request.header("authorization", format!("Bearer {token}"));
+    let request = Request::builder().method(question.method).uri(path).header("host", authority).header("connection", "close");
+    let mut request = request.header("accept", question.accept);
+    if let Some(token) = question.token {
+        request = request.header("authorization", format!("Bearer {token}")).header("content-type", "application/json");
     }
-    let request = request.body(Empty::<Bytes>::new())?;
-    let answer = async {
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), MOST).collect().await?.to_bytes();
-        Ok((status, body))
-    };
-    tokio::select! {
-        answer = answer => answer,
-        // The connection ends after the answer; sooner is an error that the answer reports.
-        Err(error) = connection => Err(error.into()),
-    }
+    let request = request.body(Full::new(Bytes::copy_from_slice(question.body)))?;
+    // It ends with the answer; an error on it is the answer's too.
+    spawn(async move { drop(connection.await) });
+    Ok(sender.send_request(request).await?)
+}
+
+#[expect(clippy::disallowed_methods, reason = "ends with its one answer, in a program that waits for nothing else")]
+fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(task);
 }

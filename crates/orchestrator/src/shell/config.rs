@@ -15,6 +15,7 @@ mod places;
 mod problem;
 mod reading;
 mod shape;
+mod stamps;
 mod syntax;
 mod tree;
 mod unknown;
@@ -38,6 +39,7 @@ pub use places::Places;
 pub use problem::Problem;
 use reading::Reading;
 use shape::Shape;
+pub use stamps::Stamps;
 
 /// The largest file that is read: some thousand times a large registry.
 pub const MAX_BYTES: u64 = 10 * 1024 * 1024;
@@ -57,6 +59,8 @@ pub struct Loaded {
     pub paths: Vec<PathBuf>,
     /// What it depends on: every file that was read, secrets too, and the directories.
     pub watched: Vec<PathBuf>,
+    /// How these were when they were read.
+    pub stamps: Stamps,
 }
 
 /// Why there is no configuration. `Display` of [`Self::Invalid`] shows every problem with its line.
@@ -126,6 +130,7 @@ pub fn load(paths: &[PathBuf], lookup: Lookup<'_>) -> Result<Loaded, LoadError> 
 
 /// As [`load`], for who goes on to judge the meaning.
 pub fn draft(paths: &[PathBuf], lookup: Lookup<'_>) -> Result<Draft, LoadError> {
+    let stamps = Stamps::of(paths);
     let mut listing = paths.iter().map(|path| files::listed(path)).collect::<Result<Vec<_>, _>>()?.concat();
     let mut seen = HashSet::new();
     listing.retain(|path| seen.insert(path.clone()));
@@ -140,7 +145,9 @@ pub fn draft(paths: &[PathBuf], lookup: Lookup<'_>) -> Result<Draft, LoadError> 
     }
     let directories = paths.iter().filter(|path| path.is_dir()).cloned();
     let watched = listing.into_iter().chain(directories).collect();
-    Ok(reading.finish(paths, watched))
+    let mut draft = reading.finish(paths, watched);
+    draft.loaded.stamps = stamps.before(Stamps::of(&draft.loaded.watched));
+    Ok(draft)
 }
 
 /// Reads `bytes` as if they stood at `path`. Pure but for `lookup`, and the files that it names.

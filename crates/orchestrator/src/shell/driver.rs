@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::actions::Actions;
 use super::clock::{Clock, wall};
 use super::journal::Journal;
+use super::metrics::Metrics;
 use super::published::Published;
 use super::record::Recorder;
 use super::view::{last_check, view};
@@ -20,6 +21,7 @@ use super::writer::Writer;
 
 mod change;
 
+use crate::machine::memory::Recovery;
 use crate::machine::{Command, Effect, Fleet, Happened, Input, Refusal, ServerId};
 pub use change::{Change, Configured};
 
@@ -69,6 +71,8 @@ pub struct Driver {
     pub changes: mpsc::Receiver<Change>,
     /// For how much of its time each server served.
     pub uptimes: Uptimes,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
     /// Writes down what the machine is told, when that is wanted.
     pub recorder: Recorder,
     /// What could not be written yet.
@@ -133,7 +137,9 @@ impl Driver {
 
     async fn operate(&mut self, operation: Operation) {
         let (now, Operation { server, command, .. }) = (self.clock.now(), &operation);
-        let result = self.recorder.operate(&mut self.fleet, now, *server, command);
+        // Contract, section 5: whatever is asked while an action runs is refused, and can be asked again.
+        let acts = matches!(self.fleet.servers()[server.0].state().recovery, Recovery::Acting { .. });
+        let result = if acts { Err(Refusal::Busy) } else { self.recorder.operate(&mut self.fleet, now, *server, command) };
         let answer = match result {
             Ok(effects) => {
                 self.settle(effects, vec![]).await;

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::alarm::Alarm;
 use super::published::{Published, Said};
 
 /// Frames that may wait for the gateway; then it is given a fresh snapshot.
@@ -32,16 +33,23 @@ impl BoundGateway {
     }
 
     /// Serves what is published from now on, until `shutdown`. Returns the bound address.
-    pub fn start(self, published: &Arc<Published>, tasks: &TaskTracker, shutdown: &CancellationToken) -> SocketAddr {
+    pub fn start(
+        self,
+        published: &Arc<Published>,
+        tasks: &TaskTracker,
+        shutdown: &CancellationToken,
+        alarm: &Alarm,
+    ) -> SocketAddr {
         let Self { gateway, frames } = self;
         let address = gateway.address();
-        tasks.spawn(shutdown.clone().run_until_cancelled_owned(carry(Arc::clone(published), frames)));
-        let shutdown = shutdown.clone();
-        tasks.spawn(async move {
-            if let Err(error) = gateway.serve(shutdown).await {
+        let carried = alarm.watch("way to the gateway", shutdown, carry(Arc::clone(published), frames));
+        tasks.spawn(shutdown.clone().run_until_cancelled_owned(carried));
+        let until = shutdown.clone();
+        tasks.spawn(alarm.watch("gateway", shutdown, async move {
+            if let Err(error) = gateway.serve(until).await {
                 tracing::error!(error = &error as &dyn std::error::Error, "the gateway has stopped");
             }
-        });
+        }));
         address
     }
 }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use croner::Cron;
-use croner::parser::CronParser;
+use croner::parser::{CronParser, Seconds, Year};
 use health_spec::config::{self, File, defaults};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
@@ -117,9 +117,22 @@ impl Window {
     }
 }
 
-/// Reads a cron expression of five fields, or of six with seconds in front.
+/// Words for common expressions.
+const NICKNAMES: [&str; 6] = ["@hourly", "@daily", "@weekly", "@monthly", "@yearly", "@annually"];
+
+/// Reads a cron expression of five fields, or a nickname.
 fn cron(text: &str) -> Result<Cron, String> {
-    CronParser::new().parse(text).map_err(|error| {
+    let fields = text.split_whitespace().count();
+    if text.trim_start().starts_with('@') {
+        if !NICKNAMES.contains(&text.trim().to_lowercase().as_str()) {
+            return Err("there is no such word".to_owned());
+        }
+    } else if fields != 5 {
+        let seconds = if fields > 5 { ", and knows neither seconds nor years" } else { "" };
+        return Err(format!("it has {fields} field{}, not five{seconds}", if fields == 1 { "" } else { "s" }));
+    }
+    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+    parser.parse(text).map_err(|error| {
         let said = error.to_string();
         // The last part says it; what stands before names the parser's own types.
         let said = said.rsplit(": ").next().unwrap_or_default().trim_end_matches('.');

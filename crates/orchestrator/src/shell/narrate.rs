@@ -22,7 +22,7 @@ pub fn narrate(event: &Event) {
 }
 
 /// The fields that go with the event, as ` key=value`.
-fn detail(kind: &EventKind) -> String {
+pub fn detail(kind: &EventKind) -> String {
     let Ok(Value::Object(fields)) = serde_json::to_value(kind) else { return String::new() };
     let told = fields.iter().filter(|(key, value)| *key != "event_type" && !value.is_null());
     told.fold(String::new(), |mut line, (key, value)| {

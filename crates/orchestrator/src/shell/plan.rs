@@ -54,14 +54,14 @@ pub fn read(paths: &[PathBuf], environment: &dyn Fn(&str) -> Option<String>, obs
     compiled(draft(paths, environment)?, || found::engines(environment), observe)
 }
 
-/// The same while `before` is in force: engines that it has found stay.
+/// The same while these engines are in use: they stay when the files name none.
 pub fn read_again(
-    before: &Plan,
+    engines: &[Engine],
     paths: &[PathBuf],
     environment: &dyn Fn(&str) -> Option<String>,
     observe: bool,
 ) -> Result<Plan, LoadError> {
-    compiled(draft(paths, environment)?, || before.engines.clone(), observe)
+    compiled(draft(paths, environment)?, || engines.to_vec(), observe)
 }
 
 fn compiled(mut draft: Draft, found: impl FnOnce() -> Vec<Engine>, observe: bool) -> Result<Plan, LoadError> {

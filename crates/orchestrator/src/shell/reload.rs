@@ -3,14 +3,17 @@
 //! Everything that can be wrong is found first: the file, then what runs its servers. A wrong configuration changes
 //! nothing. What follows from a right one is the machine's to say.
 
+mod in_force;
 mod watch;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use health_spec::config::Engine;
 use tokio::sync::{mpsc, oneshot, watch as watch_channel};
 
+use super::alarm::forgiving;
 use super::causes::causes;
 use super::config::LoadError;
 use super::driver::{Change, Configured};
@@ -19,6 +22,7 @@ use super::plan::{self, Plan};
 use super::runtime::{Prepared, Runtimes, Supervised};
 use crate::machine::ServerId;
 use crate::machine::fleet::Limits;
+use in_force::InForce;
 pub use watch::WatchError;
 use watch::{Cause, Watch};
 
@@ -37,7 +41,7 @@ pub struct Reading {
 #[derive(Debug)]
 pub struct Reloader {
     reading: Reading,
-    in_force: Plan,
+    in_force: InForce,
     /// Where each server has its place in the fleet. Places of servers that are gone are never given again.
     places: HashMap<String, ServerId>,
     next_place: usize,
@@ -60,15 +64,16 @@ struct Turnover {
 impl Reloader {
     /// `in_force` is what runs; its servers have the places in which they stand.
     pub fn new(
-        in_force: Plan,
+        plan: Plan,
         reading: Reading,
         runtimes: Arc<Runtimes>,
         driver: mpsc::Sender<Change>,
         maintenance: watch_channel::Sender<Kept>,
     ) -> Result<Self, WatchError> {
-        let places = in_force.policies.iter().enumerate();
+        let places = plan.policies.iter().enumerate();
         let places: HashMap<_, _> = places.map(|(index, policy)| (policy.name.clone(), ServerId(index))).collect();
-        let watch = Watch::new(in_force.watched())?;
+        let watch = Watch::new(plan.watched(), plan.loaded.stamps.clone())?;
+        let in_force = InForce::started_with(plan);
         Ok(Self { next_place: places.len(), places, in_force, reading, runtimes, driver, maintenance, watch, rejected: None })
     }
 
@@ -91,9 +96,10 @@ impl Reloader {
     }
 
     async fn reload(&mut self, cause: Cause) -> Result<(), LoadError> {
-        let plan = plan::read_again(&self.in_force, &self.reading.paths, &self.reading.environment, self.reading.observe)?;
+        let plan = read(self.reading.clone(), self.in_force.engines.clone()).await?;
+        self.watch.follow(plan.watched(), plan.loaded.stamps.clone());
         // A file that was only touched is no news; a person who asks is told.
-        if cause == Cause::File && plan.loaded.raw == self.in_force.loaded.raw && self.rejected.is_none() {
+        if cause == Cause::File && self.in_force.is_written(&plan) && self.rejected.is_none() {
             return Ok(());
         }
         if plan.engines != self.in_force.engines {
@@ -113,7 +119,11 @@ impl Reloader {
     /// The machine first, since runtimes report to it from their first moment on.
     async fn put_in_force(&mut self, plan: Plan, turnover: Turnover, prepared: Prepared) {
         let (answer, answered) = oneshot::channel();
-        let change = Change::Configured(Box::new(configured(&plan)), answer);
+        let needs_restart = self.in_force.needs_restart(&plan);
+        for section in &needs_restart {
+            tracing::warn!("`{section}` has changed; that takes effect when the orchestrator is started again");
+        }
+        let change = Change::Configured(Box::new(configured(&plan, needs_restart)), answer);
         // The driver has ended when this fails, and so has everything else.
         if self.driver.send(change).await.is_err() {
             return;
@@ -129,13 +139,7 @@ impl Reloader {
         self.places = plan.policies.iter().map(|policy| policy.name.clone()).zip(reloaded.places).collect();
         self.next_place += reloaded.added.len();
         self.maintenance.send_replace(Kept::new(plan.maintenance.clone(), &self.places));
-        if plan.listen != self.in_force.listen || plan.gateway != self.in_force.gateway {
-            tracing::warn!("`listen` has changed; that takes effect when the orchestrator is started again");
-        }
-        if let Err(error) = self.watch.follow(plan.watched()) {
-            tracing::warn!(error = causes(&error), "a new file of the configuration is not watched");
-        }
-        self.in_force = plan;
+        self.in_force.follow(plan);
     }
 
     /// Compares what runs the servers, under the places that the machine is going to give them.
@@ -168,8 +172,16 @@ impl Reloader {
     }
 }
 
-fn configured(plan: &Plan) -> Configured {
+/// Some seconds of work with ten thousand servers: checks go on meanwhile. A file that makes us panic is a wrong one.
+async fn read(reading: Reading, engines: Vec<Engine>) -> Result<Plan, LoadError> {
+    let read = move || forgiving(|| plan::read_again(&engines, &reading.paths, &reading.environment, reading.observe));
+    let read = tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(error.to_string()));
+    read.unwrap_or_else(|why| Err(LoadError::Unreadable { path: "the configuration".into(), source: std::io::Error::other(why) }))
+}
+
+fn configured(plan: &Plan, needs_restart: Vec<String>) -> Configured {
     Configured {
+        needs_restart,
         policies: plan.policies.clone(),
         limits: limits(plan),
         targets: plan.targets.clone(),

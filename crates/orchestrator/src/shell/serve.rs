@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::alarm::Alarm;
 use super::plan::Plan;
 use super::reload::Reading;
 use super::store::{Retention, StoreError};
@@ -63,14 +64,17 @@ pub async fn serve(
     shutdown: CancellationToken,
     announce: impl FnOnce(SocketAddr, Option<SocketAddr>),
 ) -> Result<(), ServeError> {
+    let alarm = Alarm::default();
+    alarm.hear_panics();
     let ready = prepare::prepare(&settings).await?;
-    let mut running = start::start(plan, &settings, ready).await?;
+    let running = start::start(plan, &settings, ready, &alarm).await?;
     announce(running.bound, running.gateway);
     tokio::select! {
         () = shutdown.cancelled() => running.stop().await,
         // A defect of ours. The children live on, and the next start adopts them.
-        _ = &mut running.driver => Err(ServeError::DriverFailed),
-    }
+        why = alarm.rung() => Err(ServeError::PartFailed(why)),
+    }?;
+    alarm.why().map_or(Ok(()), |why| Err(ServeError::PartFailed(why)))
 }
 
 /// Everything that runs.

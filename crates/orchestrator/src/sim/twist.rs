@@ -71,7 +71,7 @@ impl Turn {
         let dies = |exit_code| crate::machine::Death { exit_code: Some(exit_code), ..crate::machine::Death::default() };
         let operator = |does| match does {
             Does::Pause => Change::Wants(Command::Pause { until: None, by: by(), reason: None }),
-            Does::Resume => Change::Wants(Command::Resume),
+            Does::Resume => Change::Wants(Command::Resume { by: by() }),
             Does::Stop => Change::Says(Word::Stopped),
             Does::Start => Change::Says(Word::Started),
         };

@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod browser;
+mod commands;
 mod crash;
 mod dashboard;
 mod disk;

@@ -80,3 +80,48 @@ fn a_wrong_registry_changes_nothing_and_is_said_everywhere() {
     events.wait_until("the reload", |event| event["event_type"] == "config_reloaded");
     until("its own health to be well again", || (orchestrator.get("/health")["status"] == "ok").then_some(()));
 }
+
+/// Each is refused for its own reason, and the one that follows is read all the same.
+#[test]
+fn many_wrong_registries_in_a_row_end_nothing() {
+    let good = registry(&[sample("a", free_port())]);
+    let orchestrator = Orchestrator::start_with(&good);
+    let mut events = orchestrator.events();
+    events.wait_for("a", "status_changed");
+    let pid = orchestrator.pid_of("a");
+    let wrong = [
+        (good.replace("servers:", "server:"), "did you mean `servers`?"),
+        (String::new(), "the file is empty"),
+        ("- a\n".to_owned(), "not a mapping"),
+        ("servers: [\n".to_owned(), "not valid YAML"),
+        ("servers: [{name: a}]\n".to_owned(), "nothing to check"),
+        ("\u{0}\u{1}".to_owned(), "not valid YAML"),
+        (good.replace("interval_seconds: 0.3", "interval_seconds: -1"), "interval_seconds"),
+    ];
+    for (text, words) in wrong {
+        rewrite(&orchestrator, &text);
+        let rejected = events.wait_until(words, |event| event["event_type"] == "config_rejected");
+        assert!(rejected["error"].as_str().expect("text").contains(words), "{words}: {rejected}");
+    }
+    std::fs::remove_file(orchestrator.directory.path().join("registry.yaml")).expect("removed");
+    let rejected = events.wait_until("the file is gone", |event| event["event_type"] == "config_rejected");
+    assert!(rejected["error"].as_str().expect("text").contains("cannot be read"), "{rejected}");
+    rewrite(&orchestrator, &good.replace("name: a", "group: x\n    name: a"));
+    events.wait_until("the reload", |event| event["event_type"] == "config_reloaded");
+    assert_eq!((names(&orchestrator), orchestrator.pid_of("a")), (vec!["a".to_owned()], pid));
+}
+
+#[test]
+fn what_a_reload_cannot_change_is_said() {
+    let good = registry(&[sample("a", free_port())]);
+    let orchestrator = Orchestrator::start_with(&good);
+    let mut events = orchestrator.events();
+    events.wait_for("a", "status_changed");
+    let pid = i32::try_from(orchestrator.pid()).expect("a pid");
+    signal(pid, "HUP");
+    let reloaded = events.wait_until("the reload", |event| event["event_type"] == "config_reloaded");
+    assert_eq!(reloaded["needs_restart"], Value::Null);
+    rewrite(&orchestrator, &format!("{good}listen: {{orchestrator: '127.0.0.1:1'}}\nretention: {{events: {{count: 200000}}}}\n"));
+    let reloaded = events.wait_until("the reload", |event| event["event_type"] == "config_reloaded");
+    assert_eq!(reloaded["needs_restart"], serde_json::json!(["listen", "retention"]));
+}

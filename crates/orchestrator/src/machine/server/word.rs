@@ -211,7 +211,8 @@ impl Server {
                 self.pause(turn, Pause { until, by, reason });
                 Ok(())
             }
-            Command::Resume => {
+            Command::Resume { by } => {
+                self.say(turn, EventKind::ActionRequested { action: "resume".to_owned(), actor: by });
                 self.resume(turn);
                 Ok(())
             }
@@ -245,9 +246,11 @@ impl Server {
     }
 
     fn pause(&mut self, turn: &mut Turn<'_>, pause: Pause) {
-        if self.state.paused.is_none() {
-            let until = pause.until;
-            self.state.paused = Some(pause);
+        self.say(turn, EventKind::ActionRequested { action: "pause".to_owned(), actor: pause.by.clone() });
+        let until = pause.until;
+        let was_paused_until = self.state.paused.replace(pause).map(|earlier| earlier.until);
+        // What is as it was is no news.
+        if was_paused_until != Some(until) {
             self.say_with(turn, EventKind::ServerPaused { until: None }, until);
         }
     }

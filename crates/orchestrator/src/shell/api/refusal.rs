@@ -33,7 +33,7 @@ impl Refused {
     pub(super) fn busy(name: &str) -> Self {
         Self(
             Problem::new(409, "action_running", "An action runs already")
-                .detail(format!("`{name}` is being restarted; wait until it has ended")),
+                .detail(format!("an action runs for `{name}`; wait until it has ended")),
         )
     }
 
@@ -54,6 +54,10 @@ impl Refused {
 
     pub(super) fn foreign(header: &str, value: &str) -> Self {
         Self(Problem::new(403, "foreign_page", "Not for this page").detail(format!("the request's {header} is `{value}`")))
+    }
+
+    pub(super) fn bad_body(detail: String) -> Self {
+        Self(Problem::new(400, "bad_body", "The body cannot be read").detail(detail))
     }
 
     pub(super) fn bad_query(detail: String) -> Self {

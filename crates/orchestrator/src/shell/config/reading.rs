@@ -11,7 +11,7 @@ use super::places::Spot;
 use super::problem::Problem;
 use super::shape::Shape;
 use super::unknown::{Unknown, unknown};
-use super::{Draft, LoadError, Loaded, environment, in_order, located, overlay, syntax, violations, without_nulls};
+use super::{Draft, LoadError, Loaded, Stamps, environment, in_order, located, overlay, syntax, violations, without_nulls};
 
 /// What has been read so far.
 pub(super) struct Reading<'a> {
@@ -83,7 +83,15 @@ impl<'a> Reading<'a> {
         damage.unreadable = file.is_err();
         watched.extend(secrets);
         let warnings = in_order([warnings, odd].concat());
-        let loaded = Loaded { file: file.unwrap_or_default(), raw, warnings, places, paths: paths.to_vec(), watched };
+        let loaded = Loaded {
+            file: file.unwrap_or_default(),
+            raw,
+            warnings,
+            places,
+            paths: paths.to_vec(),
+            watched,
+            stamps: Stamps::default(),
+        };
         problems.extend(issues.into_iter().filter(|issue| !damage.explains(&issue.pointer)).map(|issue| located(&loaded, issue)));
         Draft { loaded, problems, damage }
     }

@@ -4,10 +4,16 @@ use std::io::Cursor;
 
 use serde_saphyr::budget::BudgetBreach;
 use serde_saphyr::options::NonFiniteFloatPolicy;
-use serde_saphyr::{Error, Location, Spanned, budget, options};
+use serde_saphyr::{Error, Location, Spanned, alias_limits, budget, options};
 
 use super::places::Spot;
 use super::tree::{MAX_DEPTH, Node, too_deep};
+
+/// Values and mappings of one file: ten thousand servers with a hundred keys each.
+const MOST_NODES: usize = 2_000_000;
+
+/// Of these, what aliases may repeat: a few lines can stand for very much.
+const MOST_REPEATED: usize = 100_000;
 
 /// Where and why text is no YAML of ours.
 #[derive(Debug)]
@@ -23,7 +29,8 @@ pub(super) fn parse(text: &str, source: usize) -> (Vec<Spanned<Node>>, Vec<Fault
     let options = options! {
         with_snippet: false,
         strict_booleans: true,
-        budget: budget! { max_depth: MAX_DEPTH },
+        budget: budget! { max_depth: MAX_DEPTH, max_nodes: MOST_NODES, max_events: 2 * MOST_NODES },
+        alias_limits: alias_limits! { max_total_replayed_events: MOST_REPEATED },
         non_finite_float_policy: NonFiniteFloatPolicy::AsString,
     };
     let mut bytes = Cursor::new(text.as_bytes());
@@ -80,7 +87,10 @@ fn explain(error: &Error, line: &str) -> (String, Option<&'static str>) {
         Error::Budget { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. } => (format!("more than a configuration needs: {}", bare(error)), None),
+        | Error::AliasReplayStackDepthExceeded { .. } => {
+            let message = "the file says more than a configuration needs: its values, and what aliases repeat, are too many";
+            (message.to_owned(), Some("write it in several files, and use fewer aliases"))
+        }
         _ => {
             let message = bare(error);
             let help = advice(&message);

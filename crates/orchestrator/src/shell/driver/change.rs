@@ -36,6 +36,8 @@ pub struct Configured {
     pub registry: Vec<Value>,
     /// The whole of it.
     pub file: File,
+    /// Sections that have changed, and take effect when the orchestrator is started again.
+    pub needs_restart: Vec<String>,
 }
 
 impl Driver {
@@ -83,7 +85,7 @@ impl Driver {
         self.actions.targets = targets.into();
         self.published.set_registry(registry);
         self.published.set_config_error(None);
-        let effects = [vec![self.said(EventKind::ConfigReloaded)], effects].concat();
+        let effects = [vec![self.said(EventKind::ConfigReloaded { needs_restart: configured.needs_restart })], effects].concat();
         self.settle(effects, vec![]).await;
         reloaded
     }

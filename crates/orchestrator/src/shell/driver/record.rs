@@ -107,6 +107,7 @@ impl Driver {
     fn say(&self, events: Vec<(Event, String)>, views: Vec<(usize, Option<ServerView>)>) {
         for (event, _) in &events {
             narrate(event);
+            self.metrics.count(event);
         }
         self.published.publish(events, views, wall());
     }

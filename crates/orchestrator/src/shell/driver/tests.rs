@@ -59,6 +59,7 @@ async fn start(directory: &std::path::Path) -> Running {
         operations: wishes,
         changes: mpsc::channel(1).1,
         uptimes,
+        metrics: Arc::default(),
         recorder: Recorder::default(),
         unwritten: Unwritten::default(),
         gone: vec![("b".into(), Some(7))],

@@ -6,7 +6,7 @@ use health_spec::config::{self, File};
 use jiff::Timestamp;
 use jiff::tz;
 
-use super::{Window, cron, ending, last_end, zone};
+use super::{NICKNAMES, Window, cron, ending, last_end, zone};
 use crate::machine::policy::Issue;
 use crate::shell::config::nearest;
 
@@ -59,10 +59,14 @@ fn unknown_zone(written: &config::Maintenance, pointer: &str) -> Issue {
 }
 
 fn no_cron(written: &config::Maintenance, why: &str, pointer: &str) -> Issue {
+    let near = Some(written.cron.trim()).filter(|text| text.starts_with('@')).and_then(|text| nearest(text, NICKNAMES));
+    let help = near.map(|near| format!("did you mean `{near}`?"));
     Issue {
         pointer: format!("{pointer}/cron"),
         message: format!("`{}` is no cron expression: {why}", written.cron),
-        help: "five fields: minute, hour, day of the month, month, day of the week; `0 3 * * 0` is Sundays at 3".to_owned(),
+        help: help.unwrap_or_else(|| {
+            "five fields: minute, hour, day of the month, month, day of the week; `0 3 * * 0` is Sundays at 3".to_owned()
+        }),
     }
 }
 

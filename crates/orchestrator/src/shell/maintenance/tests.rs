@@ -114,3 +114,36 @@ maintenance:
 fn nobody_is_in_maintenance_that_is_not_written() {
     assert_eq!(Maintenance::default().of("a", at("2025-01-10T00:00:00Z")), Held { now: false, until: None });
 }
+
+#[test]
+fn a_cron_expression_has_five_fields_or_is_a_word() {
+    for good in ["0 3 * * 0", " 0  3 * * sun ", "@daily", "@Weekly", "*/15 8-17 * * 1-5", "0 0 L * *"] {
+        assert!(cron(good).is_ok(), "{good}");
+    }
+    let cases = [
+        ("0 0 3 * * 0", "it has 6 fields, not five, and knows neither seconds nor years"),
+        ("0 0 3 * * 0 2027", "it has 7 fields, not five, and knows neither seconds nor years"),
+        ("* * * *", "it has 4 fields, not five"),
+        ("", "it has 0 fields, not five"),
+        ("sundays", "it has 1 field, not five"),
+        ("@reboot", "there is no such word"),
+        ("60 * * * *", "number out of bounds"),
+    ];
+    for (wrong, expected) in cases {
+        assert_eq!(cron(wrong).err().as_deref(), Some(expected), "{wrong}");
+    }
+}
+
+#[test]
+fn zones_are_named_as_everywhere() {
+    let named = |name: &str| {
+        let text = format!("{{servers: [{{name: a}}], maintenance: [{{cron: '0 3 * * *', duration: 1h, time_zone: '{name}'}}]}}");
+        compiled(&text).1
+    };
+    for good in ["UTC", "Europe/Berlin", "europe/berlin", "America/Argentina/Ushuaia"] {
+        assert_eq!(named(good), [""; 0], "{good}");
+    }
+    for wrong in ["", "Berlin/Europe", "CEST", "+02:00", "/etc/passwd", "../UTC"] {
+        assert_eq!(named(wrong), [format!("/maintenance/0/time_zone: there is no time zone `{wrong}`")], "{wrong}");
+    }
+}

@@ -11,49 +11,47 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::shell::config::Stamps;
+
 /// A file that has been quiet for this long is complete.
 const QUIET: Duration = Duration::from_millis(200);
 
 /// But nobody waits longer than this.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How often files are looked at where nothing tells of a change: on network disks, and a single file that is mounted into a container.
+const POLL: Duration = Duration::from_secs(10);
+
 /// Why a configuration is to be read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// Something has changed beside it.
+    /// It has changed.
     File,
     /// Somebody wants it.
     Signal,
 }
 
-/// Neither can be waited for.
+/// It cannot be waited for.
 #[derive(Debug, thiserror::Error)]
-pub enum WatchError {
-    /// The system has no more watches, or the directory cannot be read.
-    #[error("cannot watch {}", .directory.display())]
-    Directory {
-        /// Which one.
-        directory: PathBuf,
-        /// Why.
-        source: notify::Error,
-    },
-    /// No signal handler.
-    #[error("cannot catch SIGHUP")]
-    Signal(#[source] std::io::Error),
-}
+#[error("cannot catch SIGHUP")]
+pub struct WatchError(#[from] std::io::Error);
 
 /// Waits for either.
 #[derive(Debug)]
 pub(super) struct Watch {
     changes: mpsc::Receiver<()>,
     hangup: Signal,
-    watcher: notify::RecommendedWatcher,
+    /// `None` where the system has no more watches: then looking every [`POLL`] is all there is.
+    watcher: Option<notify::RecommendedWatcher>,
     directories: BTreeSet<PathBuf>,
+    paths: Vec<PathBuf>,
+    /// How the files were when they were last read.
+    seen: Stamps,
 }
 
 impl Watch {
     /// Watches the directories of these files, and those among them that are directories.
-    pub(super) fn new(paths: &[PathBuf]) -> Result<Self, WatchError> {
+    pub(super) fn new(paths: &[PathBuf], seen: Stamps) -> Result<Self, WatchError> {
         let (bell, changes) = mpsc::channel(1);
         let tell = move |event: notify::Result<notify::Event>| {
             // One that waits already is enough. Reading the file is no change of it.
@@ -61,36 +59,63 @@ impl Watch {
                 let _ = bell.try_send(());
             }
         };
-        let failed = |source| WatchError::Directory { directory: PathBuf::from("the configuration"), source };
-        let watcher = notify::recommended_watcher(tell).map_err(failed)?;
-        let hangup = signal(SignalKind::hangup()).map_err(WatchError::Signal)?;
-        let mut watch = Self { changes, hangup, watcher, directories: BTreeSet::new() };
-        watch.follow(paths)?;
+        let watcher = notify::recommended_watcher(tell).inspect_err(slower).ok();
+        let hangup = signal(SignalKind::hangup())?;
+        let mut watch =
+            Self { changes, hangup, watcher, directories: BTreeSet::new(), paths: Vec::new(), seen: Stamps::default() };
+        watch.follow(paths, seen);
         Ok(watch)
     }
 
-    /// Watches these too.
-    pub(super) fn follow(&mut self, paths: &[PathBuf]) -> Result<(), WatchError> {
+    /// Watches these, which are as `seen`.
+    pub(super) fn follow(&mut self, paths: &[PathBuf], seen: Stamps) {
         for directory in paths.iter().map(|path| directory_of(path)) {
-            if self.directories.insert(directory.clone()) {
-                let watched = self.watcher.watch(&directory, RecursiveMode::NonRecursive);
-                watched.map_err(|source| WatchError::Directory { directory, source })?;
+            if self.directories.contains(&directory) {
+                continue;
+            }
+            let Some(watcher) = &mut self.watcher else { continue };
+            match watcher.watch(&directory, RecursiveMode::NonRecursive) {
+                Ok(()) => drop(self.directories.insert(directory)),
+                Err(error) => slower(&error),
             }
         }
-        Ok(())
+        (self.paths, self.seen) = (paths.to_vec(), seen);
     }
 
     /// The next cause. Dropping the future loses none.
     pub(super) async fn next(&mut self) -> Cause {
-        tokio::select! {
-            Some(()) = self.changes.recv() => {}
-            _ = self.hangup.recv() => return Cause::Signal,
+        loop {
+            tokio::select! {
+                Some(()) = self.changes.recv() => {
+                    // In a directory where others write all the time it is never quiet.
+                    let quiet = async { while timeout(QUIET, self.changes.recv()).await.is_ok_and(|change| change.is_some()) {} };
+                    let _ = timeout(PATIENCE, quiet).await;
+                }
+                _ = self.hangup.recv() => {
+                    self.has_changed().await;
+                    return Cause::Signal;
+                }
+                () = tokio::time::sleep(POLL) => {}
+            }
+            if self.has_changed().await {
+                return Cause::File;
+            }
         }
-        // In a directory where others write all the time it is never quiet.
-        let quiet = async { while timeout(QUIET, self.changes.recv()).await.is_ok_and(|change| change.is_some()) {} };
-        let _ = timeout(PATIENCE, quiet).await;
-        Cause::File
     }
+
+    /// Whether they are otherwise than when this was last asked. A slow disk must not hold up the checks.
+    async fn has_changed(&mut self) -> bool {
+        let paths = self.paths.clone();
+        let Ok(found) = tokio::task::spawn_blocking(move || Stamps::of(&paths)).await else { return false };
+        let has_changed = found != self.seen;
+        self.seen = found;
+        has_changed
+    }
+}
+
+/// Some file systems tell nothing, and some systems have no watches left.
+fn slower(error: &notify::Error) {
+    tracing::warn!(%error, "changes of the configuration are noticed only every {} s", POLL.as_secs());
 }
 
 fn directory_of(path: &Path) -> PathBuf {
@@ -98,4 +123,26 @@ fn directory_of(path: &Path) -> PathBuf {
         return path.to_owned();
     }
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_line_beside_the_file_is_no_cause_and_a_change_of_it_is_one() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("registry.yaml");
+        std::fs::write(&path, "servers: []").expect("written");
+        let paths = [path.clone()];
+        let seen = Stamps::of(&paths);
+        let mut watch = Watch::new(&paths, seen.clone()).expect("watched");
+        std::fs::write(directory.path().join("beside"), "x").expect("written");
+        assert!(!watch.has_changed().await);
+        std::fs::write(&path, "servers: [{name: a, port: 1}]").expect("written");
+        let cause = timeout(Duration::from_secs(60), watch.next()).await.expect("it is noticed");
+        assert_eq!(cause, Cause::File);
+        assert_ne!(watch.seen, seen);
+        assert!(!watch.has_changed().await, "said once");
+    }
 }

@@ -13,8 +13,8 @@ use crate::shell::store::StoreError;
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     /// Changes of the configuration cannot be noticed.
-    #[error("the configuration cannot be watched")]
-    Watch(#[source] WatchError),
+    #[error(transparent)]
+    Watch(WatchError),
     /// The configuration is wrong.
     #[error(transparent)]
     Configuration(#[from] LoadError),
@@ -68,6 +68,11 @@ pub enum ServeError {
     #[cfg(feature = "gateway")]
     #[error("the gateway cannot start")]
     Gateway(#[from] gateway::BindError),
+    /// A defect of ours.
+    #[error(
+        "a part of the orchestrator has failed: {0}; the servers were left as they are, and the next start goes on from here"
+    )]
+    PartFailed(String),
     /// A defect of ours.
     #[error("the driver has failed; the servers were left as they are")]
     DriverFailed,

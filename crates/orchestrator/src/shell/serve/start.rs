@@ -20,11 +20,13 @@ use crate::machine::fleet::Beginning;
 use crate::machine::memory::Recovery;
 use crate::machine::{Effect, Fleet, Happened, Input, ServerId};
 use crate::shell::actions::Actions;
+use crate::shell::alarm::Alarm;
 use crate::shell::api::{self, Api};
 use crate::shell::clock::{Clock, wall};
 use crate::shell::driver::{Driver, ServerFile, Unwritten, Uptimes};
 use crate::shell::journal::{Journal, Jsonl};
 use crate::shell::maintenance::keeper::{Kept, keep};
+use crate::shell::metrics::Metrics;
 use crate::shell::plan::{Plan, faults};
 use crate::shell::published::Published;
 use crate::shell::record::Recorder;
@@ -51,6 +53,14 @@ struct Lifetimes {
     children: CancellationToken,
 }
 
+impl Lifetimes {
+    /// Runs `task` until everything that serves ends.
+    fn run(&self, name: &'static str, alarm: &Alarm, task: impl Future<Output = ()> + Send + 'static) {
+        let task = alarm.watch(name, &self.serving, task);
+        self.tasks.spawn(self.serving.clone().run_until_cancelled_owned(task));
+    }
+}
+
 /// The machine with its memory, and the views to begin with.
 struct Begun {
     fleet: Fleet,
@@ -62,7 +72,7 @@ struct Begun {
     recorder: Recorder,
 }
 
-pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready) -> Result<Running, ServeError> {
+pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready, alarm: &Alarm) -> Result<Running, ServeError> {
     let lifetimes =
         Lifetimes { tasks: TaskTracker::new(), serving: CancellationToken::new(), children: CancellationToken::new() };
     let begun = begin(&mut plan, settings, &mut ready.left)?;
@@ -72,6 +82,7 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
     let (inbox, reports) = mpsc::channel(INBOX);
     let runtimes = Arc::new(runtimes(&plan, settings, inbox.clone(), &lifetimes).await?);
 
+    let metrics = Arc::new(Metrics::default());
     let reporting = inbox.clone();
     let (journal, journal_thread) = Journal::start(ready.store, jsonl).map_err(ServeError::Thread)?;
     let actions =
@@ -89,30 +100,34 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready)
         operations: wishes,
         changes,
         uptimes: begun.uptimes,
+        metrics: Arc::clone(&metrics),
         recorder: begun.recorder,
         unwritten: Unwritten::default(),
         gone: gone(&plan, &ready.left),
         fleet: begun.fleet,
     };
-    let driver = lifetimes.tasks.spawn(driver.run(begun.effects, lifetimes.serving.clone()));
+    let driver = alarm.watch("driver", &lifetimes.serving, driver.run(begun.effects, lifetimes.serving.clone()));
+    let driver = lifetimes.tasks.spawn(driver);
     #[cfg(feature = "gateway")]
-    let gateway = ready.gateway.take().map(|gateway| gateway.start(&published, &lifetimes.tasks, &lifetimes.serving));
+    let gateway = ready.gateway.take().map(|gateway| gateway.start(&published, &lifetimes.tasks, &lifetimes.serving, alarm));
     #[cfg(not(feature = "gateway"))]
     let gateway = None;
     let health = own_health(&published, &runtimes);
     let places = plan.policies.iter().enumerate().map(|(place, policy)| (policy.name.clone(), ServerId(place))).collect();
     let (maintenance, kept) = watch::channel(Kept::new(plan.maintenance.clone(), &places));
-    lifetimes.tasks.spawn(lifetimes.serving.clone().run_until_cancelled_owned(keep(kept, reporting, begun.clock, wall)));
+    lifetimes.run("keeper of maintenance windows", alarm, keep(kept, reporting, begun.clock, wall));
     let reloader = Reloader::new(plan, settings.reading.clone(), runtimes, to_driver, maintenance).map_err(ServeError::Watch)?;
-    lifetimes.tasks.spawn(lifetimes.serving.clone().run_until_cancelled_owned(reloader.run()));
+    lifetimes.run("reloader", alarm, reloader.run());
     let api = Api {
         published,
         log: Arc::new(Mutex::new(log)),
         operations,
+        clock: begun.clock,
+        metrics,
         operator_token: ready.token,
         shutdown: lifetimes.serving.clone(),
     };
-    serve_api(api, &health, ready.listener, ready.bound, &lifetimes);
+    serve_api(api, &health, (ready.listener, ready.bound), &lifetimes, alarm);
     let Lifetimes { tasks, serving, children } = lifetimes;
     Ok(Running { bound: ready.bound, gateway, health, tasks, serving, children, driver, journal: journal_thread })
 }
@@ -203,14 +218,14 @@ fn engine_trouble(engines: &[(String, Link)]) -> Option<String> {
     (!trouble.is_empty()).then(|| trouble.join("; "))
 }
 
-fn serve_api(api: Api, health: &Health, listener: TcpListener, bound: SocketAddr, lifetimes: &Lifetimes) {
+fn serve_api(api: Api, health: &Health, (listener, bound): (TcpListener, SocketAddr), lifetimes: &Lifetimes, alarm: &Alarm) {
     let router = api::router(api, health, bound);
     let server = axum::serve(nodelay(listener), router).with_graceful_shutdown(lifetimes.serving.clone().cancelled_owned());
-    lifetimes.tasks.spawn(async move {
+    lifetimes.tasks.spawn(alarm.watch("API", &lifetimes.serving, async move {
         if let Err(error) = server.await {
             tracing::error!(%error, "the API has stopped");
         }
-    });
+    }));
 }
 
 /// Streamed answers are many small writes: without this each waits for the last one's acknowledgement.

@@ -78,7 +78,7 @@ fn command(random: &mut Random, at: Mono, trouble: Duration) -> Command {
             let until = random.chance(70).then(|| later(random, at, trouble, 400));
             Command::Pause { until, by, reason: None }
         }
-        4..=6 => Command::Resume,
+        4..=6 => Command::Resume { by },
         7 | 8 => Command::Restart { by },
         _ => Command::Check { by },
     }

@@ -177,7 +177,7 @@ impl World {
         if maintained {
             self.give(Input::Maintenance(id, None));
         }
-        self.operate(id, Command::Resume);
+        self.operate(id, Command::Resume { by: "quiet".to_owned() });
         if was_dead {
             self.give(Input::Reported(id, Word::Started));
         }

@@ -1,0 +1,85 @@
+//! `orchestrator status`, `why` and `healthcheck`.
+
+use std::fmt::Write as _;
+
+use health_spec::status::Observed;
+use health_spec::{Phase, ServerView, Snapshot};
+use orchestrator::shell::client::Question;
+
+use super::super::args::{Healthcheck, Status, Why};
+use super::super::{End, Outcome, note, print};
+use super::{ask, encoded, get, print_raw, printable};
+
+pub(super) fn status(arguments: &Status) -> Outcome {
+    let (snapshot, body) = get::<Snapshot>(&arguments.daemon, "/servers")?;
+    if arguments.json {
+        print_raw(&body)?;
+    } else {
+        print(&table(&snapshot))?;
+        if let Some(error) = &snapshot.config_error {
+            note(&format!(
+                "warning: the changed configuration is rejected, the one before is in force:\n{}",
+                printable_lines(error)
+            ));
+        }
+    }
+    Ok(worst(&snapshot.servers))
+}
+
+fn table(snapshot: &Snapshot) -> String {
+    let width = snapshot.servers.iter().map(|view| view.name.chars().count()).max().unwrap_or(0).max(6);
+    let mut table = format!("{:<width$}  {:<9} {:<11} WHY\n", "SERVER", "STATUS", "PHASE");
+    for view in &snapshot.servers {
+        let (name, why) = (printable(&view.name), printable(&reason(view)));
+        // Writing to a string cannot fail.
+        let _ = writeln!(table, "{name:<width$}  {:<9} {:<11} {why}", view.status, view.phase);
+    }
+    table
+}
+
+fn reason(view: &ServerView) -> String {
+    let last = view.last_check.as_ref().and_then(|check| check.message.clone());
+    let why = last.or_else(|| view.reason.clone()).unwrap_or_default();
+    let Some(paused) = &view.paused else { return why };
+    let until = paused.until.map(|until| format!(" until {until:.0}")).unwrap_or_default();
+    let paused = format!("paused{until} by {}", paused.by);
+    if why.is_empty() { paused } else { format!("{paused}; {why}") }
+}
+
+fn printable_lines(text: &str) -> String {
+    text.lines().map(printable).collect::<Vec<_>>().join("\n")
+}
+
+fn worst(servers: &[ServerView]) -> End {
+    let counted = || servers.iter().filter(|view| view.phase != Phase::Stopped);
+    if counted().any(|view| view.status == Observed::Down) {
+        return End::Down;
+    }
+    if counted().any(|view| view.status != Observed::Ok) { End::Degraded } else { End::Fine }
+}
+
+pub(super) fn why(arguments: &Why) -> Outcome {
+    let (view, _) = get::<ServerView>(&arguments.daemon, &format!("/servers/{}", encoded(&arguments.name)))?;
+    let text = if arguments.json { serde_json::to_string_pretty(&view.why)? + "\n" } else { explained(&view) };
+    print(&text)?;
+    Ok(End::Fine)
+}
+
+fn explained(view: &ServerView) -> String {
+    let why = &view.why;
+    let mut lines = vec![format!("{}: {}, {} since {:.0}", view.name, why.believes, view.phase, view.since)];
+    lines.extend(why.evidence.iter().map(|evidence| format!("  since: {evidence}")));
+    lines.extend(view.last_check.as_ref().and_then(|check| check.message.as_deref()).map(|text| format!("  last check: {text}")));
+    lines.extend(why.waiting_for.iter().map(|reason| format!("  held: {reason}")));
+    lines.extend(why.next.iter().map(|step| match step.at {
+        Some(at) => format!("  next: {}, at {at:.0}", step.what),
+        None => format!("  next: {}", step.what),
+    }));
+    lines.iter().map(|line| printable(line) + "\n").collect()
+}
+
+pub(super) fn healthcheck(arguments: &Healthcheck) -> Outcome {
+    let (code, body) = ask(&arguments.daemon.url, "/health", Question::get())?;
+    print_raw(&body)?;
+    Ok(if code.is_success() { End::Fine } else { End::Failure })
+}

@@ -1,0 +1,186 @@
+//! What a person asks for, through the command line and the API: who may, what it does, and what is left in the log.
+
+use std::io::Read as _;
+
+use serde_json::Value;
+
+use crate::harness::{Orchestrator, free_port, run, sample, signal, until};
+
+/// The command line against this orchestrator.
+fn ask(orchestrator: &Orchestrator, arguments: &[&str]) -> (i32, String) {
+    let directory = orchestrator.directory.path();
+    run(directory, &[arguments, &["--url", &orchestrator.api]].concat())
+}
+
+/// The same, with the operator token of its state directory.
+fn act(orchestrator: &Orchestrator, arguments: &[&str]) -> (i32, String) {
+    ask(orchestrator, &[arguments, &["--state-dir", "state"]].concat())
+}
+
+fn post(url: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
+    let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+    let request = headers.iter().fold(agent.post(url), |request, (name, value)| request.header(*name, *value));
+    let mut response = request.send(body).expect("an answer");
+    let mut text = String::new();
+    response.body_mut().as_reader().read_to_string(&mut text).expect("text");
+    (response.status().as_u16(), serde_json::from_str(&text).unwrap_or_default())
+}
+
+fn bearer(orchestrator: &Orchestrator) -> String {
+    let token = std::fs::read_to_string(orchestrator.state().join("operator-token")).expect("a token");
+    format!("Bearer {}", token.trim())
+}
+
+#[test]
+fn a_paused_server_is_not_recovered_until_it_is_resumed() {
+    let orchestrator = Orchestrator::start(&sample("a", free_port()));
+    let mut events = orchestrator.events();
+    events.wait_for("a", "status_changed");
+
+    let (code, text) = act(&orchestrator, &["pause", "a", "--for", "2h", "--reason", "moving its disk"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("a is paused until "), "{text}");
+    let asked = events.wait_for("a", "action_requested");
+    assert_eq!(asked["action"], "pause");
+    assert!(asked["actor"].as_str().expect("who").starts_with("operator"), "{asked}");
+    assert!(events.wait_for("a", "server_paused")["until"].is_string());
+    let paused = orchestrator.get("/servers/a")["paused"].clone();
+    assert_eq!(paused["reason"], "moving its disk");
+
+    signal(orchestrator.pid_of("a"), "KILL");
+    assert_eq!(events.wait_for("a", "recovery_held")["reason"], "paused");
+    assert_eq!(ask(&orchestrator, &["status"]).0, 4);
+    assert!(ask(&orchestrator, &["status"]).1.contains("paused until "));
+
+    let (code, text) = act(&orchestrator, &["resume", "a"]);
+    assert_eq!((code, text.as_str()), (0, "a is no longer paused"));
+    assert_eq!(events.wait_for("a", "action_requested")["action"], "resume");
+    events.wait_for("a", "server_resumed");
+    events.wait_for("a", "recovery_successful");
+}
+
+#[test]
+fn a_check_is_made_at_once_and_a_restart_is_verified() {
+    let registry = format!(
+        "health_check: {{interval_seconds: 3600, confirm_interval_seconds: 0.1, success_threshold: 1}}\nservers:\n{}",
+        sample("a", free_port())
+    );
+    let orchestrator = Orchestrator::start_with(&registry);
+    let mut events = orchestrator.events();
+    events.wait_for("a", "status_changed");
+    let (code, text) = act(&orchestrator, &["check", "a", "--json"]);
+    assert_eq!(code, 0, "{text}");
+    assert_eq!(serde_json::from_str::<Value>(&text).expect("a view")["name"], "a");
+    assert_eq!(events.wait_for("a", "action_requested")["action"], "check");
+    // Its next turn would be in an hour.
+    events.wait_for("a", "health_check_completed");
+
+    let pid = orchestrator.pid_of("a");
+    assert_eq!(act(&orchestrator, &["restart", "a"]).0, 0);
+    events.wait_for("a", "recovery_successful");
+    assert_ne!(orchestrator.pid_of("a"), pid);
+}
+
+#[test]
+fn whoever_may_not_is_refused_and_nothing_happens() {
+    let orchestrator = Orchestrator::start(&sample("a", free_port()));
+    orchestrator.events().wait_for("a", "status_changed");
+    let token = bearer(&orchestrator);
+    let authorized = ("authorization", token.as_str());
+    for action in ["restart", "pause", "resume", "check"] {
+        let url = format!("{}/servers/a/{action}", orchestrator.api);
+        let code = |headers: &[(&str, &str)], body: &str| {
+            let (status, problem) = post(&url, headers, body);
+            (status, problem["code"].as_str().unwrap_or_default().to_owned())
+        };
+        let of = |status: u16, code: &str| (status, code.to_owned());
+        assert_eq!(code(&[], ""), of(401, "operator_token_needed"), "{action}");
+        assert_eq!(code(&[("authorization", "Bearer 0123456789abcdef0123456789abcdef")], ""), of(401, "operator_token_needed"));
+        assert_eq!(code(&[authorized, ("origin", "http://evil.example")], ""), of(403, "foreign_page"));
+        assert_eq!(code(&[authorized, ("host", "evil.example")], ""), of(403, "foreign_page"));
+        assert_eq!(code(&[authorized], "{\"by\": 3}"), of(400, "bad_body"));
+        let nobody = format!("{}/servers/nobody/{action}", orchestrator.api);
+        assert_eq!(post(&nobody, &[authorized], "").0, 404);
+        assert_eq!(post(&format!("{}/servers/%FF/{action}", orchestrator.api), &[authorized], "").0, 400);
+    }
+    let page = orchestrator.get("/events?since=0&limit=1000");
+    assert!(!page.to_string().contains("action_requested"), "{page}");
+    assert_eq!(post(&format!("{}/servers/a/pause", orchestrator.api), &[authorized], r#"{"by": "ada", "for": "2h"}"#).0, 202);
+    assert_eq!(orchestrator.get("/servers/a")["paused"]["by"], "operator ada");
+    assert!(!std::fs::read_to_string(orchestrator.state().join("health-events.jsonl")).expect("a log").contains(&token[7..]));
+}
+
+#[test]
+fn a_mistake_of_whoever_asks_is_said() {
+    let orchestrator = Orchestrator::start("  - {name: a, port: 1}\n");
+    let (code, text) = act(&orchestrator, &["restart", "nobody"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("no server `nobody`"), "{text}");
+    let (code, text) = act(&orchestrator, &["restart", "a"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("nothing here can restart it"), "{text}");
+    assert_eq!(act(&orchestrator, &["pause", "a", "--for", "soon"]).0, 2);
+    assert!(act(&orchestrator, &["pause", "a", "--for", "400d"]).1.contains("at most 366 days"));
+    let (code, text) = ask(&orchestrator, &["restart", "a", "--state-dir", "elsewhere"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("elsewhere/operator-token") && text.contains("--operator-token-file"), "{text}");
+    assert_eq!(ask(&orchestrator, &["events", "--since", "1000000"]).0, 1);
+}
+
+#[test]
+fn events_are_shown_and_followed() {
+    let orchestrator = Orchestrator::start(&(sample("a", free_port()) + "  - {name: b, port: 1}\n"));
+    orchestrator.events().wait_for("a", "status_changed");
+    let (code, text) = ask(&orchestrator, &["events", "--server", "a", "--json"]);
+    assert_eq!(code, 0, "{text}");
+    let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(events.iter().all(|event| event["server_name"] == "a" && event["event_type"] != "health_check_completed"), "{text}");
+    assert_eq!(events[0]["event_type"], "server_registered");
+    let (_, text) = ask(&orchestrator, &["events", "--type", "monitor_started", "--limit", "1"]);
+    assert!(text.contains("monitor_started version="), "{text}");
+
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_orchestrator"))
+        .args(["events", "--follow", "--limit", "0", "--json", "--type", "health_check_completed", "--url", &orchestrator.api])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().expect("piped")));
+    let line = lines.next().expect("a line").expect("text");
+    child.kill().expect("it is killed");
+    child.wait().expect("it has ended");
+    assert_eq!(serde_json::from_str::<Value>(&line).expect("JSON")["event_type"], "health_check_completed");
+}
+
+#[test]
+fn metrics_count_what_happens() {
+    let orchestrator = Orchestrator::start(&(sample("a", free_port()) + "  - {name: b, port: 1}\n"));
+    let mut events = orchestrator.events();
+    events.wait_for("a", "status_changed");
+    signal(orchestrator.pid_of("a"), "KILL");
+    events.wait_for("a", "recovery_successful");
+    let text = || ureq::get(format!("{}/metrics", orchestrator.api)).call().expect("an answer").body_mut().read_to_string().ok();
+    let has = |line: &str| text().filter(|text| text.lines().any(|found| found == line)).map(drop);
+    for line in [
+        "mcp_health_server_state{server=\"a\",state=\"ok\"} 1",
+        "mcp_health_restarts_total{server=\"a\",outcome=\"successful\"} 1",
+        "mcp_health_failures_total{server=\"a\"} 1",
+        "mcp_health_state_impaired 0",
+        "# EOF",
+    ] {
+        until(line, || has(line));
+    }
+    until("checks of b are counted", || {
+        text()
+            .filter(|text| text.contains("mcp_health_probes_total{server=\"b\",result=\"down\",reason=\"connect_refused\"}"))
+            .map(drop)
+    });
+}
+
+#[test]
+fn shells_complete_the_commands() {
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, text) = run(std::path::Path::new("."), &["completions", shell]);
+        assert_eq!(code, 0, "{text}");
+        assert!(text.contains("check-config") && text.contains("operator-token-file"), "{shell}");
+    }
+}
