@@ -11,6 +11,7 @@ mod crash;
 mod dashboard;
 mod disk;
 mod docker;
+mod engines;
 mod fastmcp;
 mod harness;
 mod pier;
@@ -20,4 +21,7 @@ mod quay;
 mod reload;
 mod restart;
 mod siege;
+#[path = "../engine/strait.rs"]
+#[expect(dead_code, reason = "the tests of the runtimes make it silent")]
+mod strait;
 mod two_processes;

@@ -123,6 +123,11 @@ impl Container<'_> {
         self.quay.restart(&self.name);
     }
 
+    /// From now on it is called so.
+    pub(crate) fn forget_name(&mut self, name: &str) {
+        self.name = name.to_owned();
+    }
+
     /// `docker rename`.
     pub(crate) fn rename(&self, to: &str) {
         self.quay.rename(&self.name, to);
