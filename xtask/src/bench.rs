@@ -10,6 +10,7 @@ use crate::interrupt::Interrupt;
 use crate::outcome::Outcome;
 
 mod answer;
+pub(crate) mod bare;
 mod container;
 mod idle;
 mod kill;
@@ -19,6 +20,7 @@ mod report;
 mod rig;
 mod size;
 mod startup;
+mod watch;
 
 use report::{Measurement, Report};
 
@@ -48,6 +50,8 @@ enum Part {
     Docker,
     /// CPU and memory while nothing happens
     Idle,
+    /// 1,000 servers every second, 10,000 every 30 s
+    Watch,
     /// A start with 1,000 servers
     Startup,
     /// The programs
@@ -106,6 +110,7 @@ impl Part {
             Self::Docker if engine::answers() => kill::of_a_container(options.kills, interrupt).map(Some),
             Self::Docker => Ok(None),
             Self::Idle => idle::measure(std::time::Duration::from_secs(options.idle), interrupt).map(Some),
+            Self::Watch => watch::measure(std::time::Duration::from_secs(options.idle), interrupt).map(Some),
             Self::Startup => startup::measure(interrupt).map(Some),
             Self::Size => size::measure().map(Some),
             Self::Read => library::reading().map(Some),

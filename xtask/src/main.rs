@@ -57,6 +57,9 @@ enum Command {
     /// The bare client that `bench` compares with
     #[command(hide = true)]
     Pace(bench::pace::Options),
+    /// The bare client that watching is compared with
+    #[command(hide = true)]
+    Bare(bench::bare::Options),
 }
 
 fn main() -> ExitCode {
@@ -77,5 +80,6 @@ fn run(command: Command) -> Outcome {
         Command::Soak(options) => soak::run(&options),
         Command::Bench(options) => bench::run(&options),
         Command::Pace(options) => bench::pace::run(&options),
+        Command::Bare(options) => bench::bare::run(&options),
     }
 }

@@ -36,11 +36,12 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let began = Instant::now();
     need::provide()?;
     let venv_python = venv::provide()?;
+    let legacy_python = venv::provide_legacy()?;
     let node = node::provide(&venv_python)?;
     let engine = dockerd::provide()?;
     let podman = podman::provide()?;
     let environment =
-        Environment { venv_python, node, static_server: build_static_server()?, podman: podman.address.clone() };
+        Environment { venv_python, legacy_python, node, static_server: build_static_server()?, podman: podman.address.clone() };
     let tested =
         if options.args.is_empty() { everything(&environment) } else { environment.run(&mut workspace_tests(&options.args)) };
     podman.stop();
@@ -92,6 +93,7 @@ fn has_nextest() -> bool {
 /// What the tests find through environment variables.
 struct Environment {
     venv_python: PathBuf,
+    legacy_python: PathBuf,
     node: PathBuf,
     static_server: PathBuf,
     podman: String,
@@ -100,6 +102,7 @@ struct Environment {
 impl Environment {
     fn run(&self, command: &mut Command) -> Outcome {
         command.env("MCP_HEALTH_TEST_PYTHON", &self.venv_python);
+        command.env("MCP_HEALTH_TEST_LEGACY_PYTHON", &self.legacy_python);
         command.env("MCP_HEALTH_TEST_NODE", &self.node);
         command.env("MCP_HEALTH_TEST_STATIC_SERVER", &self.static_server);
         command.env(podman::VARIABLE, &self.podman);

@@ -3,6 +3,7 @@
 
 import { Connection } from "./connection.js";
 import { Events } from "./events.js";
+import { Incidents } from "./incidents.js";
 import { showConnection, showEcosystem, showTitle } from "./summary.js";
 import { Table } from "./table.js";
 
@@ -11,6 +12,7 @@ const byId = (id) => document.getElementById(id);
 
 const table = new Table(byId("rows"), byId("empty"), byId("shown"));
 const events = new Events(byId("events"));
+const incidents = new Incidents(byId("incidents"), byId("incident"));
 /** @type {import("./types.js").Ecosystem | null} */
 let known = null;
 
@@ -18,6 +20,7 @@ const connection = new Connection({
   onState(state) {
     showConnection(state, connection.seen);
     showTitle(state, known);
+    if (state === "live") incidents.refresh();
   },
   onEcosystem(ecosystem) {
     known = ecosystem;
@@ -29,6 +32,7 @@ const connection = new Connection({
     if (message.event_type !== "current" && message.event_type !== "gap") {
       events.add(message);
       table.apply(message);
+      incidents.heard(message.event_type);
     }
     connection.pollSoon();
   },

@@ -1,7 +1,7 @@
 // The table of servers. A row is made once, and written to only when its server changed.
 // @ts-check
 
-import { BY_URGENCY, element, pill, refreshTimes, shownStatus, time, words } from "./format.js";
+import { BY_URGENCY, clock, element, pill, refreshTimes, shownStatus, time, words } from "./format.js";
 
 /** @typedef {import("./types.js").ServerView} ServerView */
 /** @typedef {import("./types.js").StreamMessage} StreamMessage */
@@ -163,12 +163,21 @@ function draw({ id, server, row }) {
   row.replaceChildren(
     element("th", { scope: "row", role: "rowheader" }, element("span", { class: "name" }, id), second(server.group)),
     cell("", pill(status), server.stale ? element("span", { class: "tag" }, "stale") : null),
-    cell("phase", server.phase, second(reason(server))),
+    explained(cell("phase", server.phase, second(reason(server))), server),
     cell("number", time(server.since, "for")),
     cell("check", ...check(server)),
     cell("number", ...restarts(server)),
     cell("recovery", ...recovery(server)),
   );
+}
+
+/** The whole explanation, in the machine's own words. @param {HTMLElement} cell @param {ServerView} server */
+function explained(cell, { why }) {
+  if (!why) return cell;
+  const held = why.waiting_for ? [`held: ${why.waiting_for}`] : [];
+  const next = why.next.map(({ what, at }) => `next: ${what}${at ? `, at ${clock(at)}` : ""}`);
+  cell.title = [why.believes, ...held, ...next, ...why.evidence.map((text) => `because: ${text}`)].join("\n");
+  return cell;
 }
 
 /** @param {string} name @param {...(Node | string | null)} children */

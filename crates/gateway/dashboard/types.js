@@ -49,4 +49,53 @@
  *   & Record<string, any>} StreamMessage
  */
 
+/**
+ * @typedef {object} Incident
+ * @property {string} id
+ * @property {string} server_name
+ * @property {string} opened_at
+ * @property {string | null} closed_at
+ * @property {"open" | "successful" | "recovered" | "stopped" | "deregistered"} outcome
+ * @property {boolean} exhausted
+ * @property {string} reason
+ * @property {string} detected_by
+ * @property {number} detection_ms
+ * @property {number | null} recovery_ms
+ * @property {{attempt: number, strategy: string, started_at: string, ended_at: string | null, result: string, error: string | null}[]} attempts
+ * @property {Evidence} [evidence]
+ *
+ * @typedef {object} Evidence
+ * @property {{by: string, at: string, how: string} | null} noticed
+ * @property {{at: string, exit_code: number | null, signal: number | null, oom_killed: boolean, core_dumped: boolean | null, error: string | null} | null} death
+ * @property {string | null} well_at
+ * @property {{what: string, before: string | null, after: string | null}[]} changed
+ * @property {Capture[]} captures
+ * @property {string[]} left_out
+ *
+ * @typedef {object} Capture
+ * @property {string} at
+ * @property {string} moment
+ * @property {number} [attempt]
+ * @property {{at: string, verdict: string, reason?: string, message?: string, took_ms: number, http_status?: number, body?: string}[]} [answers]
+ * @property {RuntimeState} [state]
+ * @property {{source: string, lines: {at?: string, text: string}[]}} [logs]
+ * @property {{name: string, version: string | null, running: number | null, containers: number | null}} [engine]
+ * @property {{load: number[] | null, memory_available_bytes: number | null, disk_free_bytes: number | null}} [host]
+ * @property {string} orchestrator_version
+ * @property {string[]} [missing]
+ *
+ * @typedef {object} RuntimeState
+ * @property {string} kind
+ * @property {string} name
+ * @property {string | null} id
+ * @property {boolean | null} running
+ * @property {string | null} status
+ * @property {number | null} exit_code
+ * @property {boolean | null} oom_killed
+ * @property {number | null} memory_limit_bytes
+ * @property {string | null} error
+ * @property {{reference: string, digest: string, reference_now: string | null} | null} image
+ * @property {string[]} environment
+ */
+
 export {};

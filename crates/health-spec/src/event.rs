@@ -119,6 +119,13 @@ pub enum EventKind {
         /// Always false.
         recovery_successful: bool,
     },
+    /// What was being verified ends without a verdict: an operator's restart takes its place.
+    RecoverySuperseded {
+        /// Which attempt; 0 for an operator's restart.
+        attempt: u32,
+        /// `superseded`.
+        reason: String,
+    },
     /// No attempt is left.
     RecoveryExhausted {
         /// Attempts so far.
@@ -175,6 +182,9 @@ pub enum EventKind {
         /// Whether the kernel killed it for memory.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         oom_killed: bool,
+        /// Whether it left a core dump.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        core_dumped: bool,
         /// Why it could not even start.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<String>,
@@ -257,13 +267,14 @@ pub struct Would {
 }
 
 /// Every `event_type`, in the order of the contract's table.
-pub const EVENT_TYPES: [&str; 26] = [
+pub const EVENT_TYPES: [&str; 27] = [
     "health_check_completed",
     "status_changed",
     "server_down",
     "recovery_started",
     "recovery_successful",
     "recovery_failed",
+    "recovery_superseded",
     "recovery_exhausted",
     "recovery_held",
     "recovery_released",
@@ -296,6 +307,7 @@ impl EventKind {
             Self::RecoveryStarted { .. } => "recovery_started",
             Self::RecoverySuccessful { .. } => "recovery_successful",
             Self::RecoveryFailed { .. } => "recovery_failed",
+            Self::RecoverySuperseded { .. } => "recovery_superseded",
             Self::RecoveryExhausted { .. } => "recovery_exhausted",
             Self::RecoveryHeld { .. } => "recovery_held",
             Self::RecoveryReleased { .. } => "recovery_released",

@@ -2,6 +2,9 @@
 //!
 //! These types say what may be written. What the values mean together is compiled by the orchestrator.
 
+mod probe;
+mod process;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +12,8 @@ use serde_json::Value;
 
 use crate::Dialect;
 use crate::config::{EngineKind, HealthCheck, Recovery};
+pub use probe::{Depth, Probe, ProbeKind, ProbeTls};
+pub use process::{OnCrash, ProcessLog, Session, Stdio, Stop};
 
 /// One server. Keys that are not listed here are carried along with a warning.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -33,7 +38,7 @@ pub struct ServerEntry {
     pub trace_id: Option<String>,
     /// Shown, and used to filter.
     pub group: Option<String>,
-    /// How it is checked. Default: one `http` probe.
+    /// How it is checked; all of it at once, and the worst verdict counts. Default: one `http` probe.
     pub probes: Vec<Probe>,
     /// How it can be restarted. Default: it cannot; it is only watched.
     pub runtime: Option<Runtime>,
@@ -67,26 +72,8 @@ pub struct ServerEntry {
     pub updated_at: Option<Value>,
 }
 
-/// One way to check a server.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct Probe {
-    /// The kind of check.
-    pub kind: ProbeKind,
-}
-
-/// The kinds of check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum ProbeKind {
-    /// `GET health_url`.
-    Http,
-}
-
 /// How a server is started and restarted.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Runtime {
@@ -110,10 +97,41 @@ pub struct Runtime {
     /// `process`: the working directory. Default: the registry file's.
     #[serde(default)]
     pub cwd: Option<String>,
+    /// `process`: a file of `NAME=value` lines, read at every start; `env` goes over it. Relative to the registry file.
+    #[serde(default)]
+    pub env_file: Option<String>,
+    /// `process`: who it runs as: a user's name, or numbers `uid` or `uid:gid`; with the user's groups. Default: the orchestrator's user.
+    #[serde(default)]
+    pub user: Option<String>,
+    /// `process`: what it leads. Default `group`.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = "group")))]
+    pub session: Option<Session>,
+    /// `process`: who speaks on its input and output. Default `none`.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = "none")))]
+    pub stdio: Option<Stdio>,
+    /// `process`: how it is ended.
+    #[serde(default)]
+    pub stop: Option<Stop>,
+    /// `process`: what becomes of it when it outlived the orchestrator. Default `adopt`; one with `stdio: mcp` cannot be adopted.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = "adopt")))]
+    pub on_crash: Option<OnCrash>,
+    /// `process`: how much of its output is kept.
+    #[serde(default)]
+    pub log: Option<ProcessLog>,
+    /// `systemd`: the unit, such as `taskmgr.service`.
+    #[serde(default)]
+    pub unit: Option<String>,
+    /// `systemd`: `system`, `user`, or a D-Bus address. Default `system`.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(extend("default" = "system")))]
+    pub bus: Option<String>,
 }
 
 /// What runs a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RuntimeKind {
@@ -123,7 +141,10 @@ pub enum RuntimeKind {
     Docker,
     /// A container of a Podman engine.
     Podman,
+    /// A unit of systemd, which starts and stops it.
+    Systemd,
     /// Nothing that we can restart: watch only.
+    #[default]
     None,
 }
 
@@ -133,7 +154,7 @@ impl RuntimeKind {
         match self {
             Self::Docker => Some(EngineKind::Docker),
             Self::Podman => Some(EngineKind::Podman),
-            Self::Process | Self::None => None,
+            Self::Process | Self::Systemd | Self::None => None,
         }
     }
 }

@@ -6,8 +6,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use crate::config::{File, Seconds};
+use crate::slo::Slo;
 use crate::stream::{Frame, Message, Request};
-use crate::{Ecosystem, Event, HealthResponse, ServerView};
+use crate::{Ecosystem, Event, HealthResponse, Incident, ServerView};
 
 /// Every published schema: its file name below `schemas/` and its content.
 pub fn all() -> Vec<(&'static str, Value)> {
@@ -15,6 +16,8 @@ pub fn all() -> Vec<(&'static str, Value)> {
         ("health-check-v1.0.json", health_check()),
         ("event.json", titled::<Event>("An event of the orchestrator")),
         ("server-view.json", titled::<ServerView>("A server, as everyone sees it")),
+        ("incident.json", titled::<Incident>("An incident, with its evidence")),
+        ("slo.json", titled::<Slo>("Service levels: what was promised, and what was measured")),
         ("ecosystem.json", titled::<Ecosystem>("The health of all servers")),
         ("stream.json", stream()),
         ("registry.json", registry()),

@@ -3,6 +3,7 @@
 //! Asks nobody and counts nothing: what several verdicts mean together is for a monitor to decide.
 
 mod classify;
+mod evidence;
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use classify::{DRAINING_FOR, STALE_AFTER, classify};
+pub use evidence::{Phases, Probed};
 
 use crate::dialect::{Dialect, Reading};
 
@@ -57,10 +59,27 @@ pub struct Verdict {
     pub clock_skew: bool,
     /// How long the server asked to be left alone.
     pub retry_after: Option<Duration>,
+    /// What became of the MCP session that the monitor keeps, when it keeps one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<Session>,
+    /// What each probe found. Shown, never decided upon.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probed: Vec<Probed>,
+}
+
+/// What became of a session that the monitor keeps with a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Session {
+    /// It is there.
+    Kept,
+    /// The server no longer knew it: it has restarted.
+    Lost,
 }
 
 /// What a check means for a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Serving.
@@ -106,6 +125,12 @@ pub enum Reason {
     Schema,
     /// An answer from the past.
     Stale,
+    /// It answers, and what it answers is an MCP error.
+    McpError,
+    /// A tool's result is not the expected one.
+    Unexpected,
+    /// Its container or process does not run.
+    NotRunning,
 }
 
 impl Reason {
@@ -127,6 +152,9 @@ impl Reason {
             Self::InvalidBody => "invalid_body",
             Self::Schema => "schema",
             Self::Stale => "stale",
+            Self::McpError => "mcp_error",
+            Self::Unexpected => "unexpected",
+            Self::NotRunning => "not_running",
         }
     }
 }
@@ -139,7 +167,7 @@ impl Verdict {
 
     /// A verdict without a body.
     pub fn new(outcome: Outcome, reason: Option<Reason>, message: Option<String>) -> Self {
-        Self { outcome, reason, message, reading: None, clock_skew: false, retry_after: None }
+        Self { outcome, reason, message, reading: None, clock_skew: false, retry_after: None, session: None, probed: Vec::new() }
     }
 }
 

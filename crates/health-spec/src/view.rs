@@ -9,7 +9,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::status::Observed;
+use crate::verdict::Probed;
 use crate::{Dialect, Phase, Status};
+
+mod words;
 
 /// One server, as of `as_of`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -113,6 +116,9 @@ pub struct LastCheck {
     pub version: Option<String>,
     /// Seconds since the server process started.
     pub uptime_seconds: Option<u64>,
+    /// What each probe found, and how long each of its phases took.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<Probed>,
 }
 
 /// Answers in a row.

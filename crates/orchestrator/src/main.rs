@@ -4,6 +4,10 @@ mod cli;
 
 use std::process::ExitCode;
 
+/// A check is many small allocations on one thread: with the system's allocator they are a tenth of what it costs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     cli::main()
 }

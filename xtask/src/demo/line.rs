@@ -65,6 +65,7 @@ fn describe(event: &Event, death: Option<&str>) -> Option<(Tone, String)> {
         }
         "server_recovered" => (Tone::Good, format!("came back by itself in {}", took(event, "recovery_ms"))),
         "recovery_failed" => (Tone::Bad, format!("attempt {} failed: {}", event.number("attempt")?, event.text("error"))),
+        "recovery_superseded" => (Tone::Note, "another restart takes its place".to_owned()),
         "recovery_exhausted" => (Tone::Bad, format!("given up ({reason}): a person is needed")),
         "recovery_held" => (Tone::Note, format!("recovery is held: {reason}")),
         "recovery_released" => (Tone::Note, format!("recovery goes on: {reason} is over")),

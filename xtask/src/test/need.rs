@@ -16,10 +16,11 @@ struct Need {
     packages: &'static [&'static str],
 }
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 7] = [
     Need { name: "a C compiler with its library", is_there: compiles_c, packages: &["gcc", "libc6-dev"] },
     Need { name: "Python 3.10 or newer with venv", is_there: || python().is_some(), packages: &["python3", "python3-venv"] },
     Need { name: "Chromium and its driver", is_there: has_chromium, packages: &["chromium", "chromium-driver"] },
+    Need { name: "a message bus", is_there: || which("dbus-daemon").is_some(), packages: &["dbus-daemon"] },
     Need { name: "a Docker engine", is_there: has_docker, packages: &["docker.io", "iptables"] },
     Need {
         name: "a Podman engine",

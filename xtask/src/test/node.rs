@@ -1,4 +1,4 @@
-//! Node.js with the packages of `examples/typescript`. It comes from the Python environment, where it is pinned: a system's
+//! Node.js with the packages of `examples/typescript`, and with the servers of `xtask/node`. It comes from the Python environment, where it is pinned: a system's
 //! own is often too old to run TypeScript as it is.
 
 use std::fs;
@@ -8,29 +8,34 @@ use crate::command::{self, program};
 use crate::outcome::{Context, Outcome};
 use crate::workspace;
 
-/// The example whose packages the tests need.
-const EXAMPLE: &str = "examples/typescript";
+/// The folders whose packages the tests need: an example, and real servers of the older era.
+const FOLDERS: [&str; 2] = ["examples/typescript", "xtask/node"];
 
 /// Installs the packages, unless they are there as locked. The interpreter.
 pub(super) fn provide(venv_python: &Path) -> Outcome<PathBuf> {
     let wheel = wheel(venv_python)?;
     let node = wheel.join("bin/node");
-    let example = workspace::root().join(EXAMPLE);
-    let lock = example.join("package-lock.json");
+    for folder in FOLDERS {
+        install(&wheel, &node, &workspace::root().join(folder))?;
+    }
+    Ok(node)
+}
+
+fn install(wheel: &Path, node: &Path, folder: &Path) -> Outcome {
+    let lock = folder.join("package-lock.json");
     let wanted = fs::read_to_string(&lock).context(format_args!("read {}", lock.display()))?;
-    let seal = example.join("node_modules/.installed");
+    let seal = folder.join("node_modules/.installed");
     if fs::read_to_string(&seal).is_ok_and(|installed| installed == wanted) {
-        return Ok(node);
+        return Ok(());
     }
     command::run_with_retries(|| {
-        let mut npm = program(&node);
+        let mut npm = program(node);
         // The wheel's own `bin/npm` does not find its parts.
         npm.arg(wheel.join("lib/node_modules/npm/bin/npm-cli.js"));
-        npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&example);
+        npm.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(folder);
         npm
     })?;
-    fs::write(&seal, wanted).context(format_args!("write {}", seal.display()))?;
-    Ok(node)
+    fs::write(&seal, wanted).context(format_args!("write {}", seal.display()))
 }
 
 fn wheel(venv_python: &Path) -> Outcome<PathBuf> {

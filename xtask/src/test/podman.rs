@@ -46,8 +46,9 @@ pub(super) fn provide() -> Outcome<Podman> {
     if let Some(address) = std::env::var(VARIABLE).ok().filter(|address| !address.is_empty()) {
         return Ok(Podman { address, own: None });
     }
-    let rights = Rights::found()
-        .ok_or_else(|| Failure::new(format!("starting Podman needs root; start `podman system service` and name its socket in {VARIABLE}")))?;
+    let rights = Rights::found().ok_or_else(|| {
+        Failure::new(format!("starting Podman needs root; start `podman system service` and name its socket in {VARIABLE}"))
+    })?;
     // A socket's path may have 107 bytes.
     let folder = std::env::temp_dir().join(format!("mcp-health-podman-{}", std::process::id()));
     fs::create_dir_all(&folder).context(format_args!("make {}", folder.display()))?;

@@ -41,7 +41,7 @@ impl Run {
     pub(super) async fn run(self) -> ExitCode {
         logs::start(self.log_format);
         let sources = self.orchestrator.into_iter().map(Source::Http).collect();
-        let gateway = match bind(Settings { listen: self.listen, sources, insecure: self.insecure }).await {
+        let gateway = match bind(Settings { insecure: self.insecure, ..Settings::new(self.listen, sources) }).await {
             Ok(gateway) => gateway,
             Err(error @ BindError::Listen { .. }) => return fail(&error, FAILURE),
             Err(error) => return fail(&error, BAD_CONFIGURATION),

@@ -3,6 +3,7 @@
 mod assets;
 mod ecosystem;
 mod events;
+mod forward;
 pub(crate) mod guard;
 pub(crate) mod problem;
 
@@ -24,6 +25,8 @@ use super::stream;
 pub(crate) struct App {
     /// What is known.
     pub(crate) hub: Arc<Hub>,
+    /// Where each source serves its API, if it does.
+    pub(crate) apis: Arc<[Option<String>]>,
     /// Where the gateway listens.
     pub(crate) address: SocketAddr,
     /// Ends every stream.
@@ -39,6 +42,10 @@ pub(crate) fn router(app: App, health: &Health) -> Router {
         .route("/health/ecosystem/{id}", get(ecosystem::one))
         .route("/health/events", get(events::newest))
         .route("/health/stream", get(stream::open))
+        .route("/incidents", get(forward::incidents))
+        .route("/incidents/{id}", get(forward::incident))
+        .route("/slo", get(forward::slo))
+        .route("/servers/{id}/{*rest}", get(forward::server))
         .route("/", get(assets::index))
         .route("/{file}", get(assets::file))
         .fallback(problem::no_route)

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::header::{ACCEPT, HOST};
+use hyper::header::{ACCEPT, AUTHORIZATION, HOST, HeaderValue};
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -58,7 +58,17 @@ pub(crate) fn base(url: &str) -> Result<String, ClientError> {
 
 /// Sends a `GET` and waits for the head of the answer.
 pub(crate) async fn get(url: &str, accept: &str) -> Result<Response<Incoming>, ClientError> {
-    timeout(HEAD_WITHIN, exchange(url, accept)).await.map_err(|_| ClientError::Timeout(HEAD_WITHIN))?
+    get_as(url, accept, None).await
+}
+
+/// As [`get`], with somebody's credentials.
+pub(crate) async fn get_as(
+    url: &str,
+    accept: &str,
+    authorization: Option<&HeaderValue>,
+) -> Result<Response<Incoming>, ClientError> {
+    let asked = exchange(url, accept, authorization);
+    timeout(HEAD_WITHIN, asked).await.map_err(|_| ClientError::Timeout(HEAD_WITHIN))?
 }
 
 /// Reads a body of at most `limit` bytes.
@@ -69,7 +79,7 @@ pub(crate) async fn read(body: Incoming, limit: usize) -> Result<Bytes, ClientEr
 }
 
 #[expect(clippy::disallowed_methods, reason = "ends with its connection, which the answer owns")]
-async fn exchange(url: &str, accept: &str) -> Result<Response<Incoming>, ClientError> {
+async fn exchange(url: &str, accept: &str, authorization: Option<&HeaderValue>) -> Result<Response<Incoming>, ClientError> {
     let uri: Uri = url.parse().map_err(|_| ClientError::Address(url.to_owned()))?;
     let authority = uri.authority().ok_or_else(|| ClientError::Address(url.to_owned()))?;
     let host = authority.host().trim_matches(['[', ']']);
@@ -81,7 +91,11 @@ async fn exchange(url: &str, accept: &str) -> Result<Response<Incoming>, ClientE
     // also the body's.
     tokio::spawn(async move { drop(connection.await) });
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    let request = Request::get(path).header(HOST, authority.as_str()).header(ACCEPT, accept).body(Empty::<Bytes>::new())?;
+    let mut request = Request::get(path).header(HOST, authority.as_str()).header(ACCEPT, accept);
+    if let Some(authorization) = authorization {
+        request = request.header(AUTHORIZATION, authorization);
+    }
+    let request = request.body(Empty::<Bytes>::new())?;
     Ok(sender.send_request(request).await?)
 }
 

@@ -29,6 +29,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Whom to follow.
     pub sources: Vec<Source>,
+    /// Where an orchestrator in the same process serves its API, such as `http://127.0.0.1:8090`.
+    pub api: Option<String>,
     /// Serve beyond this machine although everybody there can read everything.
     pub insecure: bool,
 }
@@ -39,6 +41,7 @@ pub struct Gateway {
     listener: TcpListener,
     address: SocketAddr,
     carriers: Vec<Carrier>,
+    apis: Arc<[Option<String>]>,
 }
 
 /// Why a gateway cannot start.
@@ -84,7 +87,7 @@ pub enum ServeError {
 impl Settings {
     /// Listens on `listen` and follows `sources`.
     pub fn new(listen: SocketAddr, sources: Vec<Source>) -> Self {
-        Self { listen, sources, insecure: false }
+        Self { listen, sources, api: None, insecure: false }
     }
 }
 
@@ -96,11 +99,12 @@ pub async fn bind(settings: Settings) -> Result<Gateway, BindError> {
         return Err(BindError::Exposed { address });
     }
     only_once(&settings.sources)?;
-    let carriers = settings.sources.into_iter().map(Carrier::new).collect::<Result<_, _>>().map_err(wrong_source)?;
+    let carriers: Vec<_> = settings.sources.into_iter().map(Carrier::new).collect::<Result<_, _>>().map_err(wrong_source)?;
+    let apis = carriers.iter().map(|carrier| carrier.url().or_else(|| settings.api.clone())).collect();
     let failed = |source| BindError::Listen { address, source };
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    Ok(Gateway { listener, address, carriers })
+    Ok(Gateway { listener, address, carriers, apis })
 }
 
 /// An orchestrator that is followed twice would count twice.
@@ -129,7 +133,7 @@ impl Gateway {
     /// Follows the sources and serves until `shutdown` is cancelled; then closes every stream and waits for them, but
     /// not for long.
     pub async fn serve(self, shutdown: CancellationToken) -> Result<(), ServeError> {
-        let Self { listener, address, carriers } = self;
+        let Self { listener, address, carriers, apis } = self;
         let hub = Arc::new(Hub::new(carriers.iter().map(Carrier::url).collect()));
         // A child, so that everything also ends when the listener breaks.
         let shutdown = shutdown.child_token();
@@ -137,7 +141,7 @@ impl Gateway {
         for (source, carrier) in carriers.into_iter().enumerate() {
             tasks.spawn(follow(source, carrier, Arc::clone(&hub), shutdown.clone()));
         }
-        let app = App { hub, address, shutdown: shutdown.clone(), streams: tasks.clone() };
+        let app = App { hub, apis, address, shutdown: shutdown.clone(), streams: tasks.clone() };
         let health = own_health(&app.hub);
         // Without TCP_NODELAY streamed answers wait 40 ms for an acknowledgement. A socket that refuses it still works.
         let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));

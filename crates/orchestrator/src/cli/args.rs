@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use health_spec::config::Seconds;
+use health_spec::slo::Window;
 
 /// Watches MCP servers and brings them back.
 #[derive(Debug, Parser)]
@@ -86,6 +87,16 @@ pub(crate) enum Client {
     /// What is believed of a server, on what evidence, and what comes next.
     #[command(after_help = "Example:\n  orchestrator why search")]
     Why(Why),
+    /// What went wrong, newest first; or one incident, with what was found before anything was restarted.
+    #[command(after_help = "Examples:
+  orchestrator incidents                       # the last 20
+  orchestrator incidents --open --server search
+  orchestrator incidents 3f2a9c81d04b-17       # its attempts, logs, answers, and what has changed
+  orchestrator incidents 3f2a9c81d04b-17 --json")]
+    Incidents(Incidents),
+    /// How the fleet has kept its promises: uptime, recovery, detection, manual restarts, adoption.
+    #[command(after_help = "Examples:\n  orchestrator slo\n  orchestrator slo --window 30d --json")]
+    Slo(Levels),
     /// Show what has happened: the last events, without the checks that ended.
     #[command(after_help = "Examples:
   orchestrator events --server search --limit 20
@@ -230,6 +241,46 @@ pub(crate) struct Why {
     /// The orchestrator's own answer.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Incidents {
+    /// Show this one.
+    pub(crate) id: Option<String>,
+    /// Only those of this server.
+    #[arg(long, value_name = "NAME", conflicts_with = "id")]
+    pub(crate) server: Option<String>,
+    /// Only those that are open.
+    #[arg(long, conflicts_with = "id")]
+    pub(crate) open: bool,
+    /// So many at most.
+    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    pub(crate) limit: u32,
+    /// Only older ones than this.
+    #[arg(long, value_name = "ID", conflicts_with = "id")]
+    pub(crate) before: Option<String>,
+    #[command(flatten)]
+    pub(crate) daemon: Daemon,
+    /// The orchestrator's own answer.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Levels {
+    /// How far back: 24h, 7d or 30d.
+    #[arg(long, value_name = "WINDOW", default_value = "7d", value_parser = window)]
+    pub(crate) window: Window,
+    #[command(flatten)]
+    pub(crate) daemon: Daemon,
+    /// The orchestrator's own answer.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn window(text: &str) -> Result<Window, String> {
+    let known = [Window::Day, Window::Week, Window::Month];
+    known.into_iter().find(|window| window.as_str() == text).ok_or_else(|| "expected 24h, 7d or 30d".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -13,7 +13,9 @@ use super::{Outcome, print};
 
 mod act;
 mod events;
+mod incidents;
 mod show;
+mod slo;
 
 pub(super) use act::duration;
 
@@ -24,6 +26,8 @@ pub(super) fn run(command: &Client) -> Outcome {
         Client::Why(arguments) => show::why(arguments),
         Client::Healthcheck(arguments) => show::healthcheck(arguments),
         Client::Events(arguments) => events::run(arguments),
+        Client::Incidents(arguments) => incidents::run(arguments),
+        Client::Slo(arguments) => slo::run(arguments),
         Client::Restart(arguments) => act::restart(arguments),
         Client::Check(arguments) => act::check(arguments),
         Client::Pause(arguments) => act::pause(arguments),

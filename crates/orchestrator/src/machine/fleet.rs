@@ -1,7 +1,7 @@
 //! All servers: routes inputs, keeps their deadlines, and lets those go on that waited for another.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
 use health_spec::{EventKind, Outcome, Phase};
 use serde::{Deserialize, Serialize};
@@ -24,7 +24,8 @@ pub struct Fleet {
     servers: Vec<Server>,
     /// Who waits for whom, from the dependency's side.
     dependents: Vec<Vec<ServerId>>,
-    lost_engines: BTreeSet<EngineId>,
+    /// Since when each of these cannot be reached.
+    lost_engines: BTreeMap<EngineId, Mono>,
     unwritten_since: Option<Mono>,
     storm: Storm,
     limits: Limits,
@@ -86,7 +87,7 @@ impl Fleet {
         let mut fleet = Self {
             servers: Vec::with_capacity(policies.len()),
             dependents: Vec::new(),
-            lost_engines: BTreeSet::new(),
+            lost_engines: BTreeMap::new(),
             unwritten_since: None,
             storm: Storm::default(),
             limits: beginning.limits,
@@ -161,7 +162,7 @@ impl Fleet {
             Input::Reported(id, word) => self.turn(now, id, &mut effects, |server, turn| server.reported(turn, word)),
             Input::EngineLost(engine, error) => self.engine_lost(now, engine, error, &mut effects),
             Input::EngineBack(engine) => {
-                if self.lost_engines.remove(&engine) {
+                if self.lost_engines.remove(&engine).is_some() {
                     self.reconsider_all(now, &mut effects);
                 }
             }
@@ -200,6 +201,24 @@ impl Fleet {
     /// The servers, by id.
     pub fn servers(&self) -> &[Server] {
         &self.servers
+    }
+
+    pub(super) fn storm(&self) -> &Storm {
+        &self.storm
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Since when the state cannot be written.
+    pub(super) fn unwritten_since(&self) -> Option<Mono> {
+        self.unwritten_since
+    }
+
+    /// Since when an engine cannot be reached.
+    pub(super) fn engine_lost_since(&self, engine: EngineId) -> Option<Mono> {
+        self.lost_engines.get(&engine).copied()
     }
 
     /// What must survive a restart, for one server.
@@ -295,6 +314,7 @@ impl Fleet {
         {
             self.turn(now, id, effects, Server::start_queued);
         }
+        self.release_in_turn(now, effects);
     }
 
     fn surroundings(&self, id: ServerId) -> Surroundings {
@@ -308,7 +328,7 @@ impl Fleet {
             engine_lost: policy
                 .engine
                 .as_ref()
-                .filter(|engine| self.lost_engines.contains(&engine.id))
+                .filter(|engine| self.lost_engines.contains_key(&engine.id))
                 .map(|engine| engine.name.clone()),
             unwritten_since: self.unwritten_since,
             storm: self.storm.holds(id).iter().map(name).collect(),
@@ -318,7 +338,8 @@ impl Fleet {
     }
 
     fn engine_lost(&mut self, now: Mono, engine: EngineId, error: String, effects: &mut Vec<Effect>) {
-        if self.lost_engines.insert(engine) {
+        if !self.lost_engines.contains_key(&engine) {
+            self.lost_engines.insert(engine, now);
             impaired(now, "engine", error, effects);
         }
     }

@@ -23,12 +23,23 @@ impl Mono {
 }
 
 /// A server: its place in the fleet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ServerId(pub usize);
 
-/// A container engine: its place in the configuration.
+/// A container engine: its place in the configuration. Or a manager of units, see [`EngineId::of_bus`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EngineId(pub usize);
+
+impl EngineId {
+    /// The systemd on this bus: the same in every configuration, and no place in one.
+    pub fn of_bus(bus: &str) -> Self {
+        // FNV-1a, in the upper half of the numbers.
+        let hash = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        let hash = bus.bytes().fold(0xcbf2_9ce4_8422_2325, hash);
+        let half = usize::MAX / 2;
+        Self(usize::MAX - usize::try_from(hash % half as u64).unwrap_or_default())
+    }
+}
 
 /// Names one check or action. A result with a ticket that is no longer current is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -111,6 +122,7 @@ pub enum Word {
 
 /// How a container or process ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of an engine's own, and none excludes another")]
 pub struct Death {
     /// Its exit code, when there is one. Engines report 128 + signal for a killed container.
     pub exit_code: Option<i64>,
@@ -118,6 +130,9 @@ pub struct Death {
     pub signal: Option<i32>,
     /// Whether the kernel killed it for memory.
     pub oom_killed: bool,
+    /// Whether it left a core dump.
+    #[serde(default)]
+    pub core_dumped: bool,
     /// Why it could not even start.
     pub error: Option<String>,
     /// Its engine has been told to start it again on its own.

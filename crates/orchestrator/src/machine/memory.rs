@@ -41,6 +41,9 @@ pub struct ServerMemory {
     pub pace_from: Mono,
     /// When the next check starts.
     pub next_check: Option<Mono>,
+    /// It asked to be left alone until then.
+    #[serde(default)]
+    pub alone_until: Option<Mono>,
     /// Until when failures do not count.
     pub grace_until: Mono,
     /// The distance between checks of a server that was given up.
@@ -86,6 +89,9 @@ pub struct ServerMemory {
     pub incident: Option<Incident>,
     /// The uptime that it last reported.
     pub uptime_seconds: Option<u64>,
+    /// A session with it has been kept since it started.
+    #[serde(default)]
+    pub has_session: bool,
     /// Actions of ours.
     pub restarts_ours: u64,
     /// Starts that were not ours.

@@ -40,7 +40,7 @@ pub struct Policy {
     pub recovery: Recovery,
     /// What must be healthy before it is recovered.
     pub depends_on: Vec<ServerId>,
-    /// The engine that runs it.
+    /// The engine that runs it, or the systemd.
     pub engine: Option<Engine>,
     /// The host that is checked, as it is written.
     pub host: Option<String>,
@@ -144,13 +144,14 @@ fn policy(file: &File, index: usize, entry: &ServerEntry, purpose: Purpose, issu
         },
         depends_on: relations::dependencies(file, entry),
         host: host(entry),
-        engine: runtime::engine(file, entry).and_then(|id| Some(Engine { id, name: engines(file).get(id.0)?.name.clone() })),
+        engine: runtime::keeper_of(file, entry),
     }
 }
 
 /// `mcp.example.com` of `http://mcp.example.com:8082/health`.
 fn host(entry: &ServerEntry) -> Option<String> {
-    let url = entry.health_url.as_ref().or(entry.endpoint.as_ref())?;
+    let of_probes = || entry.probes.iter().find_map(|probe| probe.url.as_ref().or(probe.address.as_ref()));
+    let url = entry.health_url.as_ref().or(entry.endpoint.as_ref()).or_else(of_probes)?;
     let rest = url.split_once("://").map_or(url.as_str(), |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
     let host = authority.rsplit_once(':').filter(|(_, port)| !port.contains(']')).map_or(authority, |(host, _)| host);

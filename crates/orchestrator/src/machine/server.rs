@@ -3,7 +3,6 @@
 //! The parts: `check` reads verdicts, `recovery` plans, runs and verifies attempts, `word` takes what an
 //! engine or a person says, `pace` says when the next check is. Rule numbers are those of contract section 3.1.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use health_spec::status::Observed;
@@ -14,6 +13,7 @@ use super::memory::{Attempt, Incident, Recovery, ServerMemory};
 use super::policy::Policy;
 use super::{Effect, Happened, Mono, ServerId, Ticket, transition};
 
+mod beginning;
 mod check;
 mod flapping;
 mod pace;
@@ -79,8 +79,8 @@ impl Server {
         let first_check = now.after(pace::first_delay(place));
         let first_seen = memory.is_none();
         let state = match memory {
-            Some(memory) => taken_up(memory, &policy, first_check, now),
-            None => born(&policy, first_check, now),
+            Some(memory) => beginning::taken_up(memory, &policy, first_check, now),
+            None => beginning::born(&policy, first_check, now),
         };
         Self {
             policy,
@@ -138,6 +138,11 @@ impl Server {
     /// An attempt's delay runs.
     pub(super) fn is_waiting(&self) -> bool {
         matches!(self.state.recovery, Recovery::Waiting { .. })
+    }
+
+    /// No recovery of it is on its way: none is planned, runs, is verified, or waits for others to end.
+    pub(super) fn is_settled(&self) -> bool {
+        self.retired || (self.state.recovery == Recovery::Idle && self.held() != Some(hold::Reason::Concurrency))
     }
 
     /// Why its recovery is held, if it is.
@@ -325,68 +330,6 @@ impl Server {
         self.publish_answer(turn, status);
         self.state.incident = None;
     }
-}
-
-/// A server that is seen for the first time.
-fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemory {
-    ServerMemory {
-        status: Observed::Unknown,
-        phase: Phase::Starting,
-        reason: None,
-        since: now,
-        failures: 0,
-        successes: 0,
-        first_failure: None,
-        pace_from: first_check,
-        next_check: Some(first_check),
-        grace_until: now.after(policy.start_period),
-        distance: policy.interval,
-        attempts: 0,
-        spent: VecDeque::new(),
-        up_since: None,
-        was_up: false,
-        was_alive_only: false,
-        was_stopped: false,
-        is_dead: false,
-        by_checks: false,
-        episodes: VecDeque::new(),
-        is_flapping: false,
-        is_skewed: false,
-        recovery: Recovery::Idle,
-        held: None,
-        paused: None,
-        killed: false,
-        dying: None,
-        incident: None,
-        uptime_seconds: None,
-        restarts_ours: 0,
-        restarts_engine: 0,
-    }
-}
-
-/// A server that an earlier run has left. An attempt that was open is verified, not repeated (section 3.2), and from now on:
-/// what happened while nobody looked is not held against it.
-fn taken_up(mut memory: ServerMemory, policy: &Policy, first_check: Mono, now: Mono) -> ServerMemory {
-    memory.next_check = Some(pace::next_after_a_break(memory.next_check, policy.interval, first_check, now));
-    match &mut memory.recovery {
-        Recovery::Acting { attempt, .. } | Recovery::Verifying { attempt, .. } => {
-            let until = now.after(policy.recovery.verify_timeout);
-            memory.recovery = Recovery::Verifying { until, attempt: *attempt };
-            memory.successes = 0;
-            memory.next_check = Some(first_check);
-        }
-        // Its delay ended while nobody looked: it may be well again, and has the time to show it.
-        Recovery::Waiting { due, .. } if *due <= now => {
-            let confirmed = policy.confirm_interval.saturating_mul(policy.success_threshold);
-            *due = first_check.after(confirmed);
-            memory.next_check = Some(first_check);
-        }
-        Recovery::Waiting { .. } | Recovery::Idle => {}
-    }
-    if memory.phase == Phase::Starting {
-        memory.grace_until = now.after(policy.start_period);
-    }
-    memory
 }
 
 fn milliseconds(duration: Duration) -> u64 {

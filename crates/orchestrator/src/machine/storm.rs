@@ -2,13 +2,20 @@
 //!
 //! Before a recovery that only checks have decided, four other servers that are healthy are checked, the witnesses. When half of
 //! them fail, the monitor suspects itself: such recoveries are held, and the witnesses are asked again and again. After
-//! a while one held server is recovered all the same, the canary; when that helps, it was not the monitor.
+//! a while one held server is recovered all the same, the canary; when that helps, it was not the monitor. What was held is then
+//! let go on a few at a time (`ebb`).
 //!
 //! This keeps the rounds. Whom to ask, and what to hold and release, is the fleet's.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Mono, ServerId};
+use ebb::Ebb;
+
+mod ebb;
+#[cfg(test)]
+mod tests;
 
 /// How many are asked.
 pub const WITNESSES: usize = 4;
@@ -24,6 +31,9 @@ pub const CANARY_AFTER: Duration = Duration::from_secs(60);
 pub(super) struct Storm {
     round: Option<Round>,
     doubt: Option<Doubt>,
+    ebb: Option<Ebb>,
+    /// What there is to say about it has changed.
+    news: bool,
 }
 
 /// The witnesses are being asked.
@@ -43,11 +53,31 @@ struct Witness {
 /// The monitor suspects itself.
 #[derive(Clone, Debug)]
 struct Doubt {
+    since: Mono,
     witnesses: Vec<ServerId>,
     failing: Vec<ServerId>,
     next_round: Mono,
     canary_at: Mono,
     canary: Option<ServerId>,
+    /// Who was let go on after an earlier storm, and had not settled.
+    released: BTreeSet<ServerId>,
+}
+
+/// The monitor suspects itself: what there is to say about that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Forecast<'a> {
+    /// Since when.
+    pub(super) since: Mono,
+    /// Who is asked.
+    pub(super) witnesses: &'a [ServerId],
+    /// Who of them did not answer last time.
+    pub(super) failing: &'a [ServerId],
+    /// When they are asked again; `None`: they are being asked.
+    pub(super) next_round: Option<Mono>,
+    /// Who is tried all the same.
+    pub(super) canary: Option<ServerId>,
+    /// When one is tried, as long as none is.
+    pub(super) canary_at: Mono,
 }
 
 /// What a round has shown.
@@ -64,14 +94,43 @@ pub(super) enum Shown {
 }
 
 impl Storm {
-    /// Nothing is being asked and nothing is held.
+    /// Nothing is being asked and nothing is suspected.
     pub(super) fn is_calm(&self) -> bool {
         self.round.is_none() && self.doubt.is_none()
     }
 
-    /// The witnesses that fail, while the monitor suspects itself; empty for the canary, which is tried all the same.
+    /// The witnesses that fail, while the monitor suspects itself; empty for the canary, which is tried all the same. After the storm:
+    /// those that failed last, for a server whose turn has not come.
     pub(super) fn holds(&self, id: ServerId) -> &[ServerId] {
-        self.doubt.as_ref().filter(|doubt| doubt.canary != Some(id)).map_or(&[], |doubt| &doubt.failing)
+        match (&self.doubt, &self.ebb) {
+            (Some(doubt), _) if doubt.canary != Some(id) => &doubt.failing,
+            (None, Some(ebb)) if ebb.holds(id) => &ebb.failing,
+            _ => &[],
+        }
+    }
+
+    /// What there is to say while the monitor suspects itself.
+    pub(super) fn forecast(&self) -> Option<Forecast<'_>> {
+        let doubt = self.doubt.as_ref()?;
+        Some(Forecast {
+            since: doubt.since,
+            witnesses: &doubt.witnesses,
+            failing: &doubt.failing,
+            next_round: self.round.is_none().then_some(doubt.next_round),
+            canary: doubt.canary,
+            canary_at: doubt.canary_at,
+        })
+    }
+
+    /// Whether what there is to say has changed since this was last asked.
+    pub(super) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.news)
+    }
+
+    /// Those that are being asked before a recovery that only checks have decided.
+    pub(super) fn asked(&self) -> impl Iterator<Item = ServerId> {
+        let round = self.round.iter().filter(|_| self.doubt.is_none());
+        round.flat_map(|round| &round.witnesses).map(|witness| witness.server)
     }
 
     /// Recoveries wait for the first round, not longer than until then.
@@ -94,6 +153,7 @@ impl Storm {
     pub(super) fn ask(&mut self, witnesses: impl Iterator<Item = (ServerId, u64)>, until: Mono) {
         let witnesses = witnesses.map(|(server, serial)| Witness { server, serial, answers: None }).collect();
         self.round = Some(Round { until, witnesses });
+        self.news = true;
     }
 
     /// A check ended; `false` when it was none of ours.
@@ -108,14 +168,15 @@ impl Storm {
     pub(super) fn conclude(&mut self, now: Mono) -> Option<Shown> {
         let done = |round: &Round| round.until <= now || round.witnesses.iter().all(|witness| witness.answers.is_some());
         let round = self.round.take_if(|round| done(round))?;
+        self.news = true;
         let of = round.witnesses.len();
         let failing = round.witnesses.iter().filter(|witness| witness.answers != Some(true));
         let failing: Vec<_> = failing.map(|witness| witness.server).collect();
-        let stormy = failing.len() * 2 >= of;
+        let stormy = of > 0 && failing.len() * 2 >= of;
         Some(match (&mut self.doubt, stormy) {
             (None, false) => Shown::Clear,
             (Some(_), false) => {
-                self.doubt = None;
+                self.end();
                 Shown::Ends
             }
             (Some(doubt), true) => {
@@ -134,7 +195,28 @@ impl Storm {
     /// Suspects the monitor from now on; also where an earlier run has left it so.
     pub(super) fn begin(&mut self, witnesses: Vec<ServerId>, failing: Vec<ServerId>, now: Mono) {
         let (next_round, canary_at) = (now.after(ROUND), now.after(CANARY_AFTER));
-        self.doubt = Some(Doubt { witnesses, failing, next_round, canary_at, canary: None });
+        let released = self.ebb.take().map(Ebb::into_released).unwrap_or_default();
+        self.doubt = Some(Doubt { since: now, witnesses, failing, next_round, canary_at, canary: None, released });
+    }
+
+    fn end(&mut self) {
+        (self.round, self.news) = (None, true);
+        self.ebb = self.doubt.take().map(|doubt| {
+            let released = doubt.released.into_iter().chain(doubt.canary).collect();
+            Ebb::new(doubt.failing, released)
+        });
+    }
+
+    /// These are asked from now on.
+    pub(super) fn call(&mut self, witnesses: &[ServerId]) {
+        if let Some(doubt) = &mut self.doubt {
+            doubt.witnesses = witnesses.to_vec();
+        }
+    }
+
+    /// Who is tried all the same.
+    pub(super) fn canary(&self) -> Option<ServerId> {
+        self.doubt.as_ref().and_then(|doubt| doubt.canary)
     }
 
     /// Whom to ask again, when it is time.
@@ -148,8 +230,9 @@ impl Storm {
         self.doubt.as_ref().is_some_and(|doubt| doubt.canary.is_none() && doubt.canary_at <= now)
     }
 
-    /// This one is tried; `None`: nobody is held, so that it is asked again later.
+    /// This one is tried; `None`: there is nobody to try, so that it is asked again later.
     pub(super) fn try_canary(&mut self, canary: Option<ServerId>, now: Mono) {
+        self.news = true;
         if let Some(doubt) = &mut self.doubt {
             doubt.canary = canary;
             doubt.canary_at = now.after(ROUND);
@@ -160,56 +243,8 @@ impl Storm {
     pub(super) fn helped(&mut self, id: ServerId) -> bool {
         let helped = self.doubt.as_ref().is_some_and(|doubt| doubt.canary == Some(id));
         if helped {
-            (self.doubt, self.round) = (None, None);
+            self.end();
         }
         helped
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: u64) -> Mono {
-        Mono(Duration::from_secs(seconds))
-    }
-
-    fn asked(storm: &mut Storm, first: u64, until: Mono) {
-        storm.ask((0..4).map(|place| (ServerId(place), first + place as u64)), until);
-    }
-
-    #[test]
-    fn one_failing_witness_of_four_is_an_accident_and_two_are_a_storm() {
-        let mut storm = Storm::default();
-        asked(&mut storm, 10, at(5));
-        for (serial, well) in [(10, true), (11, true), (12, true)] {
-            assert!(storm.answered(serial, well));
-            assert_eq!(storm.conclude(at(1)), None);
-        }
-        assert!(!storm.answered(99, true), "none of ours");
-        storm.answered(13, false);
-        assert_eq!(storm.conclude(at(1)), Some(Shown::Clear));
-        assert!(storm.is_calm());
-        asked(&mut storm, 20, at(8));
-        storm.answered(20, true);
-        storm.answered(21, true);
-        assert_eq!(storm.conclude(at(7)), None);
-        assert_eq!(storm.conclude(at(8)), Some(Shown::Begins(vec![ServerId(2), ServerId(3)])), "who is silent fails");
-    }
-
-    #[test]
-    fn rounds_go_on_until_most_answer_and_one_canary_is_tried() {
-        let mut storm = Storm::default();
-        asked(&mut storm, 0, at(5));
-        assert!(matches!(storm.conclude(at(5)), Some(Shown::Begins(failing)) if failing.len() == 4));
-        assert_eq!((storm.deadline(), storm.round_due(at(19))), (Some(at(20)), None));
-        assert_eq!(storm.round_due(at(20)).map(<[_]>::len), Some(4));
-        asked(&mut storm, 10, at(25));
-        assert_eq!(storm.conclude(at(25)), Some(Shown::GoesOn));
-        assert!(!storm.canary_due(at(64)) && storm.canary_due(at(65)));
-        storm.try_canary(Some(ServerId(7)), at(65));
-        assert!(storm.holds(ServerId(7)).is_empty() && !storm.holds(ServerId(8)).is_empty());
-        assert!(!storm.canary_due(at(600)), "one a storm");
-        assert!(!storm.helped(ServerId(8)) && storm.helped(ServerId(7)) && storm.is_calm());
     }
 }

@@ -1,14 +1,15 @@
 //! What the machine believes of a server, what it will do next and when, and what it is waiting for.
 //!
-//! In words, since people read it; moments stay moments, since only the shell knows the wall clock.
+//! In words, since people read it: the API, the command line and the dashboard show these. How a moment is written only the shell knows.
+//! The parts: `evidence`, `next`, and `waiting`, what a held recovery waits for.
 
-use health_spec::Phase;
-use health_spec::config::Mode;
-
-use super::Mono;
-use super::hold::Reason;
-use super::memory::{Attempt, Recovery};
+use super::memory::Attempt;
 use super::server::Server;
+use super::{Fleet, Mono, ServerId};
+
+mod evidence;
+mod next;
+mod waiting;
 
 /// One server, explained.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,117 +43,63 @@ impl Step {
     }
 }
 
-impl Server {
-    /// Why it is what it is, and what comes next. `depends` says how a server is that it waits for, such as `down since 12:01:07`.
-    pub fn why(&self, depends: impl Fn(&str) -> Option<String>) -> Why {
-        let mut next = self.recovery_steps();
-        next.extend(self.check_steps());
-        if let Some(until) = self.state().paused.as_ref().and_then(|pause| pause.until) {
-            next.push(Step::at(until, "the pause ends"));
-        }
-        if let Some(until) = self.maintenance() {
-            next.push(Step::at(until, "the maintenance window closes"));
-        }
-        next.sort_by_key(|step| step.at.map_or((1, Mono::default()), |at| (0, at)));
-        Why { believes: self.belief(), evidence: self.evidence(), next, waiting_for: self.waiting_for(&depends) }
-    }
+/// A server and what is around it.
+struct Account<'a> {
+    fleet: &'a Fleet,
+    id: ServerId,
+    server: &'a Server,
+    /// How a moment is written, such as `12:01:07 UTC`.
+    when: &'a dyn Fn(Mono) -> String,
+}
 
+impl Fleet {
+    /// Why a server is what it is, and what comes next; `when` writes a moment.
+    pub fn why(&self, id: ServerId, when: &dyn Fn(Mono) -> String) -> Why {
+        let server = &self.servers()[id.0];
+        let account = Account { fleet: self, id, server, when };
+        Why { believes: account.belief(), evidence: account.evidence(), next: account.next(), waiting_for: account.waiting_for() }
+    }
+}
+
+impl Account<'_> {
     fn belief(&self) -> String {
-        let state = self.state();
+        let state = self.server.state();
         match &state.reason {
             Some(reason) if reason != "check" => format!("{}: {reason}", state.status),
             _ => state.status.to_string(),
         }
     }
 
-    fn evidence(&self) -> Vec<String> {
-        let state = self.state();
-        let mut evidence = Vec::new();
-        let mut add = |holds: bool, text: String| evidence.extend(holds.then_some(text));
-        let (failures, successes) = (state.failures, state.successes);
-        add(failures > 0, format!("{failures} failed checks in a row, {} make it down", self.policy().failure_threshold));
-        add(successes > 0, format!("{successes} good answers in a row, {} bring it back", self.policy().success_threshold));
-        add(state.is_dead, "its process or container has ended".to_owned());
-        add(state.is_flapping, format!("it was suspect {} times within ten intervals", state.episodes.len()));
-        add(state.phase == Phase::Starting, "it has not answered well since it started".to_owned());
-        let of = self.policy().recovery.backoff.attempts();
-        add(state.attempts > 0, format!("{} of {of} attempts are used", state.attempts));
-        let (budget, window) = self.policy().recovery.budget;
-        let spent = state.spent.len();
-        add(spent > 0, format!("{spent} of {budget} attempts within {} s are used", window.as_secs()));
-        evidence
+    fn when(&self, at: Mono) -> String {
+        (self.when)(at)
     }
 
-    fn recovery_steps(&self) -> Vec<Step> {
-        let state = self.state();
-        let of = self.policy().recovery.backoff.attempts();
-        let strategy = self.policy().recovery.strategy.as_str();
-        match state.recovery {
-            Recovery::Waiting { due, .. } => vec![Step::at(due, format!("attempt {} of {of}: {strategy}", state.attempts + 1))],
-            Recovery::Acting { attempt, .. } => vec![Step::then(format!("{} ends, then it is verified", named(attempt, of)))],
-            Recovery::Verifying { until, attempt } => {
-                vec![Step::at(until, format!("{} has failed, unless it has come back", named(attempt, of)))]
-            }
-            Recovery::Idle => match self.deed() {
-                Some(deed) => vec![Step::then(deed)],
-                None => vec![],
-            },
+    /// What an attempt does.
+    fn strategy(&self) -> &'static str {
+        self.server.policy().recovery.strategy.as_str()
+    }
+
+    /// How many attempts there are.
+    fn of(&self) -> u32 {
+        self.server.policy().recovery.backoff.attempts()
+    }
+
+    fn named(&self, attempt: Attempt) -> String {
+        match attempt {
+            Attempt::Counted(number) => format!("attempt {number} of {}", self.of()),
+            Attempt::Operator => "the restart that an operator wanted".to_owned(),
+            Attempt::Foreign => "the start by somebody else".to_owned(),
         }
     }
 
-    /// What would be done, were it not for the reason that it waits for; or who has to do it.
-    fn deed(&self) -> Option<String> {
-        let recovery = &self.policy().recovery;
-        let attempt = self.state().attempts + 1;
-        match (self.state().held.as_ref().map(|hold| hold.reason), self.phase()) {
-            (Some(Reason::Observe), _) if recovery.mode == Mode::Observe => {
-                Some(format!("it would {}, attempt {attempt}, but observe mode only says so", recovery.strategy.as_str()))
-            }
-            (Some(Reason::Manual | Reason::Disabled), _) | (None, Phase::Failed) => {
-                Some("a person has to bring it back".to_owned())
-            }
-            _ => None,
-        }
+    fn name(&self, id: ServerId) -> &str {
+        &self.fleet.servers()[id.0].policy().name
     }
 
-    fn check_steps(&self) -> Vec<Step> {
-        if self.is_checking() {
-            return vec![Step::then("the check that runs now ends")];
-        }
-        if self.is_queued() {
-            return vec![Step::then("a check, once one of the others has ended")];
-        }
-        self.state().next_check.map(|at| Step::at(at, "a check")).into_iter().collect()
-    }
-
-    fn waiting_for(&self, depends: &impl Fn(&str) -> Option<String>) -> Option<String> {
-        let hold = self.state().held.as_ref()?;
-        let on = hold.on.join(", ");
-        Some(match hold.reason {
-            Reason::Disabled => "recovery is disabled".to_owned(),
-            Reason::Manual => "nothing here can bring it back: a person does it".to_owned(),
-            Reason::Paused => match &self.state().paused {
-                Some(pause) => format!("paused by {}", pause.by),
-                None => "paused".to_owned(),
-            },
-            Reason::Maintenance => "a maintenance window is open".to_owned(),
-            Reason::Dependency => {
-                let of = |name: &String| depends(name).map_or_else(|| name.clone(), |how| format!("{name} is {how}"));
-                format!("dependency {}", hold.on.iter().map(of).collect::<Vec<_>>().join(", "))
-            }
-            Reason::Observe => "observe mode".to_owned(),
-            Reason::Storm => format!("the monitor suspects itself, since {on} do not answer either"),
-            Reason::Engine => format!("the engine {on} cannot be reached"),
-            Reason::Concurrency => format!("as many recoveries run as may: {on}"),
-            Reason::State => "the state directory cannot be written, and it has had its one attempt since".to_owned(),
-        })
+    fn names(&self, ids: impl IntoIterator<Item = ServerId>) -> String {
+        ids.into_iter().map(|id| self.name(id)).collect::<Vec<_>>().join(", ")
     }
 }
 
-fn named(attempt: Attempt, of: u32) -> String {
-    match attempt {
-        Attempt::Counted(number) => format!("attempt {number} of {of}"),
-        Attempt::Operator => "the restart that an operator wanted".to_owned(),
-        Attempt::Foreign => "the start by somebody else".to_owned(),
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -19,8 +19,9 @@ use serde_json::Value;
 use tokio::sync::{Mutex, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::clock::Clock;
+use super::clock::{Clock, wall};
 use super::driver::Operation;
+use super::evidence::Collector;
 use super::metrics::{Format, Metrics};
 use super::published::Published;
 use super::store::Reader;
@@ -28,7 +29,10 @@ use super::store::Reader;
 mod access;
 mod commands;
 mod events;
+mod incidents;
 mod refusal;
+mod server_health;
+mod slo;
 
 pub use access::{OperatorToken, TokenError};
 use refusal::Refused;
@@ -40,6 +44,8 @@ pub struct Api {
     pub published: Arc<Published>,
     /// The event log.
     pub log: Arc<Mutex<Reader>>,
+    /// Incidents and the last answers.
+    pub collector: Arc<Collector>,
     /// To the driver.
     pub operations: mpsc::Sender<Operation>,
     /// The machine's time, in which a pause ends.
@@ -66,6 +72,11 @@ pub fn router(api: Api, health: &Health, bound: SocketAddr) -> Router {
         .route("/health/status", get(servers))
         .route("/servers/{name}", get(server))
         .route("/servers/{name}/why", get(why))
+        .route("/servers/{name}/health", get(server_health::health))
+        .route("/servers/{name}/health/events", get(server_health::events))
+        .route("/slo", get(slo::slo))
+        .route("/incidents", get(incidents::list))
+        .route("/incidents/{id}", get(incidents::one))
         .route("/servers/{name}/restart", post(commands::restart))
         .route("/servers/{name}/pause", post(commands::pause))
         .route("/servers/{name}/resume", post(commands::resume))
@@ -101,6 +112,8 @@ struct Explained {
     as_of: String,
     #[serde(flatten)]
     why: Why,
+    /// The same as lines of text, told from now.
+    text: Vec<String>,
     last_check: Option<LastCheck>,
 }
 
@@ -108,7 +121,8 @@ async fn why(State(api): State<Arc<Api>>, name: Named) -> Result<Json<Explained>
     let (_, _, view) = named(&api, name)?;
     let ServerView { name, status, phase, since, as_of, why, last_check, .. } = ServerView::clone(&view);
     let (since, as_of) = (format!("{since:.3}"), format!("{as_of:.3}"));
-    Ok(Json(Explained { name, status, phase, since, as_of, why, last_check }))
+    let text = why.lines(wall());
+    Ok(Json(Explained { name, status, phase, since, as_of, why, text, last_check }))
 }
 
 /// What has been counted since the start, and the present state.

@@ -28,6 +28,7 @@ pub use change::{Change, Configured};
 mod record;
 mod unwritten;
 mod uptimes;
+mod witness;
 
 pub use unwritten::Unwritten;
 pub use uptimes::Uptimes;
@@ -113,6 +114,7 @@ impl Driver {
                 self.minute().await;
             }
         }
+        self.actions.take_leave().await;
         self.say_stopped().await;
     }
 
@@ -164,13 +166,29 @@ impl Driver {
         self.learn(&verdicts, &happened);
         let acts = orders.iter().any(|order| matches!(order, Effect::Act { .. }));
         let since = happened.iter().map(|it| it.at).min().unwrap_or_else(|| self.clock.now());
+        let changed: Vec<_> = happened.iter().filter_map(|it| it.server).collect();
         let written = self.record(happened, acts).await;
+        self.reword(&changed);
         for order in orders {
             self.carry_out(&order);
         }
         if let Some(turn) = self.unwritten.turn(since, written) {
             let effects = self.recorder.step(&mut self.fleet, self.clock.now(), turn);
             Box::pin(self.settle(effects, vec![])).await;
+        }
+    }
+
+    /// What a server waits for may have changed while nothing happened to it: its view says so too.
+    fn reword(&mut self, changed: &[ServerId]) {
+        let views: Vec<_> = self
+            .fleet
+            .reworded(changed)
+            .into_iter()
+            .map(|id| (id.0, self.view(id.0)))
+            .filter(|(_, view)| view.is_some())
+            .collect();
+        if !views.is_empty() {
+            self.published.publish(vec![], views, wall());
         }
     }
 
@@ -201,7 +219,7 @@ impl Driver {
                 let history = self.files[ticket.server.0].history.clone();
                 self.actions.probe(ticket, timeout, history);
             }
-            Effect::Act { ticket, strategy } => self.actions.act(ticket, strategy),
+            Effect::Act { ticket, strategy } => self.actions.act(ticket, strategy, self.actions.collector.turn(ticket.server)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The in-process carrier: what is published here, as the gateway's frames.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use gateway::source::{Frame, Source};
@@ -25,10 +25,11 @@ pub struct BoundGateway {
 }
 
 impl BoundGateway {
-    /// Takes the port. Nothing is answered before [`Self::start`].
-    pub async fn bind(address: SocketAddr, insecure: bool) -> Result<Self, BindError> {
+    /// Takes the port. Nothing is answered before [`Self::start`]. `api` is where the orchestrator listens.
+    pub async fn bind(address: SocketAddr, api: SocketAddr, insecure: bool) -> Result<Self, BindError> {
         let (frames, inbox) = mpsc::channel(QUEUE);
-        let settings = Settings { insecure, ..Settings::new(address, vec![Source::Channel(inbox)]) };
+        let api = Some(format!("http://{}", reachable(api)));
+        let settings = Settings { api, insecure, ..Settings::new(address, vec![Source::Channel(inbox)]) };
         Ok(Self { gateway: gateway::bind(settings).await?, frames })
     }
 
@@ -52,6 +53,12 @@ impl BoundGateway {
         }));
         address
     }
+}
+
+/// One that listens everywhere also listens on loopback.
+fn reachable(bound: SocketAddr) -> SocketAddr {
+    let loopback: IpAddr = if bound.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+    if bound.ip().is_unspecified() { SocketAddr::new(loopback, bound.port()) } else { bound }
 }
 
 async fn carry(published: Arc<Published>, frames: mpsc::Sender<Frame>) {

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use tokio::sync::{mpsc, oneshot};
 
 use super::causes::causes;
+use super::evidence::facts::Well;
 use super::store::{Batch, Store, StoreError};
 
 mod jsonl;
@@ -18,10 +19,15 @@ pub use jsonl::{Jsonl, JsonlError};
 /// Batches that may wait for the disk. The driver waits for each, so more than one is rare.
 const QUEUE: usize = 8;
 
-struct Request {
-    batch: Batch,
-    durable: bool,
-    done: oneshot::Sender<Result<Logged, StoreError>>,
+enum Request {
+    Commit { batch: Box<Batch>, durable: bool, done: oneshot::Sender<Result<Logged, StoreError>> },
+    Note(Note, oneshot::Sender<Result<(), StoreError>>),
+}
+
+/// What is kept beside the events.
+enum Note {
+    Evidence { incident: u64, json: String },
+    Well { server: String, json: String },
 }
 
 /// Why the JSONL log lacks the last events; `None` when it has them all.
@@ -44,14 +50,62 @@ impl Journal {
     /// Writes a batch; when this returns it is in the database, and in the log unless the answer says otherwise.
     pub async fn commit(&self, batch: Batch, durable: bool) -> Result<Logged, StoreError> {
         let (done, written) = oneshot::channel();
-        let gone = || StoreError::File { path: PathBuf::from("journal"), source: std::io::ErrorKind::BrokenPipe.into() };
-        self.requests.send(Request { batch, durable, done }).await.map_err(|_| gone())?;
+        let request = Request::Commit { batch: Box::new(batch), durable, done };
+        self.requests.send(request).await.map_err(|_| gone())?;
+        written.await.map_err(|_| gone())?
+    }
+
+    /// Keeps what is no event, for as long as the journal lives.
+    pub fn notes(&self) -> Notes {
+        Notes(self.requests.downgrade())
+    }
+}
+
+/// Keeps evidence. It does not keep the journal from ending.
+#[derive(Clone, Debug)]
+pub struct Notes(mpsc::WeakSender<Request>);
+
+impl Notes {
+    /// The evidence of an incident; it is on disk when this returns.
+    pub async fn evidence(&self, incident: u64, json: String) -> Result<(), StoreError> {
+        self.note(Note::Evidence { incident, json }).await
+    }
+
+    /// What a server was made of while it was well.
+    pub async fn well(&self, server: &str, well: &Well) -> Result<(), StoreError> {
+        let failed = |source| StoreError::Record { name: server.to_owned(), source };
+        let json = serde_json::to_string(well).map_err(failed)?;
+        self.note(Note::Well { server: server.to_owned(), json }).await
+    }
+
+    async fn note(&self, note: Note) -> Result<(), StoreError> {
+        let (done, written) = oneshot::channel();
+        let requests = self.0.upgrade().ok_or_else(gone)?;
+        requests.send(Request::Note(note, done)).await.map_err(|_| gone())?;
+        // Held no longer, so that the journal can end.
+        drop(requests);
         written.await.map_err(|_| gone())?
     }
 }
 
+fn gone() -> StoreError {
+    StoreError::File { path: PathBuf::from("journal"), source: std::io::ErrorKind::BrokenPipe.into() }
+}
+
 fn write(mut store: Store, mut log: Option<Jsonl>, mut inbox: mpsc::Receiver<Request>) {
-    while let Some(Request { batch, durable, done }) = inbox.blocking_recv() {
+    while let Some(request) = inbox.blocking_recv() {
+        let (batch, durable, done) = match request {
+            Request::Commit { batch, durable, done } => (batch, durable, done),
+            Request::Note(note, done) => {
+                let result = match note {
+                    Note::Evidence { incident, json } => store.put_evidence(incident, &json),
+                    Note::Well { server, json } => store.put_well(&server, &json),
+                };
+                // Whoever waited may have gone.
+                let _ = done.send(result);
+                continue;
+            }
+        };
         let result = store.commit(&batch, durable).map(|()| {
             // The database has the events; the log is mended from it as soon as that can be done.
             let events = batch.events.iter().map(|event| (event.seq, &*event.json));

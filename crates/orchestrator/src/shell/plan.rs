@@ -8,8 +8,10 @@ use health_spec::registry::{RuntimeKind, ServerEntry};
 use serde_json::Value;
 
 use super::config::{Draft, LoadError, Loaded, Problem, draft};
+use super::evidence::Subject;
+use super::evidence::subject::Directories;
 use super::maintenance::Maintenance;
-use super::probe::HttpTarget;
+use super::probe::Target;
 use super::runtime::{StartError, Supervised};
 use crate::machine::ServerId;
 use crate::machine::policy::{Policy, Purpose, compile, engines, max_concurrent};
@@ -17,6 +19,7 @@ use crate::machine::policy::{Policy, Purpose, compile, engines, max_concurrent};
 mod address;
 mod compare;
 mod found;
+mod probes;
 
 pub use compare::{Change, Difference};
 
@@ -25,8 +28,8 @@ pub use compare::{Change, Difference};
 pub struct Plan {
     /// How servers are checked and brought back.
     pub policies: Vec<Policy>,
-    /// Where they are checked.
-    pub targets: Vec<HttpTarget>,
+    /// Where and how they are checked.
+    pub targets: Vec<Target>,
     /// Their entries as written.
     pub registry: Vec<Value>,
     /// Their entries as read.
@@ -75,8 +78,9 @@ fn compiled(mut draft: Draft, found: impl FnOnce() -> Vec<Engine>, observe: bool
         issues.extend(found);
         Vec::new()
     });
-    let targets = address::targets(&file.servers, &mut issues);
+    let targets = probes::targets(&file.servers, &draft.loaded, &mut issues);
     draft.loaded.warnings.extend(address::odd_endpoints(&file.servers, &draft.loaded));
+    draft.loaded.warnings.extend(probes::oddities(&file.servers, &draft.loaded));
     address::check_engines(&file.engines, &mut issues);
     let listen = address::listen("orchestrator", file.listen.orchestrator.as_deref(), defaults::LISTEN, &mut issues);
     let gateway = address::listen("gateway", file.listen.gateway.as_deref(), defaults::LISTEN_GATEWAY, &mut issues);
@@ -116,6 +120,22 @@ impl Plan {
         directory_of(&self.loaded)
     }
 
+    /// Where the evidence of each server is, in the order of the entries.
+    pub fn subjects(&self, state_directory: &Path) -> Vec<Subject> {
+        let mut runtimes = vec![None; self.entries.len()];
+        for supervised in &self.supervised {
+            runtimes[supervised.entry] = Some(&supervised.runtime);
+        }
+        let registry = self.directory();
+        let directories = Directories { state: state_directory, registry: &registry };
+        let raw = self.loaded.raw.get("servers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        let one = |(index, entry): (usize, &ServerEntry)| {
+            let written = raw.get(index).unwrap_or(&Value::Null);
+            Subject::new(&entry.name, runtimes[index], &self.engines, written, directories)
+        };
+        self.entries.iter().enumerate().map(one).collect()
+    }
+
     /// Every file that was read, and every directory: when one changes, the plan may.
     pub fn watched(&self) -> &[PathBuf] {
         &self.loaded.watched
@@ -134,11 +154,16 @@ fn parent(path: &Path) -> PathBuf {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
-/// The entries as written, for everybody to read: what stands in an environment may be a secret.
+/// The entries as written, for everybody to read: what stands in an environment or a header may be a secret.
 fn registry(raw: &Value) -> Vec<Value> {
     let mut entries = raw.get("servers").and_then(Value::as_array).cloned().unwrap_or_default();
-    for environment in entries.iter_mut().filter_map(|entry| entry.pointer_mut("/runtime/env")?.as_object_mut()) {
-        environment.values_mut().for_each(|value| *value = Value::from("***"));
+    for entry in &mut entries {
+        let secret = |value: &mut Value| {
+            value.as_object_mut().into_iter().flat_map(|map| map.values_mut()).for_each(|value| *value = Value::from("***"));
+        };
+        entry.pointer_mut("/runtime/env").into_iter().for_each(secret);
+        let probes = entry.get_mut("probes").and_then(Value::as_array_mut);
+        probes.into_iter().flatten().filter_map(|probe| probe.get_mut("headers")).for_each(secret);
     }
     entries
 }
@@ -174,10 +199,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_environment_is_not_shown() {
-        let raw = serde_json::json!({ "servers": [{ "name": "a", "runtime": { "env": { "KEY": "secret" } } }, { "name": "b" }] });
+    fn environments_and_headers_are_not_shown() {
+        let raw = serde_json::json!({ "servers": [{ "name": "a", "runtime": { "env": { "KEY": "secret" } } },
+            { "name": "b", "probes": [{ "kind": "http", "headers": { "x-key": "secret" } }] }] });
         let shown = registry(&raw);
         assert_eq!(shown[0]["runtime"]["env"]["KEY"], "***");
         assert_eq!(shown[1]["name"], "b");
+        assert_eq!(shown[1]["probes"][0]["headers"]["x-key"], "***");
     }
 }

@@ -1,19 +1,41 @@
-//! Looks at servers: one check, one verdict (contract, section 1.1).
+//! Looks at servers: one check, one verdict (contract, sections 1.1 and 2.1).
 //!
-//! A check that fails is an outcome, not an error. The one error is [`Impaired`]: the monitor itself could not look,
-//! and nothing may be held against the server. When to check, and what a verdict leads to, is decided by the machine.
+//! A check makes all probes of a server at once, under one deadline; the worst of what they find counts, and everything is
+//! kept as evidence. A check that fails is an outcome, not an error. The one error is [`Impaired`]: the monitor itself could not
+//! look, and nothing may be held against the server. When to check, and what a verdict leads to, is decided by the machine.
 
+pub mod address;
+mod combine;
+mod deadline;
 mod dial;
+pub mod headers;
 pub mod http;
-mod target;
+mod impaired;
+pub mod life;
+mod line;
+pub mod mcp;
+mod resolve;
+pub mod target;
+mod tcp;
+pub mod tls;
 
-use std::io;
 use std::time::Duration;
 
-use health_spec::verdict::Verdict;
-use thiserror::Error;
+use futures_util::future::join_all;
+use health_spec::registry::ProbeKind;
+use health_spec::verdict::{History, Phases, Reason, Verdict};
+use jiff::Timestamp;
+use tokio::time::Instant;
 
-pub use target::{HttpTarget, TargetError};
+use super::evidence::Glimpse;
+use crate::machine::ServerId;
+use combine::combine;
+use deadline::{Deadline, milliseconds};
+pub use headers::Trace;
+pub use impaired::Impaired;
+pub use life::Lives;
+pub use resolve::Resolver;
+pub use target::{Look, Target};
 
 /// What one check found.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,18 +44,74 @@ pub struct Checked {
     pub verdict: Verdict,
     /// From the start of the check until it was decided.
     pub response_time: Duration,
+    /// The answer as it came, when there was one.
+    pub glimpse: Option<Glimpse>,
 }
 
-/// The monitor could not look: no verdict, but the event `monitor_impaired`.
-#[derive(Debug, Error)]
-pub enum Impaired {
-    /// The process or the machine has no file descriptor left.
-    #[error("no file descriptors left to check with")]
-    FileDescriptors(#[source] io::Error),
-    /// No local port is left, or no local address of that family exists.
-    #[error("no local address or port left to check from")]
-    LocalAddress(#[source] io::Error),
-    /// The kernel has no memory for another socket.
-    #[error("no memory left for a socket to check with")]
-    Memory(#[source] io::Error),
+/// What a check needs beside its target.
+#[derive(Clone, Debug)]
+pub struct Question<'a> {
+    /// Whom it is about.
+    pub server: ServerId,
+    /// One deadline over everything.
+    pub timeout: Duration,
+    /// What earlier answers have taught.
+    pub history: &'a History,
+    /// Says when an answer arrived.
+    pub clock: fn() -> Timestamp,
+    /// Finds addresses.
+    pub resolver: &'a Resolver,
+    /// Knows what runs.
+    pub lives: &'a dyn Lives,
+    /// The workflow that it belongs to.
+    pub trace: Trace,
 }
+
+/// Why there is no answer.
+#[derive(Debug)]
+enum Fault {
+    /// The server's: a verdict.
+    Server(Reason, String),
+    /// Our own: no verdict.
+    Ours(Impaired),
+}
+
+/// What one probe found.
+struct Seen {
+    kind: ProbeKind,
+    found: Result<Verdict, Impaired>,
+    took: Duration,
+    phases: Phases,
+    glimpse: Option<Glimpse>,
+}
+
+/// Checks a server once.
+///
+/// Dropping the future closes all connections.
+pub async fn check(target: &Target, question: &Question<'_>) -> Result<Checked, Impaired> {
+    let started = Instant::now();
+    let deadline = Deadline::new(started, question.timeout);
+    let seen = match &*target.looks {
+        // Without the bookkeeping of many.
+        [only] => vec![look(only, question, deadline).await],
+        looks => join_all(looks.iter().map(|one| look(one, question, deadline))).await,
+    };
+    let glimpse = seen.iter().find_map(|one| one.glimpse.clone());
+    let verdict = combine(seen)?;
+    Ok(Checked { verdict, response_time: started.elapsed(), glimpse })
+}
+
+async fn look(look: &Look, question: &Question<'_>, deadline: Deadline) -> Seen {
+    let started = Instant::now();
+    let (mut phases, mut glimpse) = (Phases::default(), None);
+    let found = match look {
+        Look::Http(target) => http::check(target, question, deadline, &mut phases, &mut glimpse).await,
+        Look::Mcp(target) => mcp::check(target, question, deadline, &mut phases).await,
+        Look::Tcp(to) => tcp::check(to, question, deadline, &mut phases).await,
+        Look::Container | Look::Process => life::verdict(question.lives.life(question.server)),
+    };
+    Seen { kind: look.kind(), found, took: started.elapsed(), phases, glimpse }
+}
+
+#[cfg(test)]
+mod tests;

@@ -48,6 +48,8 @@ struct Present {
     registry: Vec<Value>,
     /// Why a changed configuration was rejected.
     config_error: Option<String>,
+    /// Why checks may fail for want of file descriptors.
+    shortage: Option<String>,
 }
 
 impl Published {
@@ -55,7 +57,7 @@ impl Published {
     pub fn new(known: Known, seq: u64, as_of: Timestamp, views: Vec<ServerView>, registry: Vec<Value>) -> Self {
         let places = views.iter().enumerate().map(|(place, view)| (view.name.clone(), place)).collect();
         let views = views.into_iter().map(|view| Some(Arc::new(view))).collect();
-        let now = RwLock::new(Present { seq, as_of, views, places, registry, config_error: None });
+        let now = RwLock::new(Present { seq, as_of, views, places, registry, config_error: None, shortage: None });
         Self { known, now, said: broadcast::Sender::new(BACKLOG), trouble: RwLock::default() }
     }
 
@@ -115,6 +117,19 @@ impl Published {
     /// Says so, or that it is in force.
     pub fn set_config_error(&self, error: Option<String>) {
         self.write().config_error = error;
+    }
+
+    /// Why checks may fail for want of file descriptors.
+    pub fn shortage(&self) -> Option<String> {
+        self.read(|now| now.shortage.clone())
+    }
+
+    /// Says so, or that there are enough.
+    pub fn set_shortage(&self, shortage: Option<String>) {
+        if let Some(shortage) = &shortage {
+            tracing::warn!("{shortage}");
+        }
+        self.write().shortage = shortage;
     }
 
     /// Publishes events that are on disk, with the views of the servers that changed; `None` for those that are gone.

@@ -75,11 +75,14 @@ impl Recorder {
     }
 }
 
-/// Values of environments may be secrets.
+/// Values of environments and headers may be secrets.
 fn masked(file: &File) -> File {
     let mut file = file.clone();
     for runtime in file.servers.iter_mut().filter_map(|entry| entry.runtime.as_mut()) {
         runtime.env.values_mut().for_each(|value| "***".clone_into(value));
+    }
+    for probe in file.servers.iter_mut().flat_map(|entry| &mut entry.probes) {
+        probe.headers.values_mut().for_each(|value| "***".clone_into(value));
     }
     file
 }

@@ -7,7 +7,7 @@ mod in_force;
 mod watch;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use health_spec::config::Engine;
@@ -123,7 +123,7 @@ impl Reloader {
         for section in &needs_restart {
             tracing::warn!("`{section}` has changed; that takes effect when the orchestrator is started again");
         }
-        let change = Change::Configured(Box::new(configured(&plan, needs_restart)), answer);
+        let change = Change::Configured(Box::new(configured(&plan, needs_restart, self.runtimes.state_directory())), answer);
         // The driver has ended when this fails, and so has everything else.
         if self.driver.send(change).await.is_err() {
             return;
@@ -179,7 +179,7 @@ async fn read(reading: Reading, engines: Vec<Engine>) -> Result<Plan, LoadError>
     read.unwrap_or_else(|why| Err(LoadError::Unreadable { path: "the configuration".into(), source: std::io::Error::other(why) }))
 }
 
-fn configured(plan: &Plan, needs_restart: Vec<String>) -> Configured {
+fn configured(plan: &Plan, needs_restart: Vec<String>, state_directory: &Path) -> Configured {
     Configured {
         needs_restart,
         policies: plan.policies.clone(),
@@ -188,6 +188,7 @@ fn configured(plan: &Plan, needs_restart: Vec<String>) -> Configured {
         groups: plan.entries.iter().map(|entry| entry.group.clone()).collect(),
         trace_ids: plan.entries.iter().map(|entry| entry.trace_id.clone()).collect(),
         registry: plan.registry.clone(),
+        subjects: plan.subjects(state_directory),
         file: plan.loaded.file.clone(),
     }
 }

@@ -1,15 +1,17 @@
-//! What runs the servers: child processes of ours, and containers of an engine.
+//! What runs the servers: child processes of ours, containers of an engine, and units of systemd.
 //!
 //! The runtimes report what happens to the servers ([`Input::Reported`](crate::machine::Input)) and restart them when told to. They decide
 //! nothing, and touch nothing that is not registered.
 
 pub mod container;
+pub mod lives;
 pub mod process;
 pub mod reporter;
+pub mod systemd;
 
 use std::{
     collections::{BTreeMap, HashMap},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -34,7 +36,7 @@ use self::{
         listener::Request,
         restart::{Container, RestartError},
     },
-    process::{Process, ProcessError, child::Program, places::Places},
+    process::{Process, ProcessError, places::Places, program::Program, reaper, wire::Wire},
     reporter::Mouth,
 };
 use crate::machine::{ServerId, input::EngineId, policy::engine_of};
@@ -64,7 +66,7 @@ pub struct Supervised {
     pub name: String,
     /// What runs it.
     pub runtime: Runtime,
-    /// How long it may take to end before it is killed. Default: 5 s for a process, 10 s for a container.
+    /// How long it may take to end once it was asked to, before it is killed. Default: 5 s for a process, 10 s for a container.
     pub stop_timeout: Option<Duration>,
     /// An earlier run of ours has begun a restart and did not see its end.
     pub acting: bool,
@@ -104,6 +106,9 @@ pub enum ActionError {
     /// A container.
     #[error(transparent)]
     Container(#[from] RestartError),
+    /// A unit.
+    #[error(transparent)]
+    Unit(#[from] systemd::UnitError),
 }
 
 /// A container's engine cannot be reached, or has not been asked yet: nothing is known about it.
@@ -135,9 +140,10 @@ struct SetupPlaces {
 /// How to restart a server.
 #[derive(Clone, Debug)]
 enum Handle {
-    Process(mpsc::Sender<process::Order>),
+    Process(mpsc::Sender<process::Order>, Wire),
     /// The lock is held while a restart runs; what is known can be asked for all the same.
     Container(Arc<Mutex<Container>>, watch::Receiver<Option<Seen>>),
+    Unit(mpsc::Sender<systemd::listener::Request>),
 }
 
 /// Servers that can be run as configured. Nothing has been started yet.
@@ -145,6 +151,7 @@ enum Handle {
 pub struct Prepared {
     processes: Vec<(ServerId, Process)>,
     engines: Vec<Ready>,
+    buses: Vec<systemd::Ready>,
 }
 
 impl Runtimes {
@@ -171,8 +178,16 @@ impl Runtimes {
             cancel,
         };
         let prepared = runtimes.prepare(&setup.servers).await?;
+        if reaper::is_needed() {
+            runtimes.spawn(reaper::reap(runtimes.cancel.clone()));
+        }
         runtimes.take(prepared).await;
         Ok(runtimes)
+    }
+
+    /// Where records and logs are kept.
+    pub fn state_directory(&self) -> &Path {
+        &self.places.state_directory
     }
 
     /// Checks these servers, all of them at once. Nothing is changed.
@@ -180,14 +195,15 @@ impl Runtimes {
         let mut faults = Vec::new();
         let processes = processes(&self.places, servers, &self.mouth, &mut faults);
         let engines = engines(&self.places, servers, &mut faults).await;
-        if faults.is_empty() { Ok(Prepared { processes, engines }) } else { Err(StartError { faults }) }
+        let buses = buses(servers, &self.mouth, &mut faults).await;
+        if faults.is_empty() { Ok(Prepared { processes, engines, buses }) } else { Err(StartError { faults }) }
     }
 
     /// Begins to run and watch them.
     pub async fn take(&self, prepared: Prepared) {
         for (server, process) in prepared.processes {
             let (orders, requests) = mpsc::channel(1);
-            self.remember(server, Handle::Process(orders));
+            self.remember(server, Handle::Process(orders, process.wire()));
             self.spawn(process.supervise(requests));
         }
         for mut ready in prepared.engines {
@@ -198,6 +214,12 @@ impl Runtimes {
                 self.remember(server, Handle::Container(Arc::new(Mutex::new(container)), seen));
             }
             engine.watch(registered).await;
+        }
+        for bus in prepared.buses {
+            for server in bus.servers {
+                self.remember(server, Handle::Unit(bus.requests.clone()));
+            }
+            self.spawn(bus.listener.run(bus.session));
         }
     }
 
@@ -233,20 +255,28 @@ impl Runtimes {
         match handle {
             None => {}
             // They have ended when this fails.
-            Some(Handle::Process(orders)) => drop(orders.send(process::Order::LetGo).await),
+            Some(Handle::Process(orders, _)) => drop(orders.send(process::Order::LetGo).await),
             Some(Handle::Container(container, _)) => {
                 let container = container.lock().await;
                 let _ = container.requests.send(Request::Forget(container.server)).await;
             }
+            Some(Handle::Unit(requests)) => drop(requests.send(systemd::listener::Request::Forget(server)).await),
         }
     }
 
     /// A child process is configured otherwise from its next start on; `false` when there is no such child.
     pub async fn become_otherwise(&self, supervised: &Supervised) -> bool {
-        let Some(Handle::Process(orders)) = self.handle(supervised.server) else { return false };
-        let Some(program) = Program::of(&supervised.runtime, &self.places.registry_directory) else { return false };
-        let patience = supervised.stop_timeout.unwrap_or(process::STOP_TIMEOUT);
-        orders.send(process::Order::Become(program, patience)).await.is_ok()
+        let Some(Handle::Process(orders, _)) = self.handle(supervised.server) else { return false };
+        let Some(program) = self.places.program(supervised) else { return false };
+        orders.send(process::Order::Become(Box::new(program))).await.is_ok()
+    }
+
+    /// What a child process with `stdio: mcp` is spoken with through; `None` when there is no such child.
+    pub fn wire(&self, server: ServerId) -> Option<Wire> {
+        match self.handle(server)? {
+            Handle::Process(_, wire) => Some(wire),
+            Handle::Container(..) | Handle::Unit(_) => None,
+        }
     }
 
     fn remember(&self, server: ServerId, handle: Handle) {
@@ -261,7 +291,7 @@ impl Runtimes {
     /// Returns when that has ended. Dropping the future does not stop it.
     pub async fn restart(&self, server: ServerId) -> Result<(), ActionError> {
         match self.handle(server).ok_or(ActionError::Unmanaged)? {
-            Handle::Process(orders) => {
+            Handle::Process(orders, _) => {
                 let (answer, ended) = oneshot::channel();
                 orders.send(process::Order::Restart(answer)).await.map_err(|_| ActionError::ShuttingDown)?;
                 Ok(ended.await.map_err(|_| ActionError::ShuttingDown)??)
@@ -270,6 +300,12 @@ impl Runtimes {
                 let container = container.lock_owned().await;
                 let restarted = self.spawn(async move { container.clone().restart().await });
                 Ok(restarted.await.map_err(|_| ActionError::ShuttingDown)??)
+            }
+            Handle::Unit(requests) => {
+                let (answer, ended) = oneshot::channel();
+                let request = systemd::listener::Request::Restart(server, answer);
+                requests.send(request).await.map_err(|_| ActionError::ShuttingDown)?;
+                Ok(ended.await.map_err(|_| ActionError::ShuttingDown)??)
             }
         }
     }
@@ -284,6 +320,12 @@ impl Runtimes {
     /// The caller's tracker waits for it, and so does [`Self::shut_down`]. Everything ends on its own after `cancel`.
     fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         self.tasks.spawn(self.ours.track_future(task))
+    }
+}
+
+impl SetupPlaces {
+    fn program(&self, supervised: &Supervised) -> Option<Program> {
+        Program::of(&supervised.runtime, &self.registry_directory, supervised.stop_timeout)
     }
 }
 
@@ -312,10 +354,27 @@ fn processes(places: &SetupPlaces, servers: &[Supervised], mouth: &Mouth, faults
 
 fn process(places: &SetupPlaces, supervised: &Supervised, mouth: &Mouth) -> Result<Process, Fault> {
     let needs = || supervised.fault("", format!("server {}: `kind: process` needs a `command`", supervised.name));
-    let program = Program::of(&supervised.runtime, &places.registry_directory).ok_or_else(needs)?;
+    let program = places.program(supervised).ok_or_else(needs)?;
+    program.check().map_err(|error| supervised.fault(error.key(), causes(&error)))?;
     let own = Places::of(&places.state_directory, &supervised.name);
-    let patience = supervised.stop_timeout.unwrap_or(process::STOP_TIMEOUT);
-    Process::new(program, patience, own, mouth.about(supervised.server)).map_err(|error| supervised.fault("", causes(&error)))
+    let kept = supervised.runtime.log.unwrap_or_default();
+    Process::new(program, own, kept, mouth.about(supervised.server)).map_err(|error| supervised.fault("", causes(&error)))
+}
+
+/// Each bus with the units that are on it.
+async fn buses(all: &[Supervised], mouth: &Mouth, faults: &mut Vec<Fault>) -> Vec<systemd::Ready> {
+    let mut servers = std::collections::BTreeMap::<&str, Vec<&Supervised>>::new();
+    for supervised in all.iter().filter(|supervised| supervised.runtime.kind == RuntimeKind::Systemd) {
+        servers.entry(supervised.runtime.bus.as_deref().unwrap_or("system")).or_default().push(supervised);
+    }
+    let mut ready = Vec::new();
+    for (bus, servers) in servers {
+        match systemd::ready(bus, &servers, mouth).await {
+            Ok(bus) => ready.push(bus),
+            Err(found) => faults.extend(found),
+        }
+    }
+    ready
 }
 
 /// Engines that run none of the servers are left alone.

@@ -19,6 +19,7 @@ use crate::machine::memory::{FleetMemory, ServerMemory};
 use crate::machine::uptime::Steady;
 
 mod batch;
+mod incident;
 mod lock;
 mod reader;
 mod retention;
@@ -26,6 +27,7 @@ mod schema;
 mod uptime;
 
 pub use batch::{Batch, Written};
+pub use incident::{Kept as KeptIncident, Query};
 pub use lock::Lock;
 pub use reader::Reader;
 pub use retention::Retention;
@@ -112,6 +114,8 @@ pub struct Left {
     pub incidents: u64,
     /// Their uptime.
     pub uptime: Kept,
+    /// The incidents that are open.
+    pub open_incidents: Vec<KeptIncident>,
 }
 
 /// The open database. The lock is held as long as it lives.
@@ -167,6 +171,7 @@ impl Store {
             incidents: self.meta("incidents")?.parse().unwrap_or(0),
             records: self.records()?,
             uptime: uptime::read(&self.connection)?,
+            open_incidents: incident::open(&self.connection)?,
         })
     }
 
@@ -197,6 +202,20 @@ impl Store {
         transaction.commit()?;
         self.seq = last;
         if prunes { retention::give_back(&self.connection) } else { Ok(()) }
+    }
+
+    /// Keeps the evidence of an incident; it has reached the disk when this returns.
+    pub fn put_evidence(&mut self, number: u64, json: &str) -> Result<(), StoreError> {
+        self.connection.pragma_update(None, "synchronous", "FULL")?;
+        incident::put_evidence(&self.connection, number, json)
+    }
+
+    /// Keeps what a server was made of while it was well.
+    pub fn put_well(&mut self, server: &str, json: &str) -> Result<(), StoreError> {
+        self.connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let mut put = self.connection.prepare_cached("INSERT OR REPLACE INTO well VALUES (?1, ?2)")?;
+        put.execute(params![server, json])?;
+        Ok(())
     }
 
     fn meta(&self, key: &str) -> Result<String, StoreError> {

@@ -9,7 +9,7 @@ use super::clock::Clock;
 use super::driver::ServerFile;
 use crate::machine::memory::{self, Attempt};
 use crate::machine::server::Server;
-use crate::machine::{Fleet, why};
+use crate::machine::{Fleet, ServerId, why};
 
 /// What a view needs beside the machine's state.
 #[derive(Clone, Debug)]
@@ -46,25 +46,41 @@ pub fn view(known: &Known, fleet: &Fleet, place: usize, file: &ServerFile, clock
         incident_id: state.incident.map(|incident| incident_id(known, incident.number)),
         uptime: Uptime::default(),
         maintenance_until: server.maintenance().map(|until| clock.wall_of(until)),
-        why: explain(fleet, server, clock),
+        why: explain(fleet, ServerId(place), file, clock),
         stale: false,
         as_of: clock.wall_of(clock.now()),
     }
 }
 
-fn explain(fleet: &Fleet, server: &Server, clock: &Clock) -> Why {
-    let of = |name: &str| {
-        let other = fleet.servers().iter().find(|server| !server.is_retired() && server.policy().name == name)?;
-        Some(format!("{} since {:.0}", other.phase(), clock.wall_of(other.state().since)))
-    };
-    let why = server.why(of);
+fn explain(fleet: &Fleet, id: ServerId, file: &ServerFile, clock: &Clock) -> Why {
+    let now = clock.wall_of(clock.now());
+    let why = fleet.why(id, &|at| moment(clock.wall_of(at), now));
     let planned = |step: why::Step| Planned { what: step.what, at: step.at.map(|at| clock.wall_of(at)) };
+    let last = file.last_check.as_ref().map(|check| answer(check, now));
     Why {
         believes: why.believes,
-        evidence: why.evidence,
+        evidence: last.into_iter().chain(why.evidence).collect(),
         next: why.next.into_iter().map(planned).collect(),
         waiting_for: why.waiting_for,
     }
+}
+
+/// `12:01:07 UTC`, with the date when it is not today's.
+fn moment(at: Timestamp, now: Timestamp) -> String {
+    let today = at.strftime("%F").to_string() == now.strftime("%F").to_string();
+    at.strftime(if today { "%T UTC" } else { "%F %T UTC" }).to_string()
+}
+
+/// The last answer, in words.
+fn answer(check: &LastCheck, now: Timestamp) -> String {
+    let verdict = match check.verdict {
+        Status::Ok => "was ok",
+        Status::Degraded => "was degraded",
+        Status::Down => "failed",
+    };
+    let why: Vec<_> = [&check.reason, &check.message].into_iter().flatten().map(String::as_str).collect();
+    let why = if why.is_empty() { String::new() } else { format!(", {}", why.join(": ")) };
+    format!("the last check, at {}, {verdict} after {} ms{why}", moment(check.at, now), check.response_time_ms)
 }
 
 /// The wire name of an incident.
@@ -110,5 +126,30 @@ pub fn last_check(verdict: &Verdict, kind: &EventKind, ended: Timestamp) -> Opti
         checks: reading.into_iter().flat_map(|reading| reading.checks.iter().cloned()).collect(),
         version: reading.and_then(|reading| reading.version.clone()),
         uptime_seconds: reading.and_then(|reading| reading.uptime_seconds),
+        probes: verdict.probed.clone(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_of_another_day_has_its_date() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("a timestamp");
+        let now = at("2026-01-02T12:00:00Z");
+        assert_eq!(moment(at("2026-01-02T03:04:05Z"), now), "03:04:05 UTC");
+        assert_eq!(moment(at("2026-01-01T23:59:59Z"), now), "2026-01-01 23:59:59 UTC");
+    }
+
+    #[test]
+    fn the_last_answer_is_evidence() {
+        let verdict = Verdict::failed(health_spec::Reason::ConnectRefused, "nothing listens");
+        let failure = None;
+        let kind = EventKind::HealthCheckCompleted { status: Status::Down, response_time_ms: 3, checks: [].into(), failure };
+        let ended = "2026-01-02T03:04:05.003Z".parse().expect("a timestamp");
+        let check = last_check(&verdict, &kind, ended).expect("a check");
+        let said = "the last check, at 03:04:05 UTC, failed after 3 ms, connect_refused: nothing listens";
+        assert_eq!(answer(&check, ended), said);
+    }
 }

@@ -38,13 +38,15 @@ macro_rules! laws {
 }
 
 laws! {
-    ONE_ACTION = "one action", "At most one action is in flight for a server, also across a crash.", "`server/recovery`, `server` (`taken_up`)";
+    ONE_ACTION = "one action", "At most one action is in flight for a server, and each attempt or restart has ended before the next begins, also across a crash.", "`server/recovery`, `server/word` (`supersede`), `server` (`taken_up`)";
     BACKOFF = "backoff", "Attempts count up by one, start over only as rule 7 says, never exceed the backoff, and wait out its delays, also across a crash.", "`server/recovery`, `server/check`, `backoff`";
     BUDGET = "budget", "No window holds more attempts than the budget, also across a crash.", "`server/recovery` (`next_delay`)";
     RIGHT = "right to act", "Nothing is recovered that is not down, or is stopped, paused, in maintenance, disabled, manual or observed, whose dependency is not healthy, or whose engine is lost.", "`hold`, `server/recovery`";
     CONCURRENCY = "max_concurrent", "Never more recoveries of ours at once than `max_concurrent`; an operator's restarts are not counted.", "`fleet` (`surroundings`), `hold`";
     UNWRITTEN = "unwritten", "While the state cannot be written, a server gets one attempt at most.", "`hold`";
     STORM = "storm", "A monitor that has lost its network, and has four other servers that are up to ask, restarts at most the canary; deaths that an engine reported aside.", "`storm`, `fleet/weather`";
+    EBB = "ebb", "After a storm at most `max_concurrent` go on at once, and the canary; the others when those have settled.", "`storm/ebb`, `fleet/weather` (`release_in_turn`)";
+    ALONE = "left alone", "A server that answers that it is overloaded is not checked again before the time that it asked for, or `max_backoff`, is over; a death, a start, an action or a person aside.", "`server/pace` (`leave_alone`)";
     NUMBERS = "numbers", "Events are numbered without gaps, and incidents upwards, also across a crash.", "`fleet`, `server` (`go_down`)";
     CLOSED = "closed once", "A `server_down` is closed by exactly one of its four ends before the next, and what ends has begun.", "`server`, `server/check`, `server/word`";
     EXHAUSTED = "exhausted once", "`recovery_exhausted` comes within an incident, at most once, and only when attempts or budget are really used up.", "`server/recovery` (`exhaust`)";
@@ -118,7 +120,7 @@ impl Watch {
                     self.happened(world, happened)?;
                 }
                 Effect::Act { ticket, .. } => self.acts(world, ticket.server)?,
-                Effect::Probe { ticket, .. } => self.probes(world, *ticket),
+                Effect::Probe { ticket, .. } => self.probes(world, *ticket)?,
             }
         }
         if world.is_watching() {

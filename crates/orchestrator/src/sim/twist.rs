@@ -26,6 +26,8 @@ pub enum Twist {
     Maintenance(String, Option<Mono>),
     /// The monitor loses its network: every check fails until then.
     NetworkLost(Mono),
+    /// The monitor cannot look at all, such as for want of file descriptors, until then.
+    Blind(Mono),
     /// The orchestrator is killed, and runs again then. Whether actions in flight have still happened.
     Crash {
         /// When it runs again.
@@ -53,6 +55,10 @@ pub enum Change {
     Boots(Seconds),
     /// So long it takes to answer.
     Lags(Seconds),
+    /// When it is overloaded, it asks to be left alone so long; zero: it does not ask.
+    Asks(Seconds),
+    /// So long its engine takes to tell anything.
+    Late(Seconds),
     /// What a restart does from now on.
     Restart(RestartEffect),
     /// During an action its engine tells of the death and of the start.

@@ -3,7 +3,7 @@
 //! At equal times the script goes first, then the fleet's own timers, then what checks and actions report.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use health_spec::config::File;
@@ -13,7 +13,7 @@ use super::trace::Trace;
 use super::twist::{Turn, Twist};
 use crate::machine::fleet::{Beginning, Limits};
 use crate::machine::policy::{Issue, Policy};
-use crate::machine::{Effect, Fleet, Input, Mono, ServerId, Ticket};
+use crate::machine::{Effect, Fleet, Input, Mono, ServerId, Ticket, Word};
 use cast::Cast;
 use disk::Disk;
 pub use scripted::Window;
@@ -40,6 +40,9 @@ pub struct World {
     pending: BinaryHeap<Reverse<(Mono, u64, Pending)>>,
     scheduled: u64,
     network_lost: Option<Mono>,
+    blind: Option<Mono>,
+    /// What engines tell late, by when it was scheduled.
+    late: BTreeMap<u64, (usize, Word)>,
     /// The orchestrator does not run before then.
     crashed: Option<Mono>,
     disk: Disk,
@@ -69,6 +72,8 @@ pub struct Step {
     pub stale: Option<ServerId>,
     /// What happened, if the script was played.
     pub twist: Option<Twist>,
+    /// An engine's word that the machine has heard.
+    pub word: Option<(ServerId, Word)>,
     /// An action of this server has really ended.
     pub ended: Option<ServerId>,
     /// The orchestrator has been killed, and runs again.
@@ -79,6 +84,7 @@ pub struct Step {
 enum Pending {
     Answer { server: usize, serial: u64 },
     ActionEnds { server: usize, serial: u64 },
+    Word { number: u64 },
 }
 
 impl World {
@@ -104,6 +110,8 @@ impl World {
             pending: BinaryHeap::new(),
             scheduled: 0,
             network_lost: None,
+            blind: None,
+            late: BTreeMap::new(),
             crashed: None,
             disk: Disk::default(),
             step: Step::default(),
@@ -184,6 +192,11 @@ impl World {
         self.crashed.is_none()
     }
 
+    /// How long the server in this place asks to be left alone when it is overloaded.
+    pub fn asks(&self, id: ServerId) -> std::time::Duration {
+        self.cast.of_place(id).asks
+    }
+
     /// Which actor plays the server in this place: the same one across reloads and crashes.
     pub fn actor(&self, id: ServerId) -> usize {
         self.cast.place(id)
@@ -223,8 +236,12 @@ impl World {
 
     fn probe(&mut self, ticket: Ticket, timeout: Duration) {
         let lost = self.network_lost.is_some_and(|until| self.now < until);
+        let blind = self.blind.is_some_and(|until| self.now < until);
         let actor = self.cast.of_place_mut(ticket.server);
         actor.checks += 1;
+        if blind {
+            return self.answers.push_back(Input::Blind { ticket, error: "scripted".to_owned() });
+        }
         match actor.verdict(self.now, lost) {
             Some(verdict) if actor.lag.is_zero() => {
                 self.answers.push_back(Input::Observed { ticket, verdict, took: Duration::ZERO });
@@ -265,6 +282,7 @@ impl World {
                 self.give(Input::Observed { ticket, verdict, took: actor.lag.min(timeout) });
             }
             Pending::ActionEnds { server, serial } => self.end_action(ServerId(server), serial),
+            Pending::Word { number } => self.hear(number),
         }
     }
 
@@ -276,7 +294,7 @@ impl World {
         actor.acting = false;
         let result = actor.restarted(recovery, now);
         if actor.talks && result.is_ok() {
-            self.give(Input::Reported(id, crate::machine::Word::Running));
+            self.give(Input::Reported(id, Word::Running));
         }
         self.give(Input::Finished { ticket, result });
         self.step.ended = Some(id);

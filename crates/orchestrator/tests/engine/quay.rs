@@ -117,7 +117,8 @@ impl Quay {
         self.scheduler.block_on(work).expect("the engine does it")
     }
 
-    fn import_image(&self, archive: &[u8]) {
+    /// Another image under the same name.
+    pub(crate) fn import_image(&self, archive: &[u8]) {
         let options = CreateImageOptions {
             from_src: Some("-".to_owned()),
             repo: Some(self.prefix.clone()),

@@ -12,8 +12,10 @@ mod dashboard;
 mod disk;
 mod docker;
 mod engines;
+mod evidence;
 mod fastmcp;
 mod harness;
+mod mcp;
 mod pier;
 mod process;
 #[path = "../engine/quay.rs"]

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use bollard::models::{
     ContainerCreateBody, ContainerState, EventMessage, HostConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
-use bollard::query_parameters::EventsOptions;
+use bollard::query_parameters::{EventsOptions, RemoveContainerOptions};
 use futures_util::StreamExt;
 
 use crate::harness::{free_port, target, until};
@@ -38,6 +38,10 @@ pub(crate) struct Habits {
     pub(crate) restart: Option<RestartPolicyNameEnum>,
     /// Its labels; `PORT` in a value is its port.
     pub(crate) labels: Vec<(&'static str, String)>,
+    /// Bytes of memory that it may have.
+    pub(crate) memory: Option<i64>,
+    /// `NAME=value`.
+    pub(crate) environment: &'static [&'static str],
 }
 
 impl Pier {
@@ -70,9 +74,13 @@ impl Pier {
                 habits.labels.iter().map(label).collect()
             }),
             stop_signal: habits.stop_signal.map(str::to_owned),
+            env: Some(habits.environment.iter().map(|&pair| pair.to_owned()).collect()),
             host_config: Some(HostConfig {
                 port_bindings: (!shares).then(|| [(INSIDE.to_owned(), Some(vec![binding]))].into()),
                 network_mode: shares.then(|| "host".to_owned()),
+                memory: habits.memory,
+                // Without it the limit would only begin to swap.
+                memory_swap: habits.memory,
                 restart_policy: Some(RestartPolicy { name: habits.restart, maximum_retry_count: None }),
                 ..HostConfig::default()
             }),
@@ -84,6 +92,16 @@ impl Pier {
         until("the container answers", || container.answers().then_some(()));
         container.forget_events();
         container
+    }
+
+    /// As an operator does it: another container of that name, of another image, that runs this.
+    pub(crate) fn replace(&self, name: &str, words: &[&str]) {
+        self.0.stop(name, Some(1));
+        self.0.wait(self.0.client.remove_container(&self.0.name(name), None::<RemoveContainerOptions>));
+        self.0.import_image(archive());
+        let words = words.iter().map(|&word| word.to_owned()).collect();
+        self.0.create(name, ContainerCreateBody { entrypoint: Some(words), ..ContainerCreateBody::default() });
+        self.0.start(name);
     }
 
     /// What the engine says about a container, from its creation on, as it comes.

@@ -15,7 +15,10 @@ use orchestrator::{
     machine::{Input, ServerId, Word},
     shell::runtime::{
         ActionError, Runtimes, Setup, StartError, Supervised,
-        process::procfs::{self, Stat},
+        process::{
+            procfs::{self, Stat},
+            wire::Wire,
+        },
     },
 };
 use rustix::process::{Pid, Signal, kill_process};
@@ -169,6 +172,16 @@ impl Life {
         std::iter::from_fn(|| self.inbox.try_recv().ok()).collect()
     }
 
+    /// Through which server 0 is spoken with.
+    pub(crate) fn wire(&self) -> Wire {
+        self.runtimes.wire(ServerId(0)).expect("a process")
+    }
+
+    /// Server 0 is no longer registered.
+    pub(crate) fn let_go(&self) {
+        self.run(self.runtimes.let_go(ServerId(0)));
+    }
+
     pub(crate) fn restart(&self) -> Result<(), ActionError> {
         self.run(self.runtimes.restart(ServerId(0)))
     }
@@ -190,15 +203,7 @@ impl Life {
 }
 
 pub(crate) fn runtime(kind: RuntimeKind) -> Runtime {
-    Runtime {
-        kind,
-        container: None,
-        engine: None,
-        command: None,
-        args: Vec::new(),
-        env: std::collections::BTreeMap::default(),
-        cwd: None,
-    }
+    Runtime { kind, ..Runtime::default() }
 }
 
 pub(crate) fn send(pid: i32, signal: Signal) {

@@ -1,9 +1,11 @@
-//! The runtimes against real child processes, a real Docker engine and a real Podman.
+//! The runtimes against real child processes, a real Docker engine, a real Podman, and a stand-in for systemd on a real message bus.
 #![cfg(feature = "shell")]
 #![expect(clippy::disallowed_methods, reason = "a test gives up after a while, by the clock")]
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 
 mod bench;
+#[path = "../engine/bus.rs"]
+mod bus;
 mod docker;
 mod harbour;
 mod podman;
@@ -13,5 +15,6 @@ mod quay;
 #[path = "../engine/strait.rs"]
 #[expect(dead_code, reason = "the real tests ask what was asked for")]
 mod strait;
+mod systemd;
 #[path = "../engine/tls.rs"]
 mod tls;

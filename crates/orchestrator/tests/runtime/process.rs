@@ -1,9 +1,14 @@
 //! Child processes: watching, restarting, and outliving ourselves.
 
 mod crash;
+mod ends;
+mod output;
+mod stdio;
+mod who;
 
 use std::time::Duration;
 
+use health_spec::registry::Runtime;
 use orchestrator::machine::{Death, Word};
 use rustix::process::Signal;
 
@@ -18,10 +23,16 @@ fn died(exit_code: Option<i64>, signal: Option<i32>) -> Word {
 
 /// Starts server 0 and waits until it has said that it is ready; answers its pid.
 fn begin(bench: &Bench, script: &str) -> (Life, i32) {
-    let mut life = bench.start(&[bench.shell(script)]);
+    begin_as(bench, bench.shell(script))
+}
+
+/// Starts this as server 0 and waits until it has said that it is ready once more; answers the pid of the first group's leader.
+fn begin_as(bench: &Bench, server: Runtime) -> (Life, i32) {
+    let before = bench.log().matches("ready").count();
+    let mut life = bench.start(&[server]);
     assert_eq!(life.next_word(), Word::Started);
-    eventually("ready", || bench.log().contains("ready"));
-    let pid = only(&bench.leaders());
+    eventually("ready", || bench.log().matches("ready").count() > before);
+    let pid = bench.leaders().into_iter().min().expect("a leader");
     (life, pid)
 }
 

@@ -64,3 +64,43 @@ fn a_free_place_lets_one_go_on() {
     assert_eq!((said(&trace, "recovery_held"), said(&trace, "recovery_released")), (4, 4), "{}", trace.table());
     assert_eq!(said(&trace, "recovery_successful"), 8, "{}", trace.table());
 }
+
+/// Ten servers fail at once, and after the storm all of them were checked and restarted at once.
+#[test]
+fn after_a_storm_as_many_go_on_at_once_as_may_be_recovered_at_once() {
+    let names: Vec<_> = (0..10).map(|number| format!("s{number}")).collect();
+    let list: Vec<_> = names.iter().map(|name| format!("{{name: {name}}}")).collect();
+    // Checked too seldom to recover while they are held.
+    let settings = "health_check: {interval_seconds: 600}, recovery: {backoff: {schedule: [1]}}";
+    let policies = policies(&format!("{{servers: [{}], {settings}}}", list.join(", ")));
+    let mut turns: Vec<_> =
+        names.iter().map(|name| turn(590_000, name, Change::Becomes(health_spec::config::Becomes::Hang))).collect();
+    turns.extend(names.iter().map(|name| turn(640_000, name, Change::Becomes(health_spec::config::Becomes::Ok))));
+    let trace = play(policies, turns, 700);
+    let of = |event: &str| {
+        let lines = trace.lines.iter().filter(|line| line.kind.name() == event && line.at > at(630_000));
+        lines.map(|line| line.at).collect::<Vec<_>>()
+    };
+    let (released, recovered) = (of("recovery_released"), of("server_recovered"));
+    assert_eq!((released.len(), recovered.len()), (10, 10), "{}", trace.table());
+    for (number, moment) in released.iter().enumerate() {
+        let settled = recovered.iter().filter(|other| *other <= moment).count();
+        assert!(number < settled + 4, "number {number} goes on when {settled} have settled\n{}", trace.table());
+    }
+}
+
+/// A death that its engine reports was held for a storm like any other, when checks had been the first to notice.
+#[test]
+fn a_death_that_is_reported_is_not_held_for_a_storm() {
+    let policies = policies("{servers: [{name: a}, {name: b}, {name: c}, {name: d}, {name: e}]}");
+    let mut turns: Vec<_> = ["a", "b", "c", "d", "e"]
+        .iter()
+        .map(|name| turn(60_000, name, Change::Becomes(health_spec::config::Becomes::Refuse)))
+        .collect();
+    turns.push(turn(80_000, "c", Change::Says(Word::Died(Death::default()))));
+    let trace = play(policies, turns, 100);
+    let of = |event: &str| {
+        trace.lines.iter().filter(|line| line.kind.name() == event).map(|line| line.server.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!((of("recovery_released"), of("recovery_started")), (vec!["c"], vec!["c"]), "{}", trace.table());
+}

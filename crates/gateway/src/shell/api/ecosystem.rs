@@ -30,11 +30,18 @@ pub(crate) async fn all(State(app): State<App>, headers: HeaderMap) -> Response 
 pub(crate) async fn one(State(app): State<App>, Path(id): Path<String>) -> Response {
     match app.hub.read(|state| resolve(&state.view, &id).cloned()) {
         Ok(server) => ([(CACHE_CONTROL, "no-cache")], Json(server)).into_response(),
-        Err(Unresolved::Unknown) => {
+        Err(why) => unresolved(&id, why),
+    }
+}
+
+/// Why an id names no one server.
+pub(crate) fn unresolved(id: &str, why: Unresolved) -> Response {
+    match why {
+        Unresolved::Unknown => {
             let detail = format!("no source has a server {id:?}; GET /health/ecosystem lists them all");
             problem::answer(&Problem::new(404, "unknown_server", "there is no such server").detail(detail))
         }
-        Err(Unresolved::Ambiguous(candidates)) => {
+        Unresolved::Ambiguous(candidates) => {
             let detail = format!("say which: {} (with %2F for the slash)", candidates.join(" or "));
             let problem = Problem::new(409, "ambiguous_server", "several sources have a server of this name").detail(detail);
             problem::with(&problem, [("candidates", json!(candidates))])

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use health_spec::status::Observed;
 use health_spec::{Phase, ServerView, Snapshot};
 use orchestrator::shell::client::Question;
+use orchestrator::shell::clock::wall;
 
 use super::super::args::{Healthcheck, Status, Why};
 use super::super::{End, Outcome, note, print};
@@ -67,14 +68,8 @@ pub(super) fn why(arguments: &Why) -> Outcome {
 
 fn explained(view: &ServerView) -> String {
     let why = &view.why;
-    let mut lines = vec![format!("{}: {}, {} since {:.0}", view.name, why.believes, view.phase, view.since)];
-    lines.extend(why.evidence.iter().map(|evidence| format!("  since: {evidence}")));
-    lines.extend(view.last_check.as_ref().and_then(|check| check.message.as_deref()).map(|text| format!("  last check: {text}")));
-    lines.extend(why.waiting_for.iter().map(|reason| format!("  held: {reason}")));
-    lines.extend(why.next.iter().map(|step| match step.at {
-        Some(at) => format!("  next: {}, at {at:.0}", step.what),
-        None => format!("  next: {}", step.what),
-    }));
+    let mut lines = vec![format!("{}: {} since {:.0}, {}", view.name, why.believes, view.since, view.phase)];
+    lines.extend(why.lines(wall()).into_iter().map(|line| format!("  {line}")));
     lines.iter().map(|line| printable(line) + "\n").collect()
 }
 

@@ -1,5 +1,9 @@
 //! When many servers fail at once: whom to ask, what to hold and what to release. The rounds are kept by `storm`.
 
+use std::collections::BTreeSet;
+
+use health_spec::Phase;
+
 use super::{Fleet, impaired};
 use crate::machine::hold::Reason;
 use crate::machine::server::Server;
@@ -21,11 +25,16 @@ impl Fleet {
     pub(super) fn look_at_the_weather(&mut self, now: Mono, effects: &mut Vec<Effect>) {
         self.conclude_round(now, effects);
         if let Some(witnesses) = self.storm.round_due(now) {
-            let witnesses = witnesses.to_vec();
+            let witnesses = self.present(&witnesses.to_vec());
+            self.storm.call(&witnesses);
             self.ask(now, &witnesses, effects);
         }
+        // A canary that nobody watches any more, or that somebody stopped, tells nothing.
+        if self.storm.canary().is_some_and(|canary| !self.can_tell(canary)) {
+            self.storm.try_canary(None, now);
+        }
         if self.storm.canary_due(now) {
-            let canary = self.held_by_storm().into_iter().next();
+            let canary = self.next_canary();
             self.storm.try_canary(canary, now);
             if let Some(canary) = canary {
                 self.turn(now, canary, effects, Server::reconsider);
@@ -51,23 +60,55 @@ impl Fleet {
         }
     }
 
-    /// The monitor can see again, or could all the time: what was held goes on.
+    /// The monitor can see again, or could all the time: what was held goes on, in its turn.
     pub(super) fn release_storm(&mut self, now: Mono, effects: &mut Vec<Effect>) {
-        for id in self.held_by_storm() {
-            self.turn(now, id, effects, Server::reconsider);
-        }
+        let held = self.held_by_storm();
+        self.storm.ebbs(held.into_iter());
+        self.release_in_turn(now, effects);
         self.for_all(now, effects, Server::go_on);
+    }
+
+    /// After a storm as many go on at once as may be recovered at once; the next ones when those have settled.
+    pub(super) fn release_in_turn(&mut self, now: Mono, effects: &mut Vec<Effect>) {
+        let settled: Vec<_> = self.storm.released().filter(|id| self.servers[id.0].is_settled()).collect();
+        settled.into_iter().for_each(|id| self.storm.settled(id));
+        while let Some(id) = self.storm.release_next(self.limits.recoveries) {
+            if self.servers[id.0].held() == Some(Reason::Storm) {
+                self.turn(now, id, effects, Server::reconsider);
+            }
+            if self.servers[id.0].is_settled() {
+                self.storm.settled(id);
+            }
+        }
+        self.storm.forget_empty();
     }
 
     /// An earlier run suspected itself. Who its witnesses were is not known any more: any will do.
     pub(super) fn resume_doubt(&mut self, now: Mono) {
-        let Some(held) = self.held_by_storm().into_iter().next() else { return };
-        let mut witnesses = self.witnesses(held);
-        let others = (0..self.servers.len()).map(ServerId).filter(|id| *id != held);
-        let lacking = WITNESSES.saturating_sub(witnesses.len());
-        let more: Vec<_> = others.filter(|id| !witnesses.contains(id)).take(lacking).collect();
-        witnesses.extend(more);
-        self.storm.begin(witnesses.clone(), witnesses, now);
+        if self.next_canary().is_some() {
+            let witnesses = self.present(&[]);
+            self.storm.begin(witnesses.clone(), witnesses, now);
+        }
+    }
+
+    /// These witnesses, as far as they can still tell anything; others, healthy ones first, take the places of those that cannot.
+    fn present(&self, known: &[ServerId]) -> Vec<ServerId> {
+        let held = self.next_canary();
+        let mut witnesses: Vec<_> = known.iter().copied().filter(|id| self.can_tell(*id)).collect();
+        let up = self.witnesses(held.unwrap_or_default());
+        let any = (0..self.servers.len()).map(ServerId).filter(|id| Some(*id) != held && self.can_tell(*id));
+        for id in up.into_iter().chain(any) {
+            if witnesses.len() < WITNESSES && !witnesses.contains(&id) {
+                witnesses.push(id);
+            }
+        }
+        witnesses
+    }
+
+    /// It is watched and meant to run.
+    fn can_tell(&self, id: ServerId) -> bool {
+        let server = &self.servers[id.0];
+        !server.is_retired() && server.phase() != Phase::Stopped
     }
 
     fn ask(&mut self, now: Mono, witnesses: &[ServerId], effects: &mut Vec<Effect>) {
@@ -98,6 +139,22 @@ impl Fleet {
         let mut chosen = from_all_over(&elsewhere, WITNESSES);
         chosen.extend(from_all_over(&here, WITNESSES - chosen.len()));
         chosen
+    }
+
+    /// Whose explanation has become another although nothing happened to them: what they wait for has changed.
+    pub fn reworded(&mut self, changed: &[ServerId]) -> BTreeSet<ServerId> {
+        let waits = |id: &ServerId, reason| self.servers[id.0].held() == Some(reason);
+        let dependents = changed.iter().flat_map(|id| &self.dependents[id.0]).copied();
+        let mut reworded: BTreeSet<_> = dependents.filter(|id| waits(id, Reason::Dependency)).collect();
+        if self.storm.take_news() {
+            reworded.extend(self.held_by_storm());
+        }
+        reworded
+    }
+
+    /// Who would be the canary.
+    pub(in crate::machine) fn next_canary(&self) -> Option<ServerId> {
+        self.held_by_storm().into_iter().next()
     }
 
     /// In the order in which they were held.

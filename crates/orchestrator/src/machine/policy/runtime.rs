@@ -1,5 +1,8 @@
 //! What a real server needs: something to check, and a runtime whose keys fit its kind.
 
+mod process;
+mod systemd;
+
 use std::collections::HashMap;
 
 use health_spec::config::{Engine, File, defaults};
@@ -9,12 +12,23 @@ use super::{EngineId, Issue};
 
 /// Every server has something to check; every runtime is complete; no container belongs to two servers.
 pub(super) fn check(file: &File, issues: &mut Vec<Issue>) {
-    let mut containers = HashMap::new();
+    let (mut containers, mut units) = (HashMap::new(), HashMap::new());
     for (index, entry) in file.servers.iter().enumerate() {
         check_address(index, entry, issues);
         let Some(runtime) = &entry.runtime else { continue };
         check_keys(index, runtime, issues);
         check_engine(file, index, runtime, issues);
+        systemd::check(index, runtime, issues);
+        process::check(index, runtime, issues);
+        if let Some(unit) = runtime.unit.as_ref().filter(|_| runtime.kind == RuntimeKind::Systemd)
+            && let Some(first) = units.insert((runtime.bus.as_deref().unwrap_or("system"), unit), &entry.name)
+        {
+            issues.push(Issue {
+                pointer: format!("/servers/{index}/runtime/unit"),
+                message: format!("the unit `{unit}` belongs to `{first}` already"),
+                help: "one server a unit: two would restart it against each other".to_owned(),
+            });
+        }
         let Some(container) = runtime.container.as_ref().filter(|_| runtime.kind.engine().is_some()) else { continue };
         if let Some(first) = containers.insert((engine(file, entry), container), &entry.name) {
             issues.push(Issue {
@@ -31,6 +45,12 @@ pub fn engines(file: &File) -> Vec<Engine> {
     if file.engines.is_empty() { defaults::engines() } else { file.engines.clone() }
 }
 
+/// Whoever runs `entry` and can be lost: an engine, or a systemd.
+pub(super) fn keeper_of(file: &File, entry: &ServerEntry) -> Option<super::Engine> {
+    let of_file = |id: EngineId| Some(super::Engine { id, name: engines(file).get(id.0)?.name.clone() });
+    engine(file, entry).and_then(of_file).or_else(|| systemd::engine(entry.runtime.as_ref()?))
+}
+
 /// The engine that runs `entry`: the named one, else the first of its kind.
 pub(super) fn engine(file: &File, entry: &ServerEntry) -> Option<EngineId> {
     engine_of(&engines(file), entry.runtime.as_ref()?)
@@ -44,7 +64,8 @@ pub fn engine_of(engines: &[Engine], runtime: &Runtime) -> Option<EngineId> {
 }
 
 fn check_address(index: usize, entry: &ServerEntry, issues: &mut Vec<Issue>) {
-    if entry.health_url.is_none() && entry.port.is_none() && entry.endpoint.is_none() {
+    // What each probe needs is said where it is compiled.
+    if entry.probes.is_empty() && entry.health_url.is_none() && entry.port.is_none() && entry.endpoint.is_none() {
         issues.push(Issue {
             pointer: format!("/servers/{index}"),
             message: format!("`{}` has nothing to check", entry.name),
@@ -55,6 +76,7 @@ fn check_address(index: usize, entry: &ServerEntry, issues: &mut Vec<Issue>) {
 
 fn check_keys(index: usize, runtime: &Runtime, issues: &mut Vec<Issue>) {
     let (container, process) = (runtime.kind.engine().is_some(), runtime.kind == RuntimeKind::Process);
+    let unit = runtime.kind == RuntimeKind::Systemd;
     let given = [
         ("container", container, "docker or podman", runtime.container.is_some()),
         ("engine", container, "docker or podman", runtime.engine.is_some()),
@@ -62,6 +84,15 @@ fn check_keys(index: usize, runtime: &Runtime, issues: &mut Vec<Issue>) {
         ("args", process, "process", !runtime.args.is_empty()),
         ("env", process, "process", !runtime.env.is_empty()),
         ("cwd", process, "process", runtime.cwd.is_some()),
+        ("env_file", process, "process", runtime.env_file.is_some()),
+        ("user", process, "process", runtime.user.is_some()),
+        ("session", process, "process", runtime.session.is_some()),
+        ("stdio", process, "process", runtime.stdio.is_some()),
+        ("stop", process, "process", runtime.stop.is_some()),
+        ("on_crash", process, "process", runtime.on_crash.is_some()),
+        ("log", process, "process", runtime.log.is_some()),
+        ("unit", unit, "systemd", runtime.unit.is_some()),
+        ("bus", unit, "systemd", runtime.bus.is_some()),
     ];
     let kind = word(runtime.kind);
     for (key, _, of, _) in given.into_iter().filter(|(_, fits, _, is_given)| *is_given && !fits) {
@@ -74,6 +105,7 @@ fn check_keys(index: usize, runtime: &Runtime, issues: &mut Vec<Issue>) {
     let missing = match runtime.kind {
         RuntimeKind::Process if runtime.command.as_deref().is_none_or(str::is_empty) => "command",
         RuntimeKind::Docker | RuntimeKind::Podman if runtime.container.as_deref().is_none_or(str::is_empty) => "container",
+        RuntimeKind::Systemd if runtime.unit.as_deref().is_none_or(str::is_empty) => "unit",
         _ => return,
     };
     issues.push(Issue {
@@ -111,6 +143,7 @@ fn word(kind: RuntimeKind) -> &'static str {
         RuntimeKind::Process => "process",
         RuntimeKind::Docker => "docker",
         RuntimeKind::Podman => "podman",
+        RuntimeKind::Systemd => "systemd",
         RuntimeKind::None => "none",
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use health_spec::event::Failure;
 use health_spec::status::Observed;
+use health_spec::verdict::Session;
 use health_spec::{EventKind, Outcome, Phase, Reason, Status, Verdict};
 
 use super::{BY_CHECKS, Server, Turn, milliseconds};
@@ -15,15 +16,16 @@ impl Server {
     /// A check ended. One that is no longer in flight is ignored.
     pub(in crate::machine) fn observed(&mut self, turn: &mut Turn<'_>, serial: u64, verdict: &Verdict, took: Duration) {
         let Some(flight) = self.flight.take_if(|flight| flight.serial == serial) else { return };
+        self.leave_alone(turn.now, verdict.retry_after);
         self.say_completed(turn, took, verdict);
         self.compare_clock(turn, verdict);
         self.compare_uptime(turn, verdict);
+        self.compare_session(turn, verdict);
         match self.reading(verdict) {
             Some(status) => self.answered_well(turn, status),
             None => self.failed(turn, flight.started),
         }
         self.schedule(turn.now);
-        self.leave_alone(turn.now, verdict.retry_after);
     }
 
     /// The monitor itself could not look: no verdict, and never held against the server.
@@ -63,6 +65,20 @@ impl Server {
         if self.state.uptime_seconds.replace(uptime).is_some_and(|last| uptime < last) {
             self.say(turn, EventKind::ServerRestarted { reason: "uptime".to_owned() });
         }
+    }
+
+    /// A session that is gone without an action of ours: it restarted on its own. One that was restarted has lost it, of course.
+    fn compare_session(&mut self, turn: &mut Turn<'_>, verdict: &Verdict) {
+        let Some(session) = verdict.session else { return };
+        if std::mem::replace(&mut self.state.has_session, true) && session == Session::Lost {
+            self.say(turn, EventKind::ServerRestarted { reason: "session".to_owned() });
+        }
+    }
+
+    /// It starts anew: neither its uptime nor its sessions go on.
+    pub(super) fn forget_life(&mut self) {
+        self.state.uptime_seconds = None;
+        self.state.has_session = false;
     }
 
     /// The status that a good answer stands for; `None` when it counts as failed (rule 4).

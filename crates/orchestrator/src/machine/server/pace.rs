@@ -7,6 +7,7 @@ use health_spec::Phase;
 use super::Server;
 use crate::machine::Mono;
 use crate::machine::memory::Recovery;
+use crate::machine::policy::Policy;
 
 /// First checks after start: at most 500 a second (rule 12).
 const FIRST_CHECK_DISTANCE: Duration = Duration::from_millis(2);
@@ -21,9 +22,11 @@ pub(super) fn first_delay(place: Option<usize>) -> Duration {
 
 /// The next check of a server that an earlier run has left: as planned, or in its turn when that has passed. So a restart of
 /// the monitor is no reason to check everybody again.
-pub(super) fn next_after_a_break(planned: Option<Mono>, interval: Duration, first: Mono, now: Mono) -> Mono {
-    // A server's share of the interval may lie half of it later. Still further ahead is one whose interval was longer then.
-    planned.filter(|at| *at > now && at.since(now) <= interval.saturating_mul(2)).unwrap_or(first)
+pub(super) fn next_after_a_break(planned: Option<Mono>, policy: &Policy, first: Mono, now: Mono) -> Mono {
+    // A server's share of the interval may lie half of it later; one that was given up, or asked to be left alone, is looked at up to
+    // `max_backoff` later. Still further ahead is one whose interval was longer then.
+    let furthest = policy.interval.saturating_mul(2).max(policy.max_backoff);
+    planned.filter(|at| *at > now && at.since(now) <= furthest).unwrap_or(first)
 }
 
 impl Server {
@@ -49,19 +52,23 @@ impl Server {
         let next = self.state.pace_from.after(self.pace());
         let spread = self.place.filter(|_| self.state.phase == Phase::Healthy);
         let next = spread.map_or(next, |place| in_slot(next, self.policy.interval, place));
-        self.state.next_check = Some(next.max(now));
+        self.state.next_check = Some(self.not_before(next.max(now)));
     }
 
-    /// A server that asked to be left alone is, up to `max_backoff` (section 1.1).
+    /// A server that asked to be left alone is, up to `max_backoff` (section 1.1), whatever phase it is in. Its next answer, its death, its
+    /// start or an action of ours ends that.
     pub(super) fn leave_alone(&mut self, now: Mono, wanted: Option<Duration>) {
-        let (Some(wanted), Some(next)) = (wanted, self.state.next_check) else { return };
-        self.state.next_check = Some(next.max(now.after(wanted.min(self.policy.max_backoff))));
+        self.state.alone_until = wanted.map(|wanted| now.after(wanted.min(self.policy.max_backoff)));
     }
 
     /// The next check is due now.
     pub(super) fn check_at_once(&mut self, now: Mono) {
         self.drop_check();
-        self.state.next_check = Some(now);
+        self.state.next_check = Some(self.not_before(now));
+    }
+
+    fn not_before(&self, wanted: Mono) -> Mono {
+        self.state.alone_until.map_or(wanted, |until| until.max(wanted))
     }
 }
 

@@ -77,6 +77,7 @@ impl Server {
         self.drop_check();
         self.enter(Phase::Recovering);
         self.state.held = None;
+        self.state.alone_until = None;
         self.state.restarts_ours += 1;
         self.state.recovery = Recovery::Acting { serial: ticket.serial, attempt, stopped: false, stage: Stage::Begun };
         self.schedule(turn.now);
@@ -99,7 +100,7 @@ impl Server {
         self.forget_streaks();
         self.state.killed = false;
         self.state.dying = None;
-        self.state.uptime_seconds = None;
+        self.forget_life();
         self.state.recovery = Recovery::Idle;
         match result {
             _ if stopped => self.stop(turn, "operator"),
@@ -208,7 +209,7 @@ impl Server {
             return self.schedule(turn.now);
         }
         self.check_at_once(turn.now);
-        if reason == hold::Reason::Storm {
+        if reason == hold::Reason::Storm && self.state.by_checks {
             // It may have been well all the time: it gets the time to show that.
             let confirming = self.policy.confirm_interval.saturating_mul(self.policy.success_threshold);
             self.wait_at_least(turn.now.after(confirming.saturating_add(self.policy.timeout)));

@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use health_spec::config::File;
 use health_spec::status::Observed;
+use health_spec::verdict::Session;
 use health_spec::{EventKind, Outcome, Phase, Reason, Verdict};
 
 use crate::machine::fleet::Beginning;
 use crate::machine::memory::{FleetMemory, Recovery};
 use crate::machine::policy::{Purpose, compile};
-use crate::machine::{Command, Death, Effect, EngineId, Fleet, Input, Mono, Refusal, ServerId, Ticket, Word};
+use crate::machine::{Command, Death, Effect, EngineId, Fleet, Happened, Input, Mono, Refusal, ServerId, Ticket, Word};
+
+mod alone;
+mod deaths;
+mod restarts;
 
 const A: ServerId = ServerId(0);
 
@@ -284,19 +289,6 @@ fn exit_zero_right_after_our_start_is_a_stop_where_the_policy_says_so() {
 }
 
 #[test]
-fn a_server_that_asks_to_be_left_alone_is() {
-    let mut fleet = alone();
-    let overloaded = |seconds| Verdict {
-        retry_after: Some(Duration::from_secs(seconds)),
-        ..Verdict::new(Outcome::Degraded, Some(Reason::Overloaded), None)
-    };
-    run(&mut fleet, 0.0, &overloaded(70));
-    assert_eq!(fleet.deadline(), Some(at(70.0)));
-    run(&mut fleet, 70.0, &overloaded(100_000));
-    assert_eq!(fleet.deadline(), Some(at(190.0)), "at most max_backoff");
-}
-
-#[test]
 fn a_clock_that_is_off_is_said_once() {
     let mut fleet = alone();
     let body = br#"{"status":"ok","timestamp":"2026-01-02T03:04:05Z","uptime_seconds":1}"#;
@@ -365,4 +357,17 @@ fn an_action_whose_attempt_was_refused_by_the_disk_is_the_one() {
     let Recovery::Acting { serial, .. } = fleet.servers()[0].state().recovery else { panic!("it acts") };
     let failed = fleet.step(at(3.5), Input::Finished { ticket: Ticket { server: A, serial }, result: Err("no space".into()) });
     assert_eq!(names(&failed), ["recovery_failed", "recovery_held"]);
+}
+
+#[test]
+fn a_session_that_is_gone_is_a_restart_unless_we_have_restarted_it() {
+    let mut fleet = alone();
+    let found = |session| Verdict { session: Some(session), ..ok() };
+    run(&mut fleet, 0.0, &found(Session::Kept));
+    let events = run(&mut fleet, 40.0, &found(Session::Lost));
+    assert!(events.contains(&"server_restarted"), "{events:?}");
+    fleet.step(at(41.0), Input::Reported(A, Word::Died(Death::default())));
+    fleet.step(at(41.5), Input::Reported(A, Word::Started));
+    let events = run(&mut fleet, 100.0, &found(Session::Lost));
+    assert!(!events.contains(&"server_restarted"), "{events:?}");
 }

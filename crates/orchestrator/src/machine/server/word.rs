@@ -6,7 +6,8 @@ use health_spec::config::{OnExitZero, Strategy};
 use health_spec::status::Observed;
 use health_spec::{EventKind, Phase};
 
-use super::{Server, Turn};
+use super::{Server, Turn, number};
+use crate::machine::hold::Reason;
 use crate::machine::memory::{Attempt, Dying, Pause, Recovery, Stage};
 use crate::machine::{Command, Death, Mono, Refusal, Word};
 
@@ -31,16 +32,20 @@ impl Server {
     }
 
     fn died(&mut self, turn: &mut Turn<'_>, death: Death) {
-        let Death { exit_code, signal, oom_killed, error, .. } = death.clone();
-        // A monitor that begins is told again of what had died before: it is judged again, but not said again.
-        if !std::mem::replace(&mut self.state.is_dead, true) {
-            self.say(turn, EventKind::ContainerDied { exit_code, signal, oom_killed, error });
+        let Death { exit_code, signal, oom_killed, core_dumped, error, .. } = death.clone();
+        // A monitor that begins, or an engine that is back, tells again of what had died before: that is not said again.
+        let again = std::mem::replace(&mut self.state.is_dead, true);
+        if !again {
+            self.say(turn, EventKind::ContainerDied { exit_code, signal, oom_killed, core_dumped, error });
         }
         let stops = self.is_stop(&death);
         if let Recovery::Acting { stage, .. } = &mut self.state.recovery {
             if *stage == Stage::Started {
                 *stage = if stops { Stage::Ended } else { Stage::Died };
             }
+            return;
+        }
+        if again && self.is_judged_dead() {
             return;
         }
         if self.state.killed || death.unclear {
@@ -50,6 +55,12 @@ impl Server {
             return;
         }
         self.judge_death(turn, &death, turn.now);
+    }
+
+    /// What a death leads to is under way, or it is stopped: the same death once more changes nothing.
+    fn is_judged_dead(&self) -> bool {
+        let waits = matches!(self.state.recovery, Recovery::Idle | Recovery::Waiting { .. });
+        waits && matches!(self.state.phase, Phase::Recovering | Phase::Down | Phase::Failed | Phase::Stopped)
     }
 
     pub(super) fn judge_if_due(&mut self, turn: &mut Turn<'_>) {
@@ -80,7 +91,8 @@ impl Server {
         self.drop_check();
         self.forget_streaks();
         self.state.pace_from = turn.now;
-        self.state.uptime_seconds = None;
+        self.state.alone_until = None;
+        self.forget_life();
         self.state.by_checks = false;
         match (self.state.phase, self.state.recovery) {
             (Phase::Starting | Phase::Healthy | Phase::Suspect | Phase::Stopped, _) => {
@@ -90,6 +102,8 @@ impl Server {
             (_, Recovery::Verifying { attempt, .. }) => {
                 self.attempt_failed(turn, attempt, "container_died".to_owned());
             }
+            // What the engine has seen is never held for what the monitor may have seen wrongly (section 3.2).
+            (Phase::Down, _) if self.held() == Some(Reason::Storm) => self.reconsider(turn),
             _ => {}
         }
         if comes_back {
@@ -114,9 +128,10 @@ impl Server {
         self.state.held = None;
         self.state.dying = None;
         self.state.killed = false;
+        self.state.alone_until = None;
         self.state.up_since = None;
         self.state.was_stopped = true;
-        self.state.uptime_seconds = None;
+        self.forget_life();
         self.publish_status(turn, Observed::Down, "stopped");
         self.say(turn, EventKind::ServerStopped { reason: reason.to_owned() });
         self.state.incident = None;
@@ -154,7 +169,8 @@ impl Server {
         }
         self.state.killed = false;
         self.state.is_dead = false;
-        self.state.uptime_seconds = None;
+        self.state.alone_until = None;
+        self.forget_life();
         match (self.state.phase, &mut self.state.recovery) {
             (_, Recovery::Acting { stopped, stage, .. }) => (*stopped, *stage) = (false, Stage::Started),
             (Phase::Stopped, _) => self.starts_again(turn),
@@ -163,6 +179,7 @@ impl Server {
                 self.check_at_once(turn.now);
             }
             (Phase::Recovering, Recovery::Waiting { .. }) => {
+                self.state.attempts = 0;
                 self.verify(turn, Attempt::Foreign);
             }
             (Phase::Recovering, Recovery::Verifying { until, .. }) => {
@@ -228,10 +245,21 @@ impl Server {
             return Err(Refusal::Busy);
         }
         self.say(turn, EventKind::ActionRequested { action: "restart".to_owned(), actor: by });
+        self.supersede(turn);
         self.state.attempts = 0;
         self.state.dying = None;
         self.act(turn, Attempt::Operator, Duration::ZERO, "operator");
         Ok(())
+    }
+
+    /// What is being verified ends here, neither well nor badly: nobody will know what it would have come to.
+    fn supersede(&self, turn: &mut Turn<'_>) {
+        if let Recovery::Verifying { attempt, .. } = self.state.recovery
+            && attempt != Attempt::Foreign
+        {
+            let reason = "superseded".to_owned();
+            self.say(turn, EventKind::RecoverySuperseded { attempt: number(attempt), reason });
+        }
     }
 
     fn check(&mut self, turn: &mut Turn<'_>, by: String) -> Result<(), Refusal> {
@@ -240,6 +268,7 @@ impl Server {
         }
         self.say(turn, EventKind::ActionRequested { action: "check".to_owned(), actor: by });
         if self.flight.is_none() && self.state.dying.is_none() {
+            self.state.alone_until = None;
             self.state.next_check = Some(turn.now);
         }
         Ok(())

@@ -18,6 +18,13 @@ impl Refused {
         )
     }
 
+    pub(super) fn unknown_incident(id: &str) -> Self {
+        Self(
+            Problem::new(404, "unknown_incident", "No such incident")
+                .detail(format!("no incident `{id}` is kept; GET /incidents lists them")),
+        )
+    }
+
     pub(super) fn unknown_route() -> Self {
         Self(Problem::new(404, "unknown_route", "No such route"))
     }

@@ -1,14 +1,19 @@
 //! Another configuration while everything runs: the driver's part of it.
 
+use std::sync::Arc;
+
 use health_spec::EventKind;
-use health_spec::config::File;
+use health_spec::config::{File, defaults};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::{Driver, ServerFile};
 use crate::machine::fleet::{Limits, Reloaded};
 use crate::machine::{Effect, Happened, Policy};
-use crate::shell::probe::HttpTarget;
+use crate::shell::actions::Eyes;
+use crate::shell::descriptors;
+use crate::shell::evidence::Subject;
+use crate::shell::probe::Target;
 
 /// What has become of the configuration file.
 #[derive(Debug)]
@@ -27,13 +32,15 @@ pub struct Configured {
     /// How much happens at the same time.
     pub limits: Limits,
     /// Where they are checked.
-    pub targets: Vec<HttpTarget>,
+    pub targets: Vec<Target>,
     /// Their groups.
     pub groups: Vec<Option<String>>,
     /// The workflows that they belong to.
     pub trace_ids: Vec<Option<String>>,
     /// Their entries, as they were written.
     pub registry: Vec<Value>,
+    /// Where their evidence is.
+    pub subjects: Vec<Subject>,
     /// The whole of it.
     pub file: File,
     /// Sections that have changed, and take effect when the orchestrator is started again.
@@ -71,18 +78,19 @@ impl Driver {
             all
         };
         self.writer.set_trace_ids(by_place(configured.trace_ids));
-        let mut targets = self.actions.targets.to_vec();
+        let mut targets = vec![Target::default(); places];
         let mut registry = vec![Value::Null; places];
         for ((place, target), entry) in reloaded.places.iter().zip(configured.targets).zip(configured.registry) {
-            registry[place.0] = entry;
-            if let Some(known) = targets.get_mut(place.0) {
-                *known = target;
-            } else {
-                // New places follow one another.
-                targets.push(target);
-            }
+            (targets[place.0], registry[place.0]) = (target, entry);
         }
-        self.actions.targets = targets.into();
+        let says_traces = configured.file.event_emission.trace_context.unwrap_or(defaults::TRACE_CONTEXT);
+        self.actions.eyes = Arc::new(Eyes { says_traces, ..Eyes::clone(&self.actions.eyes) });
+        self.actions.aim(targets);
+        let targets = self.actions.targets.iter().map(|target| &**target);
+        self.published.set_shortage(descriptors::provide(descriptors::needed(targets, places)));
+        let mut subjects = vec![None; places];
+        reloaded.places.iter().zip(configured.subjects).for_each(|(place, it)| subjects[place.0] = Some(it));
+        self.actions.collector.know(subjects);
         self.published.set_registry(registry);
         self.published.set_config_error(None);
         let effects = [vec![self.said(EventKind::ConfigReloaded { needs_restart: configured.needs_restart })], effects].concat();

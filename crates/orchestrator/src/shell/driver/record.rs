@@ -8,6 +8,7 @@ use super::Driver;
 use crate::machine::{Happened, Mono, ServerId};
 use crate::shell::causes::causes;
 use crate::shell::clock::wall;
+use crate::shell::incidents::Teller;
 use crate::shell::journal::Logged;
 use crate::shell::narrate::narrate;
 use crate::shell::store::{Batch, Record, StoreError, Written};
@@ -26,6 +27,8 @@ impl Driver {
         let is_change = |it: &Happened| !matches!(it.kind, EventKind::HealthCheckCompleted { .. });
         let durable = durable || happened.iter().any(is_change);
         let events: Vec<(Event, String)> = happened.iter().map(|it| self.writer.write(it, &self.fleet, &self.clock)).collect();
+        self.fold(&happened, &events);
+        self.gather(&happened);
         let result = self.write(&events, &changed, durable).await;
         let views = changed.into_iter().map(|place| (place, self.view(place))).collect();
         self.say(events, views);
@@ -44,13 +47,17 @@ impl Driver {
         durable: bool,
     ) -> Result<Logged, StoreError> {
         let written: Vec<Written> = events.iter().map(written).collect();
+        let book = &self.actions.collector.book;
+        let incidents = book.unwritten();
         let result = if self.unwritten.may_try(self.clock.now()) {
-            self.journal.commit(self.batch(&written, changed), durable).await
+            let batch = Batch { changed_incidents: incidents.clone(), ..self.batch(&written, changed) };
+            self.journal.commit(batch, durable).await
         } else {
             Err(StoreError::Unwritten)
         };
         match &result {
             Ok(logged) => {
+                book.written(&incidents);
                 self.unwritten.clear();
                 self.uptimes.saved();
                 self.is_written(logged.as_deref());
@@ -92,6 +99,7 @@ impl Driver {
                 .filter(|(name, _)| self.is_live(name))
                 .collect(),
             gone: self.unwritten.gone.iter().cloned().chain(gone).collect(),
+            ..Batch::default()
         }
     }
 
@@ -121,6 +129,9 @@ impl Driver {
         let clock = self.clock;
         let events: Vec<_> = gone.iter().map(|(name, incident)| self.writer.write_gone(name, *incident, &clock)).collect();
         self.unwritten.gone = gone.into_iter().map(|(name, _)| name).collect();
+        for (event, _) in &events {
+            self.actions.collector.book.fold(event, Teller::default);
+        }
         // What is refused is offered again with the next batch, which also says so.
         let _ = self.write(&events, &BTreeSet::new(), true).await;
         self.say(events, vec![]);

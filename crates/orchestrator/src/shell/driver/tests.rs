@@ -11,7 +11,10 @@ use tokio_util::task::TaskTracker;
 use super::*;
 use crate::machine::fleet::Beginning;
 use crate::machine::policy::{Purpose, compile};
-use crate::shell::probe::HttpTarget;
+use crate::shell::actions::Eyes;
+use crate::shell::probe::address::Address;
+use crate::shell::probe::http::HttpTarget;
+use crate::shell::probe::{Lives, Resolver, Target};
 use crate::shell::runtime::{Runtimes, Setup};
 use crate::shell::store::{Reader, Retention, Store, origin};
 use crate::shell::view::Known;
@@ -44,9 +47,23 @@ async fn start(directory: &std::path::Path) -> Running {
     let setup =
         Setup { servers: vec![], engines: vec![], state_directory: directory.into(), registry_directory: directory.into() };
     let runtimes = Arc::new(Runtimes::start(setup, inbox.clone(), &tasks, &shutdown).await.expect("nothing to run"));
-    let targets = vec![HttpTarget::parse("http://127.0.0.1:1/health").expect("a target")].into();
+    let address = Address::parse("http://127.0.0.1:1/health").expect("an address");
+    let targets = vec![Arc::new(Target::http(HttpTarget::new(address)))];
+    let lives: Arc<dyn Lives> = Arc::<Runtimes>::clone(&runtimes);
+    let eyes = Arc::new(Eyes { resolver: Resolver::default(), lives, trace_id: None, says_traces: true });
     let reader = store.reader().expect("a reader");
+    let log = Arc::new(tokio::sync::Mutex::new(store.reader().expect("a reader")));
     let (journal, _) = Journal::start(store, None).expect("a thread");
+    let setup = crate::shell::evidence::Setup {
+        book: Arc::new(crate::shell::incidents::Book::new(left.open_incidents)),
+        published: Arc::clone(&published),
+        log,
+        notes: journal.notes(),
+        state_directory: directory.into(),
+        tasks: tasks.clone(),
+        shutdown: shutdown.clone(),
+    };
+    let collector = Arc::new(crate::shell::evidence::Collector::new(setup, vec![]));
     let driver = Driver {
         fleet,
         clock,
@@ -54,7 +71,7 @@ async fn start(directory: &std::path::Path) -> Running {
         writer: Writer::new(known, left.seq, "t".into(), vec![None]),
         published: Arc::clone(&published),
         files: vec![ServerFile::default()],
-        actions: Actions { targets, runtimes, inbox, tasks: tasks.clone() },
+        actions: Actions { targets, eyes, runtimes, collector, inbox, tasks: tasks.clone() },
         inbox: reports,
         operations: wishes,
         changes: mpsc::channel(1).1,

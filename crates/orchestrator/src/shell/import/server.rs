@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::reference::{escaped, escaped_in};
 use crate::shell::causes::causes;
-use crate::shell::probe::HttpTarget;
+use crate::shell::probe::address::Address;
 
 /// What is known of it so far.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +50,7 @@ impl Server {
     /// Where it speaks MCP, as the registry writes it.
     pub(super) fn endpoint(&mut self, url: &str) {
         self.set("endpoint", url);
-        match HttpTarget::parse(url) {
+        match Address::parse(url) {
             Ok(_) => self.note("its health is asked for at /health of the same address; give a health_url if it is elsewhere"),
             Err(error) => self.note(format!("give a health_url, since the endpoint cannot be asked: {}", causes(&error))),
         }

@@ -9,25 +9,7 @@ use super::parent;
 use crate::machine::policy::Issue;
 use crate::shell::causes::causes;
 use crate::shell::config::{Loaded, Problem};
-use crate::shell::probe::HttpTarget;
 use crate::shell::runtime::container::address::Address;
-
-/// Where each server's health is.
-pub(super) fn targets(entries: &[ServerEntry], issues: &mut Vec<Issue>) -> Vec<HttpTarget> {
-    let mut targets = Vec::new();
-    for (index, entry) in entries.iter().enumerate() {
-        let Some((key, url)) = health_url(entry) else { continue };
-        match HttpTarget::parse(&url) {
-            Ok(target) => targets.push(target.pinned_to(entry.health_spec_version)),
-            Err(error) => issues.push(Issue {
-                pointer: format!("/servers/{index}/{key}"),
-                message: causes(&error),
-                help: "an address such as http://127.0.0.1:8082/health".to_owned(),
-            }),
-        }
-    }
-    targets
-}
 
 /// An endpoint beside a `health_url` is only shown; one that is no URL is odd, and registries that others write stay readable.
 pub(super) fn odd_endpoints(entries: &[ServerEntry], loaded: &Loaded) -> Vec<Problem> {
@@ -39,19 +21,6 @@ pub(super) fn odd_endpoints(entries: &[ServerEntry], loaded: &Loaded) -> Vec<Pro
             .then(|| loaded.places.problem(&format!("/servers/{index}/endpoint"), "`endpoint` is no http URL".to_owned(), help))
     };
     entries.iter().enumerate().filter_map(odd).collect()
-}
-
-/// Where a server's health is, and the key that says so.
-fn health_url(entry: &ServerEntry) -> Option<(&'static str, String)> {
-    if let Some(url) = &entry.health_url {
-        return Some(("health_url", url.clone()));
-    }
-    if let Some(endpoint) = &entry.endpoint {
-        let (scheme, rest) = endpoint.split_once("://").unwrap_or(("", endpoint));
-        let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
-        return Some(("endpoint", format!("{scheme}://{authority}/health")));
-    }
-    entry.port.map(|port| ("port", format!("http://127.0.0.1:{port}/health")))
 }
 
 /// Engines that a file names, with the files that it names; else those that are found.
@@ -101,20 +70,4 @@ pub(super) fn listen(key: &str, address: Option<&str>, default: &str, issues: &m
         });
     }
     parsed
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn health_is_asked_for_where_the_entry_says_or_where_the_server_speaks() {
-        let entry = |json: serde_json::Value| serde_json::from_value::<ServerEntry>(json).expect("an entry");
-        let url = |json| health_url(&entry(json)).map(|(_, url)| url);
-        assert_eq!(url(serde_json::json!({ "name": "a", "port": 81 })).as_deref(), Some("http://127.0.0.1:81/health"));
-        let endpoint = serde_json::json!({ "name": "a", "port": 81, "endpoint": "http://h:82/mcp?x" });
-        assert_eq!(url(endpoint).as_deref(), Some("http://h:82/health"));
-        let all = serde_json::json!({ "name": "a", "endpoint": "http://h:82/mcp", "health_url": "http://h:83/alive" });
-        assert_eq!(url(all).as_deref(), Some("http://h:83/alive"));
-    }
 }

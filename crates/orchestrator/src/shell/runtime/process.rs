@@ -21,30 +21,41 @@
 //! | after a graceful shutdown | `stopped` | nothing | starts it |
 //! | and then the machine was rebooted | any but `ended`, old boot | no process of that boot | starts it |
 //!
+//! Where the table says *adopts*, a server with `on_crash: end` is ended and started anew. So is one with `stdio: mcp`, running or
+//! not: its pipes ended with us, and so does it, which is no death of its own.
+//!
 //! A child that gave itself another user cannot be found by its token unless we are root, only by its pid.
 
 pub mod child;
+pub mod environment;
 pub mod group;
 pub mod log;
 pub mod places;
 pub mod procfs;
+pub mod program;
+pub mod reaper;
 pub mod record;
+pub mod user;
+pub mod wire;
 
-use std::{future, time::Duration};
+use std::{fs::File, future, time::Duration};
 
+use health_spec::registry::ProcessLog;
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::{MissedTickBehavior, interval},
+    time::{Instant, sleep_until},
 };
 
 use self::{
-    child::{Child, Program},
+    child::Child,
     group::{GroupError, Members},
     log::Log,
     places::Places,
     procfs::Identity,
+    program::Program,
     record::{Instance, Plan, Record, RecordError, RecordFile},
+    wire::Wire,
 };
 use super::reporter::Reporter;
 use crate::machine::{Death, Word};
@@ -53,11 +64,8 @@ use crate::shell::causes::causes;
 /// Names a start of a server, in its environment.
 pub const INSTANCE_VARIABLE: &str = "MCP_HEALTH_INSTANCE";
 
-/// How long a process may take to end before it is killed.
-pub const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// How often a log's size is looked at.
-const LOG_LOOK: Duration = Duration::from_secs(10);
+/// When a log's size cannot be looked at.
+const NEXT_LOOK: Duration = Duration::from_secs(10);
 
 /// A restart did not come to its end.
 #[derive(Debug, Error)]
@@ -80,9 +88,10 @@ pub enum ProcessError {
 #[derive(Debug)]
 pub struct Process {
     program: Program,
-    patience: Duration,
+    name: String,
     record: RecordFile,
     log: Log,
+    wire: Wire,
     reporter: Reporter,
     child: Option<Child>,
     first: Option<Record>,
@@ -93,27 +102,42 @@ pub struct Process {
 pub enum Order {
     /// Restart it, and say how that went.
     Restart(oneshot::Sender<Result<(), ProcessError>>),
-    /// From the next start on it is this, and has that long to end.
-    Become(Program, Duration),
+    /// From the next start on it is this.
+    Become(Box<Program>),
     /// It is no longer registered: leave it alone, running or not.
     LetGo,
 }
 
 impl Process {
     /// Reads what a former life left. Nothing is started yet.
-    pub fn new(program: Program, patience: Duration, places: Places, reporter: Reporter) -> Result<Self, RecordError> {
-        let record = RecordFile::new(places.record, procfs::boot_id());
+    pub fn new(program: Program, places: Places, kept: ProcessLog, reporter: Reporter) -> Result<Self, RecordError> {
+        let Places { name, record, log } = places;
+        let record = RecordFile::new(record, procfs::boot_id());
         let first = record.read()?;
-        Ok(Self { program, patience, record, log: Log::new(places.log), reporter, child: None, first })
+        let (log, wire) = (Log::new(log, kept), Wire::default());
+        Ok(Self { program, name, record, log, wire, reporter, child: None, first })
+    }
+
+    /// Through which it is spoken with, if it speaks.
+    pub fn wire(&self) -> Wire {
+        self.wire.clone()
     }
 
     /// Adopts or starts the server, then watches it and restarts it on request.
     /// When cancelled, stops it gracefully and returns.
-    pub async fn supervise(mut self, mut orders: mpsc::Receiver<Order>) {
+    pub async fn supervise(self, orders: mpsc::Receiver<Order>) {
+        let wire = self.wire();
+        tokio::select! {
+            () = self.live(orders) => {}
+            // While we wait for anything else, what the server says is read.
+            () = wire.listen() => {}
+        }
+    }
+
+    async fn live(mut self, mut orders: mpsc::Receiver<Order>) {
         self.begin().await;
         let cancel = self.reporter.cancel().clone();
-        let mut look = interval(LOG_LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut look = Instant::now();
         loop {
             tokio::select! {
                 // In this order: a death that came before a restart is reported before it.
@@ -122,14 +146,22 @@ impl Process {
                 death = ended(self.child.as_ref()) => self.mourn(death).await,
                 Some(order) = orders.recv() => match order {
                     Order::Restart(answer) => self.restart_for(answer).await,
-                    Order::Become(program, patience) => (self.program, self.patience) = (program, patience),
-                    // Its record stays, so that it is adopted should it come back.
-                    Order::LetGo => return,
+                    Order::Become(program) => self.program = *program,
+                    Order::LetGo => return self.let_go().await,
                 },
-                _ = look.tick() => self.trim_log().await,
+                () = sleep_until(look) => look = Instant::now() + self.rotate_log().await,
             }
         }
         self.shut_down().await;
+    }
+
+    /// Its record stays, so that it is adopted should it come back. When it ends, nobody but us can reap it.
+    async fn let_go(mut self) {
+        let cancel = self.reporter.cancel().clone();
+        self.wire.disconnect();
+        if let Some(child) = &mut self.child {
+            cancel.run_until_cancelled(child.reap()).await;
+        }
     }
 
     async fn restart_for(&mut self, answer: oneshot::Sender<Result<(), ProcessError>>) {
@@ -142,10 +174,11 @@ impl Process {
     }
 
     async fn begin(&mut self) {
-        let (begun, word) = match plan(self.first.take()) {
+        let first = self.first.take();
+        let (begun, word) = match self.plan(first) {
             Plan::Spawn { leftover } => (self.spawn_after(leftover).await, Word::Started),
             Plan::Adopt(instance) => (self.adopt(instance).await, Word::Running),
-            Plan::FinishStop(instance) => (self.finish_stop(instance).await, Word::Started),
+            Plan::FinishStop(instance) => (self.start_anew(instance).await, Word::Started),
             Plan::Mourn(instance, death) => return self.mourn_absent(instance, death).await,
         };
         match begun {
@@ -159,7 +192,7 @@ impl Process {
 
     async fn spawn_after(&mut self, leftover: Option<String>) -> Result<(), ProcessError> {
         if let Some(token) = leftover {
-            Members::Carrying(token).kill().await?;
+            Members::Carrying(token).kill(self.program.patience.kill).await?;
         }
         self.spawn().await
     }
@@ -174,10 +207,24 @@ impl Process {
         Ok(())
     }
 
+    /// It outlived an orchestrator that ended without stopping it, and is not to go on.
+    async fn start_anew(&mut self, instance: Instance) -> Result<(), ProcessError> {
+        let why = if instance.bound { "its input and output ended with the last orchestrator" } else { "so configured" };
+        tracing::info!(
+            server = self.name,
+            pid = instance.leader.pid,
+            why,
+            "a server of an earlier run is ended and started anew"
+        );
+        // Should we be killed now, the next run is to finish this.
+        self.write_or_warn(Record::Stopping(instance.clone())).await;
+        self.finish_stop(instance).await
+    }
+
     async fn finish_stop(&mut self, instance: Instance) -> Result<(), ProcessError> {
         self.child = Child::adopt(instance.clone())?;
         self.stop().await?;
-        Members::Marked(instance).kill().await?;
+        Members::Marked(instance).kill(self.program.patience.kill).await?;
         self.spawn().await
     }
 
@@ -192,7 +239,7 @@ impl Process {
     }
 
     async fn resume_from(&mut self, record: Option<Record>) -> Result<(), ProcessError> {
-        match plan(record) {
+        match self.plan(record) {
             Plan::Spawn { leftover } => self.spawn_after(leftover).await,
             Plan::Adopt(instance) | Plan::FinishStop(instance) | Plan::Mourn(instance, _) => self.finish_stop(instance).await,
         }
@@ -201,8 +248,10 @@ impl Process {
     /// A child that cannot be stopped stays ours.
     async fn stop(&mut self) -> Result<(), GroupError> {
         if let Some(child) = &mut self.child {
-            child.stop(self.patience).await?;
+            child.stop(self.program.patience, &self.wire).await?;
+            name_strays(&self.name, child.instance().clone()).await;
         }
+        self.wire.disconnect();
         self.child = None;
         Ok(())
     }
@@ -213,13 +262,9 @@ impl Process {
             return Err(ProcessError::ShuttingDown);
         }
         let token = uuid::Uuid::new_v4().to_string();
-        self.record.write(Record::Starting { token: token.clone() }).await?;
-        self.trim_log().await;
-        let log = self
-            .log
-            .open()
-            .map_err(|error| ProcessError::Start(format!("cannot open the log \"{}\": {error}", self.log.path().display())))?;
-        let child = Child::spawn(&self.program, token, log).map_err(ProcessError::Start)?;
+        self.record.write(Record::Starting { token: token.clone(), bound: self.program.speaks }).await?;
+        self.rotate_log().await;
+        let child = Child::spawn(&self.program, token, self.open_log(), &self.wire).map_err(ProcessError::Start)?;
         // Without the pid on disk it is still found by its token.
         self.write_or_warn(Record::Running(child.instance().clone())).await;
         self.child = Some(child);
@@ -229,19 +274,21 @@ impl Process {
     /// It ended, and not through us.
     async fn mourn(&mut self, death: Death) {
         let Some(mut child) = self.child.take() else { return };
+        self.wire.disconnect();
         self.reporter.say(Word::Died(death.clone())).await;
         self.write_or_warn(ended_as(child.instance().clone(), &death)).await;
-        if let Err(error) = child.clear().await {
-            tracing::warn!(error = causes(&error), "a dead server left processes behind");
+        if let Err(error) = child.clear(self.program.patience).await {
+            tracing::warn!(server = self.name, error = causes(&error), "a dead server left processes behind");
         }
+        name_strays(&self.name, child.instance().clone()).await;
     }
 
     /// It ended while we were away.
     async fn mourn_absent(&mut self, instance: Instance, death: Death) {
         self.reporter.say(Word::Died(death.clone())).await;
         self.write_or_warn(ended_as(instance.clone(), &death)).await;
-        if let Err(error) = Members::Marked(instance).kill().await {
-            tracing::warn!(error = causes(&error), "a dead server left processes behind");
+        if let Err(error) = Members::Marked(instance).kill(self.program.patience.kill).await {
+            tracing::warn!(server = self.name, error = causes(&error), "a dead server left processes behind");
         }
     }
 
@@ -250,27 +297,55 @@ impl Process {
         self.write_or_warn(Record::Stopping(child.instance().clone())).await;
         match self.stop().await {
             Ok(()) => self.write_or_warn(Record::Stopped).await,
-            Err(error) => tracing::warn!(error = causes(&error), "a server could not be stopped"),
+            Err(error) => tracing::warn!(server = self.name, error = causes(&error), "a server could not be stopped"),
         }
     }
 
-    async fn trim_log(&self) {
-        let log = self.log.clone();
-        let trimmed = tokio::task::spawn_blocking(move || log.trim()).await;
-        if let Ok(Err(error)) = trimmed {
-            tracing::warn!(%error, path = %self.log.path().display(), "a log could not be shortened");
+    /// Returns how soon to look again.
+    async fn rotate_log(&self) -> Duration {
+        if !self.log.is_full() {
+            return log::LOOK;
         }
+        let log = self.log.clone();
+        match tokio::task::spawn_blocking(move || log.rotate()).await {
+            Ok(Ok(pause)) => pause,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, path = %self.log.path().display(), "a log could not be put aside");
+                NEXT_LOOK
+            }
+            Err(_) => NEXT_LOOK,
+        }
+    }
+
+    /// A server without a log is better than none.
+    fn open_log(&self) -> Option<File> {
+        let opened = self.log.open();
+        opened.inspect_err(|error| tracing::warn!(%error, path = %self.log.path().display(), "a server runs without a log")).ok()
     }
 
     async fn write_or_warn(&self, record: Record) {
         if let Err(error) = self.record.write(record).await {
-            tracing::warn!(error = causes(&error), "a process record could not be written");
+            tracing::warn!(server = self.name, error = causes(&error), "a process record could not be written");
         }
+    }
+
+    fn plan(&self, record: Option<Record>) -> Plan {
+        let carrier = |token: &str| Members::Carrying(token.to_owned()).leader();
+        Plan::of(record, self.program.on_crash, Identity::is_alive, carrier)
     }
 }
 
-fn plan(record: Option<Record>) -> Plan {
-    Plan::of(record, Identity::is_alive, |token| Members::Carrying(token.to_owned()).leader())
+/// What left the group on purpose goes on without the server; somebody should know.
+async fn name_strays(server: &str, instance: Instance) {
+    let found = tokio::task::spawn_blocking(move || group::strays(&instance)).await;
+    for (pid, name) in found.unwrap_or_default() {
+        tracing::warn!(
+            server,
+            pid,
+            name,
+            "a process of this server has left its group and goes on; end it if it is not meant to"
+        );
+    }
 }
 
 async fn ended(child: Option<&Child>) -> Death {
@@ -281,5 +356,5 @@ async fn ended(child: Option<&Child>) -> Death {
 }
 
 fn ended_as(instance: Instance, death: &Death) -> Record {
-    Record::Ended { instance, exit_code: death.exit_code, signal: death.signal }
+    Record::Ended { instance, exit_code: death.exit_code, signal: death.signal, core_dumped: death.core_dumped }
 }

@@ -1,8 +1,11 @@
 //! How the runtimes speak to the machine: in order, and never blocking a shutdown.
 
+use std::sync::Arc;
+
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::lives::LastWords;
 use crate::machine::{Input, ServerId, Word};
 
 /// The driver's inbox.
@@ -20,12 +23,18 @@ pub struct Reporter {
 pub struct Mouth {
     reports: Reports,
     cancel: CancellationToken,
+    last_words: Arc<LastWords>,
 }
 
 impl Mouth {
     /// After `cancel` nothing waits for the inbox any more.
     pub fn new(reports: Reports, cancel: CancellationToken) -> Self {
-        Self { reports, cancel }
+        Self { reports, cancel, last_words: Arc::default() }
+    }
+
+    /// What was said last about each server.
+    pub fn last_words(&self) -> &LastWords {
+        &self.last_words
     }
 
     /// Speaks for one server.
@@ -35,6 +44,9 @@ impl Mouth {
 
     /// Waits until the inbox has room. During a shutdown the word is dropped: nobody acts on it any more.
     pub async fn say(&self, input: Input) {
+        if let Input::Reported(server, word) = &input {
+            self.last_words.note(*server, word);
+        }
         tokio::select! {
             biased;
             _ = self.reports.send(input) => {}

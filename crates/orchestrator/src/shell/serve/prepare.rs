@@ -28,7 +28,7 @@ pub(super) async fn prepare(settings: &Settings) -> Result<Ready, ServeError> {
         listener.local_addr().map_err(|source| ServeError::Bind { address: settings.listen, flag: "--listen", source })?;
     #[cfg(feature = "gateway")]
     let gateway = match settings.gateway {
-        Some(address) => Some(BoundGateway::bind(address, settings.insecure).await?),
+        Some(address) => Some(BoundGateway::bind(address, bound, settings.insecure).await?),
         None => None,
     };
     let mut store = Store::open(&settings.state_directory, settings.retention).map_err(|source| settings.unusable(source))?;

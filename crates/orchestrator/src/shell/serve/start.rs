@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use health_endpoint::{CheckError, Component, Health};
+use health_spec::config::defaults;
 use health_spec::registry::ServerEntry;
 use health_spec::{EventKind, ServerView};
+use hyper::header::HeaderValue;
 use tokio::net::TcpListener;
 use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -19,15 +21,19 @@ use super::{Running, ServeError, Settings};
 use crate::machine::fleet::Beginning;
 use crate::machine::memory::Recovery;
 use crate::machine::{Effect, Fleet, Happened, Input, ServerId};
-use crate::shell::actions::Actions;
+use crate::shell::actions::{Actions, Eyes};
 use crate::shell::alarm::Alarm;
 use crate::shell::api::{self, Api};
 use crate::shell::clock::{Clock, wall};
+use crate::shell::descriptors;
 use crate::shell::driver::{Driver, ServerFile, Unwritten, Uptimes};
+use crate::shell::evidence::{self, Collector};
+use crate::shell::incidents::Book;
 use crate::shell::journal::{Journal, Jsonl};
 use crate::shell::maintenance::keeper::{Kept, keep};
 use crate::shell::metrics::Metrics;
 use crate::shell::plan::{Plan, faults};
+use crate::shell::probe::{Lives, Resolver};
 use crate::shell::published::Published;
 use crate::shell::record::Recorder;
 use crate::shell::reload::{self, Reloader};
@@ -77,7 +83,8 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready,
         Lifetimes { tasks: TaskTracker::new(), serving: CancellationToken::new(), children: CancellationToken::new() };
     let begun = begin(&mut plan, settings, &mut ready.left)?;
     let published = Arc::clone(&begun.published);
-    let log = ready.store.reader().map_err(|source| settings.unusable(source))?;
+    published.set_shortage(descriptors::provide(descriptors::needed(plan.targets.iter(), plan.supervised.len())));
+    let log = Arc::new(Mutex::new(ready.store.reader().map_err(|source| settings.unusable(source))?));
     let jsonl = jsonl(&plan, settings, &ready)?;
     let (inbox, reports) = mpsc::channel(INBOX);
     let runtimes = Arc::new(runtimes(&plan, settings, inbox.clone(), &lifetimes).await?);
@@ -85,14 +92,31 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready,
     let metrics = Arc::new(Metrics::default());
     let reporting = inbox.clone();
     let (journal, journal_thread) = Journal::start(ready.store, jsonl).map_err(ServeError::Thread)?;
-    let actions =
-        Actions { targets: plan.targets.clone().into(), runtimes: Arc::clone(&runtimes), inbox, tasks: lifetimes.tasks.clone() };
+    let setup = evidence::Setup {
+        book: Arc::new(Book::new(std::mem::take(&mut ready.left.open_incidents))),
+        published: Arc::clone(&published),
+        log: Arc::clone(&log),
+        notes: journal.notes(),
+        state_directory: settings.state_directory.clone(),
+        tasks: lifetimes.tasks.clone(),
+        shutdown: lifetimes.serving.clone(),
+    };
+    let collector = Arc::new(Collector::new(setup, plan.subjects(&settings.state_directory)));
+    let trace_id = settings.trace_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+    let actions = Actions {
+        targets: plan.targets.iter().cloned().map(Arc::new).collect(),
+        eyes: Arc::new(eyes(&plan, &trace_id, &runtimes)),
+        runtimes: Arc::clone(&runtimes),
+        collector: Arc::clone(&collector),
+        inbox,
+        tasks: lifetimes.tasks.clone(),
+    };
     let (operations, wishes) = mpsc::channel(OPERATIONS);
     let (to_driver, changes) = mpsc::channel(1);
     let driver = Driver {
         clock: begun.clock,
         journal,
-        writer: writer(&plan, settings, &published, ready.left.seq),
+        writer: writer(&plan, trace_id, &published, ready.left.seq),
         published: Arc::clone(&published),
         files: begun.files,
         actions,
@@ -120,7 +144,8 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready,
     lifetimes.run("reloader", alarm, reloader.run());
     let api = Api {
         published,
-        log: Arc::new(Mutex::new(log)),
+        log,
+        collector,
         operations,
         clock: begun.clock,
         metrics,
@@ -172,9 +197,15 @@ fn gone(plan: &Plan, left: &Left) -> Vec<(String, Option<u64>)> {
     .collect()
 }
 
-fn writer(plan: &Plan, settings: &Settings, published: &Published, seq: u64) -> Writer {
+fn eyes(plan: &Plan, trace_id: &str, runtimes: &Arc<Runtimes>) -> Eyes {
+    let says_traces = plan.loaded.file.event_emission.trace_context.unwrap_or(defaults::TRACE_CONTEXT);
+    let lives: Arc<dyn Lives> = Arc::<Runtimes>::clone(runtimes);
+    // What no header can carry is in the events all the same.
+    Eyes { resolver: Resolver::default(), lives, trace_id: HeaderValue::try_from(trace_id).ok(), says_traces }
+}
+
+fn writer(plan: &Plan, trace_id: String, published: &Published, seq: u64) -> Writer {
     let trace_ids = plan.entries.iter().map(|entry| entry.trace_id.clone()).collect();
-    let trace_id = settings.trace_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     Writer::new(published.known().clone(), seq, trace_id, trace_ids)
 }
 
@@ -199,11 +230,17 @@ fn own_health(published: &Arc<Published>, runtimes: &Arc<Runtimes>) -> Health {
             error.map_or(Ok(()), |error| Err(CheckError::degraded(format!("rejected, the one before is in force: {error}"))))
         }
     };
+    let published = Arc::clone(published);
+    let descriptors = move || {
+        let shortage = published.shortage();
+        async move { shortage.map_or(Ok(()), |why| Err(CheckError::degraded(why))) }
+    };
     Health::builder("orchestrator")
         .version(env!("CARGO_PKG_VERSION"))
         .component(Component::new("state", state).interval(OWN_PACE))
         .component(Component::new("configuration", configuration).interval(OWN_PACE))
         .component(Component::new("engines", engines).interval(OWN_PACE))
+        .component(Component::new("descriptors", descriptors).interval(OWN_PACE))
         .build()
 }
 

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use rusqlite::{Transaction, params};
 
-use super::{Record, StoreError, uptime};
+use super::{Record, StoreError, incident, uptime};
 use crate::machine::Mono;
 use crate::machine::uptime::{Changes, Steady};
+use crate::shell::incidents::Row;
 
 /// One step's changes: all of them, or none.
 #[derive(Clone, Debug, Default)]
@@ -23,6 +24,8 @@ pub struct Batch {
     pub uptime: Vec<(String, Changes)>,
     /// The servers that are no longer registered.
     pub gone: Vec<String>,
+    /// The incidents that have changed.
+    pub changed_incidents: Vec<Row>,
 }
 
 /// An event as it is written.
@@ -62,7 +65,9 @@ pub(super) fn put_servers(transaction: &Transaction<'_>, batch: &Batch) -> Resul
     for (name, changes) in &batch.uptime {
         uptime::write(transaction, name, changes)?;
     }
+    incident::put(transaction, &batch.changed_incidents)?;
     for name in &batch.gone {
+        transaction.execute("DELETE FROM well WHERE server_name = ?1", params![name])?;
         transaction.execute("DELETE FROM server WHERE name = ?1", params![name])?;
         transaction.execute("DELETE FROM uptime WHERE server_name = ?1", params![name])?;
     }

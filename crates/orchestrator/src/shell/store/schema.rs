@@ -29,6 +29,18 @@ const STEPS: &[&str] = &[
          SELECT server_name, resolution, datetime(start, 'unixepoch') AS since, pieces,
                 round(1.0 * up_ms / counted_ms, 6) AS share
          FROM uptime WHERE counted_ms > 0 ORDER BY server_name, resolution, start;",
+    // Incidents with their evidence, what servers were made of when they were last well, and the news of one server without all its checks.
+    "CREATE TABLE incident (
+         number INTEGER PRIMARY KEY,
+         server_name TEXT NOT NULL,
+         is_open INTEGER NOT NULL,
+         json TEXT NOT NULL
+     );
+     CREATE INDEX incident_of_server ON incident (server_name, number);
+     CREATE INDEX incident_open ON incident (number) WHERE is_open;
+     CREATE TABLE evidence (number INTEGER PRIMARY KEY, json TEXT NOT NULL);
+     CREATE TABLE well (server_name TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
+     CREATE INDEX event_news ON event (server_name, seq) WHERE event_type <> 'health_check_completed';",
 ];
 
 /// Brings the database at `path` to this version.

@@ -194,3 +194,39 @@ fn uptime_rows_are_there_again() {
         .expect("rows");
     assert!((4..20).contains(&rows), "{rows}");
 }
+
+fn down(number: u64, server: &str) -> (u64, health_spec::Event) {
+    let event = serde_json::json!({
+        "event_type": "server_down", "reason": "container_died", "detection_ms": 0, "trace_id": "t",
+        "timestamp": "2026-01-02T03:04:05Z", "repo": "r", "source": "s", "epoch": "e", "seq": number, "server_name": server,
+        "incident_id": format!("e-{number}"),
+    });
+    (number, serde_json::from_value(event).expect("an event"))
+}
+
+#[test]
+fn incidents_are_listed_newest_first_and_those_open_are_there_at_the_next_start() {
+    use crate::shell::incidents::{Book, Teller};
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut store = Store::open(directory.path(), Retention::default()).expect("opens");
+    store.left("e", now()).expect("reads");
+    let book = Book::default();
+    for (number, server) in [(1, "a"), (2, "b"), (3, "a")] {
+        book.fold(&down(number, server).1, Teller::default);
+    }
+    store.commit(&Batch { changed_incidents: book.unwritten(), ..Batch::default() }, true).expect("commits");
+    store.put_evidence(3, r#"{"left_out":["x"]}"#).expect("written");
+    let reader = store.reader().expect("a reader");
+    let numbers =
+        |query: Query| -> Vec<u64> { reader.incidents(&query).expect("reads").into_iter().map(|(number, _)| number).collect() };
+    let all = Query { limit: 9, ..Query::default() };
+    assert_eq!(numbers(all.clone()), [3, 2, 1]);
+    assert_eq!(numbers(Query { server: Some("a".into()), ..all.clone() }), [3, 1]);
+    assert_eq!(numbers(Query { before: Some(3), limit: 1, ..all.clone() }), [2]);
+    assert_eq!(numbers(Query { open: Some(false), ..all }), [0_u64; 0]);
+    assert_eq!(reader.incident(2).expect("reads").map(|incident| incident.id).as_deref(), Some("e-2"));
+    assert_eq!((reader.incident(9).expect("reads"), reader.evidence(9).expect("reads")), (None, None));
+    let left = store.left("e", now()).expect("reads");
+    let open: Vec<_> = left.open_incidents.iter().map(|(number, _, evidence)| (*number, evidence.left_out.len())).collect();
+    assert_eq!(open, [(3, 1), (2, 0), (1, 0)]);
+}

@@ -6,6 +6,7 @@ use health_spec::status::Observed;
 use health_spec::{EventKind, Phase, Status};
 
 use super::{Checked, Watch};
+use crate::machine::memory::ServerMemory;
 use crate::machine::policy::Policy;
 use crate::machine::{Command, Happened, Mono, ServerId, Word};
 use crate::sim::World;
@@ -44,6 +45,12 @@ pub(super) struct Life {
     pub(super) amended: bool,
     /// The one in force when last looked at.
     pub(super) policy: Option<Policy>,
+    /// It asked to be left alone until then.
+    pub(super) alone: Mono,
+    /// Its engine has told of its death since it was last up.
+    pub(super) reported: bool,
+    /// A storm has held it, and it has been let go on and has not settled.
+    pub(super) ebbing: bool,
     /// From when the pace counts.
     pub(super) paced: Mono,
     /// What it was in the middle of.
@@ -64,7 +71,7 @@ impl Watch {
                 life.compare(server.policy());
             }
             if world.step().reborn && !server.is_retired() {
-                life.begin_again(server.phase(), world.now());
+                life.begin_again(server.state(), world.now());
             }
         }
         if world.step().reborn {
@@ -85,8 +92,11 @@ impl Watch {
     }
 
     pub(super) fn learn_twist(&mut self, world: &World) {
+        if let Some((id, word)) = &world.step().word {
+            self.learn_word(world, *id, word);
+        }
         match &world.step().twist {
-            Some(Twist::Server(name, change)) => self.learn_change(world, name, change),
+            Some(Twist::Server(name, Change::Wants(command))) => self.learn_wish(world, name, command),
             Some(Twist::Maintenance(name, until)) => {
                 if let Some(life) = self.named(world, name) {
                     life.maintained = until.is_some();
@@ -99,7 +109,7 @@ impl Watch {
             Some(Twist::NetworkLost(until)) => self.begin_outage(world, *until),
             Some(Twist::Reload(_)) => self.outage = None,
             Some(Twist::Quiet) => self.forgive(),
-            Some(Twist::Engine(..) | Twist::Disk(_) | Twist::Crash { .. }) | None => {}
+            Some(Twist::Server(..) | Twist::Engine(..) | Twist::Disk(_) | Twist::Crash { .. } | Twist::Blind(_)) | None => {}
         }
         if !world.is_watching() {
             self.lives.iter_mut().for_each(|life| life.in_flight = false);
@@ -116,26 +126,39 @@ impl Watch {
         }
     }
 
-    fn learn_change(&mut self, world: &World, name: &str, change: &Change) {
-        let now = world.now();
-        let Some(place) = place(world, name).filter(|_| world.is_watching()) else { return };
-        let actor = world.actor(place);
+    fn learn_word(&mut self, world: &World, id: ServerId, told: &Word) {
+        let (now, actor) = (world.now(), world.actor(id));
         let life = &mut self.lives[actor];
-        match change {
-            Change::Says(Word::Started) => {
-                (life.may_start_over, life.started) = (true, now);
+        match told {
+            Word::Started | Word::Restarted => {
+                (life.may_start_over, life.started, life.alone) = (true, now, Mono::default());
                 // What is down or given up only answers sooner: its streak goes on.
                 if !matches!(life.phase, Some(Phase::Down | Phase::Failed)) {
                     life.forget();
                 }
             }
             // The moment takes the place of the last check's start, also where the death is not said again.
-            Change::Says(Word::Died(_)) => life.paced = now,
-            Change::Says(_) | Change::Wants(Command::Restart { .. }) => {}
-            _ => return,
+            Word::Died(_) => (life.paced, life.alone) = (now, Mono::default()),
+            Word::Killed | Word::Stopped | Word::Paused | Word::NotRunning | Word::Running => {}
         }
         if let Some(outage) = &mut self.outage {
+            if matches!(told, Word::Stopped | Word::Paused) {
+                outage.stopped(actor);
+            }
             outage.spare(actor);
+        }
+    }
+
+    fn learn_wish(&mut self, world: &World, name: &str, command: &Command) {
+        let Some(actor) = place(world, name).filter(|_| world.is_watching()).map(|id| world.actor(id)) else { return };
+        match command {
+            Command::Check { .. } => self.lives[actor].alone = Mono::default(),
+            Command::Restart { .. } => {
+                if let Some(outage) = &mut self.outage {
+                    outage.spare(actor);
+                }
+            }
+            Command::Pause { .. } | Command::Resume { .. } => {}
         }
     }
 
@@ -169,9 +192,11 @@ impl Life {
         }
     }
 
-    fn begin_again(&mut self, phase: Phase, now: Mono) {
-        self.phase = Some(phase);
-        self.in_flight = false;
+    /// What nobody had said anything about, a crash has forgotten: a start that ended somebody's being left alone.
+    fn begin_again(&mut self, left: &ServerMemory, now: Mono) {
+        self.phase = Some(left.phase);
+        self.alone = left.alone_until.unwrap_or_default();
+        (self.in_flight, self.ebbing) = (false, false);
         (self.started, self.paced) = (now, now);
         self.maintained = false;
         // Streaks survive, but what is being verified is verified anew.
@@ -183,23 +208,36 @@ impl Life {
     fn learn(&mut self, happened: &Happened, world: &World, id: ServerId) {
         let at = happened.at;
         match &happened.kind {
-            EventKind::HealthCheckCompleted { status, .. } => self.answered(*status, at, world, id),
+            EventKind::HealthCheckCompleted { status, failure, .. } => {
+                self.answered(*status, at, world, id);
+                let overloaded = failure.as_ref().is_some_and(|failure| failure.reason == "overloaded");
+                let most = world.fleet().servers()[id.0].policy().max_backoff;
+                self.alone = if overloaded { at.after(world.asks(id).min(most)) } else { Mono::default() };
+            }
             EventKind::StatusChanged { status, .. } => self.status = *status,
             EventKind::ServerDown { .. } => self.goes_down(happened),
             EventKind::RecoveryStarted { attempt, .. } => self.starts(*attempt, at),
-            EventKind::RecoverySuccessful { .. } | EventKind::ServerRecovered { .. } => self.incident = None,
+            EventKind::RecoverySuccessful { .. } | EventKind::ServerRecovered { .. } => {
+                (self.incident, self.ebbing, self.reported) = (None, false, false);
+            }
+            EventKind::RecoverySuperseded { .. } => self.attempt = None,
+            EventKind::RecoveryReleased { reason } if reason == "storm" => self.ebbing = !self.reported,
+            EventKind::RecoveryHeld { reason, .. } if reason != "concurrency" => self.ebbing = false,
             EventKind::RecoveryFailed { .. } => {
                 (self.attempt, self.trouble, self.paced) = (None, at, at);
                 self.forget();
             }
-            EventKind::RecoveryExhausted { .. } => self.incident = self.incident.map(|(number, _)| (number, true)),
+            EventKind::RecoveryExhausted { .. } => {
+                (self.incident, self.ebbing) = (self.incident.map(|(number, _)| (number, true)), false);
+            }
             EventKind::ServerStopped { .. } => {
                 (self.incident, self.attempt, self.up_since, self.stopped) = (None, None, None, true);
+                (self.alone, self.ebbing, self.reported) = (Mono::default(), false, false);
                 self.forget();
             }
             EventKind::ServerStarted { .. } => self.stopped = false,
             EventKind::ContainerDied { .. } => {
-                self.paced = at;
+                (self.paced, self.alone, self.ebbing, self.reported) = (at, Mono::default(), false, true);
                 self.forget();
             }
             EventKind::ServerPaused { .. } => self.paused = true,
@@ -225,7 +263,7 @@ impl Life {
 
     fn starts(&mut self, attempt: u32, at: Mono) {
         self.attempt = Some(attempt);
-        self.counted = attempt;
+        (self.counted, self.alone) = (attempt, Mono::default());
         if attempt > 0 {
             self.starts.push(at);
         }

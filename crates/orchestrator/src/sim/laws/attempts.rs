@@ -7,11 +7,11 @@ use crate::sim::World;
 impl Watch {
     /// An attempt begins; 0 is an operator's restart.
     pub(super) fn judge_attempt(&mut self, world: &World, id: ServerId, attempt: u32, delay_ms: u64) -> Checked {
+        let life = &self.lives[world.actor(id)];
+        law(&ONE_ACTION, world, life.attempt.is_none(), || format!("{id:?} begins attempt {attempt} within another: {life:?}"))?;
         if attempt == 0 {
             return Ok(());
         }
-        let life = &self.lives[world.actor(id)];
-        law(&ONE_ACTION, world, life.attempt.is_none(), || format!("{id:?} begins attempt {attempt} within another: {life:?}"))?;
         self.judge_counter(world, id, attempt, delay_ms)?;
         self.judge_budget(world, id)?;
         let others = world.fleet().servers().iter().enumerate().filter(|(index, server)| {

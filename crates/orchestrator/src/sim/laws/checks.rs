@@ -2,7 +2,7 @@
 
 use health_spec::Phase;
 
-use super::{CONFIRMED, Checked, GRACE, ON_TIME, ROOM, THRESHOLD, Watch, law};
+use super::{ALONE, CONFIRMED, Checked, GRACE, ON_TIME, ROOM, THRESHOLD, Watch, law};
 use crate::machine::server::Server;
 use crate::machine::{Mono, ServerId, Ticket};
 use crate::sim::World;
@@ -13,10 +13,14 @@ const SLOT: Duration = Duration::from_millis(10);
 
 impl Watch {
     /// A check starts. Those that only ask a witness are not the server's own.
-    pub(super) fn probes(&mut self, world: &World, ticket: Ticket) {
-        if world.fleet().servers()[ticket.server.0].checking() == Some(ticket.serial) {
-            self.lives[world.actor(ticket.server)].paced = world.now();
+    pub(super) fn probes(&mut self, world: &World, ticket: Ticket) -> Checked {
+        if world.fleet().servers()[ticket.server.0].checking() != Some(ticket.serial) {
+            return Ok(());
         }
+        let life = &mut self.lives[world.actor(ticket.server)];
+        life.paced = world.now();
+        let alone = life.alone;
+        law(&ALONE, world, world.now() >= alone, || format!("{:?} asked to be left alone until {alone:?}", ticket.server))
     }
 
     /// Checks alone have decided: enough of them, and none within the grace.
@@ -57,7 +61,7 @@ impl Watch {
 
     pub(super) fn judge_pace(&self, world: &World, id: ServerId, server: &Server) -> Checked {
         let life = &self.lives[world.actor(id)];
-        let latest = life.paced.after(longest_pace(server, world.setting().spread, id));
+        let latest = life.paced.after(longest_pace(server, world.setting().spread, id)).max(life.alone);
         let fine = life.amended || world.now() <= latest || is_awaited(world, life, server);
         law(&ON_TIME, world, fine, || {
             format!("{id:?} in {}: no check since {:?}, the next at {:?}", server.phase(), life.paced, server.state().next_check)

@@ -2,7 +2,7 @@
 
 use health_spec::EventKind;
 
-use super::{CHANGES, CLOSED, Checked, EXHAUSTED, LATE_RESULT, NUMBERS, Watch, law};
+use super::{CHANGES, CLOSED, Checked, EBB, EXHAUSTED, LATE_RESULT, NUMBERS, Watch, law};
 use crate::machine::{Happened, ServerId};
 use crate::sim::World;
 
@@ -10,6 +10,13 @@ impl Watch {
     pub(super) fn number(&mut self, world: &World, seq: u64) -> Checked {
         let last = std::mem::replace(&mut self.seq, seq);
         law(&NUMBERS, world, seq == last + 1, || format!("event {seq} follows event {last}"))
+    }
+
+    /// One goes on that a storm has held. Whoever was on the way when the storm began is among them, and so is the canary.
+    fn judge_ebb(&self, world: &World, id: ServerId) -> Checked {
+        let most = world.setting().limits.recoveries;
+        let on_their_way = self.lives.iter().filter(|life| life.ebbing).count();
+        law(&EBB, world, on_their_way <= most, || format!("{id:?} goes on beside {on_their_way}, {most} may, and a canary"))
     }
 
     pub(super) fn judge(&mut self, world: &World, id: ServerId, happened: &Happened) -> Checked {
@@ -41,6 +48,8 @@ impl Watch {
                 law(&EXHAUSTED, world, life.incident.is_some_and(|(_, exhausted)| !exhausted), told)?;
                 self.judge_exhausted(world, id, reason)
             }
+            EventKind::RecoverySuperseded { .. } => law(&CLOSED, world, life.attempt.is_some(), told),
+            EventKind::RecoveryReleased { reason } if reason == "storm" && !life.reported => self.judge_ebb(world, id),
             EventKind::HealthCheckCompleted { .. } => law(&LATE_RESULT, world, world.step().stale != Some(id), told),
             _ => Ok(()),
         }

@@ -25,6 +25,11 @@ impl Outage {
         self.canaries += 1;
     }
 
+    /// Somebody stopped it: had it been the canary, another one is tried.
+    pub(super) fn stopped(&mut self, actor: usize) {
+        self.canaries += usize::from(self.restarted.contains(&actor));
+    }
+
     /// Something else has happened to this one.
     pub(super) fn spare(&mut self, actor: usize) {
         self.asked.remove(&actor);

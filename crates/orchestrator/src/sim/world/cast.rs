@@ -34,6 +34,10 @@ pub(super) struct Actor {
     pub(super) ready: Mono,
     /// How long it takes to answer.
     pub(super) lag: Duration,
+    /// How long it asks to be left alone when it is overloaded.
+    pub(super) asks: Duration,
+    /// How long its engine takes to tell anything.
+    pub(super) late: Duration,
     /// Its engine tells of what happens during an action.
     pub(super) talks: bool,
     /// Somebody stopped it while an action of ours runs: the action cannot bring it back.
@@ -85,6 +89,10 @@ impl Cast {
         &mut self.actors[self.places[id.0]]
     }
 
+    pub(super) fn index(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
     pub(super) fn named(&mut self, name: &str) -> Option<&mut Actor> {
         self.by_name.get(name).map(|index| &mut self.actors[*index])
     }
@@ -101,6 +109,8 @@ impl Actor {
             boots: Duration::ZERO,
             ready: Mono::default(),
             lag: Duration::ZERO,
+            asks: Duration::ZERO,
+            late: Duration::ZERO,
             talks: false,
             stopped: false,
             dead: false,
@@ -114,7 +124,9 @@ impl Actor {
     pub(super) fn verdict(&self, now: Mono, network_lost: bool) -> Option<Verdict> {
         let flapped = !self.flaps.is_zero() && (now.0.as_millis() / self.flaps.as_millis().max(1)) % 2 == 1;
         let refuses = network_lost || now < self.ready || flapped;
-        verdict(if refuses { Becomes::Refuse } else { self.answers })
+        let found = verdict(if refuses { Becomes::Refuse } else { self.answers })?;
+        let asks = found.reason == Some(Reason::Overloaded) && !self.asks.is_zero();
+        Some(Verdict { retry_after: asks.then_some(self.asks), ..found })
     }
 
     pub(super) fn starts(&mut self, now: Mono) {
@@ -122,6 +134,19 @@ impl Actor {
         self.dead = false;
         self.stopped = false;
         self.ready = now.after(self.boots);
+    }
+
+    /// What its engine is going to tell is so.
+    pub(super) fn suffers(&mut self, word: &Word, now: Mono) {
+        match word {
+            Word::Died(_) => self.dies(),
+            Word::Stopped | Word::Paused => {
+                self.dies();
+                self.stopped = true;
+            }
+            Word::Started | Word::Restarted => self.starts(now),
+            Word::Killed | Word::NotRunning | Word::Running => {}
+        }
     }
 
     pub(super) fn dies(&mut self) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use health_spec::config::{Becomes, File, RestartResult};
 
-use super::World;
+use super::{Pending, World};
 use crate::machine::fleet::Beginning;
 use crate::machine::policy::{Purpose, compile};
 use crate::machine::{Command, EngineId, Fleet, Input, Mono, ServerId, Word};
@@ -19,6 +19,7 @@ impl World {
             Twist::Reload(file) => self.reload(&file),
             Twist::Maintenance(name, until) => self.maintain(&name, until),
             Twist::NetworkLost(until) => self.network_lost = Some(until),
+            Twist::Blind(until) => self.blind = Some(until),
             // What cannot be written is forgotten in a crash: the machine promises less then, and no law speaks of it.
             Twist::Crash { until, done } if !self.disk.refuses && self.crashed.is_none() => self.crash(until, done),
             Twist::Crash { .. } => {}
@@ -43,29 +44,46 @@ impl World {
             Change::Boots(takes) => actor.boots = takes.0,
             Change::Lags(takes) => actor.lag = takes.0,
             Change::Talks(talks) => actor.talks = talks,
+            Change::Asks(alone) => actor.asks = alone.0,
+            Change::Late(late) => actor.late = late.0,
             Change::Restart(effect) => {
                 actor.restart = effect.result.unwrap_or(actor.restart);
                 actor.restart_takes = effect.takes_seconds.map_or(actor.restart_takes, |takes| takes.0);
             }
             Change::Says(word) => {
-                match word {
-                    Word::Died(_) => actor.dies(),
-                    Word::Stopped | Word::Paused => {
-                        actor.dies();
-                        actor.stopped = true;
-                    }
-                    Word::Started | Word::Restarted => actor.starts(now),
-                    Word::Killed | Word::NotRunning | Word::Running => {}
-                }
-                if let Some(id) = place {
-                    self.give(Input::Reported(id, word));
-                }
+                actor.suffers(&word, now);
+                self.tell(name, word);
             }
             Change::Wants(command) => {
                 if let Some(id) = place {
                     self.operate(id, command);
                 }
             }
+        }
+    }
+
+    /// The engine tells, at once or late.
+    fn tell(&mut self, name: &str, word: Word) {
+        let Some(index) = self.cast.index(name) else { return };
+        let late = self.cast.actors[index].late;
+        if late.is_zero() {
+            self.reported(index, word);
+        } else {
+            self.late.insert(self.scheduled + 1, (index, word));
+            self.schedule(self.now.after(late), Pending::Word { number: self.scheduled + 1 });
+        }
+    }
+
+    pub(super) fn hear(&mut self, number: u64) {
+        if let Some((index, word)) = self.late.remove(&number) {
+            self.reported(index, word);
+        }
+    }
+
+    fn reported(&mut self, actor: usize, word: Word) {
+        if let Some(id) = self.cast.actors[actor].place.filter(|_| self.crashed.is_none()) {
+            self.step.word = Some((id, word.clone()));
+            self.give(Input::Reported(id, word));
         }
     }
 
@@ -120,6 +138,7 @@ impl World {
         self.crashed = Some(until.max(self.now));
         self.answers.clear();
         self.pending.clear();
+        self.late.clear();
         let now = self.now;
         for actor in self.cast.actors.iter_mut().filter(|actor| actor.acting) {
             actor.acting = false;
@@ -155,6 +174,10 @@ impl World {
             self.begin_again();
         }
         self.network_lost = None;
+        self.blind = None;
+        for (actor, word) in std::mem::take(&mut self.late).into_values() {
+            self.reported(actor, word);
+        }
         self.turn_disk(true);
         for engine in 0..2 {
             self.give(Input::EngineBack(EngineId(engine)));
@@ -171,6 +194,7 @@ impl World {
         actor.boots = Duration::ZERO;
         actor.starts(now);
         (actor.flaps, actor.lag, actor.talks) = (Duration::ZERO, Duration::ZERO, false);
+        (actor.asks, actor.late) = (Duration::ZERO, Duration::ZERO);
         (actor.restart, actor.restart_takes) = (RestartResult::Fixes, Duration::from_secs(1));
         let maintained = actor.maintenance.take().is_some();
         let Some(id) = actor.place else { return };

@@ -3,8 +3,9 @@
 use health_spec::Dialect;
 use health_spec::verdict::Outcome;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
+use super::super::tests::check;
 use super::*;
 
 /// Longer than any exchange that is meant to end.
@@ -15,19 +16,19 @@ const SHORT: Duration = Duration::from_millis(60);
 
 const OK_BODY: &str = r#"{"status":"ok","timestamp":"2026-01-02T03:04:05Z","uptime_seconds":7}"#;
 
-fn now() -> Timestamp {
-    "2026-01-02T03:04:05Z".parse().expect("a timestamp")
-}
-
 /// A server that was read well before: nothing is forgiven as `not_conformant`.
 fn known() -> History {
     History { spoke: Some(Dialect::V1), ..History::default() }
 }
 
+fn target_of(url: &str) -> HttpTarget {
+    HttpTarget::new(Address::parse(url).expect("an address"))
+}
+
 async fn listen() -> (TcpListener, HttpTarget) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
-    (listener, HttpTarget::parse(&format!("http://{address}/health")).expect("a target"))
+    (listener, target_of(&format!("http://{address}/health")))
 }
 
 /// Takes one connection and reads the request's head.
@@ -49,7 +50,7 @@ async fn check_against(answer: impl AsRef<[u8]>) -> Verdict {
         let _ = stream.write_all(answer.as_ref()).await;
     };
     let history = known();
-    let ((), checked) = tokio::join!(serve, check(&target, PATIENT, &history, now));
+    let ((), checked) = tokio::join!(serve, check(&target, PATIENT, &history));
     checked.expect("a verdict").verdict
 }
 
@@ -78,11 +79,16 @@ async fn the_request_says_who_asks_what() {
         head
     };
     let history = known();
-    let (head, checked) = tokio::join!(serve, check(&target, PATIENT, &history, now));
+    let (head, checked) = tokio::join!(serve, check(&target, PATIENT, &history));
     checked.expect("a verdict");
     assert!(head.starts_with("GET /health HTTP/1.1\r\n"), "{head}");
-    let host = format!("host: {}", target.authority());
-    for line in [host.as_str(), "user-agent: mcp-health/0.1.0", "connection: close", &format!("accept: {ACCEPTED}")] {
+    let host = format!("host: {}", target.address.authority());
+    for line in [
+        host.as_str(),
+        "user-agent: mcp-health/0.1.0",
+        "connection: close",
+        "accept: application/health+json, application/json;q=0.9, */*;q=0.1",
+    ] {
         assert!(head.contains(&format!("{line}\r\n")), "{line} in {head}");
     }
 }
@@ -98,8 +104,8 @@ async fn a_503_keeps_what_its_body_says() {
 async fn a_port_without_listener_refuses() {
     let (listener, target) = listen().await;
     drop(listener);
-    let checked = check(&target, PATIENT, &known(), now).await.expect("a verdict");
-    failed(&checked.verdict, Reason::ConnectRefused, &format!("nothing listens at {}", target.authority()));
+    let checked = check(&target, PATIENT, &known()).await.expect("a verdict");
+    failed(&checked.verdict, Reason::ConnectRefused, &format!("nothing listens at {}", target.address.authority()));
 }
 
 #[tokio::test]
@@ -111,7 +117,7 @@ async fn a_server_that_never_answers_times_out() {
         stream.read_to_end(&mut Vec::new()).await.expect("closed in an orderly way");
     };
     let history = known();
-    let ((), checked) = tokio::join!(hang, check(&target, SHORT, &history, now));
+    let ((), checked) = tokio::join!(hang, check(&target, SHORT, &history));
     let checked = checked.expect("a verdict");
     failed(&checked.verdict, Reason::Timeout, "no answer within 0.06 s");
     assert!(checked.response_time >= SHORT);
@@ -129,7 +135,7 @@ async fn a_body_that_drips_past_the_deadline_times_out() {
         }
     };
     let history = known();
-    let ((), checked) = tokio::join!(drip, check(&target, SHORT, &history, now));
+    let ((), checked) = tokio::join!(drip, check(&target, SHORT, &history));
     failed(&checked.expect("a verdict").verdict, Reason::Timeout, "no whole answer within 0.06 s");
 }
 
@@ -148,7 +154,7 @@ async fn endless_headers_are_cut() {
         while stream.write_all(&[b'a'; 4096]).await.is_ok() {}
     };
     let history = known();
-    let ((), checked) = tokio::join!(flood, check(&target, PATIENT, &history, now));
+    let ((), checked) = tokio::join!(flood, check(&target, PATIENT, &history));
     failed(&checked.expect("a verdict").verdict, Reason::InvalidBody, "its headers are too large");
 }
 
@@ -186,7 +192,7 @@ async fn a_connection_that_is_reset_at_once_is_a_reset() {
         stream.set_zero_linger().expect("a reset instead of an orderly end");
     };
     let history = known();
-    let ((), checked) = tokio::join!(slam, check(&target, PATIENT, &history, now));
+    let ((), checked) = tokio::join!(slam, check(&target, PATIENT, &history));
     failed(&checked.expect("a verdict").verdict, Reason::ConnectionReset, "the connection closed before a whole answer");
 }
 
@@ -221,8 +227,8 @@ async fn an_http_1_0_body_lasts_until_the_close() {
 async fn a_name_that_cannot_exist_is_a_dns_failure() {
     // Longer than DNS allows, so that no resolver is asked.
     let name = vec!["a".repeat(60); 5].join(".");
-    let target = HttpTarget::parse(&format!("http://{name}/")).expect("a target");
-    let checked = check(&target, PATIENT, &known(), now).await.expect("a verdict");
+    let target = target_of(&format!("http://{name}/"));
+    let checked = check(&target, PATIENT, &known()).await.expect("a verdict");
     assert_eq!(checked.verdict.reason, Some(Reason::Dns), "{:?}", checked.verdict.message);
 }
 
@@ -245,12 +251,44 @@ async fn an_overloaded_server_says_for_how_long() {
 #[tokio::test]
 async fn a_pinned_target_reads_no_other_dialect() {
     let (listener, target) = listen().await;
-    let target = target.pinned_to(Some(Dialect::V1));
+    let target = HttpTarget { dialect: Some(Dialect::V1), ..target };
     let serve = async {
         let (mut stream, _) = accept(&listener).await;
         stream.write_all(http("200 OK", "", r#"{"status":"healthy"}"#).as_bytes()).await.expect("sent");
     };
     let history = known();
-    let ((), checked) = tokio::join!(serve, check(&target, PATIENT, &history, now));
+    let ((), checked) = tokio::join!(serve, check(&target, PATIENT, &history));
     failed(&checked.expect("a verdict").verdict, Reason::Schema, "the body is in the dialect words, and 1.0 is wanted");
+}
+
+#[tokio::test]
+async fn every_phase_of_an_answer_is_timed() {
+    let verdict = check_against(http("200 OK", "", OK_BODY)).await;
+    let [probed] = &verdict.probed[..] else { panic!("one probe: {:?}", verdict.probed) };
+    let phases = probed.phases;
+    assert!(phases.connect_ms.is_some() && phases.answer_ms.is_some() && phases.body_ms.is_some(), "{phases:?}");
+    assert_eq!((phases.dns_ms, phases.tls_ms), (None, None), "a literal address, not secured");
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_asked_like_a_port() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("a.sock");
+    let listener = tokio::net::UnixListener::bind(&path).expect("a socket");
+    let serve = async {
+        let (mut stream, _) = listener.accept().await.expect("a connection");
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.expect("a whole request"));
+        }
+        stream.write_all(http("200 OK", "", OK_BODY).as_bytes()).await.expect("sent");
+        String::from_utf8(head).expect("text")
+    };
+    let (target, history) = (target_of(&format!("unix://{}:/health", path.display())), known());
+    let (head, checked) = tokio::join!(serve, check(&target, PATIENT, &history));
+    assert_eq!(checked.expect("a verdict").verdict.outcome, Outcome::Ok);
+    assert!(head.starts_with("GET /health HTTP/1.1\r\n") && head.contains("host: localhost\r\n"), "{head}");
+    std::fs::remove_file(&path).expect("removed");
+    let gone = check(&target, PATIENT, &known()).await.expect("a verdict").verdict;
+    assert_eq!(gone.reason, Some(Reason::ConnectRefused), "{:?}", gone.message);
 }

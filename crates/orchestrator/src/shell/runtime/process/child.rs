@@ -2,71 +2,19 @@
 //!
 //! It starts, waits and stops. When to, and what is written down first, is the supervisor's.
 
-use std::{
-    collections::BTreeMap,
-    fs::File,
-    io,
-    os::unix::process::CommandExt,
-    path::{Path, PathBuf},
-    process::{self, Command, Stdio},
-    time::Duration,
-};
+use std::{fs::File, process};
 
-use health_spec::registry::Runtime;
 use rustix::process::{RawPid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
 use super::{
-    INSTANCE_VARIABLE,
     group::{self, GroupError, Handle, Members},
     procfs,
+    program::{Patience, Program},
     record::Instance,
+    wire::Wire,
 };
 use crate::machine::Death;
 use crate::shell::causes::causes;
-
-/// What to run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Program {
-    command: PathBuf,
-    args: Vec<String>,
-    env: BTreeMap<String, String>,
-    cwd: PathBuf,
-}
-
-impl Program {
-    /// Relative paths start at the registry file's directory. `None` without a `command`.
-    pub fn of(runtime: &Runtime, registry_directory: &Path) -> Option<Self> {
-        let base = std::path::absolute(registry_directory).unwrap_or_else(|_| registry_directory.to_owned());
-        let cwd = base.join(runtime.cwd.as_deref().unwrap_or_default());
-        let command = runtime.command.as_deref().filter(|command| !command.is_empty())?;
-        // A bare name is looked for in PATH.
-        let command = if command.contains('/') { cwd.join(command) } else { command.into() };
-        Some(Self { command, args: runtime.args.clone(), env: runtime.env.clone(), cwd })
-    }
-
-    fn start(&self, token: &str, log: File) -> io::Result<process::Child> {
-        Command::new(&self.command)
-            .args(&self.args)
-            .envs(&self.env)
-            .env(INSTANCE_VARIABLE, token)
-            .current_dir(&self.cwd)
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
-            .spawn()
-    }
-
-    /// Says what went wrong, and with what: the kernel's word is the same for a missing program and a missing directory.
-    fn explain(&self, error: &io::Error) -> String {
-        let command = self.command.display();
-        if self.cwd.is_dir() {
-            format!("cannot start \"{command}\": {}", plain(error))
-        } else {
-            format!("cannot start \"{command}\": the working directory \"{}\" is not there", self.cwd.display())
-        }
-    }
-}
 
 /// A running server.
 #[derive(Debug)]
@@ -78,10 +26,11 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts it. The error is a sentence for people.
-    pub fn spawn(program: &Program, token: String, log: File) -> Result<Self, String> {
-        let mut own = program.start(&token, log).map_err(|error| program.explain(&error))?;
-        match Self::hold(&own, token) {
+    /// Starts it, with its protocol's streams on this wire if it speaks. The error is a sentence for people.
+    pub fn spawn(program: &Program, token: String, log: Option<File>, wire: &Wire) -> Result<Self, String> {
+        let mut own = program.start(&token, log).map_err(|error| causes(&error))?;
+        let connected = wire.connect(&mut own, &token).map_err(|error| format!("cannot use its streams: {error}"));
+        match connected.and_then(|()| Self::hold(&own, token, program.speaks)) {
             Ok((instance, handle)) => Ok(Self { instance, handle, own: Some(own) }),
             Err(error) => {
                 // What we cannot watch we must not leave running.
@@ -92,12 +41,12 @@ impl Child {
         }
     }
 
-    fn hold(own: &process::Child, token: String) -> Result<(Instance, Handle), String> {
+    fn hold(own: &process::Child, token: String, bound: bool) -> Result<(Instance, Handle), String> {
         let pid = own.id();
         let lost = || format!("cannot watch process {pid}");
         let stat = RawPid::try_from(pid).ok().and_then(procfs::stat).ok_or_else(lost)?;
         let handle = Handle::open(stat.identity).map_err(|error| causes(&error))?.ok_or_else(lost)?;
-        Ok((Instance { token, leader: stat.identity }, handle))
+        Ok((Instance { token, leader: stat.identity, bound }, handle))
     }
 
     /// Takes over one that runs. `None` when it has just ended.
@@ -123,27 +72,45 @@ impl Child {
         status.map(|status| death(&status)).unwrap_or_default()
     }
 
-    /// Asks the group to end, waits for at most `patience`, kills what is left, and returns when nobody is.
-    pub async fn stop(&mut self, patience: Duration) -> Result<(), GroupError> {
+    /// Closes its input if that is ours, asks the group to end, kills what is left, and returns when nobody is.
+    pub async fn stop(&mut self, patience: Patience, wire: &Wire) -> Result<(), GroupError> {
         let leader = self.instance.leader;
         if self.own.is_some() || leader.is_alive() {
-            group::ask_to_end(leader)?;
-            if let Ok(ended) = tokio::time::timeout(patience, self.members().gone()).await {
-                ended?;
+            // The input of one that outlived us has been closed by our end.
+            let closed = wire.hang_up() || (self.instance.bound && self.own.is_none());
+            let mut ended = closed && self.is_gone_within(patience.stdin).await?;
+            if !ended {
+                group::ask_to_end(leader)?;
+                ended = self.is_gone_within(patience.term).await?;
+            }
+            if !ended {
+                tracing::warn!(pid = leader.pid, "a server did not end when it was asked to; it is killed");
             }
         }
-        self.clear().await
+        self.clear(patience).await
+    }
+
+    async fn is_gone_within(&self, patience: std::time::Duration) -> Result<bool, GroupError> {
+        match tokio::time::timeout(patience, self.members().gone()).await {
+            Ok(gone) => gone.map(|()| true),
+            Err(_) => Ok(false),
+        }
     }
 
     /// Kills the group, or what an ended leader left of it, and reaps the leader.
-    pub async fn clear(&mut self) -> Result<(), GroupError> {
-        self.members().kill().await?;
+    pub async fn clear(&mut self, patience: Patience) -> Result<(), GroupError> {
+        self.members().kill(patience.kill).await?;
+        self.reap().await;
+        Ok(())
+    }
+
+    /// Waits for the leader alone, and reaps it if it is ours.
+    pub async fn reap(&mut self) {
         self.handle.ended().await;
         if let Some(own) = &mut self.own {
             // Does not block: it has ended.
             let _ = own.wait();
         }
-        Ok(())
     }
 
     /// Our own leader keeps its group's number until we reap it; an adopted one has to be recognised.
@@ -157,44 +124,5 @@ impl Child {
 
 fn death(status: &WaitIdStatus) -> Death {
     let exit_code = status.exit_status().map(i64::from);
-    Death { exit_code, signal: status.terminating_signal(), ..Death::default() }
-}
-
-/// An IO error without the number in parentheses.
-fn plain(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split_once(" (os error").map_or(text.clone(), |(words, _)| words.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use health_spec::registry::RuntimeKind;
-
-    use super::*;
-
-    fn runtime(command: &str, cwd: Option<&str>) -> Runtime {
-        Runtime {
-            kind: RuntimeKind::Process,
-            container: None,
-            engine: None,
-            command: Some(command.to_owned()),
-            args: Vec::new(),
-            env: BTreeMap::new(),
-            cwd: cwd.map(str::to_owned),
-        }
-    }
-
-    #[test]
-    fn relative_paths_start_at_the_registry_file() {
-        for (command, cwd, resolved, directory) in [
-            ("python3", None, "python3", "/etc/mcp/"),
-            ("./serve", None, "/etc/mcp/./serve", "/etc/mcp/"),
-            ("./serve", Some("a"), "/etc/mcp/a/./serve", "/etc/mcp/a"),
-            ("/bin/serve", Some("/srv"), "/bin/serve", "/srv"),
-        ] {
-            let program = Program::of(&runtime(command, cwd), Path::new("/etc/mcp")).unwrap();
-            assert_eq!((program.command.as_path(), program.cwd.as_path()), (Path::new(resolved), Path::new(directory)));
-        }
-        assert_eq!(Program::of(&runtime("", None), Path::new("/")), None);
-    }
+    Death { exit_code, signal: status.terminating_signal(), core_dumped: status.dumped(), ..Death::default() }
 }

@@ -1,7 +1,7 @@
 //! Ends a process group, down to the last member, so that its ports are free.
 //!
-//! Members are signalled through pidfds: a pid that was given to another process meanwhile is never hit.
-//! What has left the group on purpose (`setsid`) is not followed.
+//! A leader that has a session of its own leads every group of it. Members are signalled through pidfds: a pid that was
+//! given to another process meanwhile is never hit. What has left on purpose (`setsid`) is named, and not followed.
 
 use std::{io, os::fd::OwnedFd, time::Duration};
 
@@ -14,9 +14,6 @@ use super::{
     procfs::{self, Identity, Stat},
     record::Instance,
 };
-
-/// SIGKILL works at once unless a process sits in the kernel; this long is waited for it.
-const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A group could not be ended.
 #[derive(Debug, Error)]
@@ -40,9 +37,9 @@ pub enum GroupError {
 /// Which processes belong together.
 #[derive(Clone, Debug)]
 pub enum Members {
-    /// All of this group. Only for a leader that we know to be there, or to have been there a moment ago.
+    /// All of this leader's group or session. Only for a leader that we know to be there, or to have been there a moment ago.
     Of(RawPid),
-    /// All of the instance's group, if at least one carries its token: a group's number is not given away while it has members.
+    /// All of the instance's group or session, if at least one carries its token: a group's number is not given away while it has members.
     Marked(Instance),
     /// All who carry this token.
     Carrying(String),
@@ -52,11 +49,11 @@ impl Members {
     /// Who of them lives.
     pub fn living(&self) -> Vec<Stat> {
         let everyone = procfs::everyone();
-        let in_group = |group: RawPid| everyone.iter().filter(move |stat| stat.group == group).copied();
+        let in_group = |leader: RawPid| everyone.iter().filter(move |stat| stat.is_led_by(leader)).copied();
         let carries = |stat: &Stat, token: &str| procfs::has_environment(stat.identity.pid, INSTANCE_VARIABLE, token);
         match self {
             Self::Of(group) => in_group(*group).collect(),
-            Self::Marked(Instance { token, leader }) => {
+            Self::Marked(Instance { token, leader, .. }) => {
                 let marked = in_group(leader.pid).any(|stat| carries(&stat, token));
                 if marked { in_group(leader.pid).collect() } else { Vec::new() }
             }
@@ -71,8 +68,8 @@ impl Members {
     }
 
     /// Kills all of them, and returns when the last one is gone.
-    pub async fn kill(&self) -> Result<(), GroupError> {
-        match tokio::time::timeout(KILL_PATIENCE, self.kill_until_none_is_left()).await {
+    pub async fn kill(&self, patience: Duration) -> Result<(), GroupError> {
+        match tokio::time::timeout(patience, self.kill_until_none_is_left()).await {
             Ok(ended) => ended,
             Err(_) => self.living().first().map_or(Ok(()), |stat| Err(GroupError::Undying { pid: stat.identity.pid })),
         }
@@ -113,7 +110,7 @@ impl Members {
     }
 }
 
-/// Asks a whole group to end. A stopped one is woken, or it could not hear it.
+/// Asks a whole group or session to end. A stopped one is woken, or it could not hear it.
 pub fn ask_to_end(leader: Identity) -> Result<(), GroupError> {
     for signal in [Signal::TERM, Signal::CONT] {
         match leader.pid().and_then(|pid| kill_process_group(pid, signal).map_err(io::Error::from)) {
@@ -122,8 +119,26 @@ pub fn ask_to_end(leader: Identity) -> Result<(), GroupError> {
             }
             _ => {}
         }
+        for stat in Members::Of(leader.pid).living().iter().filter(|stat| stat.group != leader.pid) {
+            Handle::open(stat.identity)?.map_or(Ok(()), |handle| handle.signal(signal))?;
+        }
     }
     Ok(())
+}
+
+/// Who carries an instance's token and belongs to it no more, with their names.
+pub fn strays(instance: &Instance) -> Vec<(RawPid, String)> {
+    let left = procfs::everyone().into_iter().filter(|stat| !stat.is_led_by(instance.leader.pid));
+    let pids = left.map(|stat| stat.identity.pid);
+    let carriers = pids.filter(|pid| procfs::shows_environment(*pid, INSTANCE_VARIABLE, &instance.token));
+    carriers.map(|pid| (pid, procfs::name(pid))).collect()
+}
+
+impl Stat {
+    /// Whether it is in the group or in the session of this leader.
+    fn is_led_by(&self, leader: RawPid) -> bool {
+        self.group == leader || self.session == leader
+    }
 }
 
 #[expect(

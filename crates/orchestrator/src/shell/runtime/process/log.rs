@@ -1,27 +1,40 @@
-//! The file that a server's stdout and stderr are appended to.
+//! The files that a server's output goes to.
 //!
-//! It is a file and no pipe, so that a server does not die with the orchestrator. It is kept from growing without end;
-//! what is in it is nobody's business here.
+//! The server writes to a file and to no pipe, so that it does not die with the orchestrator and is never kept waiting.
+//! We look at its size, put it aside when it is too large, and begin again at its start. What is in it is nobody's
+//! business here.
 
 use std::{
+    ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-/// The log and the part kept beside it stay below twice this.
-const KEPT_BYTES: u64 = 8 * 1024 * 1024;
+use health_spec::registry::ProcessLog;
+
+/// How often a log's size is looked at.
+pub const LOOK: Duration = Duration::from_millis(250);
+
+/// The same while it fills fast: 100 MB/s add 5 MB until then.
+const QUICK_LOOK: Duration = Duration::from_millis(50);
 
 /// One server's log.
 #[derive(Clone, Debug)]
 pub struct Log {
     path: PathBuf,
+    /// A larger file is put aside.
+    max_bytes: u64,
+    /// Older files beside it.
+    files: u32,
 }
 
 impl Log {
-    /// At this path; the part kept when it grew too large is beside it, with `.1` added.
-    pub fn new(path: PathBuf) -> Self {
-        Self { path }
+    /// At this path; older files are beside it, with `.1`, `.2` and so on added, the newest first.
+    pub fn new(path: PathBuf, kept: ProcessLog) -> Self {
+        let max_bytes = u64::from(kept.max_mib.unwrap_or(8)) * 1024 * 1024;
+        Self { path, max_bytes, files: kept.files.unwrap_or(1) }
     }
 
     /// Opens it for appending, also after somebody truncates it.
@@ -32,32 +45,53 @@ impl Log {
         OpenOptions::new().append(true).create(true).open(&self.path)
     }
 
-    /// When it is too large: moves its last part aside and empties it. What is written in between is lost.
-    pub fn trim(&self) -> io::Result<()> {
-        trim(&self.path, KEPT_BYTES)
+    /// Whether it is too large. Quick.
+    pub fn is_full(&self) -> bool {
+        fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() > self.max_bytes)
+    }
+
+    /// Puts it aside when it is too large. What is written meanwhile is lost. Returns how soon to look again.
+    pub fn rotate(&self) -> io::Result<Duration> {
+        let size = match fs::metadata(&self.path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LOOK),
+            Err(error) => return Err(error),
+        };
+        if size <= self.max_bytes {
+            return Ok(LOOK);
+        }
+        // Whatever becomes of the copy, the file must not grow.
+        let copied = self.put_aside(size);
+        OpenOptions::new().write(true).open(&self.path)?.set_len(0)?;
+        copied.map(|()| QUICK_LOOK)
+    }
+
+    fn put_aside(&self, size: u64) -> io::Result<()> {
+        if self.files == 0 {
+            return Ok(());
+        }
+        for number in (1..self.files).rev() {
+            match fs::rename(self.older(number), self.older(number + 1)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        let mut log = File::open(&self.path)?;
+        log.seek(SeekFrom::Start(size.saturating_sub(self.max_bytes)))?;
+        io::copy(&mut log.take(self.max_bytes), &mut File::create(self.older(1))?)?;
+        Ok(())
+    }
+
+    fn older(&self, number: u32) -> PathBuf {
+        let mut path = OsString::from(&self.path);
+        path.push(format!(".{number}"));
+        path.into()
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
     }
-}
-
-fn trim(path: &Path, kept: u64) -> io::Result<()> {
-    let size = match fs::metadata(path) {
-        Ok(metadata) => metadata.len(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error),
-    };
-    if size <= kept {
-        return Ok(());
-    }
-    let mut log = OpenOptions::new().read(true).write(true).open(path)?;
-    log.seek(SeekFrom::Start(size - kept))?;
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(".1");
-    io::copy(&mut Read::by_ref(&mut log).take(kept), &mut File::create(aside)?)?;
-    log.set_len(0)
 }
 
 #[cfg(test)]
@@ -67,18 +101,45 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_part_is_kept_and_writers_go_on_at_the_start() {
+    fn the_last_part_is_kept_older_files_move_on_and_writers_go_on_at_the_start() {
         let directory = tempfile::tempdir().unwrap();
-        let log = Log::new(directory.path().join("logs/a.log"));
-        trim(log.path(), 4).unwrap();
+        let path = directory.path().join("logs/a.log");
+        let log = Log { path: path.clone(), max_bytes: 4, files: 2 };
+        assert_eq!(log.rotate().unwrap(), LOOK);
         let mut writer = log.open().unwrap();
-        writer.write_all(b"0123").unwrap();
-        trim(log.path(), 4).unwrap();
-        assert_eq!(fs::read(log.path()).unwrap(), b"0123");
-        writer.write_all(b"4567").unwrap();
-        trim(log.path(), 4).unwrap();
-        writer.write_all(b"89").unwrap();
-        assert_eq!(fs::read(log.path()).unwrap(), b"89");
-        assert_eq!(fs::read(directory.path().join("logs/a.log.1")).unwrap(), b"4567");
+        for (written, look, now) in [
+            ("01", LOOK, vec!["01"]),
+            ("23", LOOK, vec!["0123"]),
+            ("4567", QUICK_LOOK, vec!["", "4567"]),
+            ("89abc", QUICK_LOOK, vec!["", "9abc", "4567"]),
+            ("defgh", QUICK_LOOK, vec!["", "efgh", "9abc"]),
+            ("i", LOOK, vec!["i", "efgh", "9abc"]),
+        ] {
+            writer.write_all(written.as_bytes()).unwrap();
+            assert_eq!(log.rotate().unwrap(), look, "{written}");
+            let found = std::iter::once(path.clone()).chain((1..=3).map(|number| log.older(number)));
+            let found: Vec<_> = found.filter_map(|path| fs::read_to_string(path).ok()).collect();
+            assert_eq!(found, now);
+        }
+    }
+
+    #[test]
+    fn one_without_older_files_is_only_emptied() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = Log { path: directory.path().join("a.log"), max_bytes: 4, files: 0 };
+        log.open().unwrap().write_all(b"01234").unwrap();
+        log.rotate().unwrap();
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        assert_eq!(fs::read(log.path()).unwrap(), b"");
+    }
+
+    #[test]
+    fn one_that_cannot_be_put_aside_does_not_grow_all_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = Log { path: directory.path().join("a.log"), max_bytes: 4, files: 1 };
+        fs::create_dir(log.older(1)).unwrap();
+        log.open().unwrap().write_all(b"01234").unwrap();
+        assert!(log.rotate().is_err());
+        assert_eq!(fs::read(log.path()).unwrap(), b"");
     }
 }

@@ -7,17 +7,20 @@ use std::path::{Path, PathBuf};
 /// Where a server's files are.
 #[derive(Clone, Debug)]
 pub struct Places {
+    /// The server's name, for people.
+    pub name: String,
     /// What we have done and are about to do.
     pub record: PathBuf,
-    /// What the server writes to stdout and stderr; its older part is beside it, with `.1` added.
+    /// What the server writes to stdout and stderr; older files are beside it, with `.1` and so on added.
     pub log: PathBuf,
 }
 
 impl Places {
     /// Below the state directory: `processes/NAME.json` and `logs/NAME.log`.
     pub fn of(state_directory: &Path, name: &str) -> Self {
-        let name = file_name(name);
+        let (name, written) = (file_name(name), name.to_owned());
         Self {
+            name: written,
             record: state_directory.join("processes").join(format!("{name}.json")),
             log: state_directory.join("logs").join(format!("{name}.log")),
         }

@@ -9,7 +9,7 @@ use rustix::process::{Pid, RawPid};
 use serde::{Deserialize, Serialize};
 
 /// A process, told apart from a later one that was given the same pid.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Identity {
     /// The process id.
     pub pid: RawPid,
@@ -22,8 +22,12 @@ pub struct Identity {
 pub struct Stat {
     /// Which process.
     pub identity: Identity,
+    /// Who started it, or whoever it was left to.
+    pub parent: RawPid,
     /// Its process group.
     pub group: RawPid,
+    /// Its session.
+    pub session: RawPid,
     /// False for what has ended and only waits to be reaped.
     pub alive: bool,
 }
@@ -52,18 +56,37 @@ pub fn stat(pid: RawPid) -> Option<Stat> {
 
 /// Every process that lives.
 pub fn everyone() -> Vec<Stat> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .filter_map(stat)
-        .filter(|stat| stat.alive)
-        .collect()
+    all().filter(|stat| stat.alive).collect()
+}
+
+/// Children of ours that have ended and were not reaped.
+pub fn ended_children() -> Vec<Identity> {
+    let ourselves = RawPid::try_from(std::process::id()).unwrap_or_default();
+    all().filter(|stat| !stat.alive && stat.parent == ourselves).map(|stat| stat.identity).collect()
+}
+
+fn all() -> impl Iterator<Item = Stat> {
+    let entries = fs::read_dir("/proc").into_iter().flatten();
+    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).filter_map(stat)
+}
+
+/// What it is called: the first fifteen bytes of its program's name.
+pub fn name(pid: RawPid) -> String {
+    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
 }
 
 /// Whether `variable=value` is in the environment that a process was started with.
 /// False as well when we may not read it.
 pub fn has_environment(pid: RawPid, variable: &str, value: &str) -> bool {
-    let Some(environment) = environment(pid) else { return false };
+    environment(pid).is_some_and(|environment| holds(&environment, variable, value))
+}
+
+/// The same at a single look: one that is just being executed is missed.
+pub fn shows_environment(pid: RawPid, variable: &str, value: &str) -> bool {
+    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| holds(&environment, variable, value))
+}
+
+fn holds(environment: &[u8], variable: &str, value: &str) -> bool {
     let wanted = format!("{variable}={value}");
     environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
 }
@@ -103,7 +126,9 @@ fn parse(line: &str) -> Option<Stat> {
     let pid = head.split_once(' ')?.0.parse().ok()?;
     let fields: Vec<&str> = tail.split_whitespace().collect();
     let alive = !matches!(*fields.first()?, "Z" | "X" | "x");
-    Some(Stat { identity: Identity { pid, start: fields.get(19)?.parse().ok()? }, group: fields.get(2)?.parse().ok()?, alive })
+    let number = |at: usize| fields.get(at)?.parse().ok();
+    let identity = Identity { pid, start: fields.get(19)?.parse().ok()? };
+    Some(Stat { identity, parent: number(1)?, group: number(2)?, session: number(3)?, alive })
 }
 
 #[cfg(test)]
@@ -112,8 +137,9 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_does_not_shift_the_fields() {
-        let line = "42 (a) S (b) Z 1 40 40 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 0 0";
-        assert_eq!(parse(line), Some(Stat { identity: Identity { pid: 42, start: 987_654 }, group: 40, alive: false }));
+        let line = "42 (a) S (b) Z 1 40 39 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 987654 0 0";
+        let identity = Identity { pid: 42, start: 987_654 };
+        assert_eq!(parse(line), Some(Stat { identity, parent: 1, group: 40, session: 39, alive: false }));
         assert_eq!(parse(&line.replace(") Z", ") S")).map(|stat| stat.alive), Some(true));
         assert_eq!(parse("42 (cut"), None);
     }

@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use health_spec::registry::OnCrash;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -52,6 +53,9 @@ pub enum Record {
     Starting {
         /// The value of `MCP_HEALTH_INSTANCE`.
         token: String,
+        /// Its input and output will be pipes of ours.
+        #[serde(default)]
+        bound: bool,
     },
     /// It was started.
     Running(Instance),
@@ -67,6 +71,9 @@ pub enum Record {
         exit_code: Option<i64>,
         /// The signal that ended it, when we saw it.
         signal: Option<i32>,
+        /// Whether it left a core dump.
+        #[serde(default)]
+        core_dumped: bool,
     },
 }
 
@@ -77,6 +84,9 @@ pub struct Instance {
     pub token: String,
     /// The process that was started; it leads the group.
     pub leader: Identity,
+    /// Its input and output are pipes of ours, which end with us: it cannot be adopted.
+    #[serde(default)]
+    pub bound: bool,
 }
 
 /// What to do with a server when the orchestrator starts.
@@ -89,7 +99,7 @@ pub enum Plan {
     },
     /// It runs: supervise it.
     Adopt(Instance),
-    /// A stop of ours was cut short: finish it, then start.
+    /// A stop of ours was cut short, or it cannot go on without us or is not to: end it, then start.
     FinishStop(Instance),
     /// It died while we were away: report it, the machine decides.
     Mourn(Instance, Death),
@@ -97,18 +107,29 @@ pub enum Plan {
 
 impl Plan {
     /// What a record means, given what the kernel says: whether a process lives, and who leads a group and carries a token.
-    pub fn of(record: Option<Record>, alive: impl Fn(Identity) -> bool, carrier: impl Fn(&str) -> Option<Identity>) -> Self {
+    pub fn of(
+        record: Option<Record>,
+        on_crash: OnCrash,
+        alive: impl Fn(Identity) -> bool,
+        carrier: impl Fn(&str) -> Option<Identity>,
+    ) -> Self {
+        let lives = |instance: Instance| match on_crash {
+            OnCrash::Adopt if !instance.bound => Self::Adopt(instance),
+            _ => Self::FinishStop(instance),
+        };
         match record {
             None | Some(Record::Stopped) => Self::Spawn { leftover: None },
-            Some(Record::Starting { token }) => match carrier(&token) {
-                Some(leader) => Self::Adopt(Instance { token, leader }),
+            Some(Record::Starting { token, bound }) => match carrier(&token) {
+                Some(leader) => lives(Instance { token, leader, bound }),
                 None => Self::Spawn { leftover: Some(token) },
             },
-            Some(Record::Running(instance)) if alive(instance.leader) => Self::Adopt(instance),
+            // When we ended, so did its input: if it is gone by now, that was no death of its own.
+            Some(Record::Running(instance)) if instance.bound => Self::FinishStop(instance),
+            Some(Record::Running(instance)) if alive(instance.leader) => lives(instance),
             Some(Record::Running(instance)) => Self::Mourn(instance, Death::default()),
             Some(Record::Stopping(instance)) => Self::FinishStop(instance),
-            Some(Record::Ended { instance, exit_code, signal }) => {
-                Self::Mourn(instance, Death { exit_code, signal, ..Death::default() })
+            Some(Record::Ended { instance, exit_code, signal, core_dumped }) => {
+                Self::Mourn(instance, Death { exit_code, signal, core_dumped, ..Death::default() })
             }
         }
     }
@@ -198,13 +219,13 @@ mod tests {
     use super::*;
 
     fn instance() -> Instance {
-        Instance { token: "t".to_owned(), leader: Identity { pid: 7, start: 70 } }
+        Instance { token: "t".to_owned(), leader: Identity { pid: 7, start: 70 }, bound: false }
     }
 
     #[test]
     fn each_crash_point_has_its_plan() {
-        let starting = || Some(Record::Starting { token: "t".to_owned() });
-        let ended = Some(Record::Ended { instance: instance(), exit_code: Some(0), signal: None });
+        let starting = || Some(Record::Starting { token: "t".to_owned(), bound: false });
+        let ended = Some(Record::Ended { instance: instance(), exit_code: Some(0), signal: None, core_dumped: false });
         let seen = Death { exit_code: Some(0), ..Death::default() };
         let spawn = |leftover: Option<&str>| Plan::Spawn { leftover: leftover.map(str::to_owned) };
         for (record, lives, plan) in [
@@ -218,8 +239,26 @@ mod tests {
             (Some(Record::Stopped), false, spawn(None)),
             (ended, false, Plan::Mourn(instance(), seen)),
         ] {
-            let found = Plan::of(record.clone(), |_| lives, |_| lives.then_some(instance().leader));
+            let found = Plan::of(record.clone(), OnCrash::Adopt, |_| lives, |_| lives.then_some(instance().leader));
             assert_eq!(found, plan, "{record:?}, alive: {lives}");
+        }
+    }
+
+    #[test]
+    fn what_is_bound_to_us_or_is_to_end_with_us_is_ended_and_started() {
+        let bound = Instance { bound: true, ..instance() };
+        let starting = |bound| Some(Record::Starting { token: "t".to_owned(), bound });
+        let (adopt, end) = (OnCrash::Adopt, OnCrash::End);
+        for (record, on_crash, lives, plan) in [
+            (Some(Record::Running(bound.clone())), adopt, true, Plan::FinishStop(bound.clone())),
+            (Some(Record::Running(bound.clone())), adopt, false, Plan::FinishStop(bound.clone())),
+            (starting(true), adopt, true, Plan::FinishStop(bound)),
+            (Some(Record::Running(instance())), end, true, Plan::FinishStop(instance())),
+            (Some(Record::Running(instance())), end, false, Plan::Mourn(instance(), Death::default())),
+            (starting(false), end, true, Plan::FinishStop(instance())),
+        ] {
+            let found = Plan::of(record.clone(), on_crash, |_| lives, |_| lives.then_some(instance().leader));
+            assert_eq!(found, plan, "{record:?}, {on_crash:?}, alive: {lives}");
         }
     }
 
@@ -233,7 +272,7 @@ mod tests {
         assert_eq!(file.read().unwrap(), Some(Record::Running(instance())));
         let rebooted = RecordFile::new(path.clone(), "boot-2".to_owned());
         assert_eq!(rebooted.read().unwrap(), None);
-        let ended = Record::Ended { instance: instance(), exit_code: None, signal: Some(9) };
+        let ended = Record::Ended { instance: instance(), exit_code: None, signal: Some(9), core_dumped: true };
         file.write(ended.clone()).await.unwrap();
         assert_eq!(rebooted.read().unwrap(), Some(ended));
         fs::write(&path, "{").unwrap();
@@ -245,7 +284,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.json");
         let file = RecordFile::new(path.clone(), "boot".to_owned());
-        file.write(Record::Starting { token: "t".to_owned() }).await.unwrap();
+        file.write(Record::Starting { token: "t".to_owned(), bound: true }).await.unwrap();
         let longer = serde_json::to_vec(&Page { boot: "boot".to_owned(), record: Record::Running(instance()) }).unwrap();
         let mut padded = longer.clone();
         padded.resize(ROOM, b' ');

@@ -1,0 +1,44 @@
+//! What is dead already, and what dies anew (rule 3).
+
+use super::*;
+
+fn died() -> Input {
+    Input::Reported(A, Word::Died(Death { exit_code: Some(137), ..Death::default() }))
+}
+
+#[test]
+fn a_death_is_said_once_and_every_new_one_is() {
+    let mut fleet = alone();
+    run(&mut fleet, 0.0, &ok());
+    assert_eq!(names(&fleet.step(at(5.0), died())), ["container_died", "status_changed", "server_down"]);
+    assert_eq!(names(&fleet.step(at(5.2), died())), Vec::<&str>::new());
+    assert_eq!(run(&mut fleet, 6.0, &refused()), ["recovery_started", "ACT"], "its delay began with the first word");
+    let Recovery::Acting { serial, .. } = fleet.servers()[0].state().recovery else { panic!("it acts") };
+    fleet.step(at(7.0), Input::Finished { ticket: Ticket { server: A, serial }, result: Ok(()) });
+    assert_eq!(names(&fleet.step(at(7.1), died())), ["container_died", "recovery_failed"]);
+    assert_eq!(names(&fleet.step(at(7.2), died())), Vec::<&str>::new());
+    fleet.step(at(8.0), Input::Reported(A, Word::Started));
+    assert_eq!(names(&fleet.step(at(8.1), died())), ["container_died"]);
+}
+
+#[test]
+fn a_death_that_is_told_again_does_not_start_what_was_stopped() {
+    let mut fleet = alone();
+    run(&mut fleet, 0.0, &ok());
+    fleet.step(at(5.0), Input::Reported(A, Word::Killed));
+    fleet.step(at(5.1), died());
+    assert_eq!(names(&fleet.step(at(5.2), Input::Reported(A, Word::Stopped))), ["status_changed", "server_stopped"]);
+    assert_eq!(names(&fleet.step(at(60.0), died())), Vec::<&str>::new());
+    assert_eq!((run(&mut fleet, 400.0, &refused()), fleet.servers()[0].phase()), (vec![], Phase::Stopped));
+}
+
+/// A crash of the monitor cut the action off: what it finds dead then has failed.
+#[test]
+fn one_that_is_verified_and_found_dead_has_failed_also_when_the_death_is_no_news() {
+    let mut first = alone();
+    run(&mut first, 0.0, &ok());
+    first.step(at(5.0), died());
+    run(&mut first, 6.0, &refused());
+    let mut second = after_a_break("servers: [{name: a}]", &first, 10.0);
+    assert_eq!(names(&second.step(at(10.0), Input::Reported(A, Word::NotRunning))), ["recovery_failed"]);
+}

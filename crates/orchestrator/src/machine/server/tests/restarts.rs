@@ -1,0 +1,74 @@
+//! An operator's restart, and a start that is not ours, while something else is on its way (rule 7).
+
+use super::*;
+
+fn restart(fleet: &mut Fleet, now: f64) -> Vec<Effect> {
+    fleet.operate(at(now), A, Command::Restart { by: "operator".into() }).expect("accepted")
+}
+
+/// The action of these effects ends well.
+fn ends(fleet: &mut Fleet, now: f64) {
+    let Recovery::Acting { serial, .. } = fleet.servers()[0].state().recovery else { panic!("it acts") };
+    fleet.step(at(now), Input::Finished { ticket: Ticket { server: A, serial }, result: Ok(()) });
+}
+
+/// One attempt has failed, and the delay before the second runs.
+fn after_one_attempt() -> Fleet {
+    let mut fleet = fleet("{servers: [{name: a}], recovery: {backoff: {schedule: [1, 60, 60]}}}", &Beginning::default());
+    run(&mut fleet, 0.0, &ok());
+    fleet.step(at(5.0), Input::Reported(A, Word::Died(Death::default())));
+    run(&mut fleet, 6.0, &refused());
+    ends(&mut fleet, 7.0);
+    assert_eq!(run(&mut fleet, 37.0, &refused()), ["recovery_failed"]);
+    assert_eq!(fleet.servers()[0].state().attempts, 1);
+    fleet
+}
+
+#[test]
+fn one_that_is_being_verified_ends_when_another_is_wanted() {
+    let mut fleet = alone();
+    run(&mut fleet, 0.0, &ok());
+    restart(&mut fleet, 5.0);
+    ends(&mut fleet, 6.0);
+    let again = restart(&mut fleet, 6.5);
+    assert_eq!(names(&again), ["action_requested", "recovery_superseded", "recovery_started", "ACT"]);
+    ends(&mut fleet, 7.0);
+    assert_eq!(run(&mut fleet, 12.0, &ok()), ["recovery_successful"], "two restarts, and each has its end");
+}
+
+#[test]
+fn an_attempt_that_is_being_verified_ends_too_and_has_not_failed() {
+    let mut fleet = alone();
+    run(&mut fleet, 0.0, &ok());
+    fleet.step(at(5.0), Input::Reported(A, Word::Died(Death::default())));
+    assert_eq!(run(&mut fleet, 6.0, &refused()), ["recovery_started", "ACT"]);
+    ends(&mut fleet, 7.0);
+    let wanted = restart(&mut fleet, 8.0);
+    let superseded = wanted.iter().find_map(|effect| match effect {
+        Effect::Publish(Happened { kind: EventKind::RecoverySuperseded { attempt, reason }, .. }) => {
+            Some((*attempt, reason.as_str()))
+        }
+        _ => None,
+    });
+    assert_eq!(superseded, Some((1, "superseded")));
+    assert!(!names(&wanted).contains(&"recovery_failed"));
+}
+
+#[test]
+fn an_operators_restart_resets_the_counter_while_a_delay_runs() {
+    let mut fleet = after_one_attempt();
+    assert_eq!(names(&restart(&mut fleet, 40.0)), ["action_requested", "recovery_started", "ACT"], "nothing was being verified");
+    ends(&mut fleet, 41.0);
+    assert_eq!(run(&mut fleet, 71.0, &refused()), ["recovery_failed"]);
+    assert_eq!(run(&mut fleet, 72.0, &refused()), ["recovery_started", "ACT"], "after the first delay");
+    assert_eq!(fleet.servers()[0].state().attempts, 1);
+}
+
+#[test]
+fn a_start_that_is_not_ours_resets_the_counter_while_a_delay_runs() {
+    let mut fleet = after_one_attempt();
+    fleet.step(at(40.0), Input::Reported(A, Word::Started));
+    assert_eq!(run(&mut fleet, 70.0, &refused()), Vec::<&str>::new(), "it has its time, and is nobody's failed attempt");
+    assert_eq!(run(&mut fleet, 71.0, &refused()), ["recovery_started", "ACT"], "after the first delay");
+    assert_eq!(fleet.servers()[0].state().attempts, 1);
+}

@@ -1,0 +1,66 @@
+//! What a belief rests on. The last answer is the shell's to add: the machine keeps none.
+
+use health_spec::Phase;
+
+use super::Account;
+use crate::machine::memory::Recovery;
+
+impl Account<'_> {
+    pub(super) fn evidence(&self) -> Vec<String> {
+        [self.checks(), self.life(), self.attempts()].concat()
+    }
+
+    /// What a row of checks has shown.
+    fn checks(&self) -> Vec<String> {
+        let (state, policy) = (self.server.state(), self.server.policy());
+        let (failures, successes) = (state.failures, state.successes);
+        let first = state.first_failure.map_or_else(String::new, |at| format!(", the first at {}", self.when(at)));
+        let mut evidence = Vec::new();
+        let mut add = |holds: bool, text: String| evidence.extend(holds.then_some(text));
+        add(failures > 0, format!("{failures} failed checks in a row, {} make it down{first}", policy.failure_threshold));
+        add(successes > 0, format!("{successes} good answers in a row, {} bring it back", policy.success_threshold));
+        add(state.is_flapping, format!("it was suspect {} times within ten intervals", state.episodes.len()));
+        add(state.by_checks, "only checks say that it is down, its engine does not".to_owned());
+        evidence
+    }
+
+    /// What is known of its process or container, and of people.
+    fn life(&self) -> Vec<String> {
+        let state = self.server.state();
+        let mut evidence = Vec::new();
+        if state.is_dead {
+            evidence.push("its process or container has ended".to_owned());
+        }
+        if state.phase == Phase::Starting {
+            evidence.push("it has not answered well since it started".to_owned());
+        }
+        if state.phase == Phase::Stopped {
+            evidence.push("somebody stopped it on purpose: it is not started again".to_owned());
+        }
+        if let Some(pause) = &state.paused {
+            evidence.push(format!("its recovery is {}", self.pause(pause)));
+        }
+        evidence
+    }
+
+    /// How much of what may be done has been done.
+    fn attempts(&self) -> Vec<String> {
+        let (state, recovery) = (self.server.state(), &self.server.policy().recovery);
+        let mut evidence = Vec::new();
+        if state.attempts > 0 {
+            evidence.push(format!("{} of {} attempts are used", state.attempts, self.of()));
+        }
+        let (budget, window) = recovery.budget;
+        let spent = state.spent.len();
+        if spent > 0 {
+            evidence.push(format!("{spent} of {budget} attempts within {} s are used", window.as_secs()));
+        }
+        if let Some(incident) = state.incident {
+            evidence.push(format!("it went down at {}", self.when(incident.opened)));
+        }
+        if let Recovery::Verifying { .. } = state.recovery {
+            evidence.push("it was started again, and has to show that it is well".to_owned());
+        }
+        evidence
+    }
+}

@@ -1,0 +1,83 @@
+//! What a held recovery is waiting for, since when, and until when.
+
+use health_spec::Phase;
+
+use super::Account;
+use crate::machine::hold::Reason;
+use crate::machine::memory::Pause;
+use crate::machine::storm::Forecast;
+
+impl Account<'_> {
+    pub(super) fn waiting_for(&self) -> Option<String> {
+        let hold = self.server.state().held.as_ref()?;
+        Some(match hold.reason {
+            Reason::Disabled => "recovery is disabled".to_owned(),
+            Reason::Manual => "nothing here can bring it back: a person does it".to_owned(),
+            Reason::Paused => match &self.server.state().paused {
+                Some(pause) => self.pause(pause),
+                None => "paused".to_owned(),
+            },
+            Reason::Maintenance => match self.server.maintenance() {
+                Some(until) => format!("a maintenance window is open until {}", self.when(until)),
+                None => "a maintenance window is open".to_owned(),
+            },
+            Reason::Dependency => {
+                let of = |name: &String| self.dependency(name);
+                format!("dependency {}", hold.on.iter().map(of).collect::<Vec<_>>().join(", "))
+            }
+            Reason::Observe => "observe mode".to_owned(),
+            Reason::Storm => self.storm(&hold.on),
+            Reason::Engine => self.engine(&hold.on),
+            Reason::Concurrency => format!("as many recoveries run as may: {}", hold.on.join(", ")),
+            Reason::State => {
+                let since = self.fleet.unwritten_since().map_or_else(String::new, |at| format!(" since {}", self.when(at)));
+                format!("the state directory cannot be written{since}, and it has had its one attempt")
+            }
+        })
+    }
+
+    /// `paused by anna until 13:00:00 UTC (a new disk)`.
+    pub(super) fn pause(&self, pause: &Pause) -> String {
+        let until = match pause.until {
+            Some(until) => format!("until {}", self.when(until)),
+            None => "until it is resumed".to_owned(),
+        };
+        let reason = pause.reason.as_ref().map_or_else(String::new, |reason| format!(" ({reason})"));
+        format!("paused by {} {until}{reason}", pause.by)
+    }
+
+    /// `postgres is down since 12:01:07 UTC`.
+    fn dependency(&self, name: &str) -> String {
+        let mut known = self.fleet.servers().iter().filter(|server| !server.is_retired());
+        let Some(other) = known.find(|server| server.policy().name == name) else { return name.to_owned() };
+        let since = self.when(other.state().since);
+        let status = other.state().status;
+        match other.phase() {
+            Phase::Failed => format!("{name} is down since {since} and given up: it needs a person"),
+            Phase::Stopped => format!("{name} is stopped since {since}"),
+            Phase::Suspect => format!("{name} is suspect: its last check failed"),
+            Phase::Starting => format!("{name} is starting"),
+            Phase::Healthy | Phase::Recovering | Phase::Down => format!("{name} is {status} since {since}"),
+        }
+    }
+
+    fn engine(&self, on: &[String]) -> String {
+        let engine = self.server.policy().engine.as_ref();
+        let since = engine.and_then(|engine| self.fleet.engine_lost_since(engine.id));
+        let since = since.map_or_else(String::new, |at| format!(" since {}", self.when(at)));
+        format!("the engine {} cannot be reached{since}", on.join(", "))
+    }
+
+    fn storm(&self, on: &[String]) -> String {
+        let Some(Forecast { since, witnesses, failing, .. }) = self.fleet.storm().forecast() else {
+            let (held, most) = (self.fleet.storm().held_after(), self.fleet.limits().recoveries);
+            return format!("a storm is over, and {held} servers that it held go on in turn, {most} at a time");
+        };
+        let failing = if failing.is_empty() { on.join(", ") } else { self.names(failing.iter().copied()) };
+        format!(
+            "the monitor suspects itself since {}: of the witnesses {} these do not answer either: {failing}",
+            self.when(since),
+            self.names(witnesses.iter().copied()),
+        )
+    }
+}

@@ -1,0 +1,42 @@
+//! What the driver lets others see of what happened: the book of incidents, and those who gather evidence.
+
+use health_spec::status::Observed;
+use health_spec::{Event, EventKind};
+
+use super::Driver;
+use crate::machine::{Happened, ServerId};
+use crate::shell::evidence::Mask;
+use crate::shell::incidents::Teller;
+
+impl Driver {
+    /// The incidents change with the events that they are made of, before either is written.
+    pub(super) fn fold(&self, happened: &[Happened], events: &[(Event, String)]) {
+        for (it, (event, _)) in happened.iter().zip(events) {
+            self.actions.collector.book.fold(event, || self.teller(it.server));
+        }
+    }
+
+    fn teller(&self, server: Option<ServerId>) -> Teller {
+        let subject = server.and_then(|server| self.actions.collector.subject(server));
+        subject.map(|subject| Teller { death: subject.notices_death(), mask: Mask::of(subject.values()) }).unwrap_or_default()
+    }
+
+    /// Looks are begun in the order in which things happened, and taken beside everything else.
+    pub(super) fn gather(&self, happened: &[Happened]) {
+        let collector = &self.actions.collector;
+        for it in happened {
+            let Some(server) = it.server else { continue };
+            match (&it.kind, it.incident) {
+                (EventKind::ServerDown { .. }, Some(incident)) => collector.opened(server, incident),
+                (EventKind::RecoveryFailed { attempt, .. }, Some(incident)) => collector.attempted(server, incident, *attempt),
+                (EventKind::RecoverySuccessful { attempts, .. }, Some(incident)) => {
+                    collector.attempted(server, incident, *attempts);
+                }
+                (EventKind::StatusChanged { status: Observed::Ok, .. } | EventKind::ServerRestarted { .. }, _) => {
+                    collector.well(server);
+                }
+                _ => {}
+            }
+        }
+    }
+}

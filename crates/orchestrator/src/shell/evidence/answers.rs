@@ -1,0 +1,162 @@
+//! The last answers of every server, as they came: kept in memory, so that they are there when something breaks.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use health_spec::incident::Answer;
+use health_spec::{Outcome, Status, Verdict};
+use jiff::Timestamp;
+
+use super::mask::Mask;
+use super::text::{beginning, cut, decoded, escaped};
+use crate::machine::ServerId;
+
+/// So many answers are kept of a server (contract, section 3.2).
+const KEPT: usize = 10;
+
+/// So much of each body is shown (contract, section 3.2).
+const SHOWN_BYTES: usize = 512;
+
+/// So much of it is kept: what is cut in two at the end of what is shown would not be recognised as a secret.
+pub const KEPT_BYTES: usize = 640;
+
+/// An answer as it came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Glimpse {
+    /// Its status code.
+    pub http_status: u16,
+    /// The first [`KEPT_BYTES`] of its body.
+    pub body: Box<[u8]>,
+    /// How long the body was, as far as it was read.
+    pub body_bytes: usize,
+}
+
+/// The last answers, by server.
+#[derive(Debug, Default)]
+pub struct Answers(Mutex<Vec<VecDeque<Kept>>>);
+
+#[derive(Clone, Debug)]
+struct Kept {
+    at: Timestamp,
+    took: Duration,
+    verdict: Status,
+    reason: Option<&'static str>,
+    message: Option<Box<str>>,
+    glimpse: Option<Glimpse>,
+}
+
+impl Glimpse {
+    /// Of an answer with this body.
+    pub fn of(http_status: u16, body: &[u8]) -> Self {
+        Self { http_status, body: body[..body.len().min(KEPT_BYTES)].into(), body_bytes: body.len() }
+    }
+}
+
+impl Answers {
+    /// A check that ended at `ended` has found this.
+    pub fn keep(&self, server: ServerId, verdict: &Verdict, took: Duration, glimpse: Option<Glimpse>, ended: Timestamp) {
+        let kept = Kept {
+            at: ended.checked_sub(jiff::SignedDuration::try_from(took).unwrap_or_default()).unwrap_or(ended),
+            took,
+            verdict: match verdict.outcome {
+                Outcome::Ok => Status::Ok,
+                Outcome::Degraded => Status::Degraded,
+                Outcome::Failed => Status::Down,
+            },
+            reason: verdict.reason.map(health_spec::Reason::as_str),
+            message: verdict.message.as_deref().map(Box::from),
+            glimpse,
+        };
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() <= server.0 {
+            all.resize_with(server.0 + 1, VecDeque::new);
+        }
+        let ring = &mut all[server.0];
+        if ring.len() == KEPT {
+            ring.pop_front();
+        }
+        ring.push_back(kept);
+    }
+
+    /// A server is gone, and so are its answers.
+    pub fn forget(&self, server: ServerId) {
+        if let Some(ring) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(server.0) {
+            *ring = VecDeque::new();
+        }
+    }
+
+    /// The last answers of a server that came after `since`, oldest first, without their secrets.
+    pub fn of(&self, server: ServerId, since: Option<Timestamp>, mask: &Mask) -> Vec<Answer> {
+        let kept: Vec<Kept> = {
+            let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            all.get(server.0).into_iter().flatten().filter(|kept| since.is_none_or(|since| kept.at > since)).cloned().collect()
+        };
+        kept.iter().map(|kept| kept.shown(mask)).collect()
+    }
+}
+
+impl Kept {
+    fn shown(&self, mask: &Mask) -> Answer {
+        let shown = |text: &str| cut(&escaped(&mask.text(text)), SHOWN_BYTES);
+        let glimpse = self.glimpse.as_ref();
+        Answer {
+            at: self.at,
+            verdict: self.verdict,
+            reason: self.reason.map(str::to_owned),
+            message: self.message.as_deref().map(shown),
+            took_ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+            http_status: glimpse.map(|glimpse| glimpse.http_status),
+            phases: BTreeMap::new(),
+            body: glimpse.map(|glimpse| body(glimpse, mask)),
+            body_bytes: glimpse.map_or(0, |glimpse| glimpse.body_bytes as u64),
+        }
+    }
+}
+
+fn body(glimpse: &Glimpse, mask: &Mask) -> String {
+    let masked = escaped(&mask.text(&decoded(&glimpse.body)));
+    beginning(&masked, SHOWN_BYTES).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use health_spec::Reason;
+
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).expect("a timestamp")
+    }
+
+    #[test]
+    fn the_last_ten_are_kept_each_of_512_bytes() {
+        let answers = Answers::default();
+        for second in 0..15 {
+            let glimpse = Glimpse::of(200, &vec![b'a'; 3_000]);
+            let verdict = Verdict::new(Outcome::Ok, None, None);
+            answers.keep(ServerId(2), &verdict, Duration::from_millis(500), Some(glimpse), at(second));
+        }
+        let kept = answers.of(ServerId(2), None, &Mask::default());
+        assert_eq!(kept.len(), 10);
+        assert_eq!((kept[0].at, kept[0].took_ms), (at(4) + Duration::from_millis(500), 500));
+        assert_eq!((kept[9].body.as_ref().map(String::len), kept[9].body_bytes), (Some(512), 3_000));
+        assert_eq!(answers.of(ServerId(2), Some(at(12)), &Mask::default()).len(), 2);
+        assert!(answers.of(ServerId(0), None, &Mask::default()).is_empty());
+        answers.forget(ServerId(2));
+        assert!(answers.of(ServerId(2), None, &Mask::default()).is_empty());
+    }
+
+    #[test]
+    fn a_secret_in_an_answer_is_hidden_also_at_its_cut_end() {
+        let answers = Answers::default();
+        let body = format!("{}\"password\": \"hunter2hunter2\"", " ".repeat(500));
+        let verdict = Verdict::failed(Reason::HttpStatus, "token=hunter2hunter2 refused");
+        let glimpse = Glimpse::of(503, body.as_bytes());
+        answers.keep(ServerId(0), &verdict, Duration::ZERO, Some(glimpse), at(1));
+        let kept = answers.of(ServerId(0), None, &Mask::default()).remove(0);
+        assert_eq!((kept.reason.as_deref(), kept.http_status), (Some("http_status"), Some(503)));
+        assert_eq!(kept.message.as_deref(), Some("token=*** refused"));
+        assert!(!kept.body.expect("a body").contains("hunter"));
+    }
+}

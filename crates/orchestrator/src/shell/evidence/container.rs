@@ -1,0 +1,231 @@
+//! What a container engine knows of a container: how it ended, what it printed, what it is made of.
+//!
+//! It only reads: `GET /containers/{id}/json`, `/containers/{id}/logs`, `/images/{id}/json`, `/info`. On a connection of its own, so that a
+//! capture neither waits for anything else nor delays it.
+
+use bollard::Docker;
+use bollard::container::LogOutput;
+use bollard::models::{ContainerConfig, ContainerInspectResponse, HealthStatusEnum};
+use bollard::query_parameters::{InspectContainerOptions, LogsOptions};
+use futures_util::StreamExt;
+use health_spec::config::Engine;
+use health_spec::incident::{EngineLoad, Image, RuntimeState};
+use jiff::Timestamp;
+
+use super::facts::{digest, word};
+use super::found::{Deadline, Found, RawLine, Want};
+use super::subject::is_secret;
+use crate::shell::causes::causes;
+use crate::shell::runtime::container::address::Address;
+
+/// So many names of variables are kept.
+const MOST_NAMES: usize = 100;
+
+/// A value of the container's own environment whose name says nothing is taken for a secret from this length on, unless it is a path.
+const LONG_VALUE: usize = 20;
+
+/// The most that is read of a log, whatever is asked for.
+const MOST_LOG_BYTES: usize = 256 * 1024;
+
+/// Looks at a container; what cannot be had before the deadline is named.
+pub(super) async fn look(engine: &Engine, kind: &str, container: &str, want: Want, deadline: Deadline) -> Found {
+    let mut found = Found::default();
+    let client = async {
+        let connection = Address::of(engine).map_err(|error| causes(&error))?.connect().await;
+        connection.map(|connection| connection.client).map_err(|error| causes(&error))
+    };
+    let Some(client) = found.part("engine", deadline.hold(client).await) else {
+        return found;
+    };
+    let inspected = async { client.inspect_container(container, None::<InspectContainerOptions>).await.map_err(said) };
+    let (inspected, load) = tokio::join!(deadline.hold(inspected), deadline.hold(load(&client, &engine.name)));
+    if let Some(load) = found.part("engine load", load) {
+        found.facts.extend(load.version.iter().map(|version| ("engine.version".to_owned(), version.clone())));
+        found.engine = Some(load);
+    }
+    let Some(inspected) = found.part("container", inspected) else {
+        return found;
+    };
+    let (state, image, config) = (state(kind, &inspected), image(&inspected), inspected.config.clone().unwrap_or_default());
+    let (image, lines) = tokio::join!(
+        deadline.hold(complete(&client, image)),
+        deadline.hold(lines(&client, container, &config, want, state.started_at))
+    );
+    found.secrets = secrets(&config);
+    let image = found.part("image", image).or_else(|| state.image.clone());
+    let state = RuntimeState { image, environment: names(&config), ..state };
+    facts(&inspected, &state, &mut found);
+    found.lines = found.part("logs", lines);
+    found.log_source = format!("{kind} logs {container}");
+    found.state = Some(state);
+    found
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape of `map_err`")]
+fn said(error: bollard::errors::Error) -> String {
+    causes(&error)
+}
+
+async fn load(client: &Docker, name: &str) -> Result<EngineLoad, String> {
+    let info = client.info().await.map_err(said)?;
+    let count = |number: Option<i64>| number.and_then(|number| u64::try_from(number).ok());
+    Ok(EngineLoad {
+        name: name.to_owned(),
+        version: info.server_version,
+        running: count(info.containers_running),
+        containers: count(info.containers),
+        processors: count(info.ncpu),
+        memory_bytes: count(info.mem_total),
+    })
+}
+
+fn state(kind: &str, found: &ContainerInspectResponse) -> RuntimeState {
+    let state = found.state.clone().unwrap_or_default();
+    let running = state.running.unwrap_or_default();
+    let limit = found.host_config.as_ref().and_then(|config| config.memory).and_then(|bytes| u64::try_from(bytes).ok());
+    let health = state.health.as_ref().and_then(|health| health.status);
+    RuntimeState {
+        kind: kind.to_owned(),
+        name: found.name.clone().unwrap_or_default().trim_start_matches('/').to_owned(),
+        id: found.id.clone(),
+        running: Some(running),
+        status: state.status.map(|status| status.to_string()),
+        started_at: state.started_at.as_deref().and_then(moment),
+        finished_at: state.finished_at.as_deref().and_then(moment),
+        exit_code: state.exit_code.filter(|_| !running),
+        oom_killed: state.oom_killed,
+        memory_limit_bytes: limit.filter(|bytes| *bytes > 0),
+        restarts: found.restart_count.and_then(|count| u64::try_from(count).ok()),
+        error: state.error.filter(|error| !error.is_empty()),
+        health: health
+            .filter(|it| !matches!(it, HealthStatusEnum::EMPTY | HealthStatusEnum::NONE))
+            .map(|it| HealthStatusEnum::to_string(&it)),
+        image: Some(image(found)),
+        environment: vec![],
+    }
+}
+
+/// What never happened is written as the year 1.
+fn moment(text: &str) -> Option<Timestamp> {
+    text.parse().ok().filter(|at: &Timestamp| at.as_second() > 0)
+}
+
+fn image(found: &ContainerInspectResponse) -> Image {
+    Image {
+        reference: found.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default(),
+        digest: found.image.clone().unwrap_or_default(),
+        ..Image::default()
+    }
+}
+
+/// Registries know it under other digests, and its reference may name another image by now.
+async fn complete(client: &Docker, image: Image) -> Result<Image, String> {
+    let own = client.inspect_image(&image.digest).await;
+    let named = client.inspect_image(&image.reference).await;
+    let reference_now = named.ok().and_then(|named| named.id).filter(|id| *id != image.digest);
+    // Without the image itself its digest is still known.
+    let repository_digests = own.ok().and_then(|own| own.repo_digests).unwrap_or_default();
+    Ok(Image { repository_digests, reference_now, ..image })
+}
+
+fn names(config: &ContainerConfig) -> Vec<String> {
+    let mut names: Vec<_> = pairs(config).map(|(name, _)| word(name)).collect();
+    names.sort_unstable();
+    names.truncate(MOST_NAMES);
+    names
+}
+
+fn pairs(config: &ContainerConfig) -> impl Iterator<Item = (&str, &str)> {
+    config.env.iter().flatten().map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+fn secrets(config: &ContainerConfig) -> Vec<String> {
+    let secret = |(name, value): &(&str, &str)| is_secret(name) || (value.len() >= LONG_VALUE && !value.contains('/'));
+    pairs(config).filter(secret).map(|(_, value)| value.to_owned()).collect()
+}
+
+fn facts(inspected: &ContainerInspectResponse, state: &RuntimeState, found: &mut Found) {
+    let configured = |config: &ContainerConfig| {
+        // The environment is a fact of its own, and the host name is the container's id.
+        let plain = ContainerConfig { env: None, hostname: None, ..config.clone() };
+        serde_json::to_value(plain).map(|value| value.to_string()).unwrap_or_default()
+    };
+    let host = inspected.host_config.as_ref().and_then(|config| serde_json::to_value(config).ok());
+    let config = inspected.config.as_ref().map(configured).unwrap_or_default();
+    let mut environment: Vec<_> =
+        inspected.config.iter().flat_map(pairs).map(|(name, value)| format!("{name}={value}")).collect();
+    environment.sort_unstable();
+    let image = state.image.clone().unwrap_or_default();
+    let facts = [
+        ("container.id", state.id.clone().unwrap_or_default().chars().take(12).collect()),
+        ("container.configuration", digest(&format!("{config}{}", host.unwrap_or_default()))),
+        ("container.environment", format!("{} variables ({})", environment.len(), digest(&environment.join("\0")))),
+        ("container.restarts", state.restarts.unwrap_or_default().to_string()),
+        ("container.memory_limit", state.memory_limit_bytes.map_or_else(|| "none".to_owned(), |bytes| bytes.to_string())),
+        ("image.reference", word(&image.reference)),
+        ("image.digest", image.digest),
+    ];
+    found.facts.extend(facts.map(|(name, value)| (name.to_owned(), value)));
+}
+
+async fn lines(
+    client: &Docker,
+    container: &str,
+    config: &ContainerConfig,
+    want: Want,
+    started_at: Option<Timestamp>,
+) -> Result<Vec<RawLine>, String> {
+    let (tail, since, most) = match want {
+        Want::Nothing => return Ok(vec![]),
+        Want::Last(count) => (count.to_string(), 0, count),
+        Want::FirstSinceStart { most, .. } => ("all".to_owned(), started_at.map_or(0, |at| at.as_second()), most),
+    };
+    let since = i32::try_from(since).unwrap_or(0);
+    let options = LogsOptions { stdout: true, stderr: true, timestamps: true, tail, since, ..LogsOptions::default() };
+    let mut stream = std::pin::pin!(client.logs(container, Some(options)));
+    let mut pieces = Pieces { lines: vec![], is_terminal: config.tty.unwrap_or_default() };
+    let mut read = 0;
+    let takes_first = matches!(want, Want::FirstSinceStart { .. });
+    while let Some(output) = stream.next().await {
+        let output = output.map_err(said)?;
+        read += output.as_ref().len();
+        pieces.take(&output);
+        if read > MOST_LOG_BYTES || (takes_first && pieces.lines.len() > most) {
+            break;
+        }
+    }
+    // The engine asks for whole seconds.
+    let mut lines = pieces.lines;
+    if takes_first && let Some(started_at) = started_at {
+        lines.retain(|line| line.at.is_none_or(|at| at >= started_at));
+        lines.truncate(most);
+    }
+    Ok(lines)
+}
+
+/// Lines of both streams, in the order in which the engine gives them.
+struct Pieces {
+    lines: Vec<RawLine>,
+    is_terminal: bool,
+}
+
+impl Pieces {
+    fn take(&mut self, output: &LogOutput) {
+        let stream = match output {
+            LogOutput::StdErr { .. } => Some("stderr"),
+            LogOutput::StdOut { .. } if !self.is_terminal => Some("stdout"),
+            _ => None,
+        };
+        for line in output.as_ref().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            self.lines.push(RawLine::stamped(line, stream));
+        }
+    }
+}
+
+impl Deadline {
+    /// Until it has passed.
+    async fn hold<T>(self, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
+        let passed = |_| format!("not within {:.1} s", super::PATIENCE.as_secs_f64());
+        tokio::time::timeout_at(self.at(), work).await.map_err(passed)?
+    }
+}

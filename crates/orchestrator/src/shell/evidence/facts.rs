@@ -1,0 +1,92 @@
+//! What a server and its surroundings were made of, as plain words: noted when it becomes well, compared when it is down.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use health_spec::incident::Change;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::text::cut;
+
+/// Words longer than this are compared and shown by their digest.
+const LONGEST_WORD: usize = 120;
+
+/// By dotted name: `image.digest`, `registry.endpoint`. The part before the first dot says who told.
+pub type Facts = BTreeMap<String, String>;
+
+/// The facts of a server when it last became well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Well {
+    /// When that was.
+    pub at: Timestamp,
+    /// What was so.
+    pub facts: Facts,
+}
+
+/// What is not as it was. Of somebody who tells nothing now, nothing is said.
+pub fn changes(before: &Facts, now: &Facts) -> Vec<Change> {
+    let teller = |name: &str| name.split('.').next().unwrap_or(name).to_owned();
+    let tellers: BTreeSet<_> = now.keys().map(|name| teller(name)).collect();
+    let names: BTreeSet<_> = before.keys().chain(now.keys()).collect();
+    let heard = names.into_iter().filter(|name| tellers.contains(&teller(name)));
+    let differs = heard.filter(|name| before.get(*name) != now.get(*name));
+    differs.map(|name| Change { what: name.clone(), before: before.get(name).cloned(), after: now.get(name).cloned() }).collect()
+}
+
+/// A word as it is, or the digest of a long one.
+pub fn word(text: &str) -> String {
+    if text.len() <= LONGEST_WORD { text.to_owned() } else { format!("{} ({})", cut(text, 40), digest(text)) }
+}
+
+/// The first 12 digits of the SHA-256: tells two texts apart, and says nothing about them.
+pub fn digest(text: &str) -> String {
+    let bytes = Sha256::digest(text);
+    let number = bytes.iter().take(6).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    format!("{number:012x}")
+}
+
+/// An entry of the registry as it is shown to everybody, by key.
+pub fn registry(entry: &Value) -> Facts {
+    let keys = entry.as_object().into_iter().flatten();
+    let fact = |(key, value): (&String, &Value)| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        (format!("registry.{key}"), word(&text))
+    };
+    keys.map(fact).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(pairs: &[(&str, &str)]) -> Facts {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_differs_is_named_and_silence_is_no_change() {
+        let before = facts(&[("image.digest", "a"), ("image.reference", "x"), ("registry.port", "1"), ("engine.version", "9")]);
+        let now = facts(&[("image.digest", "b"), ("image.reference", "x"), ("registry.group", "g")]);
+        let found: Vec<_> = changes(&before, &now).into_iter().map(|it| (it.what, it.before, it.after)).collect();
+        let of = |what: &str, before: Option<&str>, after: Option<&str>| {
+            (what.to_owned(), before.map(str::to_owned), after.map(str::to_owned))
+        };
+        let expected = [
+            of("image.digest", Some("a"), Some("b")),
+            of("registry.group", None, Some("g")),
+            of("registry.port", Some("1"), None),
+        ];
+        assert_eq!(found, expected, "nobody has told anything about the engine");
+    }
+
+    #[test]
+    fn a_registry_entry_is_compared_by_its_keys() {
+        let entry = serde_json::json!({ "name": "a", "port": 1, "tools": vec!["a long name"; 40] });
+        let facts = registry(&entry);
+        assert_eq!((facts["registry.name"].as_str(), facts["registry.port"].as_str()), ("a", "1"));
+        assert!(facts["registry.tools"].len() < LONGEST_WORD);
+        assert_eq!(digest("a"), "ca978112ca1b");
+    }
+}

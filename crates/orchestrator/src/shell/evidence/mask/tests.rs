@@ -1,0 +1,109 @@
+//! What is hidden, and what is not. No secret here was ever one.
+
+use super::*;
+
+/// A made-up key of this many characters.
+fn made(prefix: &str, length: usize) -> String {
+    let letters = "aB3dE5fG7hJ9kL2mN4pQ6rS8tU0vW1xY";
+    format!("{prefix}{}", letters.chars().cycle().take(length).collect::<String>())
+}
+
+#[test]
+fn what_looks_like_a_secret_is_hidden() {
+    let jwt = format!("{}.{}.{}", made("eyJ", 20), made("eyJ", 30), made("", 40));
+    for (text, secret) in [
+        ("Authorization: Bearer SECRET12345".to_owned(), "SECRET12345"),
+        ("authorization=Basic dXNlcjpwYXNz".to_owned(), "dXNlcjpwYXNz"),
+        (r#"{"headers":{"Authorization":"Bearer SECRET12345"}}"#.to_owned(), "SECRET12345"),
+        ("sent bearer SECRET12345 to upstream".to_owned(), "SECRET12345"),
+        ("Cookie: sid=SECRET; theme=dark".to_owned(), "SECRET"),
+        ("Set-Cookie: id=SECRET; HttpOnly".to_owned(), "SECRET"),
+        ("password=hunter2 next".to_owned(), "hunter2"),
+        ("PASSWORD: hunter2".to_owned(), "hunter2"),
+        ("db_password='hunter 2' next".to_owned(), "hunter 2"),
+        ("POSTGRES_PASSWORD=hunter2".to_owned(), "hunter2"),
+        ("--api-key=hunter2 --verbose".to_owned(), "hunter2"),
+        ("--token 'hunter2'".to_owned(), "hunter2"),
+        ("key=hunter2".to_owned(), "hunter2"),
+        ("x-api-key: hunter2".to_owned(), "hunter2"),
+        ("token=hunter2&user=me".to_owned(), "hunter2"),
+        ("GET /a?access_token=hunter2&b=1".to_owned(), "hunter2"),
+        ("https://s3/x?X-Amz-Signature=abcdef123".to_owned(), "abcdef123"),
+        ("the password is hunter2".to_owned(), "hunter2"),
+        (r#"{"user":"me","password":"hunter2"}"#.to_owned(), "hunter2"),
+        (r#"{"user":"me","password":"hun\"ter2","next":1}"#.to_owned(), "ter2"),
+        (r#"{\"apiKey\":\"hunter2\"}"#.to_owned(), "hunter2"),
+        (r#"{"client_secret": "hunter2"#.to_owned(), "hunter2"),
+        ("{'secret': 'hunter2'}".to_owned(), "hunter2"),
+        ("{:secret=>\"hunter2\"}".to_owned(), "hunter2"),
+        ("postgres://user:hunter2@db:5432/x".to_owned(), "hunter2"),
+        ("redis://:hunter2@cache/0".to_owned(), "hunter2"),
+        (format!("https://{}@git.example/x", made("", 20)), &made("", 20)),
+        (format!("found {jwt} in a header"), &jwt),
+        (made("AKIA", 0) + "ABCDEFGHIJKLMNOP", "ABCDEFGHIJKLMNOP"),
+        (made("ghp_", 36), &made("", 36)),
+        (made("github_pat_", 40), &made("", 40)),
+        (made("sk-proj-", 40), &made("", 40)),
+        (made("sk-ant-", 40), &made("", 40)),
+        (made("sk-", 40), &made("", 40)),
+        (made("sk_live_", 24), &made("", 24)),
+        (made("xoxb-", 24), &made("", 24)),
+        (made("AIza", 35), &made("", 35)),
+        (made("hf_", 30), &made("", 30)),
+        (made("glpat-", 20), &made("", 20)),
+        ("-----BEGIN RSA PRIVATE KEY-----\nMIIabc\n-----END RSA PRIVATE KEY-----".to_owned(), "MIIabc"),
+        (r"key -----BEGIN PRIVATE KEY-----\nMIIabc\n".to_owned(), "MIIabc"),
+    ] {
+        let masked = Mask::default().text(&text);
+        assert!(!masked.contains(secret), "{text} became {masked}");
+        assert!(masked.contains(MASK), "{text} became {masked}");
+    }
+}
+
+#[test]
+fn what_is_no_secret_stays() {
+    for text in [
+        "listening on 127.0.0.1:8082",
+        "used max_tokens=4096 of the model",
+        r#"{"prompt_tokens": 12, "status": "ok"}"#,
+        r#"{"token": null, "secret": false}"#,
+        "GET http://127.0.0.1:8082/health 200 in 3 ms",
+        "connect to http://host:8080/a failed: refused",
+        "KeyError: 'missing'",
+        "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        "author: somebody, keyboard: de",
+        "panicked at src/main.rs:7:5",
+    ] {
+        assert_eq!(Mask::default().text(text), text);
+    }
+}
+
+#[test]
+fn the_words_around_a_secret_stay() {
+    let mask = Mask::default();
+    assert_eq!(mask.text("login of bob with password=hunter2 failed"), "login of bob with password=*** failed");
+    assert_eq!(mask.text(r#"{"a":1,"password":"x y","b":2}"#), r#"{"a":1,"password":"***","b":2}"#);
+    assert_eq!(mask.text("postgres://bob:pw@db/x is away"), "postgres://bob:***@db/x is away");
+}
+
+#[test]
+fn values_that_are_known_are_hidden_wherever_they_stand() {
+    let mask = Mask::of(["swordfish\n".to_owned(), "swordfish-two".to_owned(), "short".to_owned(), "production".to_owned()]);
+    assert_eq!(mask.text("a swordfish, and swordfish-two too; short production"), "a ***, and *** too; short production");
+    assert_eq!(format!("{mask:?}"), "Mask(2 values)");
+}
+
+#[test]
+fn a_key_on_several_lines_is_hidden_wherever_the_reading_began() {
+    let material = "MIIEpAIBAAKCAQEA7bq2kqzzzXkQ0Jm5Yc1Z9sQyqAbCdEfGhIjKlMnOpQrStUvW";
+    let lines = ["starting", "-----BEGIN PRIVATE KEY-----", material, "c2hvcnQ=", "-----END PRIVATE KEY-----", "done"];
+    for from in 0..lines.len() {
+        for to in from..=lines.len() {
+            let masked = Mask::default().lines(lines[from..to].iter().copied());
+            assert_eq!(masked.len(), to - from, "no line comes or goes");
+            assert!(masked.iter().all(|line| !line.contains("MIIE")), "{from}..{to}: {masked:?}");
+        }
+    }
+    assert_eq!(Mask::default().lines(lines).first().map(String::as_str), Some("starting"));
+    assert_eq!(Mask::default().lines(lines).last().map(String::as_str), Some("done"));
+}

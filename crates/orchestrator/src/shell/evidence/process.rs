@@ -1,0 +1,169 @@
+//! What is known of a child process of ours: its log, its record, its program.
+
+use std::fs::{File, Metadata};
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use health_spec::incident::RuntimeState;
+use serde_json::Value;
+
+use super::facts::word;
+use super::found::{Deadline, Found, Mark, RawLine, Want};
+use super::subject::ProcessSource;
+
+/// So much of a log is read at most.
+const MOST_LOG_BYTES: u64 = 64 * 1024;
+
+/// Looks; the disk is waited for until the deadline.
+pub(super) async fn look(source: &ProcessSource, want: Want, deadline: Deadline) -> Found {
+    let owned = source.clone();
+    let looked = tokio::task::spawn_blocking(move || look_now(&owned, want));
+    match tokio::time::timeout_at(deadline.at(), looked).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(error)) => Found { missing: vec![format!("process: {error}")], ..Found::default() },
+        Err(_) => Found { missing: vec!["process: the disk does not answer".to_owned()], ..Found::default() },
+    }
+}
+
+fn look_now(source: &ProcessSource, want: Want) -> Found {
+    let mut found = Found { log_source: source.log.display().to_string(), ..Found::default() };
+    found.mark = std::fs::metadata(&source.log).ok().map(|metadata| mark(&metadata));
+    let lines = lines(&source.log, want).map_err(|error| format!("{}: {error}", source.log.display()));
+    found.lines = found.part("logs", lines);
+    let record = std::fs::read_to_string(&source.record).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
+    let pid = record.as_ref().and_then(|record| key(record, "pid")).and_then(Value::as_i64);
+    let alive = pid.is_some_and(|pid| Path::new(&format!("/proc/{pid}")).exists());
+    found.facts = [
+        ("process.command".to_owned(), word(&source.command)),
+        ("process.arguments".to_owned(), source.arguments.clone()),
+        ("process.environment".to_owned(), format!("{} variables ({})", source.names.len(), source.environment)),
+    ]
+    .into();
+    if let Some(program) = program(&source.command) {
+        found.facts.insert("process.program".to_owned(), program);
+    }
+    found.state = Some(RuntimeState {
+        kind: "process".to_owned(),
+        name: source.command.clone(),
+        id: pid.map(|pid| pid.to_string()),
+        running: Some(alive),
+        exit_code: record.as_ref().filter(|_| !alive).and_then(|record| key(record, "exit_code")).and_then(Value::as_i64),
+        environment: source.names.clone(),
+        ..RuntimeState::default()
+    });
+    found
+}
+
+fn mark(metadata: &Metadata) -> Mark {
+    Mark { inode: metadata.ino(), length: metadata.len() }
+}
+
+/// The value of a key, wherever it stands.
+fn key<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    let fields = value.as_object()?;
+    fields.get(name).or_else(|| fields.values().find_map(|inner| key(inner, name)))
+}
+
+/// What tells one build of a program from another. A bare name is looked for by the system, and is not followed here.
+fn program(command: &str) -> Option<String> {
+    let metadata = std::fs::metadata(command).ok().filter(|_| command.contains('/'))?;
+    let changed = jiff::Timestamp::from_second(metadata.mtime()).ok()?;
+    Some(format!("{} bytes, changed {changed}", metadata.len()))
+}
+
+fn lines(log: &Path, want: Want) -> std::io::Result<Vec<RawLine>> {
+    match want {
+        Want::Nothing => Ok(vec![]),
+        Want::Last(count) => last(log, count),
+        Want::FirstSinceStart { most, mark } => first(log, most, mark),
+    }
+}
+
+/// When the log has just been made shorter, the rest of it is beside it.
+fn last(log: &Path, count: usize) -> std::io::Result<Vec<RawLine>> {
+    let mut lines = split(&tail(log)?);
+    if lines.len() < count {
+        let mut older = split(&tail(&aside(log)).unwrap_or_default());
+        older.append(&mut lines);
+        lines = older;
+    }
+    let excess = lines.len().saturating_sub(count);
+    lines.drain(..excess);
+    Ok(lines)
+}
+
+fn aside(log: &Path) -> PathBuf {
+    let mut path = log.as_os_str().to_owned();
+    path.push(".1");
+    path.into()
+}
+
+fn tail(log: &Path) -> std::io::Result<Vec<u8>> {
+    let mut file = File::open(log)?;
+    let from = file.metadata()?.len().saturating_sub(MOST_LOG_BYTES);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(MOST_LOG_BYTES).read_to_end(&mut bytes)?;
+    if from > 0 {
+        // The first line is cut.
+        let line = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
+        bytes.drain(..line);
+    }
+    Ok(bytes)
+}
+
+/// What was written after the mark. A log that is another one, or shorter, has been begun anew since.
+fn first(log: &Path, most: usize, before: Option<Mark>) -> std::io::Result<Vec<RawLine>> {
+    let Some(before) = before else {
+        return Err(std::io::Error::other("nobody knows where it ended before the restart"));
+    };
+    let mut file = File::open(log)?;
+    let now = mark(&file.metadata()?);
+    let from = if now.inode == before.inode && now.length >= before.length { before.length } else { 0 };
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(MOST_LOG_BYTES).read_to_end(&mut bytes)?;
+    let mut lines = split(&bytes);
+    lines.truncate(most);
+    Ok(lines)
+}
+
+fn split(bytes: &[u8]) -> Vec<RawLine> {
+    bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(RawLine::plain).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(lines: Vec<RawLine>) -> Vec<String> {
+        lines.into_iter().map(|line| String::from_utf8(line.text).expect("text")).collect()
+    }
+
+    #[test]
+    fn the_last_lines_are_found_also_in_a_log_that_was_made_shorter() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let log = directory.path().join("a.log");
+        assert!(last(&log, 3).is_err(), "there is none");
+        std::fs::write(aside(&log), "one\ntwo\n").expect("written");
+        std::fs::write(&log, "three\nfour").expect("written");
+        assert_eq!(texts(last(&log, 3).expect("read")), ["two", "three", "four"]);
+        assert_eq!(texts(last(&log, 1).expect("read")), ["four"]);
+        std::fs::write(&log, "x".repeat(100_000) + "\nthe end\n").expect("written");
+        assert_eq!(texts(last(&log, 1).expect("read")), ["the end"]);
+    }
+
+    #[test]
+    fn the_first_lines_after_a_mark_are_found() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let log = directory.path().join("a.log");
+        std::fs::write(&log, "before\n").expect("written");
+        let before = mark(&std::fs::metadata(&log).expect("there"));
+        std::fs::write(&log, "before\nafter\nand more\n").expect("written");
+        assert_eq!(texts(first(&log, 1, Some(before)).expect("read")), ["after"]);
+        std::fs::write(&log, "anew\n").expect("written");
+        assert_eq!(texts(first(&log, 9, Some(before)).expect("read")), ["anew"], "it was begun anew");
+        assert!(first(&log, 1, None).is_err());
+    }
+}

@@ -1,0 +1,142 @@
+//! Looks at what does not answer: an action waits, but not for ever.
+
+use std::time::Duration;
+
+use health_spec::event::REPO;
+use health_spec::registry::{Runtime, RuntimeKind};
+use health_spec::{Event, EventKind};
+use tokio::net::UnixListener;
+
+use super::subject::Directories;
+use super::*;
+use crate::shell::incidents::Teller;
+use crate::shell::journal::Journal;
+use crate::shell::store::{Batch, Retention, Store};
+use crate::shell::view::Known;
+
+const SERVER: ServerId = ServerId(0);
+
+/// A collector over one server with an open incident, and its journal.
+fn collector(directory: &std::path::Path, runtime: &Runtime, engine: &str) -> (Arc<Collector>, Journal) {
+    let mut store = Store::open(directory, Retention::default()).expect("a store");
+    store.left("e", wall()).expect("it reads");
+    let log = Arc::new(Mutex::new(store.reader().expect("a reader")));
+    let (journal, _) = Journal::start(store, None).expect("a thread");
+    let known = Known { source: "here".into(), epoch: "e".into() };
+    let setup = Setup {
+        book: Arc::new(Book::default()),
+        published: Arc::new(Published::new(known, 0, wall(), vec![], vec![serde_json::json!({ "name": "a" })])),
+        log,
+        notes: journal.notes(),
+        state_directory: directory.into(),
+        tasks: TaskTracker::new(),
+        shutdown: CancellationToken::new(),
+    };
+    let engine =
+        health_spec::config::Engine { address: engine.to_owned(), ..health_spec::config::defaults::engines().swap_remove(0) };
+    let directories = Directories { state: directory, registry: directory };
+    let subject = Subject::new("a", Some(runtime), &[engine], &serde_json::json!({ "name": "a" }), directories);
+    (Arc::new(Collector::new(setup, vec![subject])), journal)
+}
+
+fn runtime(kind: RuntimeKind) -> Runtime {
+    let mut runtime: Runtime = serde_json::from_value(serde_json::json!({ "kind": "process" })).expect("a runtime");
+    (runtime.kind, runtime.command, runtime.container) = (kind, Some("/bin/sh".into()), Some("a".into()));
+    runtime
+}
+
+fn open_incident(collector: &Collector) {
+    let kind = EventKind::ServerDown { reason: "container_died".into(), first_failure_at: None, detection_ms: 0 };
+    let event = Event {
+        kind,
+        trace_id: "t".into(),
+        timestamp: wall(),
+        repo: REPO.into(),
+        source: "here".into(),
+        epoch: "e".into(),
+        seq: 1,
+        server_name: Some("a".into()),
+        phase: None,
+        incident_id: Some("e-1".into()),
+        otel_trace_id: None,
+        otel_span_id: None,
+    };
+    collector.book.fold(&event, Teller::default);
+}
+
+async fn kept(collector: &Collector) -> health_spec::incident::Evidence {
+    collector.setup.log.lock().await.evidence(1).expect("it reads").expect("it is on disk")
+}
+
+#[tokio::test]
+async fn an_engine_that_never_answers_delays_an_action_and_does_not_prevent_it() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("engine.sock");
+    let _silent = UnixListener::bind(&socket).expect("a socket");
+    let address = format!("unix://{}", socket.display());
+    let (collector, _journal) = collector(directory.path(), &runtime(RuntimeKind::Docker), &address);
+    open_incident(&collector);
+    let looked = tokio::time::timeout(Duration::from_secs(60), collector.before(SERVER, collector.turn(SERVER))).await;
+    looked.expect("the action can start");
+    let evidence = kept(&collector).await;
+    assert!(evidence.captures[0].missing[0].starts_with("engine: "), "{evidence:#?}");
+    assert!(evidence.captures[0].host.is_some(), "what can be had is there");
+}
+
+/// Invariant: when the action may start, the disk has what it would destroy.
+#[tokio::test]
+async fn when_an_action_may_start_the_disk_has_everything() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (collector, _journal) = collector(directory.path(), &runtime(RuntimeKind::Process), "unix:///nowhere");
+    std::fs::create_dir_all(directory.path().join("logs")).expect("a directory");
+    std::fs::write(directory.path().join("logs/a.log"), "one\ntoken=hunter2\n").expect("written");
+    open_incident(&collector);
+    collector.before(SERVER, collector.turn(SERVER)).await;
+    let lines = |evidence: &health_spec::incident::Evidence, at: usize| -> Vec<String> {
+        evidence.captures[at].logs.iter().flat_map(|logs| logs.lines.iter().map(|line| line.text.clone())).collect()
+    };
+    let evidence = kept(&collector).await;
+    assert_eq!(lines(&evidence, 0), ["one", "token=***"]);
+    // A look that has just been taken counts for the action that follows.
+    collector.before(SERVER, collector.turn(SERVER)).await;
+    assert_eq!(kept(&collector).await.captures.len(), 1);
+
+    std::fs::write(directory.path().join("logs/a.log"), "one\ntoken=hunter2\nup again\n").expect("written");
+    collector.attempted(SERVER, 1, 1);
+    collector.setup.tasks.close();
+    collector.setup.tasks.wait().await;
+    assert_eq!(lines(&kept(&collector).await, 1), ["up again"]);
+}
+
+#[tokio::test]
+async fn what_was_found_before_an_operators_restart_belongs_to_the_incident_that_follows() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (collector, _journal) = collector(directory.path(), &runtime(RuntimeKind::Process), "unix:///nowhere");
+    collector.before(SERVER, collector.turn(SERVER)).await;
+    open_incident(&collector);
+    collector.opened(SERVER, 1);
+    collector.setup.tasks.close();
+    collector.setup.tasks.wait().await;
+    let moments: Vec<_> = kept(&collector).await.captures.iter().map(|capture| capture.moment).collect();
+    assert_eq!(moments, [Moment::BeforeAttempt, Moment::Opened]);
+}
+
+#[tokio::test]
+async fn what_differs_from_when_it_was_well_is_told() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (collector, journal) = collector(directory.path(), &runtime(RuntimeKind::Process), "unix:///nowhere");
+    journal.commit(Batch::default(), true).await.expect("it is written");
+    collector.well(SERVER);
+    collector.setup.tasks.close();
+    collector.setup.tasks.wait().await;
+    let mut other = runtime(RuntimeKind::Process);
+    other.args.push("--token=swordfish".into());
+    let directories = Directories { state: directory.path(), registry: directory.path() };
+    collector.know(vec![Some(Subject::new("a", Some(&other), &[], &serde_json::json!({ "name": "a" }), directories))]);
+    open_incident(&collector);
+    collector.before(SERVER, collector.turn(SERVER)).await;
+    let evidence = kept(&collector).await;
+    let changed: Vec<_> = evidence.changed.iter().map(|change| change.what.as_str()).collect();
+    assert_eq!((changed, evidence.well_at.is_some()), (vec!["process.arguments"], true));
+    assert!(!format!("{evidence:?}").contains("swordfish"));
+}

@@ -1,0 +1,257 @@
+//! The incidents that are open, and those whose end is not on disk yet: a fold of the events, kept beside them.
+//!
+//! The driver folds each event before its batch is written, so that an incident and the events that it is made of are one
+//! transaction. What an action would destroy is added by [`super::evidence`] in between. All others are in the database.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use health_spec::incident::{Death, DetectedBy, Evidence, Incident, Outcome};
+use health_spec::{Event, EventKind};
+use jiff::Timestamp;
+
+use super::evidence::{Mask, escaped};
+
+mod fold;
+
+/// The open incidents.
+#[derive(Debug, Default)]
+pub struct Book(Mutex<Pages>);
+
+#[derive(Debug, Default)]
+struct Pages {
+    /// By number.
+    incidents: BTreeMap<u64, Page>,
+    /// How servers have last died.
+    deaths: HashMap<String, Death>,
+}
+
+/// One incident, and what of it is not on disk.
+#[derive(Debug)]
+struct Page {
+    incident: Incident,
+    evidence: Evidence,
+    /// One more with each change; the disk has that of `written`.
+    version: u64,
+    written: u64,
+    evidence_version: u64,
+    evidence_written: u64,
+    /// Looks that are still being taken.
+    looks: usize,
+}
+
+/// An incident as it is written.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Its number; later incidents have larger ones.
+    pub number: u64,
+    /// Without its evidence.
+    pub incident: Incident,
+    /// The evidence, when the disk has not taken it by itself.
+    pub evidence: Option<String>,
+    versions: (u64, u64),
+}
+
+/// Who tells, and whom a death would be told by.
+#[derive(Clone, Debug, Default)]
+pub struct Teller {
+    /// Who notices when the server dies.
+    pub death: DetectedBy,
+    /// Hides the server's secrets.
+    pub mask: Mask,
+}
+
+/// Keeps a page while a look is being taken.
+#[derive(Debug)]
+pub struct Hold {
+    book: Arc<Book>,
+    number: u64,
+}
+
+impl Book {
+    /// With what an earlier run has left open.
+    pub fn new(open: Vec<(u64, Incident, Evidence)>) -> Self {
+        let page = |(number, incident, evidence)| (number, Page::written(incident, evidence));
+        Self(Mutex::new(Pages { incidents: open.into_iter().map(page).collect(), deaths: HashMap::new() }))
+    }
+
+    /// What an event makes of the incidents.
+    pub fn fold(&self, event: &Event, teller: impl FnOnce() -> Teller) {
+        if !fold::concerns(&event.kind) {
+            return;
+        }
+        let teller = teller();
+        let mut pages = self.lock();
+        if let (EventKind::ContainerDied { .. }, Some(name)) = (&event.kind, &event.server_name) {
+            pages.deaths.insert(name.clone(), death(event, &teller.mask));
+        }
+        let Some(number) = event.incident_id.as_deref().and_then(number) else { return };
+        let died = event.server_name.as_ref().and_then(|name| pages.deaths.get(name)).cloned();
+        let page = pages.incidents.entry(number).or_insert_with(|| Page::new(fold::opened(event, &teller)));
+        page.version += 1;
+        fold::take(&mut page.incident, event, &teller);
+        page.notice(event, died);
+    }
+
+    /// What the disk does not have yet.
+    pub fn unwritten(&self) -> Vec<Row> {
+        let pages = self.lock();
+        let changed = pages.incidents.iter().filter(|(_, page)| page.version != page.written);
+        changed.map(|(number, page)| page.row(*number)).collect()
+    }
+
+    /// It has these.
+    pub fn written(&self, rows: &[Row]) {
+        let mut pages = self.lock();
+        for row in rows {
+            if let Some(page) = pages.incidents.get_mut(&row.number) {
+                page.written = page.written.max(row.versions.0);
+                page.evidence_written = page.evidence_written.max(row.versions.1);
+            }
+        }
+        pages.tidy();
+    }
+
+    /// It has this version of the evidence.
+    pub fn evidence_written(&self, number: u64, version: u64) {
+        if let Some(page) = self.lock().incidents.get_mut(&number) {
+            page.evidence_written = page.evidence_written.max(version);
+        }
+    }
+
+    /// Adds to the evidence; answers with its version and all of it, as JSON.
+    pub fn amend(&self, number: u64, change: impl FnOnce(&mut Evidence)) -> Option<(u64, String)> {
+        let mut pages = self.lock();
+        let page = pages.incidents.get_mut(&number)?;
+        change(&mut page.evidence);
+        page.evidence_version += 1;
+        // Should the disk not take it by itself, it goes with the next batch.
+        page.version += 1;
+        Some((page.evidence_version, json(&page.evidence)))
+    }
+
+    /// When it was last looked.
+    pub fn last_capture(&self, number: u64) -> Option<Timestamp> {
+        self.lock().incidents.get(&number)?.evidence.captures.last().map(|capture| capture.at)
+    }
+
+    /// The open incident of a server, and the attempt that runs.
+    pub fn open_of(&self, name: &str) -> Option<(u64, Option<u32>)> {
+        let pages = self.lock();
+        let (number, page) =
+            pages.incidents.iter().rev().find(|(_, page)| page.is_open() && page.incident.server_name == name)?;
+        Some((*number, page.incident.attempts.last().map(|attempt| attempt.attempt)))
+    }
+
+    /// An attempt has begun.
+    pub fn is_acted_upon(&self, number: u64) -> bool {
+        self.lock().incidents.get(&number).is_none_or(|page| !page.incident.attempts.is_empty())
+    }
+
+    /// The page stays as long as the hold does.
+    pub fn hold(self: &Arc<Self>, number: u64) -> Hold {
+        if let Some(page) = self.lock().incidents.get_mut(&number) {
+            page.looks += 1;
+        }
+        Hold { book: Arc::clone(self), number }
+    }
+
+    /// The one with its evidence, if it is in the book.
+    pub fn incident(&self, number: u64) -> Option<Incident> {
+        let pages = self.lock();
+        let page = pages.incidents.get(&number)?;
+        Some(Incident { evidence: Some(page.evidence.clone()), ..page.incident.clone() })
+    }
+
+    /// Every one that is in the book, without its evidence.
+    pub fn incidents(&self) -> Vec<(u64, Incident)> {
+        self.lock().incidents.iter().map(|(number, page)| (*number, page.incident.clone())).collect()
+    }
+
+    /// A panic while the lock was held left at worst one change half made.
+    fn lock(&self) -> MutexGuard<'_, Pages> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let mut pages = self.book.lock();
+        if let Some(page) = pages.incidents.get_mut(&self.number) {
+            page.looks = page.looks.saturating_sub(1);
+        }
+        pages.tidy();
+    }
+}
+
+impl Pages {
+    /// What is closed, written and no longer looked at is the database's alone.
+    fn tidy(&mut self) {
+        self.incidents.retain(|_, page| {
+            let is_written = page.version == page.written && page.evidence_version == page.evidence_written;
+            page.is_open() || page.looks > 0 || !is_written
+        });
+    }
+}
+
+impl Page {
+    fn new(incident: Incident) -> Self {
+        Self { version: 1, ..Self::written(incident, Evidence::default()) }
+    }
+
+    fn written(incident: Incident, evidence: Evidence) -> Self {
+        Self { incident, evidence, version: 0, written: 0, evidence_version: 0, evidence_written: 0, looks: 0 }
+    }
+
+    fn is_open(&self) -> bool {
+        self.incident.outcome == Outcome::Open
+    }
+
+    fn row(&self, number: u64) -> Row {
+        let is_behind = self.evidence_version != self.evidence_written;
+        let evidence = is_behind.then(|| json(&self.evidence));
+        Row { number, incident: self.incident.clone(), evidence, versions: (self.version, self.evidence_version) }
+    }
+
+    /// Who noticed first, and how it died.
+    fn notice(&mut self, event: &Event, died: Option<Death>) {
+        match &event.kind {
+            EventKind::ServerDown { first_failure_at, .. } => {
+                let by_death = self.incident.detected_by != DetectedBy::Probe;
+                self.evidence.death = died.filter(|_| by_death);
+                let noticed = fold::noticed(&self.incident, *first_failure_at, self.evidence.death.as_ref());
+                self.evidence.noticed = Some(noticed);
+            }
+            EventKind::ContainerDied { .. } => self.evidence.death = died,
+            _ => return,
+        }
+        self.evidence_version += 1;
+    }
+}
+
+/// The number in an incident's id.
+pub fn number(id: &str) -> Option<u64> {
+    id.rsplit_once('-')?.1.parse().ok()
+}
+
+fn death(event: &Event, mask: &Mask) -> Death {
+    let EventKind::ContainerDied { exit_code, signal, oom_killed, core_dumped, error } = &event.kind else {
+        return Death { at: event.timestamp, exit_code: None, signal: None, oom_killed: false, core_dumped: None, error: None };
+    };
+    Death {
+        at: event.timestamp,
+        exit_code: *exit_code,
+        signal: *signal,
+        oom_killed: *oom_killed,
+        // Engines do not tell; our own children do.
+        core_dumped: core_dumped.then_some(true),
+        error: error.as_deref().map(|error| escaped(&mask.text(error))),
+    }
+}
+
+fn json(evidence: &Evidence) -> String {
+    serde_json::to_string(evidence).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

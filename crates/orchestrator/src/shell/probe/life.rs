@@ -1,0 +1,46 @@
+//! Kinds `container` and `process`: what is known of the server's container or process, without a question to the server.
+
+use std::fmt::Debug;
+
+use health_spec::verdict::{Outcome, Reason, Verdict};
+
+use super::Impaired;
+use crate::machine::ServerId;
+
+/// What is known of a server's container or process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It runs; nothing more is known about it.
+    Running,
+    /// It runs, and its HEALTHCHECK is content.
+    Healthy,
+    /// It runs, and its HEALTHCHECK has not said anything yet.
+    Unproven,
+    /// It runs, and its HEALTHCHECK is not content: what it said last.
+    Unhealthy(String),
+    /// It does not run, and why.
+    NotRunning(String),
+    /// Its processes are frozen: somebody paused it.
+    Frozen,
+    /// Nobody can say at the moment: the engine is away.
+    Unknown(String),
+}
+
+/// Whoever runs the servers.
+pub trait Lives: Debug + Send + Sync {
+    /// What is known of it now. Never waits.
+    fn life(&self, server: ServerId) -> Life;
+}
+
+pub(super) fn verdict(life: Life) -> Result<Verdict, Impaired> {
+    let reported = |outcome, message: &str| Ok(Verdict::new(outcome, Some(Reason::Reported), Some(message.to_owned())));
+    match life {
+        Life::Running | Life::Healthy => Ok(Verdict::new(Outcome::Ok, None, None)),
+        Life::Unproven => reported(Outcome::Degraded, "its HEALTHCHECK has not answered yet"),
+        Life::Frozen => reported(Outcome::Degraded, "its container is paused"),
+        Life::Unhealthy(said) if said.is_empty() => reported(Outcome::Failed, "its HEALTHCHECK says unhealthy"),
+        Life::Unhealthy(said) => reported(Outcome::Failed, &format!("its HEALTHCHECK says unhealthy: {said}")),
+        Life::NotRunning(why) => Ok(Verdict::failed(Reason::NotRunning, why)),
+        Life::Unknown(why) => Err(Impaired::Engine(why)),
+    }
+}

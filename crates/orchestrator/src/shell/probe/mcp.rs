@@ -1,0 +1,107 @@
+//! Speaks MCP with a server, in whichever of its two eras that lives (contract, section 2.1).
+//!
+//! A server of 2026-07-28 and later has no sessions: `server/discover` asks whether it is alive. An older one is asked `ping`, without
+//! a session if it answers so, else in one session that is kept from check to check: to open one for each check and leave it would
+//! fill the server's memory. A session that the server no longer knows tells that it has restarted.
+
+mod judge;
+mod known;
+mod meet;
+mod message;
+mod reply;
+mod talk;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use health_spec::registry::Depth;
+use health_spec::verdict::{Phases, Session, Verdict};
+use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use super::deadline::Deadline;
+use super::http::{HttpTarget, verdict_of};
+use super::{Impaired, Question};
+use known::Memory;
+use talk::Talk;
+
+/// How long the end of a session may take: it is a courtesy, and nobody waits for it longer.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Where MCP is spoken, how deep a check looks, and what is known from earlier checks.
+#[derive(Clone, Debug)]
+pub struct McpTarget {
+    http: Box<HttpTarget>,
+    depth: Depth,
+    call: Option<Call>,
+    memory: Arc<Memory>,
+}
+
+/// A harmless tool call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// Which tool.
+    pub tool: String,
+    /// With what.
+    pub arguments: Map<String, Value>,
+    /// What its result has to be.
+    pub expect: Option<Value>,
+}
+
+impl McpTarget {
+    /// One that has not been spoken to yet. The depth is `call` exactly when there is a call.
+    pub fn new(http: HttpTarget, depth: Depth, call: Option<Call>) -> Self {
+        Self { http: Box::new(http), depth, call, memory: Arc::default() }
+    }
+
+    /// Ends what is kept with the server. What comes back does not matter.
+    pub async fn close(&self, question: &Question<'_>) {
+        let sessions = self.memory.take_all();
+        if sessions.is_empty() {
+            return;
+        }
+        let deadline = Deadline::new(Instant::now(), question.timeout.min(FAREWELL));
+        let mut phases = Phases::default();
+        let mut talk = Talk::new(&self.http, question, deadline, &mut phases);
+        for session in sessions {
+            if let Err(fault) = talk.end(&session).await {
+                tracing::debug!(?fault, "an MCP session was not ended");
+            }
+        }
+    }
+}
+
+/// Memory is no difference: an unchanged target goes on with what it knows.
+impl PartialEq for McpTarget {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.http, self.depth, &self.call) == (&other.http, other.depth, &other.call)
+    }
+}
+
+pub(super) async fn check(
+    target: &McpTarget,
+    question: &Question<'_>,
+    deadline: Deadline,
+    phases: &mut Phases,
+) -> Result<Verdict, Impaired> {
+    let mut loan = target.memory.lend();
+    let mut talk = Talk::new(&target.http, question, deadline, phases);
+    let found = meet::look(target, &mut loan.known, &mut talk).await;
+    // Left by a check that ran at the same time.
+    for session in target.memory.take_surplus() {
+        // It is gone, or the server is: neither matters to this check.
+        let _ = talk.end(&session).await;
+    }
+    match found {
+        Ok(seen) => {
+            loan.known.was_well |= seen.verdict.outcome == health_spec::Outcome::Ok;
+            let kept = loan.known.session.is_some().then_some(Session::Kept);
+            let session = if seen.has_lost_session { Some(Session::Lost) } else { kept };
+            Ok(Verdict { session, ..seen.verdict })
+        }
+        Err(fault) => verdict_of(fault, !loan.known.was_well),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,88 @@
+//! One check's conversation over HTTP: requests on one fresh connection, opened again when the server closes it.
+
+use bytes::Bytes;
+use health_spec::MAX_BODY_BYTES;
+use health_spec::verdict::Phases;
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::{HeaderMap, Method};
+
+use super::known::SessionId;
+use super::message::{Form, Message, SESSION, VERSION};
+use super::reply::{Listener, Reply};
+use crate::shell::probe::deadline::Deadline;
+use crate::shell::probe::http::HttpTarget;
+use crate::shell::probe::line::{Enough, Line};
+use crate::shell::probe::{Fault, Question};
+
+/// Without both, every server answers 406.
+const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
+const STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The most that is read of a list of tools or of a tool's result: more than a health answer, since servers with hundreds of
+/// tools are well, and still nothing that a thousand of them could hurt us with.
+const MAX_LIST_BYTES: usize = 1024 * 1024;
+
+/// A conversation.
+pub(super) struct Talk<'a> {
+    target: &'a HttpTarget,
+    pub(super) question: &'a Question<'a>,
+    deadline: Deadline,
+    phases: &'a mut Phases,
+    line: Option<Line>,
+}
+
+impl<'a> Talk<'a> {
+    pub(super) fn new(target: &'a HttpTarget, question: &'a Question<'a>, deadline: Deadline, phases: &'a mut Phases) -> Self {
+        Self { target, question, deadline, phases, line: None }
+    }
+
+    /// Says something, and hears the answer.
+    pub(super) async fn say(&mut self, message: &Message, form: Form<'_>) -> Result<Reply, Fault> {
+        let headers = [vec![(ACCEPT, BOTH), (CONTENT_TYPE, JSON)], message.headers(form)].concat();
+        let most = if message.method.starts_with("tools/") { MAX_LIST_BYTES } else { MAX_BODY_BYTES };
+        let mut listener = Listener::default();
+        let mut said = |headers: &HeaderMap, body: &[u8]| listener.is_answered(headers, body);
+        self.exchange(Method::POST, message.body(form), headers, &mut Enough { most, said: Some(&mut said) }).await
+    }
+
+    /// Ends a session.
+    pub(super) async fn end(&mut self, session: &SessionId) -> Result<Reply, Fault> {
+        let headers = vec![(ACCEPT, BOTH), (SESSION, session.id.clone()), (VERSION, session.version.clone())];
+        self.exchange(Method::DELETE, String::new(), headers, &mut Enough { most: MAX_BODY_BYTES, said: None }).await
+    }
+
+    /// Whether a server of the oldest kind opens its stream: the first event says where requests go.
+    pub(super) async fn opens_stream(&mut self) -> Result<bool, Fault> {
+        let mut is_open = false;
+        let mut said = |_: &HeaderMap, body: &[u8]| {
+            is_open = body.windows(15).any(|part| part == b"event: endpoint" || part == b"event:endpoint\n");
+            is_open
+        };
+        let mut enough = Enough { most: MAX_BODY_BYTES, said: Some(&mut said) };
+        let reply = self.exchange(Method::GET, String::new(), vec![(ACCEPT, STREAM)], &mut enough).await?;
+        // Its stream goes on; so the connection is of no more use.
+        self.line = None;
+        Ok(reply.is_success() && is_open)
+    }
+
+    async fn exchange(
+        &mut self,
+        method: Method,
+        body: String,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        enough: &mut Enough<'_>,
+    ) -> Result<Reply, Fault> {
+        let mut request = self.target.request(Bytes::from(body), self.question)?;
+        *request.method_mut() = method;
+        request.headers_mut().extend(headers);
+        let mut line = match self.line.take().filter(Line::is_open) {
+            Some(line) => line,
+            None => Line::open(self.target, self.question.resolver, self.deadline, self.phases).await?,
+        };
+        let most = enough.most;
+        let raw = line.ask(request, enough, self.deadline, self.phases).await?;
+        self.line = Some(line);
+        Ok(Reply::of(raw, most))
+    }
+}

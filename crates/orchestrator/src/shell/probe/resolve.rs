@@ -1,0 +1,280 @@
+//! From a name to addresses, with the system's own resolver, and whose fault it is when there are none.
+//!
+//! `getaddrinfo` blocks, so each lookup has a thread of its own, and no more than [`LOOKUPS`] run at once. A name that does
+//! not exist is the server's fault. A resolver that cannot answer at all is ours: before a temporary failure is held against a
+//! server, another name has to be answered meanwhile.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use dns_lookup::{LookupError, LookupErrorKind};
+use health_spec::verdict::Reason;
+use tokio::sync::{Mutex as Turn, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::{Fault, Impaired};
+
+/// How many lookups run at once: each holds a thread, and a resolver that hangs holds all of them.
+const LOOKUPS: usize = 32;
+
+/// A name that no resolver can know and each can answer, most without asking anybody (RFC 6761).
+const NOBODY: &str = "mcp-health.invalid";
+
+/// How many names that were answered are remembered, to ask for one of them again.
+const REMEMBERED: usize = 4;
+
+/// Blocks until it knows.
+type Lookup = dyn Fn(&str) -> Result<Vec<IpAddr>, Unresolved> + Send + Sync;
+
+/// Why a name has no addresses.
+#[derive(Debug)]
+pub(super) enum Unresolved {
+    /// It does not exist, or has no address.
+    NoSuchName(String),
+    /// Nobody could say.
+    NoAnswer(String),
+    /// We lack what it takes to ask.
+    Ours(std::io::Error),
+}
+
+/// The system's resolver.
+#[derive(Clone)]
+pub struct Resolver {
+    lookup: Arc<Lookup>,
+    room: Arc<Semaphore>,
+    /// Names that were answered, and when; the latest last.
+    answered: Arc<Mutex<VecDeque<(Instant, Box<str>)>>>,
+    /// One control question at a time.
+    turn: Arc<Turn<()>>,
+}
+
+impl Default for Resolver {
+    fn default() -> Self {
+        Self::with(Arc::new(system))
+    }
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Resolver").finish_non_exhaustive()
+    }
+}
+
+impl Resolver {
+    pub(super) fn with(lookup: Arc<Lookup>) -> Self {
+        let room = Arc::new(Semaphore::new(LOOKUPS));
+        Self { lookup, room, answered: Arc::default(), turn: Arc::default() }
+    }
+
+    /// The addresses of `name`, never none, before `deadline`.
+    pub(super) async fn addresses(&self, name: &str, deadline: Instant) -> Result<Vec<IpAddr>, Fault> {
+        let began = Instant::now();
+        let Ok(lookup) = timeout_at(deadline, self.ask(name)).await else {
+            return Err(Fault::Ours(Impaired::Resolver(format!("{LOOKUPS} other lookups are still waiting for an answer"))));
+        };
+        let mut lookup = lookup?;
+        let half = began + deadline.saturating_duration_since(began) / 2;
+        tokio::select! {
+            found = &mut lookup => return self.judged(name, found, began, deadline).await,
+            () = sleep_until(half) => {}
+        }
+        let control = self.answers(name, began, deadline);
+        let (mut control, mut works) = (std::pin::pin!(control), None);
+        loop {
+            tokio::select! {
+                found = &mut lookup => return self.judged(name, found, began, deadline).await,
+                found = &mut control, if works.is_none() => works = Some(found),
+                () = sleep_until(deadline) => break,
+            }
+        }
+        Err(blamed(works == Some(true), name, "no answer in time"))
+    }
+
+    async fn judged(
+        &self,
+        name: &str,
+        found: Result<Result<Vec<IpAddr>, Unresolved>, oneshot::error::RecvError>,
+        began: Instant,
+        deadline: Instant,
+    ) -> Result<Vec<IpAddr>, Fault> {
+        match found {
+            Ok(Ok(addresses)) if !addresses.is_empty() => {
+                self.remember(name);
+                Ok(addresses)
+            }
+            Ok(Ok(_)) => Err(Fault::Server(Reason::Dns, format!("{name} has no address"))),
+            Ok(Err(Unresolved::NoSuchName(error))) => {
+                self.remember(name);
+                Err(Fault::Server(Reason::Dns, format!("{name} does not resolve: {error}")))
+            }
+            // An engine's resolver answers so for a container that is gone.
+            Ok(Err(Unresolved::NoAnswer(error))) => Err(blamed(self.answers(name, began, deadline).await, name, &error)),
+            Ok(Err(Unresolved::Ours(error))) => Err(Fault::Ours(Impaired::of(error))),
+            Err(_) => Err(Fault::Ours(Impaired::Resolver("the lookup has ended without an answer".to_owned()))),
+        }
+    }
+
+    /// Whether the resolver answers anything: another name has been answered since then, or is now.
+    async fn answers(&self, failing: &str, since: Instant, deadline: Instant) -> bool {
+        if self.has_answered(failing, since) {
+            return true;
+        }
+        let Ok(_turn) = timeout_at(deadline, self.turn.lock()).await else { return false };
+        if self.has_answered(failing, since) {
+            return true;
+        }
+        let other = self.another_than(failing);
+        let asked = async {
+            let found = self.ask(&other).await.ok()?.await.ok()?;
+            matches!(found, Ok(_) | Err(Unresolved::NoSuchName(_))).then(|| self.remember(&other))
+        };
+        timeout_at(deadline, asked).await.ok().flatten().is_some()
+    }
+
+    async fn ask(&self, name: &str) -> Result<oneshot::Receiver<Result<Vec<IpAddr>, Unresolved>>, Fault> {
+        let permit = Arc::clone(&self.room).acquire_owned().await;
+        let (answer, answered) = oneshot::channel();
+        let (lookup, name) = (Arc::clone(&self.lookup), name.to_owned());
+        let run = move |_held: Option<OwnedSemaphorePermit>| {
+            // Whoever asked may have given up.
+            let _ = answer.send(lookup(&name));
+        };
+        // A thread of its own, not the runtime's: the end of the program does not wait for it.
+        let thread = std::thread::Builder::new().name("resolve".to_owned()).stack_size(256 * 1024);
+        thread.spawn(move || run(permit.ok())).map_err(|error| Fault::Ours(Impaired::of(error)))?;
+        Ok(answered)
+    }
+
+    fn remember(&self, name: &str) {
+        let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        answered.retain(|(_, known)| **known != *name);
+        if answered.len() == REMEMBERED {
+            answered.pop_front();
+        }
+        answered.push_back((Instant::now(), name.into()));
+    }
+
+    fn has_answered(&self, failing: &str, since: Instant) -> bool {
+        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+        let names: Vec<_> = answered.iter().filter(|(at, name)| *at >= since && **name != *failing).cloned().collect();
+        drop(answered);
+        names.iter().any(|(_, name)| !is_in_hosts_file(name))
+    }
+
+    fn another_than(&self, failing: &str) -> String {
+        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let other = answered.iter().rev().map(|(_, name)| name).find(|name| ***name != *failing && !is_in_hosts_file(name));
+        other.map_or_else(|| NOBODY.to_owned(), |name| name.to_string())
+    }
+}
+
+fn blamed(resolver_works: bool, name: &str, error: &str) -> Fault {
+    if resolver_works {
+        Fault::Server(Reason::Dns, format!("{name} does not resolve: {error}"))
+    } else {
+        Fault::Ours(Impaired::Resolver(format!("asked for {name}: {error}")))
+    }
+}
+
+/// Such a name is answered without any resolver.
+fn is_in_hosts_file(name: &str) -> bool {
+    let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let words = |line: &str| line.split('#').next().unwrap_or_default().split_whitespace().skip(1).any(|word| word == name);
+    name == "localhost" || name.ends_with(".localhost") || hosts.lines().any(words)
+}
+
+fn system(name: &str) -> Result<Vec<IpAddr>, Unresolved> {
+    match dns_lookup::lookup_host(name) {
+        Ok(addresses) => Ok(addresses.collect()),
+        Err(error) => Err(unresolved(error)),
+    }
+}
+
+fn unresolved(error: LookupError) -> Unresolved {
+    let kind = error.kind();
+    // The text of the C library.
+    let error = std::io::Error::from(error);
+    match kind {
+        LookupErrorKind::NoName | LookupErrorKind::NoData => Unresolved::NoSuchName(error.to_string()),
+        LookupErrorKind::Memory => Unresolved::Ours(error),
+        LookupErrorKind::System if Impaired::is_ours(&error) => Unresolved::Ours(error),
+        LookupErrorKind::Again | LookupErrorKind::Fail | LookupErrorKind::System => Unresolved::NoAnswer(error.to_string()),
+        // A name that no resolver is even asked for.
+        _ => Unresolved::NoSuchName(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Longer than anything that is meant to end.
+    const PATIENT: Duration = Duration::from_secs(30);
+
+    fn resolver(lookup: impl Fn(&str) -> Result<Vec<IpAddr>, Unresolved> + Send + Sync + 'static) -> Resolver {
+        Resolver::with(Arc::new(lookup))
+    }
+
+    async fn ask(resolver: &Resolver, name: &str) -> Result<Vec<IpAddr>, Fault> {
+        resolver.addresses(name, Instant::now() + PATIENT).await
+    }
+
+    fn down(_: &str) -> Result<Vec<IpAddr>, Unresolved> {
+        Err(Unresolved::NoAnswer("try again".to_owned()))
+    }
+
+    #[tokio::test]
+    async fn a_resolver_that_is_down_is_nobodys_fault_but_ours() {
+        let found = ask(&resolver(down), "a.example").await;
+        assert!(matches!(found, Err(Fault::Ours(Impaired::Resolver(_)))), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_fails_while_others_are_answered_is_the_servers_fault() {
+        let partly = resolver(|name| match name {
+            "b.example" => Ok(vec![IpAddr::from([10, 0, 0, 1])]),
+            _ => down(name),
+        });
+        assert!(ask(&partly, "b.example").await.is_ok());
+        let found = ask(&partly, "a.example").await;
+        assert!(matches!(found, Err(Fault::Server(Reason::Dns, _))), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn a_name_that_nobody_can_know_tells_too() {
+        let only = resolver(|name| match name {
+            NOBODY => Err(Unresolved::NoSuchName("no such name".to_owned())),
+            _ => down(name),
+        });
+        let found = ask(&only, "a.example").await;
+        assert!(matches!(found, Err(Fault::Server(Reason::Dns, _))), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn what_stands_in_a_file_says_nothing_about_the_resolver() {
+        let local = resolver(|name| if name == "localhost" { Ok(vec![IpAddr::from([127, 0, 0, 1])]) } else { down(name) });
+        assert!(ask(&local, "localhost").await.is_ok());
+        let found = ask(&local, "a.example").await;
+        assert!(matches!(found, Err(Fault::Ours(_))), "{found:?}");
+    }
+
+    #[tokio::test]
+    async fn a_resolver_that_hangs_holds_up_no_more_than_its_threads() {
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let held = Mutex::new(held);
+        let hanging = resolver(move |_| {
+            // Until the test ends.
+            let _ = held.lock().map(|held| held.recv());
+            down("")
+        });
+        let deadline = Instant::now() + Duration::from_millis(80);
+        let names: Vec<String> = (0..LOOKUPS + 8).map(|number| format!("{number}.example")).collect();
+        let all = futures_util::future::join_all(names.iter().map(|name| hanging.addresses(name, deadline))).await;
+        assert!(all.iter().all(|found| matches!(found, Err(Fault::Ours(Impaired::Resolver(_))))), "{all:?}");
+        drop(release);
+    }
+}

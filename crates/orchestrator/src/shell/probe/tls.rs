@@ -1,0 +1,187 @@
+//! Secure connections: with the system's or given roots, with a certificate of our own where that is wanted.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use health_spec::verdict::Reason;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::Fault;
+
+/// How the connections of one target are secured. Two are equal when they are configured alike.
+#[derive(Clone, Debug)]
+pub struct Secured {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+    files: Files,
+}
+
+/// What stands in the files of a configuration; empty where none is named.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Files {
+    roots: Vec<CertificateDer<'static>>,
+    chain: Vec<CertificateDer<'static>>,
+}
+
+/// What is configured, its paths made absolute.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Certificates that are trusted instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Our own certificate and its key.
+    pub own: Option<(PathBuf, PathBuf)>,
+}
+
+/// Why connections cannot be secured as configured.
+#[derive(Debug, Error)]
+pub enum TlsError {
+    /// Not a name that a certificate can bear.
+    #[error("{name} is no name that a certificate can bear")]
+    Name {
+        /// What was given.
+        name: String,
+        /// The cause.
+        source: InvalidDnsNameError,
+    },
+    /// A certificate file.
+    #[error("{} cannot be read as PEM certificates", path.display())]
+    Certificates {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: rustls::pki_types::pem::Error,
+    },
+    /// A file without any.
+    #[error("{} holds no certificate", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key.
+    #[error("{} cannot be read as a PEM key", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: rustls::pki_types::pem::Error,
+    },
+    /// They do not fit together, or are of an unknown kind.
+    #[error("certificate and key cannot be used")]
+    Unusable(#[source] rustls::Error),
+    /// A machine without a store of trusted certificates.
+    #[error("this machine has no trusted certificates; install ca-certificates, or name a ca_file")]
+    NoRoots,
+}
+
+/// The system's roots, read once and only if they are needed; what is configured alike shares one configuration.
+#[derive(Debug, Default)]
+pub struct Roots {
+    system: OnceLock<Option<Arc<RootCertStore>>>,
+    plain: OnceLock<Arc<ClientConfig>>,
+}
+
+impl Secured {
+    /// For a server of this name.
+    pub fn new(wanted: &Wanted, name: &str, roots: &Roots) -> Result<Self, TlsError> {
+        let name = ServerName::try_from(name.to_owned()).map_err(|source| TlsError::Name { name: name.to_owned(), source })?;
+        let mut files = Files::default();
+        if wanted.ca_file.is_none() && wanted.own.is_none() {
+            return Ok(Self { config: roots.plain()?, name, files });
+        }
+        let trusted = match &wanted.ca_file {
+            Some(path) => {
+                files.roots = certificates(path)?;
+                let mut store = RootCertStore::empty();
+                for root in &files.roots {
+                    store.add(root.clone()).map_err(TlsError::Unusable)?;
+                }
+                Arc::new(store)
+            }
+            None => roots.system()?,
+        };
+        let key = match &wanted.own {
+            Some((chain, key)) => {
+                files.chain = certificates(chain)?;
+                Some(PrivateKeyDer::from_pem_file(key).map_err(|source| TlsError::Key { path: key.clone(), source })?)
+            }
+            None => None,
+        };
+        let config = Arc::new(config(trusted, key.map(|key| (files.chain.clone(), key)))?);
+        Ok(Self { config, name, files })
+    }
+
+    /// Secures a connection that has just been opened.
+    pub(super) async fn secure(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, Fault> {
+        let connector = TlsConnector::from(Arc::clone(&self.config));
+        connector.connect(self.name.clone(), stream).await.map_err(|error| fault(&error))
+    }
+}
+
+impl PartialEq for Secured {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.files == other.files
+    }
+}
+
+impl Roots {
+    fn system(&self) -> Result<Arc<RootCertStore>, TlsError> {
+        let load = || {
+            let mut store = RootCertStore::empty();
+            // A store with a few odd certificates is usual; what is left of it counts.
+            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+            (!store.is_empty()).then(|| Arc::new(store))
+        };
+        self.system.get_or_init(load).clone().ok_or(TlsError::NoRoots)
+    }
+
+    fn plain(&self) -> Result<Arc<ClientConfig>, TlsError> {
+        if let Some(known) = self.plain.get() {
+            return Ok(Arc::clone(known));
+        }
+        let made = Arc::new(config(self.system()?, None)?);
+        Ok(Arc::clone(self.plain.get_or_init(|| made)))
+    }
+}
+
+type Own = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+fn config(roots: Arc<RootCertStore>, own: Option<Own>) -> Result<ClientConfig, TlsError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    let builder = builder.map_err(TlsError::Unusable)?.with_root_certificates(roots);
+    let mut config = match own {
+        None => builder.with_no_client_auth(),
+        Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(TlsError::Unusable)?,
+    };
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let wrong = |source| TlsError::Certificates { path: path.to_owned(), source };
+    let found: Vec<_> = CertificateDer::pem_file_iter(path).map_err(wrong)?.collect::<Result<_, _>>().map_err(wrong)?;
+    if found.is_empty() { Err(TlsError::Empty { path: path.to_owned() }) } else { Ok(found) }
+}
+
+/// A connection that ends is another fault than one that cannot be trusted.
+fn fault(error: &io::Error) -> Fault {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match inner {
+        Some(cause) => Fault::Server(Reason::Tls, format!("no secure connection: {cause}")),
+        None if matches!(
+            error.kind(),
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+        ) =>
+        {
+            Fault::Server(Reason::ConnectionReset, "the connection closed before it was secure".to_owned())
+        }
+        None => Fault::Server(Reason::Tls, format!("no secure connection: {error}")),
+    }
+}

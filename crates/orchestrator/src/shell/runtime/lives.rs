@@ -1,0 +1,91 @@
+//! What was said last about each server's container or process: all that a probe of these kinds looks at.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::Runtimes;
+use super::container::{
+    event::Health,
+    ledger::{Seen, State},
+};
+use crate::machine::{Death, ServerId, Word};
+use crate::shell::probe::Lives;
+use crate::shell::probe::life::Life;
+
+/// The last words, by server.
+#[derive(Debug, Default)]
+pub struct LastWords(Mutex<HashMap<ServerId, Life>>);
+
+impl LastWords {
+    pub(super) fn note(&self, server: ServerId, word: &Word) {
+        let life = match word {
+            Word::Started | Word::Restarted | Word::Running => Life::Running,
+            Word::Paused => Life::Frozen,
+            Word::Stopped => Life::NotRunning("somebody stopped it".to_owned()),
+            Word::NotRunning => Life::NotRunning("it does not run".to_owned()),
+            Word::Died(death) => Life::NotRunning(died(death)),
+            // It may survive that.
+            Word::Killed => return,
+        };
+        self.lock().insert(server, life);
+    }
+
+    fn of(&self, server: ServerId) -> Life {
+        self.lock().get(&server).cloned().unwrap_or_else(|| Life::NotRunning("nothing has been heard of it yet".to_owned()))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<ServerId, Life>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lives for Runtimes {
+    fn life(&self, server: ServerId) -> Life {
+        match self.container(server) {
+            Some(Ok(seen)) => life(seen),
+            Some(Err(unseen)) => Life::Unknown(unseen.to_string()),
+            None => self.mouth.last_words().of(server),
+        }
+    }
+}
+
+/// As its engine tells it.
+fn life(seen: Seen) -> Life {
+    match (seen.state, seen.health) {
+        (State::Running, None) => Life::Running,
+        (State::Running, Some(Health::Healthy)) => Life::Healthy,
+        (State::Running, Some(Health::Starting)) => Life::Unproven,
+        (State::Running, Some(Health::Unhealthy)) => Life::Unhealthy(String::new()),
+        (State::Paused, _) => Life::Frozen,
+        (State::Gone, _) => Life::NotRunning("there is no such container".to_owned()),
+        (State::Ended, _) => Life::NotRunning(
+            seen.exit_code.map_or_else(|| "it does not run".to_owned(), |code| format!("it has ended with exit code {code}")),
+        ),
+    }
+}
+
+fn died(death: &Death) -> String {
+    match (death.signal, death.exit_code, &death.error) {
+        (_, _, Some(error)) => format!("it could not start: {error}"),
+        (Some(signal), ..) => format!("it has died by signal {signal}"),
+        (None, Some(code), _) => format!("it has died with exit code {code}"),
+        (None, None, None) => "it has died".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_word_counts() {
+        let words = LastWords::default();
+        let server = ServerId(3);
+        assert!(matches!(words.of(server), Life::NotRunning(_)));
+        words.note(server, &Word::Started);
+        words.note(server, &Word::Killed);
+        assert_eq!(words.of(server), Life::Running);
+        words.note(server, &Word::Died(Death { exit_code: Some(137), signal: Some(9), ..Death::default() }));
+        assert_eq!(words.of(server), Life::NotRunning("it has died by signal 9".to_owned()));
+    }
+}

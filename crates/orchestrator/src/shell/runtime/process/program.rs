@@ -1,0 +1,235 @@
+//! What a server's process is: its command, its surroundings, and who it runs as.
+//!
+//! It is read anew at every start of the server, so that a file of secrets may change meanwhile.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io,
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use health_spec::registry::{self, OnCrash, Runtime, Session};
+use process_wrap::std::{CommandWrap, ProcessSession};
+use thiserror::Error;
+
+use super::{
+    INSTANCE_VARIABLE,
+    environment::{self, EnvironmentError},
+    user::{User, UserError},
+};
+
+/// What to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    command: PathBuf,
+    args: Vec<String>,
+    env: BTreeMap<String, String>,
+    env_file: Option<PathBuf>,
+    cwd: PathBuf,
+    user: Option<String>,
+    session: Session,
+    /// Its input and output are the protocol's.
+    pub speaks: bool,
+    /// What becomes of it when it outlived us.
+    pub on_crash: OnCrash,
+    /// How it is ended.
+    pub patience: Patience,
+}
+
+/// How long each step of an end may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// After its input was closed.
+    pub stdin: Duration,
+    /// After SIGTERM.
+    pub term: Duration,
+    /// After SIGKILL, which works at once unless a process sits in the kernel.
+    pub kill: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { stdin: Duration::from_secs(2), term: Duration::from_secs(5), kill: Duration::from_secs(10) }
+    }
+}
+
+/// It could not be started, or cannot be as it is configured.
+#[derive(Debug, Error)]
+pub enum ProgramError {
+    /// Its file of variables.
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    /// Who it is to run as.
+    #[error(transparent)]
+    User(#[from] UserError),
+    /// The kernel's word is the same for a missing program and a missing directory: this one says which.
+    #[error("cannot start \"{}\": the working directory \"{}\" is not there", .command.display(), .cwd.display())]
+    Directory {
+        /// What.
+        command: PathBuf,
+        /// Where.
+        cwd: PathBuf,
+    },
+    /// The kernel refused.
+    #[error("cannot start \"{}\": {}", .command.display(), plain(.error))]
+    Spawn {
+        /// What.
+        command: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl ProgramError {
+    /// The key of the runtime that it is about.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Environment(_) => "/env_file",
+            Self::User(_) => "/user",
+            Self::Directory { .. } => "/cwd",
+            Self::Spawn { .. } => "/command",
+        }
+    }
+}
+
+impl Program {
+    /// Relative paths start at the registry file's directory. `None` without a `command`.
+    /// `term` is how long it has after SIGTERM unless `stop` says otherwise.
+    pub fn of(runtime: &Runtime, registry_directory: &Path, term: Option<Duration>) -> Option<Self> {
+        let base = std::path::absolute(registry_directory).unwrap_or_else(|_| registry_directory.to_owned());
+        let cwd = base.join(runtime.cwd.as_deref().unwrap_or_default());
+        let command = runtime.command.as_deref().filter(|command| !command.is_empty())?;
+        // A bare name is looked for in PATH.
+        let command = if command.contains('/') { cwd.join(command) } else { command.into() };
+        Some(Self {
+            command,
+            args: runtime.args.clone(),
+            env: runtime.env.clone(),
+            env_file: runtime.env_file.as_deref().map(|file| base.join(file)),
+            cwd,
+            user: runtime.user.clone(),
+            session: runtime.session.unwrap_or_default(),
+            speaks: runtime.stdio == Some(registry::Stdio::Mcp),
+            on_crash: runtime.on_crash.unwrap_or_default(),
+            patience: patience(runtime, term),
+        })
+    }
+
+    /// What can be seen to be wrong before it is started.
+    pub fn check(&self) -> Result<(), ProgramError> {
+        self.variables()?;
+        self.user()?;
+        Ok(())
+    }
+
+    /// Starts it, with a log or without.
+    pub fn start(&self, token: &str, log: Option<File>) -> Result<Child, ProgramError> {
+        let variables = self.variables()?;
+        let user = self.user()?;
+        let mut command = Command::new(&self.command);
+        command.args(&self.args).current_dir(&self.cwd);
+        command.envs(user.iter().flat_map(User::variables)).envs(variables).envs(&self.env).env(INSTANCE_VARIABLE, token);
+        self.streams(&mut command, log).map_err(|error| self.explain(error))?;
+        match user {
+            None => self.spawn(command).map_err(|error| self.explain(error)),
+            // The child has the rights of the thread that makes it.
+            Some(user) => user.run(|| self.spawn(command))?.map_err(|error| self.explain(error)),
+        }
+    }
+
+    fn spawn(&self, mut command: Command) -> io::Result<Child> {
+        if self.session == Session::Group {
+            return command.process_group(0).spawn();
+        }
+        let wrapped = CommandWrap::from(command).wrap(ProcessSession).spawn()?;
+        let inner: Box<dyn std::any::Any> = wrapped.into_inner();
+        inner.downcast().map(|child| *child).map_err(|_| io::Error::other("the child is not where it should be"))
+    }
+
+    fn streams(&self, command: &mut Command, log: Option<File>) -> io::Result<()> {
+        let copy = log.as_ref().map(File::try_clone).transpose()?;
+        command.stderr(log.map_or_else(Stdio::null, Stdio::from));
+        if self.speaks {
+            command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        } else {
+            command.stdin(Stdio::null()).stdout(copy.map_or_else(Stdio::null, Stdio::from));
+        }
+        Ok(())
+    }
+
+    fn variables(&self) -> Result<Vec<(String, String)>, EnvironmentError> {
+        self.env_file.as_deref().map_or(Ok(Vec::new()), environment::read)
+    }
+
+    fn user(&self) -> Result<Option<User>, UserError> {
+        self.user.as_deref().map_or(Ok(None), User::find)
+    }
+
+    fn explain(&self, error: io::Error) -> ProgramError {
+        let command = self.command.clone();
+        if self.cwd.is_dir() {
+            ProgramError::Spawn { command, error }
+        } else {
+            ProgramError::Directory { command, cwd: self.cwd.clone() }
+        }
+    }
+}
+
+fn patience(runtime: &Runtime, term: Option<Duration>) -> Patience {
+    let usual = Patience::default();
+    let stop = runtime.stop.unwrap_or_default();
+    let or = |given: Option<health_spec::config::Seconds>, usual: Duration| given.map_or(usual, |seconds| seconds.0);
+    Patience {
+        stdin: or(stop.stdin_seconds, usual.stdin),
+        term: or(stop.term_seconds, term.unwrap_or(usual.term)),
+        kill: or(stop.kill_seconds, usual.kill),
+    }
+}
+
+/// An IO error without the number in parentheses.
+fn plain(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error").map_or(text.clone(), |(words, _)| words.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use health_spec::config::Seconds;
+    use health_spec::registry::{RuntimeKind, Stop};
+
+    use super::*;
+
+    fn runtime(command: &str, cwd: Option<&str>) -> Runtime {
+        let (command, cwd) = (Some(command.to_owned()), cwd.map(str::to_owned));
+        Runtime { kind: RuntimeKind::Process, command, cwd, ..Runtime::default() }
+    }
+
+    #[test]
+    fn relative_paths_start_at_the_registry_file() {
+        for (command, cwd, resolved, directory) in [
+            ("python3", None, "python3", "/etc/mcp/"),
+            ("./serve", None, "/etc/mcp/./serve", "/etc/mcp/"),
+            ("./serve", Some("a"), "/etc/mcp/a/./serve", "/etc/mcp/a"),
+            ("/bin/serve", Some("/srv"), "/bin/serve", "/srv"),
+        ] {
+            let program = Program::of(&runtime(command, cwd), Path::new("/etc/mcp"), None).unwrap();
+            assert_eq!((program.command.as_path(), program.cwd.as_path()), (Path::new(resolved), Path::new(directory)));
+        }
+        assert_eq!(Program::of(&runtime("", None), Path::new("/"), None), None);
+    }
+
+    #[test]
+    fn each_step_of_an_end_has_its_time() {
+        let seconds = Duration::from_secs;
+        let mut runtime = runtime("a", None);
+        let of = |runtime: &Runtime, term| Program::of(runtime, Path::new("/"), term).unwrap().patience;
+        assert_eq!(of(&runtime, None), Patience { stdin: seconds(2), term: seconds(5), kill: seconds(10) });
+        assert_eq!(of(&runtime, Some(seconds(7))).term, seconds(7));
+        runtime.stop = Some(Stop { term_seconds: Some(Seconds(seconds(1))), ..Stop::default() });
+        assert_eq!(of(&runtime, Some(seconds(7))), Patience { stdin: seconds(2), term: seconds(1), kill: seconds(10) });
+    }
+}

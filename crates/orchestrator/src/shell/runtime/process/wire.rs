@@ -1,0 +1,332 @@
+//! The protocol's two streams of a child with `stdio: mcp`: line in, line out.
+//!
+//! A [`Wire`] belongs to a server and outlives its child; each start of the child puts new pipes into it. Its output is
+//! read all the time, so that the child never waits for us; one [`Conversation`] at a time speaks with it. What the
+//! lines mean is the prober's business.
+
+use std::{
+    collections::VecDeque,
+    io,
+    os::fd::OwnedFd,
+    process,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use thiserror::Error;
+use tokio::{
+    net::unix::pipe::{Receiver, Sender},
+    sync::{Notify, OwnedMutexGuard, watch},
+};
+use tokio_util::sync::CancellationToken;
+
+/// A longer line is passed over: no health answer is that long.
+const LONGEST_LINE: usize = 1024 * 1024;
+
+/// Lines that wait to be heard; older ones are dropped.
+const KEPT_LINES: usize = 256;
+
+/// What is read at once: as much as a pipe holds.
+const CHUNK: usize = 64 * 1024;
+
+/// Nothing can be said or heard.
+#[derive(Debug, Error)]
+pub enum WireError {
+    /// No child speaks at the moment.
+    #[error("the server does not run, or does not speak on its standard input and output")]
+    Silent,
+    /// It has closed its end, or we have closed ours to end it.
+    #[error("the server has closed its standard input or output")]
+    Closed,
+    /// The pipe is broken.
+    #[error("the pipe to the server is broken")]
+    Broken(#[source] io::Error),
+}
+
+/// The two streams of one server, whichever child it has at the moment.
+#[derive(Clone, Debug, Default)]
+pub struct Wire(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    now: watch::Sender<Option<Arc<Ends>>>,
+    turn: Arc<tokio::sync::Mutex<Unsent>>,
+}
+
+/// The rest of a line whose sending was given up halfway: it goes first, or the next one would be garbled.
+#[derive(Debug, Default)]
+struct Unsent {
+    instance: String,
+    rest: Vec<u8>,
+}
+
+/// Our ends of one child's pipes.
+#[derive(Debug)]
+struct Ends {
+    instance: String,
+    input: Mutex<Option<Arc<Sender>>>,
+    output: Receiver,
+    heard: Mutex<Heard>,
+    news: Notify,
+    hung_up: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    lines: VecDeque<String>,
+    over: bool,
+}
+
+/// The only one who speaks. Dropping it lets the next one.
+#[derive(Debug)]
+pub struct Conversation {
+    ends: Arc<Ends>,
+    unsent: OwnedMutexGuard<Unsent>,
+}
+
+impl Wire {
+    /// Waits for its turn, then speaks with the child that there is. What was said before is forgotten.
+    pub async fn converse(&self) -> Result<Conversation, WireError> {
+        let mut unsent = Arc::clone(&self.0.turn).lock_owned().await;
+        let ends = self.0.now.borrow().clone().ok_or(WireError::Silent)?;
+        if unsent.instance != ends.instance {
+            *unsent = Unsent { instance: ends.instance.clone(), rest: Vec::new() };
+        }
+        ends.heard().lines.clear();
+        Ok(Conversation { ends, unsent })
+    }
+
+    /// A child was started: `instance` names this start of it.
+    pub(super) fn connect(&self, child: &mut process::Child, instance: &str) -> io::Result<()> {
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else { return Ok(()) };
+        let ends = Ends {
+            instance: instance.to_owned(),
+            input: Mutex::new(Some(Arc::new(Sender::from_owned_fd(OwnedFd::from(input))?))),
+            output: Receiver::from_owned_fd(OwnedFd::from(output))?,
+            heard: Mutex::default(),
+            news: Notify::new(),
+            hung_up: CancellationToken::new(),
+        };
+        self.0.now.send_replace(Some(Arc::new(ends)));
+        Ok(())
+    }
+
+    /// Closes the child's input, which is how it is told to end. `false` when there is none.
+    pub(super) fn hang_up(&self) -> bool {
+        let Some(ends) = self.0.now.borrow().clone() else { return false };
+        ends.hung_up.cancel();
+        ends.input().take().is_some()
+    }
+
+    /// The child is gone.
+    pub(super) fn disconnect(&self) {
+        if let Some(ends) = self.0.now.send_replace(None) {
+            ends.hung_up.cancel();
+            ends.end();
+        }
+    }
+
+    /// Reads whatever the children say, for ever.
+    pub(super) async fn listen(&self) {
+        let mut changes = self.0.now.subscribe();
+        loop {
+            let ends = changes.borrow_and_update().clone();
+            let read = async {
+                if let Some(ends) = &ends {
+                    ends.read().await;
+                    ends.end();
+                }
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                () = read => {}
+                news = changes.changed() => if news.is_err() { return },
+            }
+        }
+    }
+}
+
+impl Conversation {
+    /// Names this start of the child: with another one, everything that was agreed upon is void.
+    pub fn instance(&self) -> &str {
+        &self.ends.instance
+    }
+
+    /// Says one line, which must not contain a line break. Cancel-safe: what was begun is ended first the next time.
+    pub async fn say(&mut self, line: &str) -> Result<(), WireError> {
+        let input = self.ends.input().clone().ok_or(WireError::Closed)?;
+        let rest = &mut self.unsent.rest;
+        // A child that does not read is asked once, not again and again.
+        if rest.len() < LONGEST_LINE {
+            rest.extend_from_slice(line.as_bytes());
+            rest.push(b'\n');
+        }
+        tokio::select! {
+            () = self.ends.hung_up.cancelled() => Err(WireError::Closed),
+            sent = send(&input, rest) => sent.map_err(WireError::Broken),
+        }
+    }
+
+    /// The next line of the child. Cancel-safe.
+    pub async fn hear(&mut self) -> Result<String, WireError> {
+        loop {
+            let news = self.ends.news.notified();
+            {
+                let mut heard = self.ends.heard();
+                if let Some(line) = heard.lines.pop_front() {
+                    return Ok(line);
+                }
+                if heard.over {
+                    return Err(WireError::Closed);
+                }
+            }
+            news.await;
+        }
+    }
+}
+
+impl Ends {
+    fn input(&self) -> MutexGuard<'_, Option<Arc<Sender>>> {
+        self.input.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until the child closes its output.
+    async fn read(&self) {
+        let (mut chunk, mut line, mut too_long) = (vec![0; CHUNK], Vec::new(), false);
+        loop {
+            if self.output.readable().await.is_err() {
+                return;
+            }
+            let read = match self.output.try_read(&mut chunk) {
+                Ok(0) => return,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(_) => return,
+            };
+            for piece in chunk[..read].split_inclusive(|byte| *byte == b'\n') {
+                too_long |= line.len() + piece.len() > LONGEST_LINE;
+                if too_long {
+                    line.clear();
+                } else {
+                    line.extend_from_slice(piece);
+                }
+                if piece.ends_with(b"\n") {
+                    self.hear(&line);
+                    line.clear();
+                    too_long = false;
+                }
+            }
+        }
+    }
+
+    fn hear(&self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line).trim_end().to_owned();
+        if line.is_empty() {
+            return;
+        }
+        let mut heard = self.heard();
+        if heard.lines.len() == KEPT_LINES {
+            heard.lines.pop_front();
+        }
+        heard.lines.push_back(line);
+        drop(heard);
+        self.news.notify_one();
+    }
+
+    fn end(&self) {
+        self.heard().over = true;
+        self.news.notify_one();
+    }
+}
+
+/// Leaves in `rest` what was not sent.
+async fn send(input: &Sender, rest: &mut Vec<u8>) -> io::Result<()> {
+    while !rest.is_empty() {
+        input.writable().await?;
+        match input.try_write(rest) {
+            Ok(sent) => drop(rest.drain(..sent)),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command, Stdio};
+
+    use super::*;
+
+    fn child(script: &str) -> Child {
+        Command::new("/bin/sh").args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
+    }
+
+    async fn connected(script: &str) -> (Wire, Child) {
+        let (wire, mut child) = (Wire::default(), child(script));
+        wire.connect(&mut child, "first").unwrap();
+        let listening = wire.clone();
+        #[expect(clippy::disallowed_methods, reason = "in place of a supervisor")]
+        tokio::spawn(async move { listening.listen().await });
+        (wire, child)
+    }
+
+    #[tokio::test]
+    async fn what_is_said_is_answered_and_one_speaks_at_a_time() {
+        let (wire, mut child) = connected("while read line; do echo \"heard $line\"; done").await;
+        let mut first = wire.converse().await.unwrap();
+        first.say("one").await.unwrap();
+        let other = wire.clone();
+        let mut second = std::pin::pin!(other.converse());
+        assert!(futures_util::poll!(second.as_mut()).is_pending());
+        assert_eq!(first.hear().await.unwrap(), "heard one");
+        drop(first);
+        let mut second = second.await.unwrap();
+        second.say("two").await.unwrap();
+        assert_eq!((second.hear().await.unwrap().as_str(), second.instance()), ("heard two", "first"));
+        assert!(wire.hang_up());
+        assert!(!wire.hang_up());
+        assert!(matches!(second.say("three").await, Err(WireError::Closed)));
+        assert!(matches!(second.hear().await, Err(WireError::Closed)));
+        assert!(child.wait().unwrap().success());
+        wire.disconnect();
+        drop(second);
+        assert!(matches!(wire.converse().await, Err(WireError::Silent)));
+    }
+
+    #[tokio::test]
+    async fn a_child_that_says_a_lot_never_waits_for_us_and_long_lines_are_passed_over() {
+        let script = "head -c 3000000 /dev/zero | tr '\\0' x; echo; i=0; while [ $i -lt 1000 ]; do echo $i; i=$((i+1)); done; read go; echo end";
+        let (wire, mut child) = connected(script).await;
+        let mut conversation = wire.converse().await.unwrap();
+        conversation.say("go").await.unwrap();
+        let mut lines = Vec::new();
+        while lines.last().is_none_or(|line| line != "end") {
+            lines.push(conversation.hear().await.unwrap());
+        }
+        assert!(lines.iter().all(|line| line.len() < 10));
+        child.wait().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_line_that_was_given_up_halfway_is_ended_before_the_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let go = directory.path().join("go");
+        let (wire, mut child) = connected(&format!("while [ ! -e {} ]; do sleep 0.01; done; cat", go.display())).await;
+        let mut conversation = wire.converse().await.unwrap();
+        let long = "y".repeat(200_000);
+        let given_up = futures_util::FutureExt::now_or_never(conversation.say(&long));
+        assert!(given_up.is_none(), "a pipe holds less");
+        drop(conversation);
+        std::fs::write(go, "").unwrap();
+        let mut conversation = wire.converse().await.unwrap();
+        conversation.say("next").await.unwrap();
+        assert_eq!(conversation.hear().await.unwrap(), long);
+        assert_eq!(conversation.hear().await.unwrap(), "next");
+        assert!(wire.hang_up());
+        child.wait().unwrap();
+    }
+}

@@ -1,0 +1,345 @@
+//! Listens to one systemd, and never stops: what happens to its units reaches the inbox in order.
+//!
+//! Restarts go through here as well, so that their end is told from everything else by the order of the messages. When
+//! the bus or systemd is lost, everything is subscribed to anew and every unit is compared.
+
+use std::{collections::HashMap, num::NonZeroU32, time::Duration};
+
+use tokio::{
+    pin,
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep_until},
+};
+use zbus::{Message, ObjectPath, OwnedObjectPath, OwnedVariant, message::Type};
+
+use super::{
+    UnitError,
+    bus::{self, Bus, BusError, MANAGER, PROPERTIES, SERVICE, Session, UNIT},
+    unit::Unit,
+};
+use crate::{
+    machine::{Input, ServerId, Word, input::EngineId},
+    shell::{causes::causes, runtime::reporter::Mouth},
+};
+
+/// Between two attempts to reach a lost systemd: doubled from the first to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LAST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What is asked of the listener.
+#[derive(Debug)]
+pub enum Request {
+    /// Restart its unit, and say how that went.
+    Restart(ServerId, oneshot::Sender<Result<(), UnitError>>),
+    /// It is no longer registered: what happens to it is nobody's business.
+    Forget(ServerId),
+}
+
+/// A registered unit.
+#[derive(Debug)]
+pub struct Watched {
+    /// Whose it is.
+    pub server: ServerId,
+    /// What is known about it.
+    pub unit: Unit,
+    /// Who waits for a restart of it.
+    pub asked: Option<Asked>,
+}
+
+/// A restart under way.
+#[derive(Debug)]
+pub struct Asked {
+    answer: oneshot::Sender<Result<(), UnitError>>,
+    until: Instant,
+    /// Jobs that ended before it was known which one is ours, with their results.
+    ended: Vec<(String, String)>,
+}
+
+/// Listens to one systemd.
+#[derive(Debug)]
+pub struct Listener {
+    /// As what it can be lost.
+    pub engine: EngineId,
+    /// Where it is.
+    pub bus: Bus,
+    /// Its registered units.
+    pub units: Vec<Watched>,
+    /// Where to report.
+    pub mouth: Mouth,
+    /// From restarts.
+    pub requests: mpsc::Receiver<Request>,
+}
+
+/// What an answer that is still to come will be about.
+#[derive(Clone, Debug)]
+enum Awaited {
+    Restart(ServerId),
+    JobType(ServerId, String),
+}
+
+type Open = HashMap<NonZeroU32, Awaited>;
+
+impl Listener {
+    /// Listens until cancelled.
+    pub async fn run(mut self, session: Session) {
+        let cancel = self.mouth.cancel().clone();
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = self.listen(session) => {}
+        }
+    }
+
+    async fn listen(&mut self, mut session: Session) {
+        for at in 0..self.units.len() {
+            let words = self.units[at].unit.begin();
+            self.say(at, words).await;
+        }
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = causes(&self.hear_all(&mut session).await);
+            self.interrupt();
+            self.mouth.say(Input::EngineLost(self.engine, error.clone())).await;
+            session = self.reach_again(error, &mut pause).await;
+            self.mouth.say(Input::EngineBack(self.engine)).await;
+            pause = FIRST_PAUSE;
+        }
+    }
+
+    async fn reach_again(&mut self, mut error: String, pause: &mut Duration) -> Session {
+        loop {
+            self.refuse_for(*pause, &error).await;
+            *pause = (*pause * 2).min(LAST_PAUSE);
+            match self.compared().await {
+                Ok(session) => return session,
+                Err(again) => error = causes(&again),
+            }
+        }
+    }
+
+    /// A new connection, with every unit compared.
+    async fn compared(&mut self) -> Result<Session, BusError> {
+        let mut session = Session::open(&self.bus).await?;
+        for at in 0..self.units.len() {
+            let path = session.load(self.units[at].unit.name()).await?;
+            let look = session.look(&path).await?;
+            let words = self.units[at].unit.compare(path, look);
+            self.say(at, words).await;
+        }
+        Ok(session)
+    }
+
+    /// From a connection to its loss.
+    async fn hear_all(&mut self, session: &mut Session) -> BusError {
+        let mut open = Open::new();
+        loop {
+            let due = self.units.iter().filter_map(|watched| Some(watched.asked.as_ref()?.until)).min();
+            let give_up = async {
+                match due {
+                    Some(due) => sleep_until(due).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let heard = tokio::select! {
+                message = session.next() => match message {
+                    Ok(message) => self.hear(&message, session, &mut open).await,
+                    Err(error) => Err(error),
+                },
+                Some(request) = self.requests.recv() => self.serve(request, session, &mut open).await,
+                () = give_up => {
+                    self.give_up().await;
+                    Ok(())
+                }
+            };
+            if let Err(error) = heard {
+                return error;
+            }
+        }
+    }
+
+    async fn hear(&mut self, message: &Message, session: &Session, open: &mut Open) -> Result<(), BusError> {
+        let header = message.header();
+        if let Some(awaited) = header.reply_serial().and_then(|serial| open.remove(&serial)) {
+            self.answered(message, awaited).await;
+            return Ok(());
+        }
+        let (Some(interface), Some(member)) = (header.interface(), header.member()) else { return Ok(()) };
+        match (interface.as_str(), member.as_str()) {
+            (PROPERTIES, "PropertiesChanged") => self.changed(message).await,
+            (MANAGER, "JobNew") => self.job_begins(message, session, open).await?,
+            (MANAGER, "JobRemoved") => self.job_ends(message).await,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn answered(&mut self, answer: &Message, awaited: Awaited) {
+        let (Awaited::Restart(server) | Awaited::JobType(server, _)) = &awaited;
+        let Some(at) = self.units.iter().position(|watched| watched.server == *server) else { return };
+        let failed = answer.message_type() == Type::Error;
+        match awaited {
+            Awaited::Restart(_) if failed => self.refused(at, &bus::error(answer)).await,
+            Awaited::Restart(_) => {
+                let Ok(job) = answer.body().deserialize::<OwnedObjectPath>() else { return };
+                self.units[at].unit.acts_as(job.as_str());
+                let ended = self.units[at].asked.iter_mut().flat_map(|asked| asked.ended.drain(..));
+                let result = ended.into_iter().find(|(ended, _)| ended == job.as_str());
+                if let Some((_, result)) = result {
+                    self.job_ended(at, &result).await;
+                }
+            }
+            Awaited::JobType(_, job) => {
+                let body = answer.body();
+                if let Ok(kind) = body.deserialize::<OwnedVariant>()
+                    && let Ok(kind) = String::try_from(kind)
+                {
+                    self.units[at].unit.job_is(&job, &kind);
+                }
+            }
+        }
+    }
+
+    async fn refused(&mut self, at: usize, error: &BusError) {
+        let unit = self.units[at].unit.name().to_owned();
+        let error = match error {
+            BusError::Answer { name, text } if is_forbidden(name) => {
+                format!("{text}; this user may not: run the orchestrator as root, or allow it by a polkit rule")
+            }
+            error => causes(error),
+        };
+        self.finish(at, Err(UnitError::Refused { unit, error })).await;
+    }
+
+    async fn changed(&mut self, message: &Message) {
+        let header = message.header();
+        let Some(path) = header.path() else { return };
+        let about = |watched: &Watched| watched.unit.path() == path.as_str() && !watched.unit.knows(message.recv_position());
+        let Some(at) = self.units.iter().position(about) else { return };
+        let body = message.body();
+        let Ok((interface, values, _)) = body.deserialize::<(&str, HashMap<String, OwnedVariant>, Vec<&str>)>() else { return };
+        let mut status = self.units[at].unit.status().clone();
+        status.change(&values);
+        match interface {
+            // First the service's, then the unit's: only then it is whole.
+            SERVICE => self.units[at].unit.prepare(status),
+            UNIT => {
+                let words = self.units[at].unit.changed(status);
+                self.say(at, words).await;
+            }
+            _ => {}
+        }
+    }
+
+    async fn job_begins(&mut self, message: &Message, session: &Session, open: &mut Open) -> Result<(), BusError> {
+        let body = message.body();
+        let Ok((_, job, name)) = body.deserialize::<(u32, ObjectPath<'_>, &str)>() else { return Ok(()) };
+        let Some(at) = self.at(name, message) else { return Ok(()) };
+        if self.units[at].unit.job_begins(job.as_str()) {
+            let serial = session.ask_for_type(job.as_str()).await?;
+            open.insert(serial, Awaited::JobType(self.units[at].server, job.as_str().to_owned()));
+        }
+        Ok(())
+    }
+
+    async fn job_ends(&mut self, message: &Message) {
+        let body = message.body();
+        let Ok((_, job, name, result)) = body.deserialize::<(u32, ObjectPath<'_>, &str, &str)>() else { return };
+        let Some(at) = self.at(name, message) else { return };
+        if self.units[at].unit.is_ours(job.as_str()) {
+            return self.job_ended(at, result).await;
+        }
+        if let Some(asked) = &mut self.units[at].asked {
+            asked.ended.push((job.as_str().to_owned(), result.to_owned()));
+        }
+        let words = self.units[at].unit.job_ends(job.as_str(), result);
+        self.say(at, words).await;
+    }
+
+    /// The job of our restart has ended.
+    async fn job_ended(&mut self, at: usize, result: &str) {
+        let ended = match result {
+            "done" => Ok(()),
+            "canceled" => Err(UnitError::Job("somebody else's job took the place of the restart".to_owned())),
+            "dependency" => Err(UnitError::Job("a unit that it needs could not be started".to_owned())),
+            result => {
+                let unit = &self.units[at].unit;
+                let why = unit.status().explain(unit.name());
+                Err(UnitError::Job(format!("the restart ended as \"{result}\": {why}")))
+            }
+        };
+        self.finish(at, ended).await;
+    }
+
+    /// The unit of that name that a signal is news for.
+    fn at(&self, name: &str, message: &Message) -> Option<usize> {
+        let is_it = |unit: &Unit| unit.status().id == name && !unit.knows(message.recv_position());
+        self.units.iter().position(|watched| is_it(&watched.unit))
+    }
+
+    /// First the report, then the answer: whoever waits for that may count on the report being in the inbox.
+    async fn finish(&mut self, at: usize, ended: Result<(), UnitError>) {
+        let words = self.units[at].unit.acted();
+        self.say(at, words).await;
+        if let Some(asked) = self.units[at].asked.take() {
+            // Whoever asked may be gone.
+            let _ = asked.answer.send(ended);
+        }
+    }
+
+    async fn serve(&mut self, request: Request, session: &Session, open: &mut Open) -> Result<(), BusError> {
+        let (Request::Restart(server, _) | Request::Forget(server)) = request;
+        let Some(at) = self.units.iter().position(|watched| watched.server == server) else { return Ok(()) };
+        let Request::Restart(_, answer) = request else {
+            self.units.remove(at);
+            return Ok(());
+        };
+        let watched = &mut self.units[at];
+        watched.asked = Some(Asked { answer, until: Instant::now() + watched.unit.status().patience, ended: Vec::new() });
+        watched.unit.act();
+        let serial = session.restart(watched.unit.name()).await?;
+        open.insert(serial, Awaited::Restart(server));
+        Ok(())
+    }
+
+    /// A job takes longer than systemd itself would let it.
+    async fn give_up(&mut self) {
+        let now = Instant::now();
+        for at in 0..self.units.len() {
+            if self.units[at].asked.as_ref().is_some_and(|asked| asked.until <= now) {
+                let seconds = self.units[at].unit.status().patience.as_secs();
+                let error = UnitError::Job(format!("systemd has not ended the restart within {seconds} s"));
+                self.finish(at, Err(error)).await;
+            }
+        }
+    }
+
+    fn interrupt(&mut self) {
+        for asked in self.units.iter_mut().filter_map(|watched| watched.asked.take()) {
+            let _ = asked.answer.send(Err(UnitError::Interrupted));
+        }
+    }
+
+    /// While systemd is lost nothing can be restarted.
+    async fn refuse_for(&mut self, pause: Duration, error: &str) {
+        let end = sleep_until(Instant::now() + pause);
+        pin!(end);
+        loop {
+            tokio::select! {
+                () = &mut end => return,
+                Some(request) = self.requests.recv() => match request {
+                    Request::Restart(_, answer) => drop(answer.send(Err(UnitError::Lost(error.to_owned())))),
+                    Request::Forget(server) => self.units.retain(|watched| watched.server != server),
+                },
+            }
+        }
+    }
+
+    async fn say(&self, at: usize, words: Vec<Word>) {
+        for word in words {
+            self.mouth.about(self.units[at].server).say(word).await;
+        }
+    }
+}
+
+fn is_forbidden(error: &str) -> bool {
+    error.ends_with(".AccessDenied") || error.ends_with(".InteractiveAuthorizationRequired") || error.ends_with(".AuthFailed")
+}

@@ -1,0 +1,223 @@
+//! What is known about one unit, and what a signal or a look at it adds: a pure fold.
+//!
+//! It tells what we did from what others did, a stop from a death, and a death that systemd mends from one that it does
+//! not. Whether that matters is the machine's to say.
+
+use std::collections::HashMap;
+
+use zbus::message::Sequence;
+
+use super::status::{Life, Look, Status};
+use crate::machine::{Death, Word};
+
+/// One registered unit.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    name: String,
+    path: String,
+    status: Status,
+    as_of: Sequence,
+    /// Whether it was last said to run; `None`: nothing was said yet.
+    up: Option<bool>,
+    /// Which start of it that was.
+    invocation: Vec<u8>,
+    /// How often systemd had restarted it by then.
+    restarts: u32,
+    /// Jobs of others, with their types where those are known.
+    jobs: HashMap<String, Option<String>>,
+    /// A restart of ours: its job, once that is known.
+    ours: Option<Option<String>>,
+}
+
+impl Unit {
+    /// As it was found; nothing is said about it yet.
+    pub fn new(name: &str, path: String, look: Look) -> Self {
+        let mut unit = Self {
+            name: name.to_owned(),
+            path,
+            status: Status::default(),
+            as_of: Sequence::default(),
+            up: None,
+            invocation: Vec::new(),
+            restarts: 0,
+            jobs: HashMap::new(),
+            ours: None,
+        };
+        unit.take(look);
+        unit
+    }
+
+    /// As in the registry.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// On the bus.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// How it is.
+    pub fn status(&self) -> &Status {
+        &self.status
+    }
+
+    /// Whether a signal about it, received then, is older than what is known.
+    pub fn knows(&self, received: Sequence) -> bool {
+        received <= self.as_of
+    }
+
+    /// After a lost connection: numbering begins anew, and what was waited for does not come any more.
+    pub fn compare(&mut self, path: String, look: Look) -> Vec<Word> {
+        self.path = path;
+        self.jobs.clear();
+        self.ours = None;
+        let was = self.up;
+        self.take(look);
+        if !self.jobs.is_empty() && self.status.life() != Life::Up {
+            return Vec::new();
+        }
+        match (was, self.status.life()) {
+            // Nobody saw how: one that ended well was most likely stopped.
+            (Some(true), Life::Over) if self.status.result == "success" => self.rests(Word::Stopped),
+            (Some(_), _) => {
+                let words = self.judge();
+                if words.is_empty() && self.status.life() == Life::Up { vec![Word::Running] } else { words }
+            }
+            (None, _) => self.begin(),
+        }
+    }
+
+    fn take(&mut self, look: Look) {
+        self.status = look.status;
+        self.as_of = look.as_of;
+        if let Some(job) = self.status.job.clone() {
+            self.jobs.insert(job, None);
+        }
+    }
+
+    /// The first word about it. While a job is under way, that is waited for.
+    pub fn begin(&mut self) -> Vec<Word> {
+        match self.status.life() {
+            Life::Over if self.jobs.is_empty() => self.rests(Word::NotRunning),
+            Life::Up | Life::Returns => {
+                self.runs();
+                self.up = Some(self.status.life() == Life::Up);
+                vec![Word::Running]
+            }
+            Life::Over | Life::Between => Vec::new(),
+        }
+    }
+
+    fn rests(&mut self, word: Word) -> Vec<Word> {
+        self.up = Some(false);
+        vec![word]
+    }
+
+    /// Half of the properties have changed; the other half follows.
+    pub fn prepare(&mut self, status: Status) {
+        self.status = status;
+    }
+
+    /// Properties have changed.
+    pub fn changed(&mut self, status: Status) -> Vec<Word> {
+        self.status = status;
+        self.judge()
+    }
+
+    fn judge(&mut self) -> Vec<Word> {
+        if self.ours.is_some() {
+            return Vec::new();
+        }
+        let again = self.invocation != self.status.invocation;
+        match (self.up.unwrap_or_default(), self.status.life()) {
+            (false, Life::Up) => {
+                self.runs();
+                vec![Word::Started]
+            }
+            // A whole round that nobody told of: systemd counts those that it makes on its own.
+            (true, Life::Up) if again => {
+                let mended = self.jobs.is_empty() && self.status.restarts > self.restarts;
+                self.runs();
+                let died = mended.then(|| Word::Died(Death { comes_back: true, ..Death::default() }));
+                died.into_iter().chain([Word::Started]).collect()
+            }
+            (true, Life::Returns) => self.rests(Word::Died(self.status.death())),
+            // With a job it may be a stop: its end tells.
+            (true, Life::Over) if self.jobs.is_empty() => self.rests(Word::Died(self.status.death())),
+            _ => Vec::new(),
+        }
+    }
+
+    fn runs(&mut self) {
+        self.up = Some(true);
+        self.restarts = self.status.restarts;
+        self.invocation.clone_from(&self.status.invocation);
+    }
+
+    /// Somebody has queued a job for it. Returns whether its type is worth asking for.
+    pub fn job_begins(&mut self, job: &str) -> bool {
+        if self.ours.as_ref().is_some_and(|ours| ours.as_deref() == Some(job)) {
+            return false;
+        }
+        self.jobs.entry(job.to_owned()).or_default();
+        true
+    }
+
+    /// What a job does has become known.
+    pub fn job_is(&mut self, job: &str, kind: &str) {
+        if let Some(known) = self.jobs.get_mut(job) {
+            *known = Some(kind.to_owned());
+        }
+    }
+
+    /// A job of somebody else has ended.
+    pub fn job_ends(&mut self, job: &str, result: &str) -> Vec<Word> {
+        let Some(kind) = self.jobs.remove(job) else { return Vec::new() };
+        let stops = kind.is_none_or(|kind| kind == "stop") && result == "done" && self.status.life() == Life::Over;
+        if stops && self.ours.is_none() {
+            return self.rests(Word::Stopped);
+        }
+        match self.up {
+            // It was under way when we came.
+            None => self.begin(),
+            Some(_) => self.judge(),
+        }
+    }
+
+    /// A restart of ours begins: what happens from now on is its doing.
+    pub fn act(&mut self) {
+        self.ours = Some(None);
+    }
+
+    /// Its job is this.
+    pub fn acts_as(&mut self, job: &str) {
+        self.jobs.remove(job);
+        if self.ours.is_some() {
+            self.ours = Some(Some(job.to_owned()));
+        }
+    }
+
+    /// Whether this is the job of our restart.
+    pub fn is_ours(&self, job: &str) -> bool {
+        self.ours.as_ref().is_some_and(|ours| ours.as_deref() == Some(job))
+    }
+
+    /// Our restart has ended, well or not. Without it, what is seen is somebody else's doing.
+    pub fn acted(&mut self) -> Vec<Word> {
+        self.ours = None;
+        match self.status.life() {
+            Life::Up => {
+                self.runs();
+                vec![Word::Running]
+            }
+            _ => {
+                self.up = Some(false);
+                Vec::new()
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! What systemd tells, in its order, and what is made of it.
+
+use super::*;
+
+fn status(active: &str, sub: &str, invocation: u8) -> Status {
+    let (active, sub, result) = (active.to_owned(), sub.to_owned(), "success".to_owned());
+    Status { active, sub, result, invocation: vec![invocation], ..Status::default() }
+}
+
+fn running(invocation: u8) -> Status {
+    status("active", "running", invocation)
+}
+
+fn failed(code: i32, number: i32, result: &str) -> Status {
+    Status { code, status: number, result: result.to_owned(), ..status("failed", "failed", 1) }
+}
+
+fn returning() -> Status {
+    Status { active: "activating".to_owned(), sub: "auto-restart".to_owned(), ..failed(1, 3, "exit-code") }
+}
+
+fn look(status: Status) -> Look {
+    Look { status, as_of: Sequence::default() }
+}
+
+fn unit(status: Status) -> Unit {
+    let mut unit = Unit::new("a.service", "/a".to_owned(), look(status));
+    unit.begin();
+    unit
+}
+
+#[test]
+fn the_first_word_says_how_it_was_found() {
+    let first = |status: Status| Unit::new("a.service", "/a".to_owned(), look(status)).begin();
+    assert_eq!(first(running(1)), [Word::Running]);
+    assert_eq!(first(status("inactive", "dead", 0)), [Word::NotRunning]);
+    assert_eq!(first(failed(1, 1, "exit-code")), [Word::NotRunning]);
+    assert_eq!(first(returning()), [Word::Running], "systemd is about to start it");
+    assert_eq!(first(status("activating", "start", 1)), []);
+    let job = Some("/job/1".to_owned());
+    let mut between = Unit::new("a.service", "/a".to_owned(), look(Status { job, ..status("inactive", "dead", 1) }));
+    assert_eq!(between.begin(), [], "a restart of an earlier run, perhaps");
+    between.prepare(running(2));
+    assert_eq!(between.job_ends("/job/1", "done"), [Word::Running]);
+}
+
+#[test]
+fn a_death_is_told_with_its_cause() {
+    for (ended, death) in [
+        (failed(1, 3, "exit-code"), Death { exit_code: Some(3), ..Death::default() }),
+        (failed(2, 9, "signal"), Death { signal: Some(9), ..Death::default() }),
+        (failed(3, 6, "core-dump"), Death { signal: Some(6), core_dumped: true, ..Death::default() }),
+        (failed(2, 9, "oom-kill"), Death { signal: Some(9), oom_killed: true, ..Death::default() }),
+        (
+            failed(3, 6, "watchdog"),
+            Death { signal: Some(6), core_dumped: true, error: Some("systemd says: watchdog".to_owned()), ..Death::default() },
+        ),
+        (Status { code: 1, ..status("inactive", "dead", 1) }, Death { exit_code: Some(0), ..Death::default() }),
+    ] {
+        let mut unit = unit(running(1));
+        assert_eq!(unit.changed(status("deactivating", "stop-sigterm", 1)), []);
+        assert_eq!(unit.changed(ended.clone()), [Word::Died(death)], "{ended:?}");
+        assert_eq!(unit.changed(ended), [], "once");
+    }
+}
+
+#[test]
+fn what_systemd_mends_itself_is_a_death_that_comes_back_and_a_start() {
+    let mut unit = unit(running(1));
+    let death = Death { exit_code: Some(3), comes_back: true, ..Death::default() };
+    assert_eq!(unit.changed(returning()), [Word::Died(death)]);
+    assert_eq!(unit.changed(status("activating", "start", 2)), []);
+    assert_eq!(unit.changed(running(2)), [Word::Started]);
+    // A round that was so quick that only its end was told.
+    let unseen = Death { comes_back: true, ..Death::default() };
+    let again = |invocation, restarts| Status { restarts, ..running(invocation) };
+    assert_eq!(unit.changed(again(3, 1)), [Word::Died(unseen), Word::Started]);
+    assert_eq!(unit.changed(again(4, 1)), [Word::Started], "not counted: somebody's");
+}
+
+#[test]
+fn a_stop_is_a_stop_however_the_process_ends() {
+    for (ended, kind) in [
+        (status("inactive", "dead", 1), Some("stop")),
+        (failed(1, 143, "exit-code"), Some("stop")),
+        (failed(2, 9, "timeout"), None),
+    ] {
+        let mut unit = unit(running(1));
+        assert!(unit.job_begins("/job/7"));
+        if let Some(kind) = kind {
+            unit.job_is("/job/7", kind);
+        }
+        assert_eq!(unit.changed(status("deactivating", "stop-sigterm", 1)), []);
+        assert_eq!(unit.changed(ended), [], "its job tells what it was");
+        assert_eq!(unit.job_ends("/job/7", "done"), [Word::Stopped]);
+        assert_eq!(unit.changed(running(2)), [Word::Started]);
+    }
+}
+
+#[test]
+fn a_restart_of_somebody_else_is_a_start_and_a_failed_one_a_death() {
+    let mut unit = unit(running(1));
+    unit.job_begins("/job/7");
+    unit.job_is("/job/7", "restart");
+    assert_eq!(unit.changed(status("inactive", "dead", 1)), []);
+    assert_eq!(unit.changed(running(2)), [Word::Started]);
+    assert_eq!(unit.job_ends("/job/7", "done"), []);
+    unit.job_begins("/job/8");
+    unit.job_is("/job/8", "restart");
+    unit.changed(failed(1, 5, "exit-code"));
+    assert_eq!(unit.job_ends("/job/8", "failed"), [Word::Died(Death { exit_code: Some(5), ..Death::default() })]);
+}
+
+#[test]
+fn what_our_own_restart_does_is_no_news() {
+    let mut unit = unit(running(1));
+    unit.act();
+    // systemd tells of the job before it answers.
+    unit.job_begins("/job/9");
+    unit.acts_as("/job/9");
+    assert!(unit.is_ours("/job/9") && !unit.is_ours("/job/8"));
+    assert_eq!(unit.changed(status("inactive", "dead", 1)), []);
+    assert_eq!(unit.changed(running(2)), []);
+    assert_eq!(unit.acted(), [Word::Running]);
+    assert_eq!(unit.changed(running(2)), []);
+    unit.act();
+    unit.acts_as("/job/10");
+    unit.changed(failed(1, 1, "start-limit-hit"));
+    assert_eq!(unit.acted(), []);
+    assert_eq!(unit.changed(running(3)), [Word::Started], "somebody has mended it");
+}
+
+#[test]
+fn a_stop_that_takes_the_place_of_our_restart_is_honoured() {
+    let mut unit = unit(running(1));
+    unit.act();
+    unit.acts_as("/job/9");
+    unit.job_begins("/job/10");
+    unit.job_is("/job/10", "stop");
+    assert_eq!(unit.acted(), [Word::Running], "the restart was cancelled while it still ran");
+    assert_eq!(unit.changed(status("inactive", "dead", 1)), []);
+    assert_eq!(unit.job_ends("/job/10", "done"), [Word::Stopped]);
+}
+
+#[test]
+fn after_a_loss_what_happened_meanwhile_is_told() {
+    let after = |status: Status| unit(running(1)).compare("/a".to_owned(), look(status));
+    assert_eq!(after(running(1)), [Word::Running]);
+    assert_eq!(after(running(2)), [Word::Started]);
+    let mended = [Word::Died(Death { comes_back: true, ..Death::default() }), Word::Started];
+    assert_eq!(after(Status { restarts: 1, ..running(2) }), mended);
+    assert_eq!(after(status("inactive", "dead", 1)), [Word::Stopped]);
+    assert_eq!(after(failed(2, 11, "signal")), [Word::Died(Death { signal: Some(11), ..Death::default() })]);
+    let mut stopped = unit(status("inactive", "dead", 1));
+    assert_eq!(stopped.compare("/a".to_owned(), look(running(2))), [Word::Started]);
+}
+
+#[test]
+fn a_start_limit_is_explained() {
+    let text = failed(1, 1, "start-limit-hit").explain("a.service");
+    assert!(text.contains("systemctl reset-failed a.service"), "{text}");
+    assert_eq!(
+        failed(1, 4, "exit-code").explain("a.service"),
+        "its main process ended with code 4; `journalctl -u a.service` shows more"
+    );
+}

@@ -1,0 +1,322 @@
+//! What a restart would destroy is kept before it does: real processes and containers that fail in each way.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use serde_json::Value;
+
+use crate::browser::Browser;
+use crate::harness::{Events, Gateway, Orchestrator, QUICK, free_port, get, run, sample, sample_server, signal, until};
+use crate::pier::{Habits, Pier};
+
+/// The incident of an event, with its evidence.
+fn incident(orchestrator: &Orchestrator, event: &Value) -> Value {
+    orchestrator.get(&format!("/incidents/{}", event["incident_id"].as_str().expect("an incident")))
+}
+
+/// The incident once this is true of it.
+fn incident_when(orchestrator: &Orchestrator, event: &Value, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    until(what, || Some(incident(orchestrator, event)).filter(&fits))
+}
+
+fn list<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+/// Every capture of an incident.
+fn captures(incident: &Value) -> &[Value] {
+    list(incident, "/evidence/captures")
+}
+
+/// The texts of all log lines that were captured at these moments.
+fn lines(incident: &Value, after: bool) -> Vec<String> {
+    let of = |capture: &&Value| (capture["moment"] == "after_attempt") == after;
+    let lines = captures(incident).iter().filter(of).flat_map(|capture| list(capture, "/logs/lines"));
+    lines.map(|line| line["text"].as_str().expect("a text").to_owned()).collect()
+}
+
+fn has_after(incident: &Value) -> bool {
+    captures(incident).iter().any(|capture| capture["moment"] == "after_attempt")
+}
+
+/// A process that is a shell script.
+fn script(name: &str, port: u16, text: &str) -> String {
+    format!(
+        "  - name: {name}\n    port: {port}\n    runtime: {{kind: process, command: /bin/sh, args: [-c, {text:?}], env: {{API_SETTING: swordfish-1}}}}\n"
+    )
+}
+
+/// A server that crashes with exit code 3 the first time, after it has said too much.
+fn talkative(port: u16) -> String {
+    let server = sample_server().display();
+    let text = format!(
+        "if [ -e crashed ]; then echo up again; exec {server} --listen 127.0.0.1:{port}; fi; \
+         {server} --listen 127.0.0.1:{port} & while [ ! -e crash ]; do sleep 0.05; done; touch crashed; kill $!; \
+         echo connecting with password=hunter2-hunter2; echo setting swordfish-1 >&2; printf 'a\\033[31mb\\n'; exit 3"
+    );
+    script("calculator", port, &text)
+}
+
+#[test]
+fn an_exit_code_and_the_last_lines_are_kept_without_their_secrets() {
+    let orchestrator = Orchestrator::start(&talkative(free_port()));
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+
+    std::fs::write(orchestrator.directory.path().join("crash"), "").expect("written");
+
+    let down = events.wait_for("calculator", "server_down");
+    events.wait_for("calculator", "recovery_successful");
+    let incident = incident_when(&orchestrator, &down, "the first lines after the restart", |it| {
+        lines(it, true).iter().any(|line| line == "up again")
+    });
+    assert_eq!((incident["outcome"].as_str(), incident["detected_by"].as_str()), (Some("successful"), Some("process")));
+    assert_eq!(incident["attempts"][0]["result"], "successful");
+    assert_eq!(incident.pointer("/evidence/death/exit_code"), Some(&Value::from(3)));
+    let before = lines(&incident, false);
+    for expected in ["connecting with password=***", "setting ***", "a\\u{1b}[31mb"] {
+        assert!(before.iter().any(|line| line == expected), "{expected} is not in {before:#?}");
+    }
+    let text = incident.to_string();
+    assert!(!text.contains("hunter2") && !text.contains("swordfish"), "{text}");
+    assert_eq!(captures(&incident)[0].pointer("/state/environment"), Some(&serde_json::json!(["API_SETTING"])));
+    assert!(captures(&incident)[0].pointer("/host/load").is_some(), "{incident:#}");
+
+    let (code, text) = run(Path::new("."), &["incidents", incident["id"].as_str().expect("an id"), "--url", &orchestrator.api]);
+    assert_eq!(code, 0, "{text}");
+    for expected in
+        ["calculator: successful", "exit code    3", "| connecting with password=***", "| up again", "environment  API_SETTING"]
+    {
+        assert!(text.contains(expected), "{expected} is not in\n{text}");
+    }
+    let (code, text) = run(Path::new("."), &["incidents", "--server", "calculator", "--url", &orchestrator.api]);
+    assert!(code == 0 && text.lines().count() == 2 && text.contains("container_died"), "{text}");
+}
+
+#[test]
+fn the_last_answers_of_one_that_hangs_are_kept() {
+    let port = free_port();
+    let orchestrator = Orchestrator::start(&sample("calculator", port));
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+
+    ureq::post(&format!("http://127.0.0.1:{port}/break/hang")).send_empty().expect("it is told to hang");
+
+    let down = events.wait_for("calculator", "server_down");
+    events.wait_for("calculator", "recovery_successful");
+    let incident = incident_when(&orchestrator, &down, "both looks", has_after);
+    assert_eq!((incident["detected_by"].as_str(), incident["reason"].as_str()), (Some("probe"), Some("3_consecutive_failures")));
+    assert_eq!(incident.pointer("/evidence/noticed/how"), Some(&Value::from("3 checks in a row failed")));
+    let answers = list(&captures(&incident)[0], "/answers");
+    let failed: Vec<_> = answers.iter().filter(|answer| answer["reason"] == "timeout").collect();
+    assert!((3..=10).contains(&failed.len()) && answers.len() <= 10, "{answers:#?}");
+    let good = answers.iter().find(|answer| answer["verdict"] == "ok").expect("one of before");
+    assert_eq!(good["http_status"], 200);
+    assert!(good["body"].as_str().is_some_and(|body| body.contains("uptime_seconds") && body.len() <= 512), "{good:#}");
+
+    let health = orchestrator.get("/servers/calculator/health");
+    assert_eq!((health["status"].as_str(), health["answers"].as_array().map(Vec::len)), (Some("ok"), Some(10)));
+    let news = orchestrator.get("/servers/calculator/health/events?limit=3");
+    let types: Vec<_> = list(&news, "/events").iter().map(|event| event["event_type"].as_str().expect("a type")).collect();
+    assert_eq!(types, ["status_changed", "recovery_successful", "recovery_started"]);
+    let older = orchestrator.get(&format!("/servers/calculator/health/events?before={}", news["next"]));
+    assert_eq!(list(&older, "/events")[0]["event_type"], "server_down");
+}
+
+/// Invariant: what an action would destroy is on disk before it starts. The server keeps what the disk has, each time it is started.
+#[test]
+fn evidence_is_on_disk_before_the_action_starts_and_survives_a_crash() {
+    let port = free_port();
+    let server = sample_server().display();
+    let text = format!("echo started as $$; mkdir -p seen; cp state/state.db* seen/; exec {server} --listen 127.0.0.1:{port}");
+    let orchestrator = Orchestrator::start(&script("calculator", port, &text));
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+
+    signal(orchestrator.pid_of("calculator"), "KILL");
+
+    let down = events.wait_for("calculator", "server_down");
+    let id = down["incident_id"].as_str().expect("an incident").to_owned();
+    // The second start has begun once the disk of that moment knows the attempt.
+    let seen = until("what the disk had when the server was started again", || {
+        let disk = Connection::open(orchestrator.directory.path().join("seen/state.db")).ok()?;
+        let incident: String = disk.query_row("SELECT json FROM incident", [], |row| row.get(0)).ok()?;
+        let evidence: String = disk.query_row("SELECT json FROM evidence", [], |row| row.get(0)).ok()?;
+        incident.contains("\"attempt\":1").then_some(evidence)
+    });
+    let seen: Value = serde_json::from_str(&seen).expect("JSON");
+    let first = &list(&seen, "/captures")[0];
+    assert_ne!(first["moment"], "after_attempt");
+    assert!(
+        list(first, "/logs/lines").iter().any(|line| line["text"].as_str().is_some_and(|it| it.starts_with("started as"))),
+        "{first:#}"
+    );
+    assert_eq!(seen.pointer("/death/signal"), Some(&Value::from(9)));
+
+    let orchestrator = orchestrator.crash_and_start_again();
+
+    let kept = until("the incident has ended", || {
+        let kept = orchestrator.get(&format!("/incidents/{id}"));
+        (kept["outcome"] != "open").then_some(kept)
+    });
+    assert_eq!(captures(&kept)[0]["at"], first["at"], "{kept:#}");
+    assert_eq!(list(&kept, "/attempts").len(), 1, "{kept:#}");
+}
+
+#[test]
+fn incidents_are_paged_and_found_again() {
+    let port = free_port();
+    let orchestrator = Orchestrator::start(&sample("calculator", port));
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        signal(orchestrator.pid_of("calculator"), "KILL");
+        ids.push(events.wait_for("calculator", "server_down")["incident_id"].as_str().expect("an incident").to_owned());
+        events.wait_for("calculator", "recovery_successful");
+    }
+    let ids_of = |page: &Value| -> Vec<String> {
+        list(page, "/incidents").iter().map(|it| it["id"].as_str().expect("an id").to_owned()).collect()
+    };
+    for base in [&orchestrator.api, &orchestrator.gateway] {
+        let first = get(&format!("{base}/incidents?server=calculator&limit=2"));
+        assert_eq!(ids_of(&first), [ids[2].clone(), ids[1].clone()], "newest first");
+        assert!(list(&first, "/incidents").iter().all(|incident| incident.get("evidence").is_none()));
+        let second = get(&format!("{base}/incidents?limit=2&before={}", first["next"].as_str().expect("more")));
+        assert_eq!((ids_of(&second), &second["next"]), (vec![ids[0].clone()], &Value::Null));
+        assert_eq!(get(&format!("{base}/incidents/{}", ids[1]))["id"], ids[1].as_str());
+        assert!(ids_of(&get(&format!("{base}/incidents?server=nobody"))).is_empty());
+        let unknown = ureq::get(&format!("{base}/incidents/nothing-7")).config().http_status_as_error(false).build().call();
+        assert_eq!(unknown.expect("an answer").status(), 404);
+    }
+    until("all are closed", || ids_of(&orchestrator.get("/incidents?open=true")).is_empty().then_some(()));
+}
+
+#[test]
+fn a_container_that_was_out_of_memory_says_so_with_its_limit() {
+    const LIMIT: i64 = 32 * 1024 * 1024;
+    let pier = Pier::new();
+    let container = pier
+        .run_with("calculator", Habits { memory: Some(LIMIT), environment: &["SECRET_TOKEN=swordfish-2"], ..Habits::default() });
+    let orchestrator = Orchestrator::start(&container.entry());
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+
+    container.break_by("memory");
+
+    let down = events.wait_for("calculator", "server_down");
+    events.wait_for("calculator", "recovery_successful");
+    let incident = incident_when(&orchestrator, &down, "both looks", has_after);
+    assert_eq!(incident["detected_by"], "engine");
+    let state = captures(&incident)[0].get("state").unwrap_or_else(|| panic!("no state in {incident:#}"));
+    assert_eq!((state["oom_killed"].as_bool(), state["memory_limit_bytes"].as_i64()), (Some(true), Some(LIMIT)), "{state:#}");
+    assert_eq!((state["exit_code"].as_i64(), state["running"].as_bool()), (Some(137), Some(false)), "{state:#}");
+    assert!(state["image"]["digest"].as_str().is_some_and(|digest| digest.starts_with("sha256:")), "{state:#}");
+    assert!(list(state, "/environment").contains(&Value::from("SECRET_TOKEN")), "{state:#}");
+    assert!(!incident.to_string().contains("swordfish"), "{incident:#}");
+    assert!(captures(&incident)[0]["engine"]["version"].is_string(), "{incident:#}");
+    assert!(lines(&incident, false).iter().any(|line| line.contains("serving")), "{incident:#}");
+    assert!(lines(&incident, true).iter().any(|line| line.contains("serving")), "{incident:#}");
+}
+
+#[test]
+fn another_image_between_well_and_death_is_named() {
+    let pier = Pier::new();
+    let container = pier.run("calculator");
+    let orchestrator = Orchestrator::start(&container.entry());
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+    until("it is noted what it was made of", || noted(&orchestrator, "calculator").then_some(()));
+
+    pier.replace("calculator", &["/sample-server", "--no-such-flag"]);
+
+    let down = events.wait_for("calculator", "server_down");
+    let incident = incident_when(&orchestrator, &down, "a look", |it| !captures(it).is_empty());
+    let changed: Vec<_> = list(&incident, "/evidence/changed").iter().filter_map(|change| change["what"].as_str()).collect();
+    for expected in ["container.configuration", "container.id", "image.digest"] {
+        assert!(changed.contains(&expected), "{expected} is not in {:#}", incident["evidence"]);
+    }
+    assert!(!changed.iter().any(|what| what.starts_with("registry.")), "{changed:?}");
+    assert!(lines(&incident, false).iter().any(|line| line.contains("no-such-flag")), "{incident:#}");
+}
+
+/// Whether the database has what a server was made of while it was well.
+fn noted(orchestrator: &Orchestrator, server: &str) -> bool {
+    let disk = Connection::open(orchestrator.state().join("state.db")).expect("opens");
+    let facts: Option<String> = disk.query_row("SELECT json FROM well WHERE server_name = ?1", [server], |row| row.get(0)).ok();
+    facts.is_some_and(|facts| facts.contains("image.digest") || facts.contains("process.command"))
+}
+
+#[test]
+fn a_click_on_an_incident_shows_its_evidence() {
+    let orchestrator = Orchestrator::start_with(&format!("{QUICK}servers:\n{}", talkative(free_port())));
+    let mut events: Events = orchestrator.events();
+    let browser = Browser::open(&orchestrator.gateway);
+    events.wait_for("calculator", "status_changed");
+    browser.wait_until("document.getElementById('incidents').innerText.includes('No incidents')");
+
+    std::fs::write(orchestrator.directory.path().join("crash"), "").expect("written");
+
+    events.wait_for("calculator", "recovery_successful");
+    browser.wait_until("document.querySelector('#incidents button')?.innerText.includes('calculator')");
+    browser.wait_until("document.querySelector('#incidents li')?.dataset.outcome === 'successful'");
+    browser.run("document.querySelector('#incidents button').click()");
+    browser.wait_until("document.getElementById('incident').open");
+    browser.wait_until("document.getElementById('incident').innerText.includes('password=***')");
+    for expected in ["exit code 3", "attempt 1", "API_SETTING"] {
+        browser.wait_until(&format!(
+            "document.getElementById('incident').innerText.toLowerCase().includes('{}')",
+            expected.to_lowercase()
+        ));
+    }
+    browser.run("document.querySelector('#incident button').click()");
+    browser.wait_until("!document.getElementById('incident').open");
+}
+
+#[test]
+fn levels_are_measured_and_compared_with_what_was_promised() {
+    let orchestrator = Orchestrator::start(&sample("calculator", free_port()));
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+    signal(orchestrator.pid_of("calculator"), "KILL");
+    events.wait_for("calculator", "recovery_successful");
+    let state = orchestrator.state();
+    let arguments = ["restart", "calculator", "--url", &orchestrator.api, "--state-dir", &state.to_string_lossy()];
+    assert_eq!(run(Path::new("."), &arguments).0, 0);
+
+    for base in [&orchestrator.api, &orchestrator.gateway] {
+        let slo = get(&format!("{base}/slo?window=24h"));
+        let metric = |id: &str| list(&slo, "/metrics").iter().find(|metric| metric["id"] == id).expect("one of five").clone();
+        assert_eq!(
+            (metric("recovered_120s")["met"].as_bool(), metric("recovered_120s")["samples"].as_u64()),
+            (Some(true), Some(1))
+        );
+        assert_eq!(
+            (metric("manual_restarts")["measured"].as_f64(), metric("manual_restarts")["met"].as_bool()),
+            (Some(7.0), Some(false))
+        );
+        assert_eq!((metric("detection")["met"].as_bool(), metric("adoption")["measured"].as_f64()), (Some(true), Some(100.0)));
+        assert_eq!((slo["window"].as_str(), slo["servers"][0]["incidents"].as_u64()), (Some("24h"), Some(1)));
+    }
+    let (code, text) = run(Path::new("."), &["slo", "--window", "24h", "--url", &orchestrator.api]);
+    assert!(code == 0 && text.contains("recovered_120s") && text.contains("calculator"), "{text}");
+    let wrong = ureq::get(&format!("{}/slo?window=1y", orchestrator.api)).config().http_status_as_error(false).build().call();
+    assert_eq!(wrong.expect("an answer").status(), 400);
+}
+
+#[test]
+fn a_gateway_of_its_own_asks_the_orchestrator() {
+    let orchestrator = Orchestrator::start_alone(&sample("calculator", free_port()));
+    let gateway = Gateway::start(&orchestrator.api);
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+    signal(orchestrator.pid_of("calculator"), "KILL");
+    let down = events.wait_for("calculator", "server_down");
+    let id = down["incident_id"].as_str().expect("an incident");
+    until("the gateway finds it", || {
+        let page = get(&format!("{}/incidents", gateway.url));
+        list(&page, "/incidents").first().filter(|incident| incident["id"] == id && incident["source"] == "here").map(|_| ())
+    });
+    assert_eq!(get(&format!("{}/incidents/{id}", gateway.url))["server_name"], "calculator");
+    assert_eq!(get(&format!("{}/servers/calculator/health", gateway.url))["name"], "calculator");
+}

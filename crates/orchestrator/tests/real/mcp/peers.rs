@@ -1,0 +1,186 @@
+//! Real MCP servers as their users start them, each on a free port, ended with the test.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::harness::{answers, free_port, sample_server, until};
+
+/// FastMCP 4: both eras. `/fill` takes every worker thread for good.
+const FASTMCP: &str = r#"
+import asyncio, sys, time
+import anyio
+from fastmcp import FastMCP
+from starlette.responses import JSONResponse, PlainTextResponse
+
+mcp = FastMCP("fastmcp")
+
+@mcp.tool
+def add(a: int, b: int) -> int:
+    return a + b
+
+held = []
+
+@mcp.custom_route("/fill", methods=["GET"])
+async def fill(request):
+    limiter = anyio.to_thread.current_default_thread_limiter()
+    for _ in range(60):
+        held.append(asyncio.create_task(anyio.to_thread.run_sync(time.sleep, 600)))
+    while limiter.available_tokens > 0:
+        await asyncio.sleep(0.01)
+    return PlainTextResponse("full")
+
+@mcp.custom_route("/health", methods=["GET"])
+async def health(request):
+    return JSONResponse({"status": "healthy"})
+
+mcp.run(transport="http", host="127.0.0.1", port=int(sys.argv[1]), show_banner=False)
+"#;
+
+/// mcp 1.x: sessions only. `/sessions` says how many are open.
+const LEGACY: &str = r#"
+import sys
+from mcp.server.fastmcp import FastMCP
+from starlette.responses import JSONResponse, PlainTextResponse
+
+mcp = FastMCP("legacy", host="127.0.0.1", port=int(sys.argv[1]), log_level="WARNING")
+
+@mcp.tool()
+def add(a: int, b: int) -> int:
+    return a + b
+
+@mcp.custom_route("/sessions", methods=["GET"])
+async def sessions(request):
+    return PlainTextResponse(str(len(mcp.session_manager._server_instances)))
+
+@mcp.custom_route("/health", methods=["GET"])
+async def health(request):
+    return JSONResponse({"status": "healthy"})
+
+mcp.run(transport="streamable-http")
+"#;
+
+/// One that runs.
+pub(crate) struct Peer {
+    pub(crate) name: &'static str,
+    pub(crate) endpoint: String,
+    port: u16,
+    command: Command,
+    child: Child,
+    /// Holds its script.
+    _directory: TempDir,
+}
+
+impl Peer {
+    pub(crate) fn fastmcp() -> Self {
+        Self::python("fastmcp", "MCP_HEALTH_TEST_PYTHON", "venv", FASTMCP)
+    }
+
+    pub(crate) fn legacy() -> Self {
+        Self::python("legacy", "MCP_HEALTH_TEST_LEGACY_PYTHON", "venv-legacy", LEGACY)
+    }
+
+    pub(crate) fn rmcp() -> Self {
+        let (directory, port) = (tempfile::tempdir().expect("a directory"), free_port());
+        let mut command = Command::new(sample_server());
+        command.args(["--listen", &format!("127.0.0.1:{port}"), "--name", "rmcp"]);
+        Self::start("rmcp", "/mcp", port, command, directory)
+    }
+
+    /// TypeScript SDK 1.x.
+    pub(crate) fn everything() -> Self {
+        let (directory, port) = (tempfile::tempdir().expect("a directory"), free_port());
+        let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../../xtask/node/node_modules/@modelcontextprotocol/server-everything/dist/index.js");
+        assert!(script.exists(), "no server at {}: run `cargo xtask test`, which installs it", script.display());
+        let node = std::env::var_os("MCP_HEALTH_TEST_NODE").expect("MCP_HEALTH_TEST_NODE: run `cargo xtask test`");
+        let mut command = Command::new(node);
+        command.arg(script).arg("streamableHttp").env("PORT", port.to_string());
+        Self::start("everything", "/mcp", port, command, directory)
+    }
+
+    /// A bridge (mcp-proxy) with a server on its pipes (mcp-server-time).
+    pub(crate) fn bridge() -> Self {
+        let (directory, port) = (tempfile::tempdir().expect("a directory"), free_port());
+        let python = interpreter("MCP_HEALTH_TEST_LEGACY_PYTHON", "venv-legacy");
+        let mut command = Command::new(&python);
+        command.args(["-m", "mcp_proxy", "--port", &port.to_string(), "--"]).arg(&python).args(["-m", "mcp_server_time"]);
+        Self::start("bridge", "/mcp", port, command, directory)
+    }
+
+    fn python(name: &'static str, variable: &str, environment: &str, script: &str) -> Self {
+        let (directory, port) = (tempfile::tempdir().expect("a directory"), free_port());
+        let path = directory.path().join("server.py");
+        std::fs::write(&path, script).expect("written");
+        let mut command = Command::new(interpreter(variable, environment));
+        command.arg(path).arg(port.to_string());
+        Self::start(name, "/mcp", port, command, directory)
+    }
+
+    fn start(name: &'static str, path: &str, port: u16, mut command: Command, directory: TempDir) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).current_dir(directory.path());
+        let child = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let endpoint = format!("http://127.0.0.1:{port}{path}");
+        let peer = Self { name, endpoint, port, command, child, _directory: directory };
+        peer.serves();
+        peer
+    }
+
+    fn serves(&self) {
+        until(&format!("{} serves", self.name), || answers(self.port).then_some(()));
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).expect("a pid")
+    }
+
+    /// The pid of the server on its pipes.
+    pub(crate) fn child_of(&self) -> i32 {
+        let pid = self.pid();
+        until("it has a child", || {
+            let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+            children.split_whitespace().next()?.parse().ok()
+        })
+    }
+
+    /// What one of its routes says.
+    pub(crate) fn ask(&self, path: &str) -> String {
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
+        ureq::get(&url).call().expect("an answer").body_mut().read_to_string().expect("text")
+    }
+
+    /// Resident bytes.
+    pub(crate) fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it is killed");
+        self.child.wait().expect("it has ended");
+    }
+
+    /// After a kill, on the same port.
+    pub(crate) fn start_again(&mut self) {
+        self.child = self.command.spawn().expect("it starts");
+        self.serves();
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It may have been killed already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn interpreter(variable: &str, environment: &str) -> PathBuf {
+    let named = std::env::var_os(variable).map(PathBuf::from);
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../target/xtask/{environment}/bin/python"));
+    let python = named.unwrap_or(installed);
+    assert!(python.exists(), "no Python at {}: run `cargo xtask test`, which installs it", python.display());
+    python
+}

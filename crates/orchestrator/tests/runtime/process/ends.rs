@@ -1,0 +1,91 @@
+//! How processes end, and what is left of them: nothing.
+
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Command, Stdio};
+
+use health_spec::registry::{OnCrash, Runtime, Session};
+use orchestrator::machine::{Death, Word};
+use orchestrator::shell::runtime::process::procfs;
+use rustix::process::Signal;
+
+use super::{STAYS, begin, begin_as, only};
+use crate::bench::{Bench, eventually, send};
+
+/// One child in a process group of its own, as a shell with job control makes them.
+const OTHER_GROUP: &str = "set -m; sleep 1000 & set +m; echo ready; exec sleep 1000";
+
+#[test]
+fn a_core_dump_is_noticed_where_the_machine_makes_one() {
+    let bench = Bench::new();
+    let script = "ulimit -c unlimited 2>/dev/null; kill -ABRT $$";
+    let here = Command::new("/bin/sh").args(["-c", script]).current_dir(bench.path()).stderr(Stdio::null()).status().unwrap();
+    let mut life = bench.start(&[bench.shell(script)]);
+    assert_eq!(life.next_word(), Word::Started);
+    let core_dumped = here.core_dumped();
+    assert_eq!(life.next_word(), Word::Died(Death { signal: Some(6), core_dumped, ..Death::default() }));
+    life.crash();
+    let mut life = bench.start(&[bench.shell(script)]);
+    assert_eq!(life.next_word(), Word::Died(Death { signal: Some(6), core_dumped, ..Death::default() }));
+}
+
+#[test]
+fn a_session_ends_with_all_its_groups() {
+    let bench = Bench::new();
+    let server = Runtime { session: Some(Session::Session), ..bench.shell(OTHER_GROUP) };
+    let (life, _) = begin_as(&bench, server);
+    let before = bench.living();
+    assert_eq!((before.len(), bench.leaders().len()), (2, 2));
+    assert!(before.iter().all(|stat| stat.session == before[0].session && stat.session != procfs::stat(1).unwrap().session));
+    life.restart().unwrap();
+    assert!(before.iter().all(|stat| !stat.identity.is_alive()));
+    eventually("the next two", || bench.living().len() == 2);
+    life.shut_down();
+    assert!(bench.living().is_empty());
+}
+
+#[test]
+fn what_left_its_group_on_purpose_is_left_alone() {
+    let bench = Bench::new();
+    let (life, _) = begin_as(&bench, bench.shell(OTHER_GROUP));
+    assert_eq!(bench.living().len(), 2);
+    life.shut_down();
+    assert_eq!(bench.living().len(), 1);
+}
+
+#[test]
+fn one_that_is_to_end_with_us_is_ended_and_started_anew() {
+    let bench = Bench::new();
+    let server = || Runtime { on_crash: Some(OnCrash::End), ..bench.shell(STAYS) };
+    let (life, before) = begin_as(&bench, server());
+    eventually("the pid is on disk", || bench.record_is("running"));
+    life.crash();
+    let mut life = bench.start(&[server()]);
+    assert_eq!(life.next_word(), Word::Started);
+    assert_ne!(only(&bench.leaders()), before);
+    assert_eq!(life.pending(), []);
+}
+
+#[test]
+fn nothing_waits_to_be_reaped() {
+    let bench = Bench::new();
+    let (mut life, _) = begin(&bench, "sleep 1000 & echo ready; exec sleep 1000");
+    life.restart().unwrap();
+    assert_eq!(life.next_word(), Word::Running);
+    send(only(&bench.leaders()), Signal::KILL);
+    life.next_word();
+    life.restart().unwrap();
+    assert_eq!(procfs::ended_children(), []);
+    life.shut_down();
+    assert_eq!(procfs::ended_children(), []);
+}
+
+#[test]
+fn one_that_was_let_go_lives_on_and_is_reaped_when_it_ends() {
+    let bench = Bench::new();
+    let (mut life, pid) = begin(&bench, STAYS);
+    life.let_go();
+    assert_eq!(only(&bench.leaders()), pid);
+    send(pid, Signal::KILL);
+    eventually("it is reaped", || procfs::stat(pid).is_none());
+    assert_eq!(life.pending(), []);
+}
