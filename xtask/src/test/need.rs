@@ -16,12 +16,17 @@ struct Need {
     packages: &'static [&'static str],
 }
 
-const NEEDS: [Need; 6] = [
+const NEEDS: [Need; 7] = [
     Need { name: "a C compiler with its library", is_there: compiles_c, packages: &["gcc", "libc6-dev"] },
     Need { name: "Python 3.10 or newer with venv", is_there: || python().is_some(), packages: &["python3", "python3-venv"] },
     Need { name: "Chromium and its driver", is_there: has_chromium, packages: &["chromium", "chromium-driver"] },
     Need { name: "a message bus", is_there: || which("dbus-daemon").is_some(), packages: &["dbus-daemon"] },
     Need { name: "a Docker engine", is_there: has_docker, packages: &["docker.io", "iptables"] },
+    Need {
+        name: "a Podman engine",
+        is_there: has_podman,
+        packages: &["podman", "runc", "netavark", "aardvark-dns", "containernetworking-plugins"],
+    },
     Need { name: "HAProxy", is_there: has_haproxy, packages: &["haproxy"] },
 ];
 
@@ -90,6 +95,12 @@ fn has_chromium() -> bool {
 /// Debian has it where only root looks.
 fn has_haproxy() -> bool {
     which("haproxy").is_some() || Path::new("/usr/sbin/haproxy").exists()
+}
+
+/// One that is named is used as it is.
+fn has_podman() -> bool {
+    std::env::var_os(super::podman::VARIABLE).is_some()
+        || (which("podman").is_some() && which("runc").is_some() && Path::new("/usr/lib/podman/netavark").exists())
 }
 
 /// An engine that answers is used as it is; else one must be there to start.

@@ -20,6 +20,7 @@ use crate::machine::policy::{Policy, Purpose, compile, engines, max_concurrent};
 mod address;
 mod compare;
 mod discovered;
+mod found;
 mod probes;
 
 pub use compare::{Change, Difference};
@@ -57,16 +58,28 @@ pub struct Plan {
 
 /// Reads and compiles the files, and those of the directories, at `paths`; every problem at once.
 pub fn read(paths: &[PathBuf], environment: &dyn Fn(&str) -> Option<String>, observe: bool) -> Result<Plan, LoadError> {
-    compiled(draft(paths, environment)?, observe)
+    compiled(draft(paths, environment)?, || found::engines(environment), observe)
 }
 
 /// What is asked for without any file: the defaults, and what the environment says.
 pub fn nothing(environment: &dyn Fn(&str) -> Option<String>) -> Result<Plan, LoadError> {
-    compiled(Draft::of(parse(Path::new("defaults"), b"servers: []", environment)?), false)
+    let draft = Draft::of(parse(Path::new("defaults"), b"servers: []", environment)?);
+    compiled(draft, || found::engines(environment), false)
+}
+
+/// The same while these engines are in use: they stay when the files name none.
+pub fn read_again(
+    engines: &[Engine],
+    paths: &[PathBuf],
+    environment: &dyn Fn(&str) -> Option<String>,
+    observe: bool,
+) -> Result<Plan, LoadError> {
+    compiled(draft(paths, environment)?, || engines.to_vec(), observe)
 }
 
 /// From what is well formed to what is run.
-fn compiled(mut draft: Draft, observe: bool) -> Result<Plan, LoadError> {
+fn compiled(mut draft: Draft, found: impl FnOnce() -> Vec<Engine>, observe: bool) -> Result<Plan, LoadError> {
+    address::settle_engines(&mut draft.loaded, found);
     if observe {
         observe_only(&mut draft.loaded.file);
     }
@@ -191,6 +204,7 @@ fn supervised(entries: &[ServerEntry], loaded: &Loaded) -> Vec<Supervised> {
             stop_timeout,
             acting: false,
             unsettled: false,
+            known: false,
         })
     };
     entries.iter().enumerate().filter_map(one).collect()

@@ -15,6 +15,7 @@ mod dashboard;
 mod discover;
 mod disk;
 mod docker;
+mod engines;
 mod evidence;
 mod fastmcp;
 mod harness;
@@ -31,5 +32,8 @@ mod restart;
 mod siege;
 mod simulate;
 mod socket;
+#[path = "../engine/strait.rs"]
+#[expect(dead_code, reason = "the tests of the runtimes make it silent")]
+mod strait;
 mod systemd;
 mod two_processes;

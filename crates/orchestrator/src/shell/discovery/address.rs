@@ -176,7 +176,7 @@ mod tests {
             name: "e".into(),
             kind: EngineKind::Docker,
             address: address.into(),
-            ..health_spec::config::defaults::engine()
+            tls: None,
         };
         let far = Host::of(&engine("tcp://far:2375"));
         assert_eq!((&far, Host::of(&engine("unix:///a.sock"))), (&Host::Far("far".into()), Host::Here));

@@ -17,8 +17,8 @@ use tokio::time::{sleep, timeout};
 use super::container::{Container, Details};
 use super::labels::{Asked, asked};
 use crate::shell::causes::causes;
-use crate::shell::runtime::docker::address::{Address, ConnectError};
-use crate::shell::runtime::docker::inspect;
+use crate::shell::runtime::container::address::{Address, ConnectError};
+use crate::shell::runtime::container::inspect;
 
 /// What can make a list another one. Podman says `remove` for `destroy`.
 const ACTIONS: [&str; 5] = ["create", "destroy", "remove", "rename", "start"];
@@ -113,7 +113,7 @@ fn forget(inspected: &mut Inspected, event: Option<Result<EventMessage, Error>>)
 }
 
 async fn connect(engine: &Engine) -> Result<Docker, ConnectError> {
-    Address::parse(&engine.address)?.connect().await
+    Ok(Address::of(engine)?.connect().await?.client)
 }
 
 fn subscribe(client: &Docker, since: i64) -> BoxStream<'static, Result<EventMessage, Error>> {

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use health_spec::config::{Engine, File};
-use health_spec::registry::{RuntimeKind, ServerEntry};
+use health_spec::registry::ServerEntry;
 use serde_json::Value;
 
 use super::{Plan, compiled, probes};
-use crate::machine::policy::{Issue, Purpose, compile};
+use crate::machine::policy::{Issue, Purpose, compile, engine_of};
 use crate::shell::config::{Draft, LoadError};
 
 impl Plan {
@@ -23,7 +23,7 @@ impl Plan {
             let servers = raw.entry("servers").or_insert_with(|| Value::Array(Vec::new()));
             servers.as_array_mut().into_iter().for_each(|servers| servers.extend_from_slice(entries));
         }
-        compiled(Draft::of(loaded), observe)
+        compiled(Draft::of(loaded), || self.engines.clone(), observe)
     }
 
     /// What is wrong with one more entry, beside the files' own defaults.
@@ -46,12 +46,9 @@ impl Plan {
     }
 
     fn claim<'a>(&'a self, entry: &'a ServerEntry) -> Option<(&'a str, &'a str, &'a str)> {
-        let runtime = entry.runtime.as_ref().filter(|runtime| runtime.kind == RuntimeKind::Docker)?;
-        let engine = match &runtime.engine {
-            Some(name) => name.as_str(),
-            None => self.engines.first()?.name.as_str(),
-        };
-        Some((engine, runtime.container.as_deref()?, entry.name.as_str()))
+        let runtime = entry.runtime.as_ref()?;
+        let engine = self.engines.get(engine_of(&self.engines, runtime)?.0)?;
+        Some((engine.name.as_str(), runtime.container.as_deref()?, entry.name.as_str()))
     }
 }
 

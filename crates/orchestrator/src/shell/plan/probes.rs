@@ -211,8 +211,8 @@ impl Compiler<'_> {
     fn runs_in(&mut self, probe: ProbeKind, pointer: &str, kinds: &str) -> bool {
         let kind = self.entry.runtime.as_ref().map(|runtime| runtime.kind);
         let fits = match probe {
-            ProbeKind::Container => kind.is_some_and(|kind| kind != RuntimeKind::None && !is_ours(kind)),
-            _ => kind.is_some_and(is_ours),
+            ProbeKind::Container => kind.is_some_and(|kind| kind.engine().is_some()),
+            _ => kind.is_some_and(|kind| matches!(kind, RuntimeKind::Process | RuntimeKind::Systemd)),
         };
         if !fits {
             let message = format!("a probe of kind {} needs a runtime of kind {kinds}", probe.as_str());
@@ -228,11 +228,6 @@ impl Compiler<'_> {
     fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         self.base.join(path)
     }
-}
-
-/// A child, or a unit of systemd; anything else that runs something is an engine of containers.
-fn is_ours(kind: RuntimeKind) -> bool {
-    matches!(kind, RuntimeKind::Process | RuntimeKind::Systemd)
 }
 
 fn depth(probe: &Probe) -> Depth {

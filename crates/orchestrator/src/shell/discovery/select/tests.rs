@@ -24,7 +24,7 @@ impl Yard {
             name: "local".into(),
             kind: EngineKind::Docker,
             address: "unix:///a.sock".into(),
-            ..health_spec::config::defaults::engine()
+            tls: None,
         };
         let ground = Ground {
             settings: &self.settings,

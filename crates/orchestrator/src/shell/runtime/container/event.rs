@@ -2,8 +2,26 @@
 
 use bollard::models::EventMessage;
 
-/// What the engine is asked for: everything else (health checks, execs) would only be noise.
-pub const ACTIONS: [&str; 9] = ["create", "destroy", "die", "kill", "oom", "rename", "restart", "start", "stop"];
+
+/// What the engine is asked for: everything else (execs, attaches) would only be noise. Podman has words of its own (`died`,
+/// `remove`) in what it is asked for, and says `cleanup` after a death.
+pub const ACTIONS: [&str; 15] = [
+    "cleanup",
+    "create",
+    "destroy",
+    "die",
+    "died",
+    "health_status",
+    "kill",
+    "oom",
+    "pause",
+    "remove",
+    "rename",
+    "restart",
+    "start",
+    "stop",
+    "unpause",
+];
 
 /// An event of a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,32 +51,69 @@ pub enum Act {
     Oom,
     /// It ended with this exit code.
     Die(Option<i64>),
-    /// A stop has been carried out.
+    /// What it left was cleared away (Podman): once by whoever watches it, and once more by whoever stopped it.
+    Cleanup,
+    /// A stop has been carried out. Podman may say so before the death, and mostly does not say it.
     Stop,
-    /// A restart has been carried out.
+    /// A restart has been carried out; Podman says so before it begins.
     Restart,
+    /// It was frozen.
+    Pause,
+    /// It goes on.
+    Unpause,
+    /// Its HEALTHCHECK has another verdict, if the event says which one.
+    Health(Option<Health>),
     /// It was removed.
     Destroy,
+}
+
+/// The verdict of a container's own HEALTHCHECK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// There is none yet.
+    Starting,
+    /// It is well.
+    Healthy,
+    /// It is not.
+    Unhealthy,
+}
+
+impl Health {
+    /// The engine's word; `None` where there is no HEALTHCHECK.
+    pub fn read(word: &str) -> Option<Self> {
+        match word {
+            "starting" => Some(Self::Starting),
+            "healthy" => Some(Self::Healthy),
+            "unhealthy" => Some(Self::Unhealthy),
+            _ => None,
+        }
+    }
 }
 
 impl Happening {
     /// `None` for what says nothing about a container's life.
     pub fn read(message: EventMessage) -> Option<Self> {
         let actor = message.actor?;
-        let attribute = |name: &str| actor.attributes.as_ref()?.get(name).cloned();
+        let attributes = actor.attributes.unwrap_or_default();
+        let attribute = |name: &str| attributes.get(name);
         let act = match message.action?.as_str() {
             "create" => Act::Create,
             "rename" => Act::Rename,
             "start" => Act::Start,
-            "kill" => Act::Kill(attribute("signal").and_then(|signal| signal_number(&signal))?),
+            "kill" => Act::Kill(attribute("signal").and_then(|signal| signal_number(signal))?),
             "oom" => Act::Oom,
-            "die" => Act::Die(attribute("exitCode").and_then(|code| code.parse().ok())),
+            "die" | "died" => Act::Die(attribute("exitCode").and_then(|code| code.parse().ok())),
+            "cleanup" => Act::Cleanup,
             "stop" => Act::Stop,
             "restart" => Act::Restart,
-            "destroy" => Act::Destroy,
-            _ => return None,
+            "pause" => Act::Pause,
+            "unpause" => Act::Unpause,
+            // Podman's verdict in the event is the one before.
+            "health_status" => Act::Health(None),
+            "destroy" | "remove" => Act::Destroy,
+            other => Act::Health(Some(Health::read(other.strip_prefix("health_status: ")?)?)),
         };
-        Some(Self { name: attribute("name")?, at: message.time_nano?, act, id: actor.id? })
+        Some(Self { name: attribute("name")?.clone(), at: message.time_nano?, act, id: actor.id? })
     }
 }
 
@@ -94,6 +149,15 @@ mod tests {
     }
 
     #[test]
+    fn podmans_words_are_read() {
+        assert_eq!(read("died", r#","exitCode":"3""#), Some(Act::Die(Some(3))));
+        assert_eq!(read("remove", ""), Some(Act::Destroy));
+        assert_eq!(read("cleanup", ""), Some(Act::Cleanup));
+        assert_eq!(read("health_status", ""), Some(Act::Health(None)));
+        assert_eq!(read("kill", ""), None);
+    }
+
+    #[test]
     fn events_are_read() {
         assert_eq!(read("die", r#","exitCode":"137""#), Some(Act::Die(Some(137))));
         assert_eq!(read("die", ""), Some(Act::Die(None)));
@@ -101,6 +165,7 @@ mod tests {
         assert_eq!(read("kill", r#","signal":"SIGKILL""#), Some(Act::Kill(9)));
         assert_eq!(read("stop", ""), Some(Act::Stop));
         assert_eq!(read("exec_create: /bin/check", ""), None);
-        assert_eq!(read("health_status: healthy", ""), None);
+        assert_eq!(read("health_status: healthy", ""), Some(Act::Health(Some(Health::Healthy))));
+        assert_eq!(read("health_status: running: ", ""), None);
     }
 }
