@@ -368,7 +368,7 @@ fn a_session_that_is_gone_is_a_restart_unless_we_have_restarted_it() {
     assert!(events.contains(&"server_restarted"), "{events:?}");
     fleet.step(at(41.0), Input::Reported(A, Word::Died(Death::default())));
     fleet.step(at(41.5), Input::Reported(A, Word::Started));
-    let events = run(&mut fleet, 100.0, &found(Session::Lost));
+    let events = run(&mut fleet, 41.5, &found(Session::Lost));
     assert!(!events.contains(&"server_restarted"), "{events:?}");
 }
 

@@ -128,10 +128,10 @@ impl Watch {
         }
     }
 
-    fn learn_word(&mut self, world: &World, id: ServerId, word: &Word) {
+    fn learn_word(&mut self, world: &World, id: ServerId, said: &Word) {
         let (now, actor) = (world.now(), world.actor(id));
         let life = &mut self.lives[actor];
-        match word {
+        match said {
             Word::Started => {
                 (life.may_start_over, life.started, life.alone) = (true, now, Mono::default());
                 // What is down or given up only answers sooner: its streak goes on.
@@ -144,7 +144,7 @@ impl Watch {
             Word::Killed | Word::Stopped | Word::NotRunning | Word::Running => {}
         }
         if let Some(outage) = &mut self.outage {
-            if *word == Word::Stopped {
+            if *said == Word::Stopped {
                 outage.stopped(actor);
             }
             outage.spare(actor);
