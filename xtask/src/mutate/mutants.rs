@@ -17,7 +17,7 @@ const fn mutant(name: &'static str, file: &'static str, from: &'static str, to: 
 }
 
 /// All of them.
-pub(super) const MUTANTS: [Mutant; 29] = [
+pub(super) const MUTANTS: [Mutant; 30] = [
     mutant(
         "down one failure late",
         "server/check.rs",
@@ -120,6 +120,12 @@ pub(super) const MUTANTS: [Mutant; 29] = [
         "server.rs",
         "[dying, paused, recovery, self.state.next_check]",
         "[dying, paused, recovery, self.state.next_check.map(|at| at.after(Duration::from_secs(2)))]",
+    ),
+    mutant(
+        "answers from before speak for what came after",
+        "fleet/weather.rs",
+        "if next.as_ref().is_none_or(|next| !next.about.contains(&id)) {",
+        "if true || next.as_ref().is_none_or(|next| !next.about.contains(&id)) {",
     ),
     mutant(
         "after a storm everybody goes on at once",

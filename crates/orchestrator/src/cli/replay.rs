@@ -61,8 +61,11 @@ fn show(arguments: &Replay, before: &Trace, after: &Trace) {
     for server in differences.chunk_by(|one, next| one.server() == next.server()) {
         let name = server.first().map_or("", Difference::server);
         println!("\n{}", if name.is_empty() { "the monitor" } else { name });
-        server.iter().for_each(|difference| println!("{}", text(difference)));
+        for difference in server {
+            println!("{}", text(difference));
+        }
     }
+    println!("\nthe recording ends at {:.3} s; what would have come later nobody knows", after.end.0.as_secs_f64());
 }
 
 fn text(difference: &Difference<'_>) -> String {

@@ -28,8 +28,8 @@ fn a_recording_replays_to_the_bit_and_to_another_policy() {
     assert!(code == 0 && said.contains("the same decisions to the bit"), "{code}: {said}");
 
     let registry = std::fs::read_to_string(directory.join("registry.yaml")).expect("readable");
-    std::fs::write(directory.join("later.yaml"), registry.replace("schedule: [0.2,", "schedule: [0.9,")).expect("written");
-    let (code, said) = replay(directory, &["told.jsonl", "--config", "later.yaml"]);
+    std::fs::write(directory.join("sooner.yaml"), registry.replace("schedule: [0.2,", "schedule: [0.05,")).expect("written");
+    let (code, said) = replay(directory, &["told.jsonl", "--config", "sooner.yaml"]);
     let moved = said.lines().any(|line| line.starts_with('~') && line.contains("recovery_started"));
     assert!(code == 0 && moved && said.lines().any(|line| line == "calculator"), "{code}: {said}");
     let (code, said) = replay(directory, &["told.jsonl", "--config", "registry.yaml", "--json"]);

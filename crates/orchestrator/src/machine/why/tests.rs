@@ -25,9 +25,10 @@ fn run(fleet: &mut Fleet, until: u64, failing: &[usize]) {
         let mut effects = fleet.step(now, Input::Woken);
         while let Some(effect) = effects.pop() {
             if let Effect::Probe { ticket, .. } = effect {
-                let verdict = match failing.contains(&ticket.server.0) {
-                    true => Verdict::failed(Reason::ConnectRefused, "nothing listens"),
-                    false => Verdict::new(Outcome::Ok, None, None),
+                let verdict = if failing.contains(&ticket.server.0) {
+                    Verdict::failed(Reason::ConnectRefused, "nothing listens")
+                } else {
+                    Verdict::new(Outcome::Ok, None, None)
                 };
                 effects.extend(fleet.step(now, Input::Observed { ticket, verdict, took: Duration::ZERO }));
             }
