@@ -26,8 +26,9 @@ impl Service {
                 let body = format!(r#"{{"status":"ok","timestamp":"{}","uptime_seconds":1}}"#, jiff::Timestamp::now());
                 let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
                 // The request is small: one read has it.
-                let _ = stream.read(&mut [0; 4_096]);
-                let _ = stream.write_all((head + &body).as_bytes());
+                if stream.read(&mut [0; 4_096]).is_ok_and(|read| read > 0) {
+                    let _ = stream.write_all((head + &body).as_bytes());
+                }
             }
         });
         Self { port, up }

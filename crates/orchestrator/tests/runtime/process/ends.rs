@@ -23,6 +23,7 @@ fn a_core_dump_is_noticed_where_the_machine_makes_one() {
     assert_eq!(life.next_word(), Word::Started);
     let core_dumped = here.core_dumped();
     assert_eq!(life.next_word(), Word::Died(Death { signal: Some(6), core_dumped, ..Death::default() }));
+    eventually("the end is on disk", || bench.record_is("ended"));
     life.crash();
     let mut life = bench.start(&[bench.shell(script)]);
     assert_eq!(life.next_word(), Word::Died(Death { signal: Some(6), core_dumped, ..Death::default() }));

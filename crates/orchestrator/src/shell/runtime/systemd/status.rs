@@ -65,7 +65,7 @@ const INFINITY: u64 = u64::MAX;
 
 impl Status {
     /// Takes over what these values say.
-    pub fn change(&mut self, values: &HashMap<String, OwnedVariant>) {
+    pub(super) fn change(&mut self, values: &HashMap<String, OwnedVariant>) {
         let text = |to: &mut String, key: &str| {
             if let Some(value) = values.get(key).and_then(|value| <&str>::try_from(value).ok()) {
                 value.clone_into(to);
