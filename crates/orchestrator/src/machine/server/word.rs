@@ -26,6 +26,7 @@ impl Server {
             Word::Started => self.started(turn),
             Word::NotRunning => self.not_running(turn),
             Word::Running => self.started_by_us(),
+            Word::Cut(cut) => self.state.cut = Some(cut),
         }
     }
 

@@ -143,7 +143,7 @@ impl Watch {
             }
             // The moment takes the place of the last check's start, also where the death is not said again.
             Word::Died(_) => (life.paced, life.alone) = (now, Mono::default()),
-            Word::Killed | Word::Stopped | Word::NotRunning | Word::Running => {}
+            Word::Killed | Word::Stopped | Word::NotRunning | Word::Running | Word::Cut(_) => {}
         }
         if let Some(outage) = &mut self.outage {
             if *word == Word::Stopped {
