@@ -16,7 +16,7 @@ mod relations;
 mod runtime;
 mod strategy;
 
-pub use runtime::engines;
+pub use runtime::{engine_of, engines};
 
 /// How one server is checked and brought back.
 #[derive(Clone, Debug, PartialEq)]
@@ -149,7 +149,7 @@ fn policy(file: &File, index: usize, entry: &ServerEntry, purpose: Purpose, issu
         },
         depends_on: relations::dependencies(file, entry),
         host: host(entry),
-        engine: runtime::engine_of(file, entry),
+        engine: runtime::keeper_of(file, entry),
     }
 }
 

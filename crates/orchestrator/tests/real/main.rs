@@ -11,8 +11,10 @@ mod crash;
 mod dashboard;
 mod disk;
 mod docker;
+mod engines;
 mod evidence;
 mod fastmcp;
+mod gate;
 mod harness;
 mod hooks;
 mod mcp;
@@ -20,7 +22,11 @@ mod pier;
 mod process;
 #[path = "../engine/quay.rs"]
 mod quay;
+mod recreate;
 mod reload;
 mod restart;
 mod siege;
+#[path = "../engine/strait.rs"]
+#[expect(dead_code, reason = "the tests of the runtimes make it silent")]
+mod strait;
 mod two_processes;

@@ -1,0 +1,115 @@
+//! One restart of a container, with the events that belong to it.
+//!
+//! It does not decide what is ours: the listener's ledger does.
+
+use std::time::Duration;
+
+use bollard::{errors::Error, query_parameters::RestartContainerOptions};
+use health_spec::config::EngineKind;
+use thiserror::Error;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::timeout,
+};
+
+use super::{
+    inspect,
+    ledger::{Action, Seen, Stage},
+    listener::{Reach, Request},
+};
+use crate::machine::ServerId;
+
+/// How long the events of a restart are waited for after the engine has answered.
+pub const EVENTS_PATIENCE: Duration = Duration::from_secs(3);
+
+/// A restart erred.
+#[derive(Debug, Error)]
+pub enum RestartError {
+    /// The engine is out of reach, or there is no such container.
+    #[error("{0}")]
+    OutOfReach(String),
+    /// The engine refused, or failed.
+    #[error("the engine did not restart the container")]
+    Refused(#[source] Error),
+    /// The listener has ended.
+    #[error("the orchestrator is shutting down")]
+    ShuttingDown,
+}
+
+/// A container, and how to restart it.
+#[derive(Clone, Debug)]
+pub struct Container {
+    /// Whose it is.
+    pub server: ServerId,
+    /// Its name in the registry, or its id there.
+    pub wanted: String,
+    /// How long it may take to end before it is killed; `None`: as long as it was created with.
+    pub patience: Option<Duration>,
+    /// A recreate has stopped it, and has not come to its end.
+    pub interrupted: bool,
+    /// The listener of its engine.
+    pub requests: mpsc::Sender<Request>,
+    /// How far the restart is, as the listener sees it.
+    pub progress: watch::Receiver<Option<Action>>,
+    /// What the listener knows about it; `None` while its engine is out of reach.
+    pub seen: watch::Receiver<Option<Seen>>,
+}
+
+impl Container {
+    /// Restarts it. When this returns, everything that the restart made the engine say is in the inbox. A paused
+    /// container needs nothing more with Docker, which wakes it to stop it; Podman has to be told.
+    pub async fn restart(&mut self) -> Result<(), RestartError> {
+        let reach = self.begin().await?;
+        let (client, id) = (&reach.connection.client, reach.id.as_str());
+        if reach.connection.kind == EngineKind::Podman {
+            // It refuses when there is nothing to wake.
+            let _ = client.unpause_container(id).await;
+        }
+        let options = RestartContainerOptions { t: self.patience.map(whole_seconds), signal: None };
+        let outcome = client.restart_container(id, Some(options)).await;
+        let _ = match &outcome {
+            Ok(()) => self.wait_until(Stage::Restarted).await,
+            Err(_) if is_down(&reach).await => self.wait_until(Stage::Stopped).await,
+            Err(_) => false,
+        };
+        // After a refusal no event of it can come; after silence the engine may still do it.
+        self.end(matches!(outcome, Err(Error::DockerResponseServerError { .. }))).await;
+        outcome.map_err(RestartError::Refused)
+    }
+
+    pub(super) async fn begin(&self) -> Result<Reach, RestartError> {
+        let (answer, begun) = oneshot::channel();
+        self.requests.send(Request::Begin(self.server, answer)).await.map_err(|_| RestartError::ShuttingDown)?;
+        begun.await.map_err(|_| RestartError::ShuttingDown)?.map_err(RestartError::OutOfReach)
+    }
+
+    pub(super) async fn end(&self, complete: bool) {
+        let (answer, ended) = oneshot::channel();
+        if self.requests.send(Request::End(self.server, complete, answer)).await.is_ok() {
+            // An error can only say that the listener has ended.
+            let _ = ended.await;
+        }
+    }
+
+    /// How to reach it, without an action.
+    pub(super) async fn reach(&self) -> Result<Reach, RestartError> {
+        let (answer, reached) = oneshot::channel();
+        self.requests.send(Request::Reach(self.server, answer)).await.map_err(|_| RestartError::ShuttingDown)?;
+        reached.await.map_err(|_| RestartError::ShuttingDown)?.map_err(RestartError::OutOfReach)
+    }
+
+    /// Whether it came in time. What does not is recognised when it comes.
+    pub(super) async fn wait_until(&mut self, stage: Stage) -> bool {
+        let reached = self.progress.wait_for(|action| action.is_some_and(|action| action.stage >= stage));
+        matches!(timeout(EVENTS_PATIENCE, reached).await, Ok(Ok(_)))
+    }
+}
+
+async fn is_down(reach: &Reach) -> bool {
+    matches!(inspect::look(&reach.connection.client, &reach.id).await, Ok(Some(look)) if !look.state.is_alive())
+}
+
+/// The engine counts in whole seconds; 0 would mean to kill at once.
+pub(super) fn whole_seconds(patience: Duration) -> i32 {
+    i32::try_from(patience.as_secs() + u64::from(patience.subsec_nanos() > 0)).unwrap_or(i32::MAX)
+}
