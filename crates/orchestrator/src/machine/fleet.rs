@@ -14,6 +14,7 @@ use super::server::{Server, Turn};
 use super::storm::Storm;
 use super::{Command, Effect, EngineId, Happened, Input, Mono, ServerId};
 
+mod followers;
 mod reload;
 mod weather;
 
@@ -36,6 +37,8 @@ pub struct Fleet {
     crowded: VecDeque<ServerId>,
     /// Servers that were let go on, and whose delay runs before they take the place.
     promised: BTreeSet<usize>,
+    /// Servers that have lost the network of another one, which is being brought back.
+    cut: BTreeSet<usize>,
     /// How many checks are in flight.
     checking: usize,
     /// Servers whose check is due and has to wait for others to end.
@@ -95,6 +98,7 @@ impl Fleet {
             recovering: BTreeSet::new(),
             crowded: VecDeque::new(),
             promised: BTreeSet::new(),
+            cut: BTreeSet::new(),
             checking: 0,
             queued: VecDeque::new(),
             spread: beginning.spread,
@@ -281,6 +285,9 @@ impl Fleet {
             if !was_healthy && self.storm.helped(id) {
                 self.release_storm(now, effects);
             }
+            if !was_healthy {
+                self.let_follow(now, id, effects);
+            }
             for dependent in self.dependents[id.0].clone() {
                 self.turn(now, dependent, effects, Server::reconsider);
             }
@@ -297,6 +304,11 @@ impl Fleet {
         }
         if !server.is_waiting() {
             self.promised.remove(&id.0);
+        }
+        if server.cut_from().is_none() {
+            self.cut.remove(&id.0);
+        } else {
+            self.cut.insert(id.0);
         }
         if server.held() == Some(Reason::Concurrency) && !self.crowded.contains(&id) {
             self.crowded.push_back(id);

@@ -5,6 +5,8 @@ use std::time::Duration;
 use health_spec::Verdict;
 use serde::{Deserialize, Serialize};
 
+use super::memory::Cut;
+
 /// A moment: the time since the first start of this state directory. It never goes backwards, also across restarts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Mono(pub Duration);
@@ -123,6 +125,8 @@ pub enum Word {
     Restarted,
     /// It is there but was not running when first seen.
     NotRunning,
+    /// An action of ours has taken away the network that it shares with another server.
+    Cut(Cut),
     /// It is there and running when first seen, when the engine came back, or because an action has just started it.
     Running,
 }

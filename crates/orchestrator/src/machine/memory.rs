@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use health_spec::Phase;
+use health_spec::config::Strategy;
 use health_spec::status::Observed;
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +79,9 @@ pub struct ServerMemory {
     /// A `recreate` has begun, and what it has replaced may still be there.
     #[serde(default)]
     pub unsettled: bool,
+    /// An action of ours has taken away the network that it shares.
+    #[serde(default)]
+    pub cut: Option<Cut>,
     /// What recovery is doing.
     pub recovery: Recovery,
     /// Why recovery may not run.
@@ -163,6 +167,17 @@ pub enum Attempt {
     Operator,
     /// The engine or somebody else started it.
     Foreign,
+    /// We do, since the server whose network it shares was brought back in this way; it is not counted.
+    Follows(Strategy),
+}
+
+/// A network that is gone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cut {
+    /// The server whose network it was.
+    pub leader: String,
+    /// What was done to that one, and is to be done to this one.
+    pub strategy: Strategy,
 }
 
 /// An operator's pause.

@@ -149,6 +149,11 @@ impl Server {
         self.retired || (self.state.recovery == Recovery::Idle && self.held() != Some(hold::Reason::Concurrency))
     }
 
+    /// The server whose network it has lost.
+    pub(super) fn cut_from(&self) -> Option<&str> {
+        self.state.cut.as_ref().map(|cut| cut.leader.as_str())
+    }
+
     /// Why its recovery is held, if it is.
     pub(super) fn held(&self) -> Option<hold::Reason> {
         self.state.held.as_ref().map(|hold| hold.reason)
@@ -344,6 +349,6 @@ fn milliseconds(duration: Duration) -> u64 {
 fn number(attempt: Attempt) -> u32 {
     match attempt {
         Attempt::Counted(number) => number,
-        Attempt::Operator | Attempt::Foreign => 0,
+        Attempt::Operator | Attempt::Foreign | Attempt::Follows(_) => 0,
     }
 }

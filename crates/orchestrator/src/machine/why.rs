@@ -89,6 +89,7 @@ impl Account<'_> {
             Attempt::Counted(number) => format!("attempt {number} of {}", self.of()),
             Attempt::Operator => "the restart that an operator wanted".to_owned(),
             Attempt::Foreign => "the start by somebody else".to_owned(),
+            Attempt::Follows(strategy) => format!("the {} that follows another server's", strategy.as_str()),
         }
     }
 

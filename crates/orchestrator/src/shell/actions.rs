@@ -16,7 +16,8 @@ use super::evidence::{Collector, Turn};
 use super::hook::{About, Hook, HookRunner, Hooks};
 use super::probe::{Lives, Question, Resolver, Target, Trace, check};
 use super::runtime::Runtimes;
-use crate::machine::{Input, ServerId, Ticket};
+use crate::machine::memory::Cut;
+use crate::machine::{Input, ServerId, Ticket, Word};
 
 /// How many servers are taken leave of at once.
 const FAREWELLS: usize = 64;
@@ -121,11 +122,17 @@ impl Actions {
     async fn attempt(&self, server: ServerId, strategy: Strategy, about: &About) -> Result<(), String> {
         let hooks = self.hooks.get(server.0).cloned().unwrap_or_default();
         self.hook("before", hooks.before.as_ref(), about).await?;
+        let takes_a_network = matches!(strategy, Strategy::Restart | Strategy::Recreate);
+        let followers = if takes_a_network { self.runtimes.followers(server).await } else { Vec::new() };
         match strategy {
             Strategy::Restart => self.runtimes.restart(server).await.map_err(|error| causes(&error))?,
             Strategy::Recreate => self.runtimes.recreate(server).await.map_err(|error| causes(&error))?,
             Strategy::Repair => self.hook("repair", hooks.repair.as_ref(), about).await?,
             Strategy::Manual => return Err("a person does it".to_owned()),
+        }
+        for follower in followers {
+            let cut = Cut { leader: about.server.clone(), strategy };
+            report(&self.inbox, Input::Reported(follower, Word::Cut(cut))).await;
         }
         self.hook("after", hooks.after.as_ref(), about).await
     }

@@ -4,8 +4,10 @@
 //! nothing, and touch nothing that is not registered.
 
 pub mod container;
+mod error;
 pub mod lives;
 pub mod process;
+mod recreating;
 pub mod reporter;
 pub mod systemd;
 
@@ -27,6 +29,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub use self::error::ActionError;
 pub use self::reporter::Reports;
 use self::{
     container::{
@@ -34,9 +37,9 @@ use self::{
         engine::{Engine, Link},
         ledger::Seen,
         listener::Request,
-        restart::{Container, RestartError},
+        restart::Container,
     },
-    process::{Process, ProcessError, oom::Oom, places::Places, program::Program, reaper, wire::Wire},
+    process::{Process, oom::Oom, places::Places, program::Program, reaper, wire::Wire},
     reporter::Mouth,
 };
 use crate::machine::{ServerId, input::EngineId, policy::engine_of};
@@ -91,29 +94,6 @@ pub struct Fault {
     pub pointer: String,
     /// A sentence for people.
     pub text: String,
-}
-
-/// An action erred.
-#[derive(Debug, Error)]
-pub enum ActionError {
-    /// Nothing runs this server, as far as we know.
-    #[error("the server has no runtime: it is only watched")]
-    Unmanaged,
-    /// What runs it is no container.
-    #[error("`recreate` is not there yet; use `restart`")]
-    NoContainer,
-    /// The runtimes have been shut down.
-    #[error("the orchestrator is shutting down")]
-    ShuttingDown,
-    /// A child process.
-    #[error(transparent)]
-    Process(#[from] ProcessError),
-    /// A container.
-    #[error(transparent)]
-    Container(#[from] RestartError),
-    /// A unit.
-    #[error(transparent)]
-    Unit(#[from] systemd::UnitError),
 }
 
 /// A container's engine cannot be reached, or has not been asked yet: nothing is known about it.
@@ -304,8 +284,8 @@ impl Runtimes {
                 Ok(ended.await.map_err(|_| ActionError::ShuttingDown)??)
             }
             Handle::Container(container, _) => {
-                let container = container.lock_owned().await;
-                let restarted = self.spawn(async move { container.clone().restart().await });
+                let mut container = container.lock_owned().await;
+                let restarted = self.spawn(async move { container.bring_back().await });
                 Ok(restarted.await.map_err(|_| ActionError::ShuttingDown)??)
             }
             Handle::Unit(requests) => {
@@ -315,26 +295,6 @@ impl Runtimes {
                 Ok(ended.await.map_err(|_| ActionError::ShuttingDown)??)
             }
         }
-    }
-
-    /// Replaces a container by a new one of the same configuration, and keeps the old one until [`Self::settle`].
-    pub async fn recreate(&self, server: ServerId) -> Result<(), ActionError> {
-        match self.handle(server).ok_or(ActionError::Unmanaged)? {
-            Handle::Container(container, _) => {
-                let _container = container.lock_owned().await;
-                Err(ActionError::NoContainer)
-            }
-            _ => Err(ActionError::NoContainer),
-        }
-    }
-
-    /// What a recreate has replaced is removed (`keep`), or put back and started. Nothing, where nothing was replaced.
-    pub async fn settle(&self, server: ServerId, keep: bool) -> Result<(), ActionError> {
-        if let Some(Handle::Container(container, _)) = self.handle(server) {
-            let _container = container.lock_owned().await;
-        }
-        let _ = keep;
-        Ok(())
     }
 
     /// Stops the child processes gracefully and leaves containers alone. Returns when all have ended.

@@ -94,7 +94,7 @@ fn recovery(server: &Server, clock: &Clock) -> Option<Recovery> {
     let running = |attempt| {
         let attempt = match attempt {
             Attempt::Counted(number) => number,
-            Attempt::Operator | Attempt::Foreign => 0,
+            Attempt::Operator | Attempt::Foreign | Attempt::Follows(_) => 0,
         };
         Some(Recovery { attempt, of, next_at: None, running: true })
     };

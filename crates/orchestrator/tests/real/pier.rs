@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use bollard::models::{
     ContainerCreateBody, ContainerState, EventMessage, HostConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
-use bollard::query_parameters::{EventsOptions, RemoveContainerOptions};
+use bollard::query_parameters::{EventsOptions, ListContainersOptions, RemoveContainerOptions};
 use futures_util::StreamExt;
 
 use crate::harness::{free_port, target, until};
@@ -157,6 +157,36 @@ impl Container<'_> {
         self.quay.remove(&self.name);
     }
 
+    /// Its name in the engine.
+    pub(crate) fn full_name(&self) -> String {
+        self.quay.name(&self.name)
+    }
+
+    /// The id of whoever has its name; empty while nobody has.
+    pub(crate) fn id(&self) -> String {
+        let found = self.quay.scheduler.block_on(self.quay.client.inspect_container(&self.full_name(), None));
+        found.ok().and_then(|found| found.id).unwrap_or_default()
+    }
+
+    /// A label of whoever has its name.
+    pub(crate) fn label(&self, name: &str) -> Option<String> {
+        let found = self.quay.wait(self.quay.client.inspect_container(&self.full_name(), None));
+        found.config.and_then(|config| config.labels).and_then(|labels| labels.get(name).cloned())
+    }
+
+    /// The names of the containers that it has replaced.
+    pub(crate) fn kept(&self) -> Vec<String> {
+        let options = ListContainersOptions { all: true, ..ListContainersOptions::default() };
+        let found = self.quay.wait(self.quay.client.list_containers(Some(options)));
+        let names = found.into_iter().flat_map(|container| container.names.unwrap_or_default());
+        names.filter(|name| name.contains(&format!("{}-mcp-health-old-", self.full_name()))).collect()
+    }
+
+    /// Where it answers.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
     /// `POST /break/{how}`. One that crashes does not answer.
     pub(crate) fn break_by(&self, how: &str) {
         let answer = ureq::post(&format!("http://127.0.0.1:{}/break/{how}", self.port)).send_empty();
@@ -174,16 +204,6 @@ impl Container<'_> {
         body.labels.get_or_insert_default().extend(more);
         self.quay.create(&self.name, body);
         self.start();
-    }
-
-    /// Its id.
-    pub(crate) fn id(&self) -> String {
-        self.quay.wait(self.quay.client.inspect_container(&self.full_name(), None)).id.expect("an id")
-    }
-
-    /// Its name in the engine.
-    pub(crate) fn full_name(&self) -> String {
-        self.quay.name(&self.name)
     }
 
     pub(crate) fn kill(&self) {

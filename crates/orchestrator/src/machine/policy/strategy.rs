@@ -19,7 +19,7 @@ fn kind(entry: &ServerEntry) -> RuntimeKind {
 
 /// Why this strategy cannot be carried out for this server, and what to do about that.
 fn misfit(strategy: Strategy, entry: &ServerEntry, purpose: Purpose) -> Option<(&'static str, &'static str)> {
-    let has_container = kind(entry) == RuntimeKind::Docker;
+    let has_container = kind(entry).engine().is_some();
     match strategy {
         Strategy::Restart | Strategy::Recreate if !is_restartable(entry, purpose) => {
             Some(("this server has no runtime that could do it", "give it a `runtime`; or `repair` with a hook, or `manual`"))

@@ -37,6 +37,7 @@ pub(super) fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemor
         is_flapping: false,
         is_skewed: false,
         unsettled: false,
+        cut: None,
         recovery: Recovery::Idle,
         held: None,
         paused: None,

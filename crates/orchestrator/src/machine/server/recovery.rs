@@ -75,6 +75,7 @@ impl Server {
         let ticket = turn.ticket();
         let strategy = match attempt {
             Attempt::Counted(number) => self.policy.recovery.strategy.rung(number),
+            Attempt::Follows(strategy) => strategy,
             Attempt::Operator | Attempt::Foreign => self.policy.recovery.of_an_operator(),
         };
         self.drop_check();
@@ -93,6 +94,19 @@ impl Server {
         self.say(turn, said);
         let incident = self.state.incident.map(|incident| incident.number);
         turn.effects.push(Effect::Act { ticket, strategy, attempt, reason, incident });
+    }
+
+    /// The server whose network it shares is well again after an action of ours: without its own it has no network any more. Whoever
+    /// is being brought back anyway, or must not be, is left alone.
+    pub(in crate::machine) fn follow(&mut self, turn: &mut Turn<'_>) {
+        let Some(cut) = self.state.cut.take() else { return };
+        let is_busy = matches!(self.state.recovery, Recovery::Acting { .. } | Recovery::Verifying { .. });
+        let waits = |(reason, _)| reason == hold::Reason::Dependency;
+        if is_busy || self.state.phase == Phase::Stopped || !self.hold_reason(turn).is_none_or(waits) {
+            return;
+        }
+        self.state.dying = None;
+        self.act(turn, Attempt::Follows(cut.strategy), Duration::ZERO, &format!("network_of:{}", cut.leader));
     }
 
     /// The action has ended.

@@ -28,6 +28,7 @@ impl Server {
             Word::Restarted => self.restarted(turn),
             Word::NotRunning => self.not_running(turn),
             Word::Running => self.started_by_us(),
+            Word::Cut(cut) => self.state.cut = Some(cut),
         }
     }
 

@@ -9,6 +9,7 @@ pub mod event;
 pub mod inspect;
 pub mod ledger;
 pub mod listener;
+pub mod recreate;
 pub mod restart;
 pub mod tls;
 
@@ -29,7 +30,7 @@ use super::{Fault, Supervised, reporter::Mouth};
 use crate::machine::{ServerId, input::EngineId};
 use crate::shell::causes::causes;
 
-/// Docker's own default.
+/// What engines wait for a container to end when nobody says otherwise.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Requests that may wait for a listener.
@@ -54,7 +55,10 @@ pub struct Ready {
 #[derive(Debug)]
 struct Wanted {
     server: ServerId,
-    patience: Duration,
+    name: String,
+    patience: Option<Duration>,
+    /// A recreate of an earlier run was cut short.
+    interrupted: bool,
     ledger: Ledger,
 }
 
@@ -90,6 +94,13 @@ type Met = (Connection, Option<i64>, Vec<Wanted>);
 
 async fn meet(address: &Address, engine: &str, servers: &[&Supervised]) -> Result<Met, Unready> {
     let connection = address.connect().await.map_err(Unready::Lost)?;
+    // Before events are asked for: these would be somebody else's.
+    for unsettled in servers.iter().filter(|supervised| supervised.unsettled) {
+        let name = name_of(unsettled);
+        if let Err(error) = recreate::tidy(&connection.client, &name, unsettled.acting).await {
+            tracing::error!("the recreate of `{name}` that a crash has cut short is not undone yet: {}", causes(&error));
+        }
+    }
     let since = inspect::clock(&connection.client).await;
     let since = since.map_err(|source| Unready::Lost(address.unreachable(source)))?;
     let (mut all, mut faults) = (Vec::new(), Vec::new());
@@ -103,12 +114,13 @@ async fn meet(address: &Address, engine: &str, servers: &[&Supervised]) -> Resul
 }
 
 fn wanted(supervised: &Supervised, mut ledger: Ledger, now: Option<i64>) -> Wanted {
-    let patience = supervised.stop_timeout.unwrap_or(STOP_TIMEOUT);
+    let patience = supervised.stop_timeout;
     if supervised.acting {
-        let longest = nanoseconds(patience + restart::EVENTS_PATIENCE);
+        let longest = nanoseconds(patience.unwrap_or(STOP_TIMEOUT) + restart::EVENTS_PATIENCE);
         ledger.resume(now.map_or(i64::MAX, |now| now.saturating_add(longest)));
     }
-    Wanted { server: supervised.server, patience, ledger }
+    let interrupted = supervised.acting && supervised.unsettled;
+    Wanted { server: supervised.server, name: name_of(supervised), patience, interrupted, ledger }
 }
 
 /// Finds a server's container. The error is a sentence for people.
@@ -169,11 +181,12 @@ impl Ready {
 
     /// What is to be told to the listener, and what its servers are restarted with.
     pub fn containers(self, engine: &Engine) -> (Vec<Registered>, Vec<Container>) {
-        let one = |Wanted { server, patience, ledger }: Wanted| {
+        let one = |Wanted { server, name, patience, interrupted, ledger }: Wanted| {
             let (progress, progressed) = watch::channel(None);
             let (seen, saw) = watch::channel(None);
             let registered = Registered { server, ledger, progress, seen };
-            (registered, Container { server, patience, requests: engine.requests.clone(), progress: progressed, seen: saw })
+            let requests = engine.requests.clone();
+            (registered, Container { server, wanted: name, patience, interrupted, requests, progress: progressed, seen: saw })
         };
         self.wanted.into_iter().map(one).unzip()
     }

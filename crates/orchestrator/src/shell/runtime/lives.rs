@@ -26,7 +26,7 @@ impl LastWords {
             Word::NotRunning => Life::NotRunning("it does not run".to_owned()),
             Word::Died(death) => Life::NotRunning(died(death)),
             // It may survive that.
-            Word::Killed => return,
+            Word::Killed | Word::Cut(_) => return,
         };
         self.lock().insert(server, life);
     }

@@ -145,7 +145,7 @@ impl Watch {
             }
             // The moment takes the place of the last check's start, also where the death is not said again.
             Word::Died(_) => (life.paced, life.alone) = (now, Mono::default()),
-            Word::Killed | Word::Stopped | Word::Paused | Word::NotRunning | Word::Running => {}
+            Word::Killed | Word::Stopped | Word::Paused | Word::NotRunning | Word::Running | Word::Cut(_) => {}
         }
         if let Some(outage) = &mut self.outage {
             if matches!(told, Word::Stopped | Word::Paused) {

@@ -145,7 +145,7 @@ impl Actor {
                 self.stopped = true;
             }
             Word::Started | Word::Restarted => self.starts(now),
-            Word::Killed | Word::NotRunning | Word::Running => {}
+            Word::Killed | Word::NotRunning | Word::Running | Word::Cut(_) => {}
         }
     }
 

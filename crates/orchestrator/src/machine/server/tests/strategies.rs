@@ -3,6 +3,7 @@
 use health_spec::config::Strategy;
 
 use super::*;
+use crate::machine::memory::{Attempt, Cut};
 
 const RECREATE: &str = "
 health_check: {start_period_seconds: 0}
@@ -97,7 +98,7 @@ servers: [{name: a}]";
     });
     assert_eq!(would.map(|would| (would.strategy, would.attempt)), Some(("recreate".to_owned(), 1)));
     let next = fleet.why(A, &|_| String::new()).next;
-    assert!(next.iter().any(|step| step.what.contains("it would recreate, attempt 1")), "{next:?}");
+    assert!(next.iter().any(|step| step.what.contains("would recreate, attempt 1")), "{next:?}");
 }
 
 #[test]
@@ -206,4 +207,49 @@ fn a_crash_forgets_neither_end() {
     assert!(!keep && fleet.deadline().is_none(), "{effects:?}");
     fleet.step(at(1.0), Input::Settled { ticket, result: Ok(()) });
     assert_eq!(order(&acted(&mut fleet, 7.0)).2, 2);
+}
+
+/// Two servers; the second one uses the network of the first one, which an action of ours has restarted.
+fn cut(yaml: &str) -> (Fleet, Vec<&'static str>) {
+    let mut fleet = fleet(yaml, &Beginning::default());
+    run(&mut fleet, 0.0, &ok());
+    fleet.step(at(10.0), Input::Reported(A, Word::Died(Death::default())));
+    let effects = acted(&mut fleet, 11.0);
+    let lost = Cut { leader: "a".to_owned(), strategy: Strategy::Recreate };
+    fleet.step(at(11.0), Input::Reported(ServerId(1), Word::Cut(lost)));
+    finished(&mut fleet, 11.1, &effects, Ok(()));
+    let seen = run(&mut fleet, 14.0, &ok());
+    (fleet, seen)
+}
+
+#[test]
+fn whoever_has_lost_the_network_of_another_follows_it() {
+    let (mut fleet, seen) = cut("servers: [{name: a}, {name: b}]");
+    assert_eq!(seen, ["recovery_successful", "status_changed", "recovery_started", "ACT"]);
+    let state = fleet.servers()[1].state();
+    assert!(matches!(state.recovery, Recovery::Acting { attempt: Attempt::Follows(Strategy::Recreate), .. }), "{state:?}");
+    assert_eq!((state.attempts, &state.cut), (0, &None), "it is not counted, and done once");
+    assert_eq!(run(&mut fleet, 60.0, &ok()), Vec::<&str>::new());
+}
+
+#[test]
+fn whoever_must_be_left_alone_does_not_follow() {
+    for recovery in ["enabled: false", "mode: observe", "strategy: manual"] {
+        let (_, seen) = cut(&format!("servers: [{{name: a}}, {{name: b, recovery: {{{recovery}}}}}]"));
+        assert_eq!(seen, ["recovery_successful", "status_changed"], "{recovery}");
+    }
+}
+
+#[test]
+fn a_crash_does_not_forget_who_follows() {
+    let yaml = "servers: [{name: a}, {name: b}]";
+    let mut first = fleet(yaml, &Beginning::default());
+    run(&mut first, 0.0, &ok());
+    first.step(at(10.0), Input::Reported(A, Word::Died(Death::default())));
+    let effects = acted(&mut first, 11.0);
+    let lost = Cut { leader: "a".to_owned(), strategy: Strategy::Restart };
+    first.step(at(11.0), Input::Reported(ServerId(1), Word::Cut(lost)));
+    finished(&mut first, 11.1, &effects, Ok(()));
+    let mut second = fleet(yaml, &memory_of(&first));
+    assert!(run(&mut second, 5.0, &ok()).contains(&"ACT"));
 }

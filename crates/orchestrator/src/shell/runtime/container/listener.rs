@@ -72,6 +72,8 @@ pub enum Request {
     Watch(Box<Registered>),
     /// A restart begins: what comes now may be ours. The answer is how to reach the container, or why that cannot be.
     Begin(ServerId, oneshot::Sender<Result<Reach, String>>),
+    /// The same, and nothing begins.
+    Reach(ServerId, oneshot::Sender<Result<Reach, String>>),
     /// It has ended; `complete` when no event of it is still to come.
     End(ServerId, bool, oneshot::Sender<()>),
     /// It is no longer registered: what happens to it is nobody's business.
@@ -187,6 +189,9 @@ impl Listener {
             Request::Begin(server, answer) => {
                 let _ = answer.send(self.begin(server, connection));
             }
+            Request::Reach(server, answer) => {
+                let _ = answer.send(self.reach(server, connection));
+            }
             Request::End(server, complete, answer) => {
                 if let Some(container) = self.container(server) {
                     container.ledger.end(complete);
@@ -197,13 +202,20 @@ impl Listener {
     }
 
     fn begin(&mut self, server: ServerId, connection: Result<&Connection, &str>) -> Result<Reach, String> {
+        let reach = self.reach(server, connection)?;
+        if let Some(container) = self.container(server) {
+            container.ledger.begin();
+            container.progress.send_replace(container.ledger.action());
+        }
+        Ok(reach)
+    }
+
+    fn reach(&mut self, server: ServerId, connection: Result<&Connection, &str>) -> Result<Reach, String> {
         let connection = connection?.clone();
         let container = self.container(server).ok_or("the server is no longer registered")?;
         if container.ledger.id().is_empty() {
             return Err(format!("there is no container \"{}\"", container.ledger.wanted()));
         }
-        container.ledger.begin();
-        container.progress.send_replace(container.ledger.action());
         Ok(Reach { connection, id: container.ledger.id().to_owned() })
     }
 

@@ -41,8 +41,12 @@ pub enum RestartError {
 pub struct Container {
     /// Whose it is.
     pub server: ServerId,
-    /// How long it may take to end before it is killed.
-    pub patience: Duration,
+    /// Its name in the registry, or its id there.
+    pub wanted: String,
+    /// How long it may take to end before it is killed; `None`: as long as it was created with.
+    pub patience: Option<Duration>,
+    /// A recreate has stopped it, and has not come to its end.
+    pub interrupted: bool,
     /// The listener of its engine.
     pub requests: mpsc::Sender<Request>,
     /// How far the restart is, as the listener sees it.
@@ -54,32 +58,32 @@ pub struct Container {
 impl Container {
     /// Restarts it. When this returns, everything that the restart made the engine say is in the inbox. A paused
     /// container needs nothing more with Docker, which wakes it to stop it; Podman has to be told.
-    pub async fn restart(mut self) -> Result<(), RestartError> {
+    pub async fn restart(&mut self) -> Result<(), RestartError> {
         let reach = self.begin().await?;
         let (client, id) = (&reach.connection.client, reach.id.as_str());
         if reach.connection.kind == EngineKind::Podman {
             // It refuses when there is nothing to wake.
             let _ = client.unpause_container(id).await;
         }
-        let options = RestartContainerOptions { t: Some(whole_seconds(self.patience)), signal: None };
+        let options = RestartContainerOptions { t: self.patience.map(whole_seconds), signal: None };
         let outcome = client.restart_container(id, Some(options)).await;
-        match &outcome {
+        let _ = match &outcome {
             Ok(()) => self.wait_until(Stage::Restarted).await,
             Err(_) if is_down(&reach).await => self.wait_until(Stage::Stopped).await,
-            Err(_) => {}
-        }
+            Err(_) => false,
+        };
         // After a refusal no event of it can come; after silence the engine may still do it.
         self.end(matches!(outcome, Err(Error::DockerResponseServerError { .. }))).await;
         outcome.map_err(RestartError::Refused)
     }
 
-    async fn begin(&self) -> Result<Reach, RestartError> {
+    pub(super) async fn begin(&self) -> Result<Reach, RestartError> {
         let (answer, begun) = oneshot::channel();
         self.requests.send(Request::Begin(self.server, answer)).await.map_err(|_| RestartError::ShuttingDown)?;
         begun.await.map_err(|_| RestartError::ShuttingDown)?.map_err(RestartError::OutOfReach)
     }
 
-    async fn end(&self, complete: bool) {
+    pub(super) async fn end(&self, complete: bool) {
         let (answer, ended) = oneshot::channel();
         if self.requests.send(Request::End(self.server, complete, answer)).await.is_ok() {
             // An error can only say that the listener has ended.
@@ -87,10 +91,17 @@ impl Container {
         }
     }
 
-    /// What does not come in time is recognised when it comes.
-    async fn wait_until(&mut self, stage: Stage) {
+    /// How to reach it, without an action.
+    pub(super) async fn reach(&self) -> Result<Reach, RestartError> {
+        let (answer, reached) = oneshot::channel();
+        self.requests.send(Request::Reach(self.server, answer)).await.map_err(|_| RestartError::ShuttingDown)?;
+        reached.await.map_err(|_| RestartError::ShuttingDown)?.map_err(RestartError::OutOfReach)
+    }
+
+    /// Whether it came in time. What does not is recognised when it comes.
+    pub(super) async fn wait_until(&mut self, stage: Stage) -> bool {
         let reached = self.progress.wait_for(|action| action.is_some_and(|action| action.stage >= stage));
-        let _ = timeout(EVENTS_PATIENCE, reached).await;
+        matches!(timeout(EVENTS_PATIENCE, reached).await, Ok(Ok(_)))
     }
 }
 
@@ -99,6 +110,6 @@ async fn is_down(reach: &Reach) -> bool {
 }
 
 /// The engine counts in whole seconds; 0 would mean to kill at once.
-fn whole_seconds(patience: Duration) -> i32 {
+pub(super) fn whole_seconds(patience: Duration) -> i32 {
     i32::try_from(patience.as_secs() + u64::from(patience.subsec_nanos() > 0)).unwrap_or(i32::MAX)
 }

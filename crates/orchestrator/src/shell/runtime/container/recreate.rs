@@ -1,0 +1,288 @@
+//! Replaces a container by a new one of the same configuration, and ends that well: the old one goes, or is put back.
+//!
+//! The old one is stopped and renamed, a new one takes its name. Until it is settled which of the two stays, the old one is there, under the
+//! name `NAME-mcp-health-old-ID`, and the new one carries its id as a label. So whatever an end of ours has cut short can be told
+//! from what is there: [`tidy`] does that at the next start, [`Container::put_back`] whenever it is asked. Each of their
+//! steps may be made twice. What is there and does not fit is left alone.
+
+mod layout;
+mod spec;
+
+use bollard::{
+    Docker,
+    errors::Error,
+    models::{ContainerInspectResponse, ContainerUpdateBody, NetworkConnectRequest, RestartPolicy, RestartPolicyNameEnum},
+    query_parameters::{
+        CreateContainerOptions, RemoveContainerOptions, RenameContainerOptions, StartContainerOptions, StopContainerOptions,
+    },
+};
+use health_spec::config::EngineKind;
+use thiserror::Error as ThisError;
+
+use self::layout::{Layout, label_of, name_of};
+use super::{
+    ledger::Stage,
+    restart::{Container, RestartError, whole_seconds},
+};
+
+/// A container was not recreated, or what was recreated is not settled.
+#[derive(Debug, ThisError)]
+pub enum RecreateError {
+    /// It cannot be reached.
+    #[error(transparent)]
+    Restart(#[from] RestartError),
+    /// It would be gone as soon as it is stopped.
+    #[error(
+        "the container was created with --rm, so the engine removes it when it stops and it could not be put back; use `restart`"
+    )]
+    AutoRemoved,
+    /// A new one would have another id, and nobody would know it.
+    #[error("the container is registered by its id, which a new one would not have; register it by its name")]
+    ById,
+    /// The engine refused, or failed.
+    #[error("the engine did not {step}")]
+    Refused {
+        /// What it was to do.
+        step: &'static str,
+        /// Why not.
+        source: Error,
+    },
+    /// Somebody has made another container of the name meanwhile.
+    #[error("`{name}` is another container now; the one that was replaced is kept as `{old}`")]
+    Taken {
+        /// The name.
+        name: String,
+        /// Where the old one is.
+        old: String,
+    },
+    /// Somebody has removed it.
+    #[error("there is neither a container `{0}` nor one that it has replaced")]
+    Gone(String),
+}
+
+fn refused(step: &'static str) -> impl FnOnce(Error) -> RecreateError {
+    move |source| RecreateError::Refused { step, source }
+}
+
+impl Container {
+    /// Puts a new one in its place and starts it. What it was is kept until [`Self::keep`] or [`Self::put_back`]; also after an error.
+    pub async fn recreate(&mut self) -> Result<(), RecreateError> {
+        let reach = self.begin().await?;
+        let (client, kind) = (&reach.connection.client, reach.connection.kind);
+        let outcome = self.replace(client, kind, &reach.id).await;
+        let last = if outcome.is_ok() { Stage::Started } else { Stage::Stopped };
+        let seen = !self.interrupted || self.wait_until(last).await;
+        self.end(seen).await;
+        self.interrupted &= outcome.is_err();
+        outcome
+    }
+
+    /// A restart; of one that a recreate has left in the middle: what it was is put back, which starts it.
+    pub async fn bring_back(&mut self) -> Result<(), RecreateError> {
+        if self.interrupted { self.put_back().await } else { Ok(self.restart().await?) }
+    }
+
+    async fn replace(&mut self, client: &Docker, kind: EngineKind, id: &str) -> Result<(), RecreateError> {
+        let mut layout = Layout::of(client, &self.wanted).await?;
+        if layout.current.is_none() && layout.old.is_some() {
+            self.restore(client, layout).await?;
+            layout = Layout::of(client, &self.wanted).await?;
+        }
+        let current = layout.current.ok_or_else(|| RecreateError::Gone(self.wanted.clone()))?;
+        if name_of(&current) != self.wanted || current.id.as_deref() != Some(id) {
+            return Err(RecreateError::ById);
+        }
+        if current.host_config.as_ref().and_then(|config| config.auto_remove) == Some(true) {
+            return Err(RecreateError::AutoRemoved);
+        }
+        // One that was recreated before and has not been well since is no predecessor worth keeping.
+        let old = layout.old.as_ref().and_then(|old| old.id.clone());
+        let mut spec = spec::of(&current, old.as_deref().unwrap_or(id), kind, client.client_version());
+        for shared in spec::shared(&mut spec.body) {
+            follow(client, shared).await?;
+        }
+        self.interrupted = true;
+        self.stop(client, kind, id).await?;
+        match old {
+            Some(_) => remove(client, id).await?,
+            None => rename(client, id, &layout::old_name(&self.wanted, id)).await?,
+        }
+        self.create(client, spec, &current).await
+    }
+
+    async fn create(&self, client: &Docker, spec: spec::Spec, old: &ContainerInspectResponse) -> Result<(), RecreateError> {
+        let options = CreateContainerOptions { name: Some(self.wanted.clone()), ..CreateContainerOptions::default() };
+        let created = client.create_container(Some(options), spec.body).await.map_err(refused("create the new container"))?;
+        for (network, endpoint) in spec.more_networks {
+            let request = NetworkConnectRequest { container: created.id.clone(), endpoint_config: Some(endpoint) };
+            client.connect_network(&network, request).await.map_err(refused("connect the new container to its networks"))?;
+        }
+        // Or it would be started beside its successor when the engine starts.
+        quieten(client, old).await;
+        start(client, &created.id).await?;
+        let image = old.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default();
+        let digest = digest(client, &created.id).await.unwrap_or_default();
+        tracing::info!("recreated {} from {image} ({digest}); the one before is kept until this one is well", self.wanted);
+        Ok(())
+    }
+
+    async fn stop(&self, client: &Docker, kind: EngineKind, id: &str) -> Result<(), RecreateError> {
+        if kind == EngineKind::Podman {
+            // Docker wakes a paused one to stop it. It refuses when there is nothing to wake.
+            let _ = client.unpause_container(id).await;
+        }
+        let options = StopContainerOptions { t: self.patience.map(whole_seconds), signal: None };
+        client.stop_container(id, Some(options)).await.map_err(refused("stop the container"))
+    }
+
+    /// The names of the containers that have no network of their own, and use this one's. None when that cannot be told.
+    pub async fn sharing(&self) -> Vec<String> {
+        let Ok(reach) = self.reach().await else { return Vec::new() };
+        layout::sharing(&reach.connection.client, &reach.id, &self.wanted).await.unwrap_or_default()
+    }
+
+    /// It is well: what it has replaced is removed. Its volumes are its successor's, and stay.
+    pub async fn keep(&mut self) -> Result<(), RecreateError> {
+        let client = self.reach().await?.connection.client;
+        let Layout { current, old } = Layout::of(&client, &self.wanted).await?;
+        self.interrupted = false;
+        let Some(old) = old else { return Ok(()) };
+        let id = old.id.clone().unwrap_or_default();
+        if layout::is_running(&old) || current.as_ref().and_then(label_of) != Some(id.as_str()) {
+            let (name, old) = (&self.wanted, name_of(&old));
+            tracing::warn!(
+                "`{old}`, which `{name}` has replaced, is left alone: somebody has started it, or made another `{name}`"
+            );
+            return Ok(());
+        }
+        remove(&client, &id).await
+    }
+
+    /// The new one goes, and the old one is back under its name and started.
+    pub async fn put_back(&mut self) -> Result<(), RecreateError> {
+        let reach = self.begin().await?;
+        let client = &reach.connection.client;
+        let outcome = match Layout::of(client, &self.wanted).await {
+            Ok(layout) => self.restore(client, layout).await,
+            Err(error) => Err(error),
+        };
+        let seen = !matches!(outcome, Ok(true)) || self.wait_until(Stage::Started).await;
+        self.end(seen).await;
+        self.interrupted &= outcome.is_err();
+        outcome.map(|_| ())
+    }
+
+    /// Whether anything was started.
+    async fn restore(&self, client: &Docker, layout: Layout) -> Result<bool, RecreateError> {
+        let Some(old) = layout.old else {
+            let Some(current) = layout.current else { return Err(RecreateError::Gone(self.wanted.clone())) };
+            // It was stopped, and nothing more.
+            let stands = !self.interrupted || layout::is_running(&current);
+            return if stands { Ok(false) } else { start(client, &current.id.unwrap_or_default()).await.map(|()| true) };
+        };
+        let id = old.id.clone().unwrap_or_default();
+        if let Some(current) = layout.current {
+            if label_of(&current) != Some(id.as_str()) {
+                return Err(RecreateError::Taken { name: self.wanted.clone(), old: name_of(&old).to_owned() });
+            }
+            self.discard(client, &current, &id).await?;
+        }
+        rename(client, &id, &self.wanted).await?;
+        start(client, &id).await?;
+        tracing::warn!(container = self.wanted, "the new container did not come back; the one before is in its place again");
+        Ok(true)
+    }
+
+    /// The new one goes; what the old one was to do at the engine's start it is to do again.
+    async fn discard(&self, client: &Docker, current: &ContainerInspectResponse, old: &str) -> Result<(), RecreateError> {
+        set_policy(client, old, policy_of(current)).await;
+        let id = current.id.as_deref().unwrap_or_default();
+        if layout::is_running(current) {
+            let options = StopContainerOptions { t: self.patience.map(whole_seconds), signal: None };
+            client.stop_container(id, Some(options)).await.map_err(refused("stop the new container"))?;
+        }
+        remove(client, id).await
+    }
+}
+
+/// Finishes what an end of ours has cut short in the middle of a recreate (`acting`): a new one that runs is left to be verified, else the old one
+/// is put back. Nothing is started that runs, or that an action of ours did not stop.
+pub async fn tidy(client: &Docker, name: &str, acting: bool) -> Result<(), RecreateError> {
+    let Layout { current, old } = Layout::of(client, name).await?;
+    match (old, current) {
+        _ if !acting => Ok(()),
+        (None, Some(current)) if !layout::is_running(&current) => start(client, &current.id.unwrap_or_default()).await,
+        (None, _) => Ok(()),
+        (Some(old), current) => {
+            let id = old.id.clone().unwrap_or_default();
+            if let Some(current) = current {
+                if label_of(&current) != Some(id.as_str()) || !layout::was_never_started(&current) {
+                    return Ok(());
+                }
+                set_policy(client, &id, policy_of(&current)).await;
+                remove(client, current.id.as_deref().unwrap_or_default()).await?;
+            }
+            rename(client, &id, name).await?;
+            start(client, &id).await
+        }
+    }
+}
+
+/// `container:ID`: one that was recreated meanwhile has another id.
+async fn follow(client: &Docker, shared: &mut String) -> Result<(), RecreateError> {
+    let Some(id) = shared.strip_prefix("container:") else { return Ok(()) };
+    if let Some(successor) = layout::successor(client, id).await? {
+        *shared = format!("container:{successor}");
+    }
+    Ok(())
+}
+
+async fn rename(client: &Docker, id: &str, name: &str) -> Result<(), RecreateError> {
+    let options = RenameContainerOptions { name: name.to_owned() };
+    client.rename_container(id, options).await.map_err(refused("rename the container"))
+}
+
+async fn start(client: &Docker, id: &str) -> Result<(), RecreateError> {
+    client.start_container(id, None::<StartContainerOptions>).await.map_err(refused("start the container"))
+}
+
+/// Without its volumes, which another one uses. One that is gone is gone.
+async fn remove(client: &Docker, id: &str) -> Result<(), RecreateError> {
+    let options = RemoveContainerOptions { v: false, force: false, link: false };
+    match client.remove_container(id, Some(options)).await {
+        Ok(()) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
+        Err(error) => Err(refused("remove the container")(error)),
+    }
+}
+
+fn policy_of(container: &ContainerInspectResponse) -> Option<RestartPolicy> {
+    container.host_config.as_ref()?.restart_policy.clone()
+}
+
+/// One that is kept is not to be started by its engine.
+async fn quieten(client: &Docker, old: &ContainerInspectResponse) {
+    let never = RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None };
+    if policy_of(old).and_then(|policy| policy.name).is_some_and(|name| !is_never(name)) {
+        set_policy(client, old.id.as_deref().unwrap_or_default(), Some(never)).await;
+    }
+}
+
+fn is_never(name: RestartPolicyNameEnum) -> bool {
+    matches!(name, RestartPolicyNameEnum::EMPTY | RestartPolicyNameEnum::NO)
+}
+
+/// Podman before 5.1 cannot, and starts none of them by itself.
+async fn set_policy(client: &Docker, id: &str, policy: Option<RestartPolicy>) {
+    let Some(policy) = policy.filter(|policy| policy.name.is_some_and(|name| name != RestartPolicyNameEnum::EMPTY)) else {
+        return;
+    };
+    let body = ContainerUpdateBody { restart_policy: Some(policy), ..ContainerUpdateBody::default() };
+    if let Err(error) = client.update_container(id, body).await {
+        tracing::debug!(%error, id, "the restart policy of a replaced container stays as it is");
+    }
+}
+
+/// What the engine has under the image's name now.
+async fn digest(client: &Docker, id: &str) -> Option<String> {
+    client.inspect_container(id, None).await.ok()?.image
+}

@@ -1,0 +1,33 @@
+//! What can go wrong with an action.
+
+use thiserror::Error;
+
+use super::container::{recreate::RecreateError, restart::RestartError};
+use super::process::ProcessError;
+use super::systemd;
+
+/// An action erred.
+#[derive(Debug, Error)]
+pub enum ActionError {
+    /// Nothing runs this server, as far as we know.
+    #[error("the server has no runtime: it is only watched")]
+    Unmanaged,
+    /// What runs it is no container.
+    #[error("only a container can be recreated")]
+    NoContainer,
+    /// A container was not recreated, or what was recreated is not settled.
+    #[error(transparent)]
+    Recreate(#[from] RecreateError),
+    /// The runtimes have been shut down.
+    #[error("the orchestrator is shutting down")]
+    ShuttingDown,
+    /// A child process.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// A container.
+    #[error(transparent)]
+    Container(#[from] RestartError),
+    /// A unit.
+    #[error(transparent)]
+    Unit(#[from] systemd::UnitError),
+}

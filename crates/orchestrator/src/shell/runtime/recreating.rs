@@ -1,0 +1,54 @@
+//! Recreates containers, settles that, and finds who shares their network.
+
+use std::sync::{Arc, PoisonError};
+
+use tokio::sync::Mutex;
+
+use super::container::restart::Container;
+use super::{ActionError, Handle, Runtimes};
+use crate::machine::ServerId;
+
+impl Runtimes {
+    /// Replaces a container by a new one of the same configuration, and keeps the old one until [`Self::settle`]. Returns when that has
+    /// ended. Dropping the future does not stop it.
+    pub async fn recreate(&self, server: ServerId) -> Result<(), ActionError> {
+        let Handle::Container(container, _) = self.handle(server).ok_or(ActionError::Unmanaged)? else {
+            return Err(ActionError::NoContainer);
+        };
+        let mut container = container.lock_owned().await;
+        let recreated = self.spawn(async move { container.recreate().await });
+        Ok(recreated.await.map_err(|_| ActionError::ShuttingDown)??)
+    }
+
+    /// What a recreate has replaced is removed (`keep`), or put back and started. Nothing, where nothing was replaced.
+    pub async fn settle(&self, server: ServerId, keep: bool) -> Result<(), ActionError> {
+        let Some(Handle::Container(container, _)) = self.handle(server) else { return Ok(()) };
+        let mut container = container.lock_owned().await;
+        let settled = self.spawn(async move { if keep { container.keep().await } else { container.put_back().await } });
+        Ok(settled.await.map_err(|_| ActionError::ShuttingDown)??)
+    }
+
+    fn containers(&self) -> Vec<Arc<Mutex<Container>>> {
+        let handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+        let container = |handle: &Handle| match handle {
+            Handle::Container(container, _) => Some(Arc::clone(container)),
+            Handle::Process(..) | Handle::Unit(_) => None,
+        };
+        handles.values().filter_map(container).collect()
+    }
+
+    /// The other registered containers of its engine that have no network of their own, and use this one's.
+    pub async fn followers(&self, server: ServerId) -> Vec<ServerId> {
+        let Some(Handle::Container(container, _)) = self.handle(server) else { return Vec::new() };
+        let container = container.lock_owned().await.clone();
+        let sharing = container.sharing().await;
+        let mut followers = Vec::new();
+        for other in self.containers().into_iter().filter(|_| !sharing.is_empty()) {
+            let other = other.lock_owned().await.clone();
+            if other.requests.same_channel(&container.requests) && sharing.contains(&other.wanted) {
+                followers.push(other.server);
+            }
+        }
+        followers
+    }
+}

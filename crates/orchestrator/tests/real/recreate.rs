@@ -1,0 +1,230 @@
+//! Containers that are recreated: one that this helps, one that it does not help, and crashes of ours in each step.
+
+use std::collections::HashSet;
+
+use health_spec::config::EngineKind::{self, Docker, Podman};
+
+use crate::gate::{Call, Gate, Side};
+use crate::harness::{Events, Orchestrator, log, until};
+use crate::pier::{Container, Pier};
+use crate::quay::engine;
+
+/// Quick, and with little time for what does not come back.
+const QUICK: &str = "
+health_check: {interval_seconds: 0.3, timeout_seconds: 0.5, confirm_interval_seconds: 0.1, start_period_seconds: 3, success_threshold: 2}
+recovery: {backoff: {schedule: [0.2, 0.4, 0.8, 0.8]}, verify_timeout_seconds: 5}
+";
+
+/// Fails, as soon as the file `go` is there.
+const FAILS: &str = "after: {command: [sh, -c, \"while [ ! -e go ]; do sleep 0.05; done; false\"], timeout_seconds: 600}";
+
+fn watch(container: &Container<'_>, engine: &str, recovery: &str) -> (Orchestrator, Events) {
+    let entry = container.entry();
+    let registry = format!("{QUICK}{engine}servers:\n{entry}    recovery: {{strategy: recreate, {recovery}}}\n");
+    let orchestrator = Orchestrator::start_with(&registry);
+    let mut events = orchestrator.events();
+    assert_eq!(events.wait_until("a good answer", |event| event["event_type"] == "status_changed")["status"], "ok");
+    listened_to(&orchestrator);
+    (orchestrator, events)
+}
+
+fn directly(kind: EngineKind) -> String {
+    format!("engines: [{{name: {0}, kind: {0}, address: \"{1}\"}}]\n", kind.as_str(), engine(kind).address)
+}
+
+fn listened_to(orchestrator: &Orchestrator) {
+    until("the engine is listened to", || (orchestrator.get("/health")["checks"]["engines"] == "ok").then_some(()));
+}
+
+fn phase(orchestrator: &Orchestrator) -> String {
+    orchestrator.get("/servers/calculator")["phase"].as_str().expect("a phase").to_owned()
+}
+
+/// It is well, under its name, alone, and nothing was done twice.
+fn settled(orchestrator: &mut Orchestrator, container: &Container<'_>) {
+    until("it is well again", || (phase(orchestrator) == "healthy").then_some(()));
+    until("what was replaced is gone", || container.kept().is_empty().then_some(()));
+    assert!(container.answers());
+    assert!(orchestrator.stop().success());
+    let log = log(orchestrator);
+    let of = |event_type: &str| log.iter().filter(|event| event["event_type"] == event_type).collect::<Vec<_>>();
+    let attempts: Vec<_> = of("recovery_started").iter().map(|event| event["attempt"].as_u64()).collect();
+    assert_eq!(attempts.iter().collect::<HashSet<_>>().len(), attempts.len(), "an attempt was repeated: {attempts:?}");
+    assert_eq!(of("server_down").len(), 1, "{log:#?}");
+    assert_eq!(of("recovery_successful").len() + of("server_recovered").len(), 1, "{log:#?}");
+    assert_eq!(of("server_stopped").len() + of("server_started").len(), 0, "{log:#?}");
+}
+
+fn helps(kind: EngineKind) {
+    let pier = Pier::with(kind);
+    let container = pier.run("calculator");
+    let (mut orchestrator, mut events) = watch(&container, &directly(kind), "enabled: true");
+    let before = container.id();
+    container.break_by("hang");
+    assert_eq!(events.wait_for("calculator", "recovery_started")["strategy"], "recreate");
+    assert_eq!(events.wait_for("calculator", "recovery_successful")["attempts"], 1);
+    assert_ne!(container.id(), before);
+    assert_eq!(container.label("mcp-health.recreates").as_deref(), Some(before.as_str()));
+    assert_eq!(container.label("mcp-health-test").as_deref(), Some("1"), "labels are kept");
+    settled(&mut orchestrator, &container);
+}
+
+#[test]
+fn one_that_hangs_is_replaced_in_docker() {
+    helps(Docker);
+}
+
+#[test]
+fn one_that_hangs_is_replaced_in_podman() {
+    helps(Podman);
+}
+
+fn does_not_help(kind: EngineKind) {
+    let pier = Pier::with(kind);
+    let container = pier.run("calculator");
+    let (mut orchestrator, mut events) = watch(&container, &directly(kind), FAILS);
+    let before = container.id();
+    container.break_by("hang");
+    events.wait_for("calculator", "recovery_started");
+    until("it is replaced", || (container.id() != before && container.answers()).then_some(()));
+    assert_eq!(container.kept().len(), 1, "the old one is kept");
+    container.break_by("hang");
+    std::fs::write(orchestrator.directory.path().join("go"), "").expect("written");
+    let failed = events.wait_for("calculator", "recovery_failed");
+    assert_eq!(failed["error"], "action: hook `after`: it ended with exit code 1");
+    events.wait_for("calculator", "server_recovered");
+    assert_eq!(container.id(), before, "the old one is back");
+    assert_eq!(container.label("mcp-health.recreates"), None);
+    settled(&mut orchestrator, &container);
+}
+
+#[test]
+fn one_that_this_does_not_help_is_put_back_in_docker() {
+    does_not_help(Docker);
+}
+
+#[test]
+fn one_that_this_does_not_help_is_put_back_in_podman() {
+    does_not_help(Podman);
+}
+
+/// The new one does not come up at all.
+#[test]
+fn what_is_never_verified_is_put_back() {
+    let pier = Pier::new();
+    let container = pier.run("calculator");
+    let hang = format!("after: {{url: \"{}\"}}", container.url("/break/hang"));
+    let (mut orchestrator, mut events) = watch(&container, &directly(Docker), &hang);
+    let before = container.id();
+    container.break_by("hang");
+    let failed = events.wait_for("calculator", "recovery_failed");
+    let error = failed["error"].as_str().expect("an error");
+    // A server that is just being started may not hear the hook.
+    assert!(error == "verify_timeout" || error.contains("hook `after`"), "{error}");
+    events.wait_for("calculator", "server_recovered");
+    assert_eq!(container.id(), before, "the old one is back");
+    settled(&mut orchestrator, &container);
+}
+
+#[test]
+fn one_that_is_registered_by_its_id_is_left_alone() {
+    let pier = Pier::new();
+    let container = pier.run("calculator");
+    let (before, life) = (container.id(), container.life());
+    let entry = container.entry().replace(&container.full_name(), &before);
+    let registry = format!("{QUICK}servers:\n{entry}    recovery: {{strategy: recreate}}\n");
+    let orchestrator = Orchestrator::start_with(&registry);
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+    listened_to(&orchestrator);
+    container.break_by("hang");
+    let failed = events.wait_for("calculator", "recovery_failed");
+    assert!(failed["error"].as_str().is_some_and(|error| error.contains("registered by its id")), "{failed}");
+    events.wait_for("calculator", "recovery_exhausted");
+    assert_eq!((container.id(), container.life()), (before, life), "it was touched");
+}
+
+/// The orchestrator is killed while the engine has this call before it, and just after it has done it.
+fn crash_in(kind: EngineKind, call: Call, sides: &[Side]) {
+    for side in sides {
+        let pier = Pier::with(kind);
+        let container = pier.run("calculator");
+        let directory = tempfile::tempdir().expect("a directory");
+        let gate = Gate::open(&directory.path().join("gate.sock"), &engine(kind).address);
+        let (orchestrator, _events) = watch(&container, &gate.engine(kind.as_str()), "enabled: true");
+        gate.arm(call, *side);
+        container.break_by("hang");
+        gate.wait_until_caught(&format!("{call:?} is held up, {side:?}"));
+        let mut orchestrator = orchestrator.crash_and_start_again();
+        settled(&mut orchestrator, &container);
+    }
+}
+
+const BOTH: [Side; 2] = [Side::Before, Side::After];
+
+#[test]
+fn a_crash_when_it_is_stopped() {
+    crash_in(Docker, ("POST", "/stop"), &BOTH);
+}
+
+#[test]
+fn a_crash_when_it_is_renamed() {
+    crash_in(Docker, ("POST", "/rename"), &BOTH);
+}
+
+#[test]
+fn a_crash_when_the_new_one_is_created() {
+    crash_in(Docker, ("POST", "/containers/create"), &BOTH);
+}
+
+#[test]
+fn a_crash_when_the_new_one_is_started() {
+    crash_in(Docker, ("POST", "/start"), &BOTH);
+}
+
+#[test]
+fn a_crash_when_the_old_one_is_removed() {
+    crash_in(Docker, ("DELETE", "/containers/"), &BOTH);
+}
+
+#[test]
+fn crashes_with_podman() {
+    for call in [("POST", "/stop"), ("POST", "/rename"), ("POST", "/containers/create"), ("POST", "/start")] {
+        crash_in(Podman, call, &[Side::After]);
+    }
+}
+
+/// Killed while the old one is put back.
+fn crash_back_in(call: Call) {
+    for side in BOTH {
+        let pier = Pier::new();
+        let container = pier.run("calculator");
+        let directory = tempfile::tempdir().expect("a directory");
+        let gate = Gate::open(&directory.path().join("gate.sock"), &engine(Docker).address);
+        let (orchestrator, _events) = watch(&container, &gate.engine("docker"), FAILS);
+        let before = container.id();
+        container.break_by("hang");
+        until("it is replaced", || (container.id() != before && container.answers()).then_some(()));
+        gate.arm(call, side);
+        std::fs::write(orchestrator.directory.path().join("go"), "").expect("written");
+        gate.wait_until_caught(&format!("{call:?} is held up, {side:?}"));
+        let mut orchestrator = orchestrator.crash_and_start_again();
+        settled(&mut orchestrator, &container);
+        assert_eq!(container.id(), before, "the old one is back");
+    }
+}
+
+#[test]
+fn a_crash_when_the_new_one_goes() {
+    crash_back_in(("DELETE", "/containers/"));
+}
+
+#[test]
+fn a_crash_when_the_old_one_gets_its_name_back() {
+    crash_back_in(("POST", "/rename"));
+}
+
+#[test]
+fn a_crash_when_the_old_one_is_started_again() {
+    crash_back_in(("POST", "/start"));
+}
