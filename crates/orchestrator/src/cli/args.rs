@@ -43,12 +43,14 @@ Examples:
   HEALTH_CHECK_INTERVAL_SECONDS=soon orchestrator check-config registry.yaml   # the environment is checked as well")]
     CheckConfig(CheckConfig),
     /// Show which containers would be watched because of their labels, and which not, and why.
-    #[command(after_help = "Asks the engines, changes nothing, and needs no daemon. WATCHED: label, registry, later (not yet), wrong (its labels have mistakes), no.
+    #[command(
+        after_help = "Asks the engines, changes nothing, and needs no daemon. WATCHED: label, registry, later (not yet), wrong (its labels have mistakes), no.
 
 Examples:
   orchestrator discover                           # every container of the engines that are found
   orchestrator discover registry.yaml --engine local
-  orchestrator discover registry.yaml --json")]
+  orchestrator discover registry.yaml --json"
+    )]
     Discover(Discover),
     /// Turn lists of servers that others keep into a registry, on stdout.
     #[command(

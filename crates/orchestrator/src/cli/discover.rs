@@ -20,7 +20,11 @@ struct Seen {
 }
 
 pub(super) fn run(arguments: &Discover) -> Outcome {
-    let plan = if arguments.registry.is_empty() { plan::nothing(&variable)? } else { plan::read(&arguments.registry, &variable, false)? };
+    let plan = if arguments.registry.is_empty() {
+        plan::nothing(&variable)?
+    } else {
+        plan::read(&arguments.registry, &variable, false)?
+    };
     let engines = chosen(&plan, &arguments.engine)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let seen = runtime.block_on(see(&engines));
@@ -90,9 +94,7 @@ fn item(finding: &Finding, selection: &Selection) -> Value {
     let Container { engine, name, id, image, state, .. } = &finding.container;
     let problems: Vec<Value> = match &finding.verdict {
         Verdict::Wrong(faults) => {
-            let one = |fault: &discovery::labels::Fault| {
-                json!({ "label": fault.label, "found": fault.found, "message": fault.message, "help": fault.help })
-            };
+            let one = |fault: &discovery::labels::Fault| json!({ "label": fault.label, "found": fault.found, "message": fault.message, "help": fault.help });
             faults.iter().map(one).collect()
         }
         _ => Vec::new(),
@@ -139,7 +141,8 @@ fn table(selection: &Selection) -> String {
         let server = server(finding).unwrap_or("-");
         rows.push([name, engine, state, word(&finding.verdict), server, url, &finding.why()].map(printable));
     }
-    let widths: Vec<usize> = (0..HEAD.len()).map(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0)).collect();
+    let widths: Vec<usize> =
+        (0..HEAD.len()).map(|at| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0)).collect();
     let hints = [&[][..]].into_iter().chain(selection.findings.iter().map(|finding| &finding.hints[..]));
     let mut text = String::new();
     for (row, hints) in rows.iter().zip(hints) {

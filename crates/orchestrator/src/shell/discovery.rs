@@ -1,6 +1,6 @@
 //! Containers that are watched because their labels ask for it (contract, section 2), while they come and go.
 //!
-//! [`watch`](self::watch) listens to the engines, [`select()`] judges, and what comes of it is put into the plan beside the registry
+//! [`watch`](mod@watch) listens to the engines, [`select()`] judges, and what comes of it is put into the plan beside the registry
 //! ([`Plan::with`]): a container that appears is a server that was added to the registry. Only reads: nothing here changes a container.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -213,7 +213,11 @@ impl Discovery {
 pub fn engines(written: &Plan) -> Vec<Engine> {
     let settings = &written.loaded.file.discovery;
     let wanted = |engine: &&Engine| settings.engines.as_ref().is_none_or(|names| names.contains(&engine.name));
-    if settings.enabled.unwrap_or(defaults::DISCOVERY) { written.engines.iter().filter(wanted).cloned().collect() } else { Vec::new() }
+    if settings.enabled.unwrap_or(defaults::DISCOVERY) {
+        written.engines.iter().filter(wanted).cloned().collect()
+    } else {
+        Vec::new()
+    }
 }
 
 /// What is discovered is put beside this; nothing is kept when discovery is off, since of many servers it is much.

@@ -71,7 +71,8 @@ impl Quay {
     pub(crate) fn create(&self, name: &str, body: ContainerCreateBody) {
         let options = CreateContainerOptions { name: Some(self.name(name)), ..CreateContainerOptions::default() };
         let mut labels = body.labels.unwrap_or_default();
-        labels.extend([("mcp-health-test", "1"), (PLACE, &self.prefix)].map(|(label, value)| (label.to_owned(), value.to_owned())));
+        labels
+            .extend([("mcp-health-test", "1"), (PLACE, &self.prefix)].map(|(label, value)| (label.to_owned(), value.to_owned())));
         let body = ContainerCreateBody { image: Some(self.prefix.clone()), labels: Some(labels), ..body };
         self.wait(self.client.create_container(Some(options), body));
     }

@@ -11,7 +11,9 @@ const ASKS: (&str, &str) = ("mcp.health.enable", "true");
 /// Discovery of the containers of this test alone.
 fn registry(pier: &Pier, grace: u32, servers: &str) -> String {
     let place = &pier.0.prefix;
-    format!("{QUICK}discovery: {{enabled: true, engines: [local], labels: {{{PLACE}: {place}}}, grace_seconds: {grace}}}\nservers: [{servers}]\n")
+    format!(
+        "{QUICK}discovery: {{enabled: true, engines: [local], labels: {{{PLACE}: {place}}}, grace_seconds: {grace}}}\nservers: [{servers}]\n"
+    )
 }
 
 fn asking<'a>(pier: &'a Pier, name: &str) -> Container<'a> {

@@ -98,6 +98,7 @@ fn call(head: &str) -> String {
 fn kind(call: &str) -> String {
     let parts: Vec<_> = call.split('/').collect();
     match parts[..] {
+        [method, "images", .., "json"] => format!("{method}/images/{{name}}/json"),
         [method, "containers", id, ref rest @ ..] if !["json", "create"].contains(&id) => {
             [&[method, "containers", "{id}"], rest].concat().join("/")
         }

@@ -114,8 +114,6 @@ fn unclear(message: String) -> Nowhere {
 
 #[cfg(test)]
 mod tests {
-    use health_spec::config::EngineKind;
-
     use super::*;
 
     fn container(ports: &[(u16, Option<&str>)], addresses: &[&str]) -> Container {
@@ -172,11 +170,9 @@ mod tests {
 
     #[test]
     fn another_machine_is_asked_where_it_publishes() {
-        let engine = |address: &str| Engine {
-            name: "e".into(),
-            kind: EngineKind::Docker,
-            address: address.into(),
-            tls: None,
+        let engine = |address: &str| -> Engine {
+            let written = serde_json::json!({ "name": "e", "kind": "docker", "address": address });
+            serde_json::from_value(written).expect("an engine")
         };
         let far = Host::of(&engine("tcp://far:2375"));
         assert_eq!((&far, Host::of(&engine("unix:///a.sock"))), (&Host::Far("far".into()), Host::Here));

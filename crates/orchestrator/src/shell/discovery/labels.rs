@@ -16,8 +16,7 @@ const PREFIX: &str = "mcp.health.";
 pub const ENABLE: &str = "mcp.health.enable";
 
 /// Those that there are, without what all of them begin with.
-const KNOWN: [&str; 10] =
-    ["enable", "name", "url", "port", "path", "interval", "timeout", "group", "depends-on", "recovery"];
+const KNOWN: [&str; 10] = ["enable", "name", "url", "port", "path", "interval", "timeout", "group", "depends-on", "recovery"];
 
 /// Whether a container asks to be watched.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +104,13 @@ impl Labels {
     }
 
     fn take(&mut self, label: &str, value: &str) -> Result<(), Fault> {
-        let text = || if value.is_empty() { Err(fault(label, value, "is empty", "give it a value, or remove it")) } else { Ok(value.to_owned()) };
+        let text = || {
+            if value.is_empty() {
+                Err(fault(label, value, "is empty", "give it a value, or remove it"))
+            } else {
+                Ok(value.to_owned())
+            }
+        };
         match label {
             "enable" => {}
             "name" => self.name = Some(text()?),
@@ -124,12 +129,7 @@ impl Labels {
 }
 
 fn fault(label: &str, found: &str, message: &str, help: &str) -> Fault {
-    Fault {
-        label: format!("{PREFIX}{label}"),
-        found: Some(found.to_owned()),
-        message: message.to_owned(),
-        help: help.to_owned(),
-    }
+    Fault { label: format!("{PREFIX}{label}"), found: Some(found.to_owned()), message: message.to_owned(), help: help.to_owned() }
 }
 
 fn unknown(label: &str, value: &str) -> Fault {

@@ -189,12 +189,7 @@ fn fault_of(container: &Container, issue: Issue) -> Fault {
     ];
     let label = places.into_iter().find(|(part, label)| issue.pointer.contains(part) && container.label(label).is_some());
     let label = label.map_or("", |(_, label)| label);
-    Fault {
-        label: label.to_owned(),
-        found: container.label(label).map(str::to_owned),
-        message: issue.message,
-        help: issue.help,
-    }
+    Fault { label: label.to_owned(), found: container.label(label).map(str::to_owned), message: issue.message, help: issue.help }
 }
 
 impl Ground<'_> {

@@ -16,7 +16,8 @@ impl Plan {
         let mut loaded = self.loaded.clone();
         for entry in entries {
             let read = serde_json::from_value(entry.clone());
-            let read = read.map_err(|error| LoadError::Unreadable { path: PathBuf::from("a discovered server"), source: error.into() })?;
+            let read =
+                read.map_err(|error| LoadError::Unreadable { path: PathBuf::from("a discovered server"), source: error.into() })?;
             loaded.file.servers.push(read);
         }
         if let Some(raw) = loaded.raw.as_object_mut() {

@@ -47,7 +47,8 @@ pub(super) fn settle(
     for (name, known) in servers.iter_mut() {
         let depends_on = graph.get(name).cloned().unwrap_or_default();
         // Whom one that stays waited for may be gone.
-        let depends_on: Vec<_> = depends_on.into_iter().filter(|it| ground.names.contains(it.as_str()) || graph.contains_key(it)).collect();
+        let depends_on: Vec<_> =
+            depends_on.into_iter().filter(|it| ground.names.contains(it.as_str()) || graph.contains_key(it)).collect();
         known.entry["depends_on"] = json!(depends_on);
     }
 }

@@ -26,12 +26,7 @@ fn may_stay(name: &str, known: &Known, ground: &Ground<'_>) -> bool {
     !claimed && !ground.names.contains(name) && ground.engines.iter().any(|engine| engine.name == known.engine)
 }
 
-fn one(
-    findings: &[Finding],
-    listings: &BTreeMap<String, Vec<Container>>,
-    known: &Known,
-    ground: &Ground<'_>,
-) -> Option<Known> {
+fn one(findings: &[Finding], listings: &BTreeMap<String, Vec<Container>>, known: &Known, ground: &Ground<'_>) -> Option<Known> {
     if !listings.contains_key(&known.engine) {
         return Some(known.clone());
     }

@@ -1,5 +1,3 @@
-use health_spec::config::EngineKind;
-
 use super::super::container::{Details, Port};
 use super::*;
 
@@ -20,12 +18,8 @@ impl Yard {
 
     /// Judges, and remembers.
     fn select(&mut self) -> Selection {
-        let engine = Engine {
-            name: "local".into(),
-            kind: EngineKind::Docker,
-            address: "unix:///a.sock".into(),
-            tls: None,
-        };
+        let engine = json!({ "name": "local", "kind": "docker", "address": "unix:///a.sock" });
+        let engine: Engine = serde_json::from_value(engine).expect("an engine");
         let ground = Ground {
             settings: &self.settings,
             engines: &[engine],
@@ -209,7 +203,11 @@ fn whoever_has_a_name_keeps_it_and_the_other_is_told() {
     yard.select();
     let selection = yard.becomes(&[service("blog", "web", "2", 1), service("shop", "web", "3", 9)]);
     assert_eq!(selection.servers["web"].id, "3");
-    assert!(selection.findings[0].why().starts_with("the name `web` is taken by container shop-web-1;"), "{}", selection.findings[0].why());
+    assert!(
+        selection.findings[0].why().starts_with("the name `web` is taken by container shop-web-1;"),
+        "{}",
+        selection.findings[0].why()
+    );
     yard.known.clear();
     assert_eq!(yard.select().servers["web"].id, "2", "nobody has it: the oldest");
 }

@@ -2,7 +2,6 @@
 
 use bollard::models::EventMessage;
 
-
 /// What the engine is asked for: everything else (execs, attaches) would only be noise. Podman has words of its own (`died`,
 /// `remove`) in what it is asked for, and says `cleanup` after a death.
 pub const ACTIONS: [&str; 15] = [
