@@ -13,6 +13,7 @@ mod dockerd;
 mod need;
 mod node;
 mod packages;
+mod podman;
 mod venv;
 
 /// What is passed on.
@@ -38,9 +39,12 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let legacy_python = venv::provide_legacy()?;
     let node = node::provide(&venv_python)?;
     let engine = dockerd::provide()?;
-    let environment = Environment { venv_python, legacy_python, node, static_server: build_static_server()? };
+    let podman = podman::provide()?;
+    let environment =
+        Environment { venv_python, legacy_python, node, static_server: build_static_server()?, podman: podman.address.clone() };
     let tested =
         if options.args.is_empty() { everything(&environment) } else { environment.run(&mut workspace_tests(&options.args)) };
+    podman.stop();
     engine.stop();
     tested?;
     println!("xtask test: everything passed in {} s", began.elapsed().as_secs());
@@ -92,6 +96,7 @@ struct Environment {
     legacy_python: PathBuf,
     node: PathBuf,
     static_server: PathBuf,
+    podman: String,
 }
 
 impl Environment {
@@ -100,6 +105,7 @@ impl Environment {
         command.env("MCP_HEALTH_TEST_LEGACY_PYTHON", &self.legacy_python);
         command.env("MCP_HEALTH_TEST_NODE", &self.node);
         command.env("MCP_HEALTH_TEST_STATIC_SERVER", &self.static_server);
+        command.env(podman::VARIABLE, &self.podman);
         // All programs of the workspace are built with its tests: the tests need not build them again.
         command.env("MCP_HEALTH_TEST_BUILT", "1");
         command.env("MCP_HEALTH_TEST_CHROMIUM", need::chromium().unwrap_or_default());

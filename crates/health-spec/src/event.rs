@@ -158,7 +158,7 @@ pub enum EventKind {
     },
     /// Somebody stopped it on purpose.
     ServerStopped {
-        /// `operator` or `exit_zero`.
+        /// `operator`, `paused` (frozen with its engine) or `exit_zero`.
         reason: String,
     },
     /// It runs again after a stop.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Dialect;
-use crate::config::{HealthCheck, Recovery};
+use crate::config::{EngineKind, HealthCheck, Recovery};
 pub use probe::{Depth, Probe, ProbeKind, ProbeTls};
 pub use process::{OnCrash, ProcessLog, Session, Stdio, Stop};
 
@@ -79,10 +79,10 @@ pub struct ServerEntry {
 pub struct Runtime {
     /// What runs it.
     pub kind: RuntimeKind,
-    /// `docker`: the container's name or id.
+    /// `docker`, `podman`: the container's name or id.
     #[serde(default)]
     pub container: Option<String>,
-    /// `docker`: the name of an entry of `engines`. Default: the first one.
+    /// `docker`, `podman`: the name of an entry of `engines`. Default: the first one of that kind.
     #[serde(default)]
     pub engine: Option<String>,
     /// `process`: the program.
@@ -139,9 +139,22 @@ pub enum RuntimeKind {
     Process,
     /// A container of a Docker engine.
     Docker,
+    /// A container of a Podman engine.
+    Podman,
     /// A unit of systemd, which starts and stops it.
     Systemd,
     /// Nothing that we can restart: watch only.
     #[default]
     None,
+}
+
+impl RuntimeKind {
+    /// The engine that runs it; `None` for what is no container.
+    pub fn engine(self) -> Option<EngineKind> {
+        match self {
+            Self::Docker => Some(EngineKind::Docker),
+            Self::Podman => Some(EngineKind::Podman),
+            Self::Process | Self::Systemd | Self::None => None,
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! What the tests need from the machine: one table, how to see whether it is there, where it comes from.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use super::packages;
@@ -16,12 +16,18 @@ struct Need {
     packages: &'static [&'static str],
 }
 
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 7] = [
     Need { name: "a C compiler with its library", is_there: compiles_c, packages: &["gcc", "libc6-dev"] },
     Need { name: "Python 3.10 or newer with venv", is_there: || python().is_some(), packages: &["python3", "python3-venv"] },
     Need { name: "Chromium and its driver", is_there: has_chromium, packages: &["chromium", "chromium-driver"] },
     Need { name: "a message bus", is_there: || which("dbus-daemon").is_some(), packages: &["dbus-daemon"] },
     Need { name: "a Docker engine", is_there: has_docker, packages: &["docker.io", "iptables"] },
+    Need {
+        name: "a Podman engine",
+        is_there: has_podman,
+        packages: &["podman", "runc", "netavark", "aardvark-dns", "containernetworking-plugins"],
+    },
+    Need { name: "HAProxy", is_there: || which("haproxy").is_some(), packages: &["haproxy"] },
 ];
 
 /// Installs what is missing, or says what to install.
@@ -84,6 +90,12 @@ fn compiles_c() -> bool {
 
 fn has_chromium() -> bool {
     chromium().is_some() && chromedriver().is_some()
+}
+
+/// One that is named is used as it is.
+fn has_podman() -> bool {
+    std::env::var_os(super::podman::VARIABLE).is_some()
+        || (which("podman").is_some() && which("runc").is_some() && Path::new("/usr/lib/podman/netavark").exists())
 }
 
 /// An engine that answers is used as it is; else one must be there to start.

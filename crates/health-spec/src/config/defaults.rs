@@ -61,7 +61,11 @@ pub const TRACE_CONTEXT: bool = true;
 /// The log file, in the state directory.
 pub const JSONL_LOG: &str = "health-events.jsonl";
 
-/// Docker, where it listens by itself.
-pub fn engine() -> Engine {
-    Engine { name: "local".to_owned(), kind: EngineKind::Docker, address: "unix:///var/run/docker.sock".to_owned() }
+/// Docker and Podman, where they listen by themselves.
+pub fn engines() -> Vec<Engine> {
+    let engine = |name: &str, kind, address: &str| Engine { name: name.to_owned(), kind, address: address.to_owned(), tls: None };
+    vec![
+        engine("local", EngineKind::Docker, "unix:///var/run/docker.sock"),
+        engine("podman", EngineKind::Podman, "unix:///run/podman/podman.sock"),
+    ]
 }

@@ -108,8 +108,12 @@ pub enum Word {
     Killed,
     /// Somebody stopped it on purpose.
     Stopped,
-    /// It was started, and not by an action that was ordered.
+    /// Somebody has frozen it with its engine.
+    Paused,
+    /// It was started, or goes on after a pause, and not by an action that was ordered.
     Started,
+    /// Its engine has started it again on its own, by the container's restart policy.
+    Restarted,
     /// It is there but was not running when first seen.
     NotRunning,
     /// It is there and running when first seen, when the engine came back, or because an action has just started it.
@@ -118,6 +122,7 @@ pub enum Word {
 
 /// How a container or process ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a word of an engine's own, and none excludes another")]
 pub struct Death {
     /// Its exit code, when there is one. Engines report 128 + signal for a killed container.
     pub exit_code: Option<i64>,
@@ -133,6 +138,9 @@ pub struct Death {
     /// Its engine has been told to start it again on its own.
     #[serde(default)]
     pub comes_back: bool,
+    /// Whether it was a stop is said afterwards, if it was.
+    #[serde(default)]
+    pub unclear: bool,
 }
 
 /// What a person wants.

@@ -15,7 +15,7 @@ mod merge;
 mod relations;
 mod runtime;
 
-pub use runtime::engines;
+pub use runtime::{engine_of, engines};
 
 /// How one server is checked and brought back.
 #[derive(Clone, Debug, PartialEq)]
@@ -144,7 +144,7 @@ fn policy(file: &File, index: usize, entry: &ServerEntry, purpose: Purpose, issu
         },
         depends_on: relations::dependencies(file, entry),
         host: host(entry),
-        engine: runtime::engine_of(file, entry),
+        engine: runtime::keeper_of(file, entry),
     }
 }
 

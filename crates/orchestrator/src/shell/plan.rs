@@ -7,7 +7,7 @@ use health_spec::config::{Engine, File, Mode, Retention, defaults};
 use health_spec::registry::{RuntimeKind, ServerEntry};
 use serde_json::Value;
 
-use super::config::{LoadError, Loaded, Problem, draft};
+use super::config::{Draft, LoadError, Loaded, Problem, draft};
 use super::evidence::Subject;
 use super::evidence::subject::Directories;
 use super::maintenance::Maintenance;
@@ -18,6 +18,7 @@ use crate::machine::policy::{Policy, Purpose, compile, engines, max_concurrent};
 
 mod address;
 mod compare;
+mod found;
 mod probes;
 
 pub use compare::{Change, Difference};
@@ -53,7 +54,21 @@ pub struct Plan {
 
 /// Reads and compiles the files, and those of the directories, at `paths`; every problem at once.
 pub fn read(paths: &[PathBuf], environment: &dyn Fn(&str) -> Option<String>, observe: bool) -> Result<Plan, LoadError> {
-    let mut draft = draft(paths, environment)?;
+    compiled(draft(paths, environment)?, || found::engines(environment), observe)
+}
+
+/// The same while these engines are in use: they stay when the files name none.
+pub fn read_again(
+    engines: &[Engine],
+    paths: &[PathBuf],
+    environment: &dyn Fn(&str) -> Option<String>,
+    observe: bool,
+) -> Result<Plan, LoadError> {
+    compiled(draft(paths, environment)?, || engines.to_vec(), observe)
+}
+
+fn compiled(mut draft: Draft, found: impl FnOnce() -> Vec<Engine>, observe: bool) -> Result<Plan, LoadError> {
+    address::settle_engines(&mut draft.loaded, found);
     if observe {
         observe_only(&mut draft.loaded.file);
     }
@@ -170,6 +185,7 @@ fn supervised(entries: &[ServerEntry], loaded: &Loaded) -> Vec<Supervised> {
             runtime,
             stop_timeout: None,
             acting: false,
+            known: false,
         })
     };
     entries.iter().enumerate().filter_map(one).collect()

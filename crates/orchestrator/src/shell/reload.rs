@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use health_spec::config::Engine;
 use tokio::sync::{mpsc, oneshot, watch as watch_channel};
 
 use super::alarm::forgiving;
@@ -95,7 +96,7 @@ impl Reloader {
     }
 
     async fn reload(&mut self, cause: Cause) -> Result<(), LoadError> {
-        let plan = read(self.reading.clone()).await?;
+        let plan = read(self.reading.clone(), self.in_force.engines.clone()).await?;
         self.watch.follow(plan.watched(), plan.loaded.stamps.clone());
         // A file that was only touched is no news; a person who asks is told.
         if cause == Cause::File && self.in_force.is_written(&plan) && self.rejected.is_none() {
@@ -134,7 +135,7 @@ impl Reloader {
         for supervised in &turnover.otherwise {
             self.runtimes.become_otherwise(supervised).await;
         }
-        self.runtimes.take(prepared);
+        self.runtimes.take(prepared).await;
         self.places = plan.policies.iter().map(|policy| policy.name.clone()).zip(reloaded.places).collect();
         self.next_place += reloaded.added.len();
         self.maintenance.send_replace(Kept::new(plan.maintenance.clone(), &self.places));
@@ -172,8 +173,8 @@ impl Reloader {
 }
 
 /// Some seconds of work with ten thousand servers: checks go on meanwhile. A file that makes us panic is a wrong one.
-async fn read(reading: Reading) -> Result<Plan, LoadError> {
-    let read = move || forgiving(|| plan::read(&reading.paths, &reading.environment, reading.observe));
+async fn read(reading: Reading, engines: Vec<Engine>) -> Result<Plan, LoadError> {
+    let read = move || forgiving(|| plan::read_again(&engines, &reading.paths, &reading.environment, reading.observe));
     let read = tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(error.to_string()));
     read.unwrap_or_else(|why| Err(LoadError::Unreadable { path: "the configuration".into(), source: std::io::Error::other(why) }))
 }

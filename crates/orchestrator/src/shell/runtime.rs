@@ -3,40 +3,43 @@
 //! The runtimes report what happens to the servers ([`Input::Reported`](crate::machine::Input)) and restart them when told to. They decide
 //! nothing, and touch nothing that is not registered.
 
-pub mod docker;
+pub mod container;
 pub mod lives;
 pub mod process;
 pub mod reporter;
 pub mod systemd;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
     sync::{Arc, PoisonError},
     time::Duration,
 };
 
 use health_spec::{
-    config::Engine,
+    config,
     registry::{Runtime, RuntimeKind},
 };
 use thiserror::Error;
 use tokio::{
-    sync::{Mutex, mpsc, oneshot},
+    sync::{Mutex, mpsc, oneshot, watch},
     task::JoinHandle,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::reporter::Reports;
 use self::{
-    docker::{
+    container::{
         Ready,
+        engine::{Engine, Link},
+        ledger::Seen,
+        listener::Request,
         restart::{Container, RestartError},
     },
     process::{Process, ProcessError, places::Places, program::Program, reaper, wire::Wire},
     reporter::Mouth,
 };
-use crate::machine::{ServerId, input::EngineId};
+use crate::machine::{ServerId, input::EngineId, policy::engine_of};
 use crate::shell::causes::causes;
 
 /// What there is to run.
@@ -44,8 +47,8 @@ use crate::shell::causes::causes;
 pub struct Setup {
     /// The servers that have a runtime.
     pub servers: Vec<Supervised>,
-    /// Container engines; the place in this list is the `EngineId`. Empty: Docker's own socket, called `local`.
-    pub engines: Vec<Engine>,
+    /// Container engines; the place in this list is the `EngineId`. Empty: Docker and Podman at their usual sockets.
+    pub engines: Vec<config::Engine>,
     /// Where records and logs are kept.
     pub state_directory: PathBuf,
     /// What relative paths in the registry file start at.
@@ -67,6 +70,8 @@ pub struct Supervised {
     pub stop_timeout: Option<Duration>,
     /// An earlier run of ours has begun a restart and did not see its end.
     pub acting: bool,
+    /// An earlier run of ours has watched it: what cannot be found now is waited for.
+    pub known: bool,
 }
 
 /// What cannot be run as configured: everything at once.
@@ -100,16 +105,23 @@ pub enum ActionError {
     Process(#[from] ProcessError),
     /// A container.
     #[error(transparent)]
-    Docker(#[from] RestartError),
+    Container(#[from] RestartError),
     /// A unit.
     #[error(transparent)]
     Unit(#[from] systemd::UnitError),
 }
 
+/// A container's engine cannot be reached, or has not been asked yet: nothing is known about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("its engine cannot be asked")]
+pub struct Unseen;
+
 /// Everything that runs servers.
 #[derive(Debug)]
 pub struct Runtimes {
     handles: std::sync::Mutex<HashMap<ServerId, Handle>>,
+    /// Those that are listened to.
+    engines: std::sync::Mutex<BTreeMap<EngineId, Engine>>,
     places: Arc<SetupPlaces>,
     mouth: Mouth,
     ours: TaskTracker,
@@ -120,7 +132,7 @@ pub struct Runtimes {
 /// What stays the same while servers come and go.
 #[derive(Debug)]
 struct SetupPlaces {
-    engines: Vec<Engine>,
+    engines: Vec<config::Engine>,
     state_directory: PathBuf,
     registry_directory: PathBuf,
 }
@@ -129,8 +141,8 @@ struct SetupPlaces {
 #[derive(Clone, Debug)]
 enum Handle {
     Process(mpsc::Sender<process::Order>, Wire),
-    /// The lock is held while a restart runs.
-    Container(Arc<Mutex<Container>>),
+    /// The lock is held while a restart runs; what is known can be asked for all the same.
+    Container(Arc<Mutex<Container>>, watch::Receiver<Option<Seen>>),
     Unit(mpsc::Sender<systemd::listener::Request>),
 }
 
@@ -154,11 +166,11 @@ impl Runtimes {
         cancel: &CancellationToken,
     ) -> Result<Self, StartError> {
         let cancel = cancel.child_token();
-        let engines =
-            if setup.engines.is_empty() { vec![health_spec::config::defaults::engine()] } else { setup.engines.clone() };
+        let engines = if setup.engines.is_empty() { config::defaults::engines() } else { setup.engines.clone() };
         let (state_directory, registry_directory) = (setup.state_directory.clone(), setup.registry_directory.clone());
         let runtimes = Self {
             handles: std::sync::Mutex::default(),
+            engines: std::sync::Mutex::default(),
             places: Arc::new(SetupPlaces { engines, state_directory, registry_directory }),
             mouth: Mouth::new(reports, cancel.clone()),
             ours: TaskTracker::new(),
@@ -169,7 +181,7 @@ impl Runtimes {
         if reaper::is_needed() {
             runtimes.spawn(reaper::reap(runtimes.cancel.clone()));
         }
-        runtimes.take(prepared);
+        runtimes.take(prepared).await;
         Ok(runtimes)
     }
 
@@ -182,23 +194,26 @@ impl Runtimes {
     pub async fn prepare(&self, servers: &[Supervised]) -> Result<Prepared, StartError> {
         let mut faults = Vec::new();
         let processes = processes(&self.places, servers, &self.mouth, &mut faults);
-        let engines = engines(&self.places, servers, &self.mouth, &mut faults).await;
+        let engines = engines(&self.places, servers, &mut faults).await;
         let buses = buses(servers, &self.mouth, &mut faults).await;
         if faults.is_empty() { Ok(Prepared { processes, engines, buses }) } else { Err(StartError { faults }) }
     }
 
     /// Begins to run and watch them.
-    pub fn take(&self, prepared: Prepared) {
+    pub async fn take(&self, prepared: Prepared) {
         for (server, process) in prepared.processes {
             let (orders, requests) = mpsc::channel(1);
             self.remember(server, Handle::Process(orders, process.wire()));
             self.spawn(process.supervise(requests));
         }
-        for engine in prepared.engines {
-            for (server, container) in engine.containers {
-                self.remember(server, Handle::Container(Arc::new(Mutex::new(container))));
+        for mut ready in prepared.engines {
+            let engine = self.listened_to(&mut ready);
+            let (registered, containers) = ready.containers(&engine);
+            for container in containers {
+                let (server, seen) = (container.server, container.seen.clone());
+                self.remember(server, Handle::Container(Arc::new(Mutex::new(container)), seen));
             }
-            self.spawn(engine.listener.run(engine.client));
+            engine.watch(registered).await;
         }
         for bus in prepared.buses {
             for server in bus.servers {
@@ -208,6 +223,32 @@ impl Runtimes {
         }
     }
 
+    /// One listener an engine, from its first server on.
+    fn listened_to(&self, ready: &mut Ready) -> Engine {
+        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = engines.get(&ready.id) {
+            return engine.clone();
+        }
+        let (engine, listener, connection) = ready.listener(&self.mouth);
+        self.spawn(listener.run(connection));
+        engines.insert(ready.id, engine.clone());
+        engine
+    }
+
+    /// The engines that run servers, by name, and whether they are listened to.
+    pub fn engines(&self) -> Vec<(String, Link)> {
+        let engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        engines.values().map(|engine| (engine.name.clone(), engine.link.borrow().clone())).collect()
+    }
+
+    /// What is known about a server's container: its state and the verdict of its own HEALTHCHECK, as the engine's events tell.
+    /// `None`: it has none. An error: its engine cannot be reached, or has not been asked yet.
+    pub fn container(&self, server: ServerId) -> Option<Result<Seen, Unseen>> {
+        let Some(Handle::Container(_, seen)) = self.handle(server) else { return None };
+        let seen = *seen.borrow();
+        Some(seen.ok_or(Unseen))
+    }
+
     /// A server is no longer registered: it is left alone, running or not.
     pub async fn let_go(&self, server: ServerId) {
         let handle = self.handles.lock().unwrap_or_else(PoisonError::into_inner).remove(&server);
@@ -215,9 +256,9 @@ impl Runtimes {
             None => {}
             // They have ended when this fails.
             Some(Handle::Process(orders, _)) => drop(orders.send(process::Order::LetGo).await),
-            Some(Handle::Container(container)) => {
+            Some(Handle::Container(container, _)) => {
                 let container = container.lock().await;
-                let _ = container.requests.send(docker::listener::Request::Forget(container.server)).await;
+                let _ = container.requests.send(Request::Forget(container.server)).await;
             }
             Some(Handle::Unit(requests)) => drop(requests.send(systemd::listener::Request::Forget(server)).await),
         }
@@ -234,7 +275,7 @@ impl Runtimes {
     pub fn wire(&self, server: ServerId) -> Option<Wire> {
         match self.handle(server)? {
             Handle::Process(_, wire) => Some(wire),
-            Handle::Container(_) | Handle::Unit(_) => None,
+            Handle::Container(..) | Handle::Unit(_) => None,
         }
     }
 
@@ -255,7 +296,7 @@ impl Runtimes {
                 orders.send(process::Order::Restart(answer)).await.map_err(|_| ActionError::ShuttingDown)?;
                 Ok(ended.await.map_err(|_| ActionError::ShuttingDown)??)
             }
-            Handle::Container(container) => {
+            Handle::Container(container, _) => {
                 let container = container.lock_owned().await;
                 let restarted = self.spawn(async move { container.clone().restart().await });
                 Ok(restarted.await.map_err(|_| ActionError::ShuttingDown)??)
@@ -337,19 +378,17 @@ async fn buses(all: &[Supervised], mouth: &Mouth, faults: &mut Vec<Fault>) -> Ve
 }
 
 /// Engines that run none of the servers are left alone.
-async fn engines(places: &SetupPlaces, all: &[Supervised], mouth: &Mouth, faults: &mut Vec<Fault>) -> Vec<Ready> {
-    let engines = &places.engines;
-    let mut servers: Vec<Vec<&Supervised>> = vec![Vec::new(); engines.len()];
-    for supervised in all.iter().filter(|supervised| supervised.runtime.kind == RuntimeKind::Docker) {
-        let wanted = supervised.runtime.engine.as_deref().unwrap_or(&engines[0].name);
-        match engines.iter().position(|engine| engine.name == wanted) {
-            Some(at) => servers[at].push(supervised),
-            None => faults.push(supervised.fault("/engine", format!("there is no engine \"{wanted}\" in `engines`"))),
+async fn engines(places: &SetupPlaces, all: &[Supervised], faults: &mut Vec<Fault>) -> Vec<Ready> {
+    let mut servers: Vec<Vec<&Supervised>> = vec![Vec::new(); places.engines.len()];
+    for supervised in all.iter().filter(|supervised| supervised.runtime.kind.engine().is_some()) {
+        match engine_of(&places.engines, &supervised.runtime) {
+            Some(EngineId(at)) => servers[at].push(supervised),
+            None => faults.push(supervised.fault("/engine", format!("server {}: there is no such engine", supervised.name))),
         }
     }
     let mut ready = Vec::new();
-    for (at, engine) in engines.iter().enumerate().filter(|(at, _)| !servers[*at].is_empty()) {
-        match docker::ready(EngineId(at), engine, &servers[at], mouth).await {
+    for (at, engine) in places.engines.iter().enumerate().filter(|(at, _)| !servers[*at].is_empty()) {
+        match container::ready(EngineId(at), engine, &servers[at]).await {
             Ok(engine) => ready.push(engine),
             Err(found) => faults.extend(found),
         }

@@ -1,8 +1,10 @@
-//! What one test has in the machine's Docker engine: an image and containers made of it.
+//! What one test has in an engine of the machine, Docker or Podman: an image and containers made of it.
 //!
 //! Everything is labelled `mcp-health-test=1`, has a name that nobody else has, and is removed however the test ends.
 
 use std::future::Future;
+
+use health_spec::config::{Engine, EngineKind};
 
 use bollard::{
     Docker, body_full,
@@ -20,8 +22,22 @@ pub(crate) const SOCKET: &str = "/var/run/docker.sock";
 const MISSING: &str = "these tests need a Docker engine at /var/run/docker.sock that this user may open: \
                        run `cargo xtask test`, which starts one; or `apt-get install docker.io iptables`, start `dockerd`";
 
+const NO_PODMAN: &str = "these tests need a Podman engine at the address in MCP_HEALTH_TEST_PODMAN: run `cargo xtask test`, which \
+                         starts one; or start `podman system service -t 0 unix:///tmp/podman.sock` and name that";
+
+/// Where the engine of this kind is.
+#[expect(clippy::disallowed_methods, reason = "a test finds the engines that were started for it in its environment")]
+pub(crate) fn engine(kind: EngineKind) -> Engine {
+    let address = match kind {
+        EngineKind::Docker => format!("unix://{SOCKET}"),
+        EngineKind::Podman => std::env::var("MCP_HEALTH_TEST_PODMAN").expect(NO_PODMAN),
+    };
+    Engine { name: kind.as_str().to_owned(), kind, address, tls: None }
+}
+
 /// One test's place in the engine.
 pub(crate) struct Quay {
+    pub(crate) kind: EngineKind,
     pub(crate) client: Docker,
     /// The image's name, and what the names of containers begin with.
     prefix: String,
@@ -30,14 +46,15 @@ pub(crate) struct Quay {
 
 impl Quay {
     /// With an image of this file system, a tar archive.
-    pub(crate) fn new(archive: &[u8]) -> Self {
+    pub(crate) fn new(kind: EngineKind, archive: &[u8]) -> Self {
+        let missing = if kind == EngineKind::Docker { MISSING } else { NO_PODMAN };
         let scheduler = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a scheduler");
         let client = scheduler.block_on(async {
-            let client = Docker::connect_with_unix(SOCKET, 60, bollard::API_DEFAULT_VERSION).expect(MISSING);
-            client.negotiate_version().await.expect(MISSING)
+            let client = Docker::connect_with_unix(&engine(kind).address, 60, bollard::API_DEFAULT_VERSION).expect(missing);
+            client.negotiate_version().await.expect(missing)
         });
         let prefix = format!("mcp-health-test-{}", uuid::Uuid::new_v4().simple());
-        let quay = Self { client, prefix, scheduler };
+        let quay = Self { kind, client, prefix, scheduler };
         quay.import_image(archive);
         quay
     }
@@ -50,7 +67,8 @@ impl Quay {
     /// A container of the image that does not run yet.
     pub(crate) fn create(&self, name: &str, body: ContainerCreateBody) {
         let options = CreateContainerOptions { name: Some(self.name(name)), ..CreateContainerOptions::default() };
-        let labels = Some([("mcp-health-test".to_owned(), "1".to_owned())].into());
+        let own = ("mcp-health-test".to_owned(), "1".to_owned());
+        let labels = Some(body.labels.unwrap_or_default().into_iter().chain([own]).collect());
         let body = ContainerCreateBody { image: Some(self.prefix.clone()), labels, ..body };
         self.wait(self.client.create_container(Some(options), body));
     }
@@ -66,6 +84,29 @@ impl Quay {
     /// As `docker stop -t`; without patience for as long as the engine's default.
     pub(crate) fn stop(&self, name: &str, patience: Option<i32>) {
         self.wait(self.client.stop_container(&self.name(name), Some(StopContainerOptions { t: patience, signal: None })));
+    }
+
+    pub(crate) fn pause(&self, name: &str) {
+        self.wait(self.client.pause_container(&self.name(name)));
+    }
+
+    pub(crate) fn unpause(&self, name: &str) {
+        self.wait(self.client.unpause_container(&self.name(name)));
+    }
+
+    /// As `docker restart`.
+    pub(crate) fn restart(&self, name: &str) {
+        self.wait(self.client.restart_container(&self.name(name), None));
+    }
+
+    pub(crate) fn rename(&self, name: &str, to: &str) {
+        let options = bollard::query_parameters::RenameContainerOptions { name: self.name(to) };
+        self.wait(self.client.rename_container(&self.name(name), options));
+    }
+
+    pub(crate) fn remove(&self, name: &str) {
+        let options = RemoveContainerOptions { force: true, ..RemoveContainerOptions::default() };
+        self.wait(self.client.remove_container(&self.name(name), Some(options)));
     }
 
     pub(crate) fn state(&self, name: &str) -> ContainerState {

@@ -11,6 +11,7 @@ mod crash;
 mod dashboard;
 mod disk;
 mod docker;
+mod engines;
 mod evidence;
 mod fastmcp;
 mod harness;
@@ -22,4 +23,7 @@ mod quay;
 mod reload;
 mod restart;
 mod siege;
+#[path = "../engine/strait.rs"]
+#[expect(dead_code, reason = "the tests of the runtimes make it silent")]
+mod strait;
 mod two_processes;

@@ -13,6 +13,7 @@ use futures_util::StreamExt;
 
 use crate::harness::{free_port, target, until};
 use crate::quay::Quay;
+use health_spec::config::EngineKind;
 
 /// The port inside.
 const INSIDE: &str = "8082/tcp";
@@ -29,12 +30,14 @@ pub(crate) struct Container<'a> {
 }
 
 /// What is unusual about a container.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Habits {
     /// What `docker stop` sends instead of SIGTERM.
     pub(crate) stop_signal: Option<&'static str>,
     /// The engine's own restart policy.
     pub(crate) restart: Option<RestartPolicyNameEnum>,
+    /// Its labels; `PORT` in a value is its port.
+    pub(crate) labels: Vec<(&'static str, String)>,
     /// Bytes of memory that it may have.
     pub(crate) memory: Option<i64>,
     /// `NAME=value`.
@@ -42,8 +45,13 @@ pub(crate) struct Habits {
 }
 
 impl Pier {
+    /// With Docker.
     pub(crate) fn new() -> Self {
-        Self(Quay::new(archive()))
+        Self::with(EngineKind::Docker)
+    }
+
+    pub(crate) fn with(kind: EngineKind) -> Self {
+        Self(Quay::new(kind, archive()))
     }
 
     /// A sample server that answers.
@@ -53,18 +61,26 @@ impl Pier {
 
     pub(crate) fn run_with(&self, name: &str, habits: Habits) -> Container<'_> {
         let port = free_port();
+        // Podman's networks need more of the machine than the tests do.
+        let shares = self.0.kind == EngineKind::Podman;
+        let place = if shares { format!("127.0.0.1:{port}") } else { "0.0.0.0:8082".to_owned() };
         let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.to_string()) };
-        let words = ["/sample-server", "--listen", "0.0.0.0:8082", "--name", name];
+        let words = ["/sample-server", "--listen", &place, "--name", name];
         let body = ContainerCreateBody {
             entrypoint: Some(words.map(str::to_owned).to_vec()),
-            exposed_ports: Some(vec![INSIDE.to_owned()]),
+            exposed_ports: (!shares).then(|| vec![INSIDE.to_owned()]),
+            labels: (!habits.labels.is_empty()).then(|| {
+                let label = |(key, value): &(&str, String)| ((*key).to_owned(), value.replace("PORT", &port.to_string()));
+                habits.labels.iter().map(label).collect()
+            }),
             stop_signal: habits.stop_signal.map(str::to_owned),
             env: Some(habits.environment.iter().map(|&pair| pair.to_owned()).collect()),
             host_config: Some(HostConfig {
+                port_bindings: (!shares).then(|| [(INSIDE.to_owned(), Some(vec![binding]))].into()),
+                network_mode: shares.then(|| "host".to_owned()),
                 memory: habits.memory,
                 // Without it the limit would only begin to swap.
                 memory_swap: habits.memory,
-                port_bindings: Some([(INSIDE.to_owned(), Some(vec![binding]))].into()),
                 restart_policy: Some(RestartPolicy { name: habits.restart, maximum_retry_count: None }),
                 ..HostConfig::default()
             }),
@@ -108,8 +124,36 @@ impl Container<'_> {
     /// Its entry in a registry.
     pub(crate) fn entry(&self) -> String {
         let Self { name, port, .. } = self;
-        let container = self.quay.name(name);
-        format!("  - name: {name}\n    port: {port}\n    runtime: {{kind: docker, container: {container}}}\n")
+        let (container, kind) = (self.quay.name(name), self.quay.kind.as_str());
+        format!("  - name: {name}\n    port: {port}\n    runtime: {{kind: {kind}, container: {container}}}\n")
+    }
+
+    pub(crate) fn pause(&self) {
+        self.quay.pause(&self.name);
+    }
+
+    pub(crate) fn unpause(&self) {
+        self.quay.unpause(&self.name);
+    }
+
+    /// `docker restart`.
+    pub(crate) fn restart(&self) {
+        self.quay.restart(&self.name);
+    }
+
+    /// From now on it is called so.
+    pub(crate) fn forget_name(&mut self, name: &str) {
+        self.name = name.to_owned();
+    }
+
+    /// `docker rename`.
+    pub(crate) fn rename(&self, to: &str) {
+        self.quay.rename(&self.name, to);
+    }
+
+    /// `docker rm -f`.
+    pub(crate) fn remove(&self) {
+        self.quay.remove(&self.name);
     }
 
     /// `POST /break/{how}`. One that crashes does not answer.

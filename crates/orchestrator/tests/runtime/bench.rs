@@ -40,6 +40,8 @@ pub(crate) struct Bench {
     mark: String,
     pub(crate) stop_timeout: Duration,
     pub(crate) engines: Vec<Engine>,
+    /// An earlier run has watched the servers.
+    pub(crate) known: bool,
 }
 
 /// From a start of the orchestrator to its end.
@@ -60,7 +62,14 @@ impl Bench {
     /// In a directory of another bench.
     pub(crate) fn inside(directory: &Path) -> Self {
         let mark = directory.file_name().unwrap().to_str().unwrap().to_owned();
-        Self { directory: directory.to_owned(), owned: None, mark, stop_timeout: Duration::from_secs(5), engines: Vec::new() }
+        Self {
+            directory: directory.to_owned(),
+            owned: None,
+            mark,
+            stop_timeout: Duration::from_secs(5),
+            engines: Vec::new(),
+            known: false,
+        }
     }
 
     /// A server that is a shell script.
@@ -109,6 +118,7 @@ impl Bench {
             runtime: runtime.clone(),
             stop_timeout: Some(self.stop_timeout),
             acting: false,
+            known: self.known,
         });
         let setup = Setup {
             servers: supervised.collect(),

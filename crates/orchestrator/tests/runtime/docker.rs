@@ -1,12 +1,14 @@
 //! Containers: what the engine says, our own restarts, and an engine that goes away.
 
 use bollard::models::HostConfig;
+use health_spec::config::EngineKind;
 use orchestrator::machine::{Death, Input, ServerId, Word, input::EngineId};
 
 use crate::{
     bench::{Bench, Life},
     harbour::Harbour,
     strait::Strait,
+    tls::Door,
 };
 
 /// A container that runs, and a life that has seen it.
@@ -20,7 +22,7 @@ fn begin() -> (Harbour, Bench, Life) {
 /// The same, on a connection that can be closed.
 fn begin_on_strait() -> (Harbour, Bench, Life, Strait) {
     let (harbour, mut bench) = (Harbour::new(), Bench::new());
-    let strait = Strait::open_at(&bench.path().join("engine.sock"));
+    let strait = Strait::to(EngineKind::Docker, &bench.path().join("engine.sock"));
     bench.engines = vec![strait.engine()];
     let mut life = bench.start(&[harbour.run("a")]);
     assert_eq!(life.next_word(), Word::Running);
@@ -118,6 +120,7 @@ fn our_own_restart_is_told_as_a_death_before_it_returns() {
 fn a_paused_container_is_restarted() {
     let (harbour, _bench, mut life) = begin();
     harbour.pause("a");
+    assert_eq!(life.next_word(), Word::Paused);
     life.restart().unwrap();
     assert_eq!(life.pending(), said(&[died(137), Word::Running]));
     assert!(harbour.is_running("a"));
@@ -163,7 +166,7 @@ fn an_unknown_container_is_an_error_with_names_that_were_meant() {
 #[test]
 fn an_engine_that_is_not_there_is_an_error() {
     let mut bench = Bench::new();
-    let mut strait = Strait::open_at(&bench.path().join("engine.sock"));
+    let mut strait = Strait::to(EngineKind::Docker, &bench.path().join("engine.sock"));
     bench.engines = vec![strait.engine()];
     strait.close();
     let mut server = crate::bench::runtime(health_spec::registry::RuntimeKind::Docker);
@@ -209,4 +212,97 @@ fn one_that_still_runs_is_told_when_the_engine_is_back() {
     assert_eq!(life.next(), Input::EngineBack(EngineId(0)));
     harbour.kill("a");
     assert_eq!(next_words(&mut life, 2), [Word::Killed, died(137)]);
+}
+
+#[test]
+fn a_pause_is_told_and_so_is_its_end() {
+    let (harbour, _bench, mut life) = begin();
+    harbour.pause("a");
+    assert_eq!(life.next_word(), Word::Paused);
+    harbour.unpause("a");
+    assert_eq!(life.next_word(), Word::Started);
+}
+
+#[test]
+fn a_renamed_container_is_followed_until_another_takes_its_name() {
+    let (harbour, _bench, mut life) = begin();
+    harbour.rename("a", "b");
+    harbour.kill("b");
+    assert_eq!(next_words(&mut life, 2), [Word::Killed, died(137)]);
+    life.restart().unwrap();
+    assert_eq!(life.pending(), said(&[Word::Running]));
+    harbour.run("a");
+    assert_eq!(next_words(&mut life, 2), [Word::Stopped, Word::Started]);
+    harbour.kill("b");
+    harbour.kill("a");
+    assert_eq!(next_words(&mut life, 2), [Word::Killed, died(137)]);
+    life.restart().unwrap();
+    assert!(harbour.is_running("a") && !harbour.is_running("b"));
+}
+
+#[test]
+fn a_stop_while_nobody_looked_is_told_from_a_death() {
+    let (harbour, bench) = (Harbour::new(), Bench::new());
+    let servers = [harbour.run("a"), harbour.run("b")];
+    harbour.stop("a");
+    harbour.kill("b");
+    let mut life = bench.start(&servers);
+    let told = [life.next(), life.next()];
+    let expected = [Input::Reported(ServerId(0), Word::Stopped), Input::Reported(ServerId(1), Word::NotRunning)];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn an_engine_that_falls_silent_is_lost_and_found_again() {
+    let (harbour, _bench, mut life, strait) = begin_on_strait();
+    strait.fall_silent();
+    let lost = life.next();
+    assert!(matches!(&lost, Input::EngineLost(EngineId(0), why) if why.contains("has not answered")), "{lost:?}");
+    strait.speak();
+    assert_eq!(life.next_word(), Word::Running);
+    assert_eq!(life.next(), Input::EngineBack(EngineId(0)));
+    harbour.kill("a");
+    assert_eq!(next_words(&mut life, 2), [Word::Killed, died(137)]);
+}
+
+#[test]
+fn an_engine_behind_tls_asks_who_we_are() {
+    let (harbour, mut bench) = (Harbour::new(), Bench::new());
+    let door = Door::to(EngineKind::Docker, bench.path());
+    bench.engines = vec![door.engine.clone()];
+    let server = harbour.run("a");
+    let mut life = bench.start(std::slice::from_ref(&server));
+    assert_eq!(life.next_word(), Word::Running);
+    harbour.kill("a");
+    assert_eq!(next_words(&mut life, 2), [Word::Killed, died(137)]);
+    life.restart().unwrap();
+    life.shut_down();
+    let tls = door.engine.tls.clone().unwrap();
+    let refused = |tls| {
+        let mut bench = Bench::new();
+        bench.engines = vec![health_spec::config::Engine { tls: Some(tls), ..door.engine.clone() }];
+        bench.try_start(std::slice::from_ref(&server)).err().unwrap().to_string()
+    };
+    let nobody = refused(health_spec::config::EngineTls { cert_file: None, key_file: None, ..tls.clone() });
+    assert!(nobody.contains("no Docker engine at tcp://localhost"), "{nobody}");
+    let distrusted = refused(health_spec::config::EngineTls { ca_file: tls.cert_file.clone(), ..tls.clone() });
+    assert!(distrusted.contains("certificate"), "{distrusted}");
+    let missing = refused(health_spec::config::EngineTls { ca_file: Some("/nowhere.pem".to_owned()), ..tls });
+    assert!(missing.contains("/nowhere.pem"), "{missing}");
+}
+
+#[test]
+fn what_was_known_before_may_be_missing_for_a_while() {
+    let (harbour, mut bench) = (Harbour::new(), Bench::new());
+    let mut strait = Strait::to(EngineKind::Docker, &bench.path().join("engine.sock"));
+    bench.engines = vec![strait.engine()];
+    bench.known = true;
+    strait.close();
+    let mut life = bench.start(&[harbour.server("a")]);
+    assert!(matches!(life.next(), Input::EngineLost(EngineId(0), _)));
+    strait.open();
+    assert_eq!(life.next_word(), Word::Stopped);
+    assert_eq!(life.next(), Input::EngineBack(EngineId(0)));
+    harbour.run("a");
+    assert_eq!(life.next_word(), Word::Started);
 }

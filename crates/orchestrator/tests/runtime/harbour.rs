@@ -1,12 +1,12 @@
-//! Containers of one test in the machine's Docker engine.
+//! Containers of one test in an engine of the machine.
 
 use std::{fs, path::Path, process::Command, sync::OnceLock};
 
-use bollard::{
-    models::{ContainerCreateBody, HostConfig, Mount, MountType},
-    query_parameters::RemoveContainerOptions,
+use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType};
+use health_spec::{
+    config::EngineKind,
+    registry::{Runtime, RuntimeKind},
 };
-use health_spec::registry::{Runtime, RuntimeKind};
 
 use crate::{bench::runtime, quay::Quay};
 
@@ -34,8 +34,13 @@ fn main() {
 pub(crate) struct Harbour(Quay);
 
 impl Harbour {
+    /// With Docker.
     pub(crate) fn new() -> Self {
-        Self(Quay::new(archive()))
+        Self::with(EngineKind::Docker)
+    }
+
+    pub(crate) fn with(kind: EngineKind) -> Self {
+        Self(Quay::new(kind, archive()))
     }
 
     /// The full name of a container of this test.
@@ -45,7 +50,10 @@ impl Harbour {
 
     /// A server that is this container.
     pub(crate) fn server(&self, name: &str) -> Runtime {
-        let mut server = runtime(RuntimeKind::Docker);
+        let mut server = runtime(match self.0.kind {
+            EngineKind::Docker => RuntimeKind::Docker,
+            EngineKind::Podman => RuntimeKind::Podman,
+        });
         server.container = Some(self.name(name));
         server
     }
@@ -94,12 +102,23 @@ impl Harbour {
     }
 
     pub(crate) fn pause(&self, name: &str) {
-        self.0.wait(self.0.client.pause_container(&self.name(name)));
+        self.0.pause(name);
+    }
+
+    pub(crate) fn unpause(&self, name: &str) {
+        self.0.unpause(name);
+    }
+
+    pub(crate) fn restart(&self, name: &str) {
+        self.0.restart(name);
+    }
+
+    pub(crate) fn rename(&self, name: &str, to: &str) {
+        self.0.rename(name, to);
     }
 
     pub(crate) fn remove(&self, name: &str) {
-        let options = RemoveContainerOptions { force: true, ..RemoveContainerOptions::default() };
-        self.0.wait(self.0.client.remove_container(&self.name(name), Some(options)));
+        self.0.remove(name);
     }
 
     pub(crate) fn is_running(&self, name: &str) -> bool {

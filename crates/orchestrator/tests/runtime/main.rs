@@ -1,4 +1,4 @@
-//! The runtimes against real child processes, a real Docker engine, and a stand-in for systemd on a real message bus.
+//! The runtimes against real child processes, a real Docker engine, a real Podman, and a stand-in for systemd on a real message bus.
 #![cfg(feature = "shell")]
 #![expect(clippy::disallowed_methods, reason = "a test gives up after a while, by the clock")]
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
@@ -8,8 +8,13 @@ mod bench;
 mod bus;
 mod docker;
 mod harbour;
+mod podman;
 mod process;
 #[path = "../engine/quay.rs"]
 mod quay;
+#[path = "../engine/strait.rs"]
+#[expect(dead_code, reason = "the real tests ask what was asked for")]
 mod strait;
 mod systemd;
+#[path = "../engine/tls.rs"]
+mod tls;

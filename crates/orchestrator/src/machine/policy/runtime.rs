@@ -29,7 +29,7 @@ pub(super) fn check(file: &File, issues: &mut Vec<Issue>) {
                 help: "one server a unit: two would restart it against each other".to_owned(),
             });
         }
-        let Some(container) = runtime.container.as_ref().filter(|_| runtime.kind == RuntimeKind::Docker) else { continue };
+        let Some(container) = runtime.container.as_ref().filter(|_| runtime.kind.engine().is_some()) else { continue };
         if let Some(first) = containers.insert((engine(file, entry), container), &entry.name) {
             issues.push(Issue {
                 pointer: format!("/servers/{index}/runtime/container"),
@@ -40,27 +40,27 @@ pub(super) fn check(file: &File, issues: &mut Vec<Issue>) {
     }
 }
 
-/// The engines of the file; Docker at its usual socket when it names none.
+/// The engines of the file; Docker and Podman at their usual sockets when it names none.
 pub fn engines(file: &File) -> Vec<Engine> {
-    if !file.engines.is_empty() {
-        return file.engines.clone();
-    }
-    vec![defaults::engine()]
+    if file.engines.is_empty() { defaults::engines() } else { file.engines.clone() }
 }
 
 /// Whoever runs `entry` and can be lost: an engine, or a systemd.
-pub(super) fn engine_of(file: &File, entry: &ServerEntry) -> Option<super::Engine> {
+pub(super) fn keeper_of(file: &File, entry: &ServerEntry) -> Option<super::Engine> {
     let of_file = |id: EngineId| Some(super::Engine { id, name: engines(file).get(id.0)?.name.clone() });
     engine(file, entry).and_then(of_file).or_else(|| systemd::engine(entry.runtime.as_ref()?))
 }
 
-/// The engine that runs `entry`: the named one, else the first.
+/// The engine that runs `entry`: the named one, else the first of its kind.
 pub(super) fn engine(file: &File, entry: &ServerEntry) -> Option<EngineId> {
-    let runtime = entry.runtime.as_ref().filter(|runtime| runtime.kind == RuntimeKind::Docker)?;
-    match &runtime.engine {
-        Some(name) => engines(file).iter().position(|engine| engine.name == *name).map(EngineId),
-        None => Some(EngineId(0)),
-    }
+    engine_of(&engines(file), entry.runtime.as_ref()?)
+}
+
+/// The place of the engine that runs such a container. `None`: it is no container, or there is no such engine.
+pub fn engine_of(engines: &[Engine], runtime: &Runtime) -> Option<EngineId> {
+    let kind = runtime.kind.engine()?;
+    let fits = |engine: &Engine| engine.kind == kind && runtime.engine.as_ref().is_none_or(|name| *name == engine.name);
+    engines.iter().position(fits).map(EngineId)
 }
 
 fn check_address(index: usize, entry: &ServerEntry, issues: &mut Vec<Issue>) {
@@ -75,34 +75,36 @@ fn check_address(index: usize, entry: &ServerEntry, issues: &mut Vec<Issue>) {
 }
 
 fn check_keys(index: usize, runtime: &Runtime, issues: &mut Vec<Issue>) {
+    let (container, process) = (runtime.kind.engine().is_some(), runtime.kind == RuntimeKind::Process);
+    let unit = runtime.kind == RuntimeKind::Systemd;
     let given = [
-        ("container", RuntimeKind::Docker, runtime.container.is_some()),
-        ("engine", RuntimeKind::Docker, runtime.engine.is_some()),
-        ("command", RuntimeKind::Process, runtime.command.is_some()),
-        ("args", RuntimeKind::Process, !runtime.args.is_empty()),
-        ("env", RuntimeKind::Process, !runtime.env.is_empty()),
-        ("cwd", RuntimeKind::Process, runtime.cwd.is_some()),
-        ("env_file", RuntimeKind::Process, runtime.env_file.is_some()),
-        ("user", RuntimeKind::Process, runtime.user.is_some()),
-        ("session", RuntimeKind::Process, runtime.session.is_some()),
-        ("stdio", RuntimeKind::Process, runtime.stdio.is_some()),
-        ("stop", RuntimeKind::Process, runtime.stop.is_some()),
-        ("on_crash", RuntimeKind::Process, runtime.on_crash.is_some()),
-        ("log", RuntimeKind::Process, runtime.log.is_some()),
-        ("unit", RuntimeKind::Systemd, runtime.unit.is_some()),
-        ("bus", RuntimeKind::Systemd, runtime.bus.is_some()),
+        ("container", container, "docker or podman", runtime.container.is_some()),
+        ("engine", container, "docker or podman", runtime.engine.is_some()),
+        ("command", process, "process", runtime.command.is_some()),
+        ("args", process, "process", !runtime.args.is_empty()),
+        ("env", process, "process", !runtime.env.is_empty()),
+        ("cwd", process, "process", runtime.cwd.is_some()),
+        ("env_file", process, "process", runtime.env_file.is_some()),
+        ("user", process, "process", runtime.user.is_some()),
+        ("session", process, "process", runtime.session.is_some()),
+        ("stdio", process, "process", runtime.stdio.is_some()),
+        ("stop", process, "process", runtime.stop.is_some()),
+        ("on_crash", process, "process", runtime.on_crash.is_some()),
+        ("log", process, "process", runtime.log.is_some()),
+        ("unit", unit, "systemd", runtime.unit.is_some()),
+        ("bus", unit, "systemd", runtime.bus.is_some()),
     ];
     let kind = word(runtime.kind);
-    for (key, of, _) in given.into_iter().filter(|(_, of, is_given)| *is_given && *of != runtime.kind) {
+    for (key, _, of, _) in given.into_iter().filter(|(_, fits, _, is_given)| *is_given && !fits) {
         issues.push(Issue {
             pointer: format!("/servers/{index}/runtime/{key}"),
             message: format!("`{key}` does not belong to a runtime of kind {kind}"),
-            help: format!("it belongs to kind {}; remove it, or change the kind", word(of)),
+            help: format!("it belongs to kind {of}; remove it, or change the kind"),
         });
     }
     let missing = match runtime.kind {
         RuntimeKind::Process if runtime.command.as_deref().is_none_or(str::is_empty) => "command",
-        RuntimeKind::Docker if runtime.container.as_deref().is_none_or(str::is_empty) => "container",
+        RuntimeKind::Docker | RuntimeKind::Podman if runtime.container.as_deref().is_none_or(str::is_empty) => "container",
         RuntimeKind::Systemd if runtime.unit.as_deref().is_none_or(str::is_empty) => "unit",
         _ => return,
     };
@@ -114,22 +116,33 @@ fn check_keys(index: usize, runtime: &Runtime, issues: &mut Vec<Issue>) {
 }
 
 fn check_engine(file: &File, index: usize, runtime: &Runtime, issues: &mut Vec<Issue>) {
-    let Some(name) = &runtime.engine else { return };
     let engines = engines(file);
-    if !engines.iter().any(|engine| engine.name == *name) {
-        let known: Vec<_> = engines.iter().map(|engine| engine.name.as_str()).collect();
-        issues.push(Issue {
-            pointer: format!("/servers/{index}/runtime/engine"),
-            message: format!("there is no engine `{name}`"),
-            help: format!("one of: {}", known.join(", ")),
-        });
-    }
+    let Some(kind) = runtime.kind.engine().filter(|_| engine_of(&engines, runtime).is_none()) else { return };
+    let kind = kind.as_str();
+    let named = runtime.engine.as_ref();
+    let of_kind: Vec<_> =
+        engines.iter().filter(|engine| engine.kind.as_str() == kind).map(|engine| engine.name.as_str()).collect();
+    let other_kind = named.is_some_and(|name| engines.iter().any(|engine| engine.name == *name));
+    issues.push(Issue {
+        pointer: format!("/servers/{index}/runtime/{}", if named.is_some() && !other_kind { "engine" } else { "kind" }),
+        message: match named {
+            Some(name) if other_kind => format!("the engine `{name}` is not of kind {kind}"),
+            Some(name) => format!("there is no engine `{name}`"),
+            None => format!("there is no engine of kind {kind}"),
+        },
+        help: if of_kind.is_empty() {
+            format!("add one to `engines`: {{name: {kind}, kind: {kind}, address: ...}}")
+        } else {
+            format!("one of: {}", of_kind.join(", "))
+        },
+    });
 }
 
 fn word(kind: RuntimeKind) -> &'static str {
     match kind {
         RuntimeKind::Process => "process",
         RuntimeKind::Docker => "docker",
+        RuntimeKind::Podman => "podman",
         RuntimeKind::Systemd => "systemd",
         RuntimeKind::None => "none",
     }

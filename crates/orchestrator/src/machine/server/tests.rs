@@ -159,7 +159,7 @@ fn an_engines_own_restart_goes_first() {
     let mut fleet = alone();
     run(&mut fleet, 0.0, &ok());
     fleet.step(at(5.0), Input::Reported(A, Word::Died(Death { exit_code: Some(1), ..Death::default() })));
-    fleet.step(at(5.1), Input::Reported(A, Word::Started));
+    assert_eq!(names(&fleet.step(at(5.1), Input::Reported(A, Word::Restarted)))[0], "server_restarted");
     assert_eq!(run(&mut fleet, 10.0, &ok()), ["server_recovered", "status_changed"]);
     let restarts = fleet.servers()[0].state();
     assert_eq!((restarts.restarts_ours, restarts.restarts_engine), (0, 1));

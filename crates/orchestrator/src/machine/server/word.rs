@@ -23,7 +23,9 @@ impl Server {
             Word::Died(death) => self.died(turn, death),
             Word::Killed => self.state.killed = true,
             Word::Stopped => self.stop(turn, "operator"),
+            Word::Paused => self.stop(turn, "paused"),
             Word::Started => self.started(turn),
+            Word::Restarted => self.restarted(turn),
             Word::NotRunning => self.not_running(turn),
             Word::Running => self.started_by_us(),
         }
@@ -46,7 +48,7 @@ impl Server {
         if again && self.is_judged_dead() {
             return;
         }
-        if self.state.killed {
+        if self.state.killed || death.unclear {
             self.drop_check();
             self.state.next_check = None;
             self.state.dying = Some(Box::new(Dying { until: turn.now.after(STOP_FOLLOWS_WITHIN), death, at: turn.now }));
@@ -153,6 +155,13 @@ impl Server {
         }
     }
 
+    /// The engine's own restarts are counted and shown (contract, section 3.2).
+    fn restarted(&mut self, turn: &mut Turn<'_>) {
+        self.state.restarts_engine += 1;
+        self.say(turn, EventKind::ServerRestarted { reason: "engine".to_owned() });
+        self.started(turn);
+    }
+
     /// A start that no action has led to: somebody's, or that of a child when the monitor itself begins.
     fn started(&mut self, turn: &mut Turn<'_>) {
         if self.state.dying.is_some() {
@@ -167,12 +176,10 @@ impl Server {
             (Phase::Stopped, _) => self.starts_again(turn),
             (Phase::Down | Phase::Failed, _) => {
                 self.state.attempts = 0;
-                self.state.restarts_engine += 1;
                 self.check_at_once(turn.now);
             }
             (Phase::Recovering, Recovery::Waiting { .. }) => {
                 self.state.attempts = 0;
-                self.state.restarts_engine += 1;
                 self.verify(turn, Attempt::Foreign);
             }
             (Phase::Recovering, Recovery::Verifying { until, .. }) => {
@@ -187,7 +194,6 @@ impl Server {
 
     fn starts_again(&mut self, turn: &mut Turn<'_>) {
         self.state.attempts = 0;
-        self.state.restarts_engine += 1;
         self.begins(turn);
     }
 

@@ -16,7 +16,7 @@ use super::facts::{digest, word};
 use super::found::{Deadline, Found, RawLine, Want};
 use super::subject::is_secret;
 use crate::shell::causes::causes;
-use crate::shell::runtime::docker::address::Address;
+use crate::shell::runtime::container::address::Address;
 
 /// So many names of variables are kept.
 const MOST_NAMES: usize = 100;
@@ -31,7 +31,8 @@ const MOST_LOG_BYTES: usize = 256 * 1024;
 pub(super) async fn look(engine: &Engine, kind: &str, container: &str, want: Want, deadline: Deadline) -> Found {
     let mut found = Found::default();
     let client = async {
-        Address::parse(&engine.address).map_err(|error| causes(&error))?.connect().await.map_err(|error| causes(&error))
+        let connection = Address::of(engine).map_err(|error| causes(&error))?.connect().await;
+        connection.map(|connection| connection.client).map_err(|error| causes(&error))
     };
     let Some(client) = found.part("engine", deadline.hold(client).await) else {
         return found;

@@ -9,6 +9,7 @@ use health_spec::registry::{Runtime, RuntimeKind};
 use serde_json::Value;
 
 use super::facts::digest;
+use crate::machine::policy::engine_of;
 use crate::shell::runtime::process::places::Places;
 
 /// The most that is read of a file with a secret in it.
@@ -141,6 +142,7 @@ fn source(name: &str, runtime: &Runtime, engines: &[Engine], directories: Direct
     match runtime.kind {
         RuntimeKind::Process => Source::Process(Box::new(process(name, runtime, directories))),
         RuntimeKind::Docker => container(runtime, engines, "docker"),
+        RuntimeKind::Podman => container(runtime, engines, "podman"),
         RuntimeKind::Systemd => {
             let user = runtime.bus.as_deref() == Some("user");
             Source::Unit { unit: runtime.unit.clone().unwrap_or_default(), user }
@@ -150,9 +152,8 @@ fn source(name: &str, runtime: &Runtime, engines: &[Engine], directories: Direct
 }
 
 fn container(runtime: &Runtime, engines: &[Engine], kind: &'static str) -> Source {
-    let default = health_spec::config::defaults::engine();
-    let named = |engine: &&Engine| runtime.engine.as_ref().is_none_or(|wanted| *wanted == engine.name);
-    let engine = engines.iter().find(named).cloned().unwrap_or(default);
+    // A configuration that names none there is, is refused.
+    let Some(engine) = engine_of(engines, runtime).and_then(|id| engines.get(id.0)).cloned() else { return Source::None };
     let container = runtime.container.clone().unwrap_or_default();
     Source::Container { engine: Box::new(engine), kind, container }
 }

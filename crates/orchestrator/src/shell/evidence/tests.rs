@@ -32,7 +32,8 @@ fn collector(directory: &std::path::Path, runtime: &Runtime, engine: &str) -> (A
         tasks: TaskTracker::new(),
         shutdown: CancellationToken::new(),
     };
-    let engine = health_spec::config::Engine { address: engine.to_owned(), ..health_spec::config::defaults::engine() };
+    let engine =
+        health_spec::config::Engine { address: engine.to_owned(), ..health_spec::config::defaults::engines().swap_remove(0) };
     let directories = Directories { state: directory, registry: directory };
     let subject = Subject::new("a", Some(runtime), &[engine], &serde_json::json!({ "name": "a" }), directories);
     (Arc::new(Collector::new(setup, vec![subject])), journal)

@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use health_spec::config::Engine;
 use health_spec::registry::ServerEntry;
 
+use super::parent;
 use crate::machine::policy::Issue;
 use crate::shell::causes::causes;
 use crate::shell::config::{Loaded, Problem};
-use crate::shell::runtime::docker::address::Address;
+use crate::shell::runtime::container::address::Address;
 
 /// An endpoint beside a `health_url` is only shown; one that is no URL is odd, and registries that others write stay readable.
 pub(super) fn odd_endpoints(entries: &[ServerEntry], loaded: &Loaded) -> Vec<Problem> {
@@ -22,10 +23,25 @@ pub(super) fn odd_endpoints(entries: &[ServerEntry], loaded: &Loaded) -> Vec<Pro
     entries.iter().enumerate().filter_map(odd).collect()
 }
 
+/// Engines that a file names, with the files that it names; else those that are found.
+pub(super) fn settle_engines(loaded: &mut Loaded, found: impl FnOnce() -> Vec<Engine>) {
+    let named_at = |index: usize| loaded.places.path(&format!("/engines/{index}/name")).map(parent);
+    let directories: Vec<_> = (0..loaded.file.engines.len()).map(named_at).collect();
+    for (engine, directory) in loaded.file.engines.iter_mut().zip(directories) {
+        let (Some(tls), Some(directory)) = (&mut engine.tls, directory) else { continue };
+        for file in [&mut tls.ca_file, &mut tls.cert_file, &mut tls.key_file].into_iter().flatten() {
+            *file = directory.join(&*file).to_string_lossy().into_owned();
+        }
+    }
+    if loaded.file.engines.is_empty() {
+        loaded.file.engines = found();
+    }
+}
+
 /// Engines have addresses that can be dialled, and names of their own.
 pub(super) fn check_engines(engines: &[Engine], issues: &mut Vec<Issue>) {
     for (index, engine) in engines.iter().enumerate() {
-        if let Err(error) = Address::parse(&engine.address) {
+        if let Err(error) = Address::of(engine) {
             issues.push(Issue {
                 pointer: format!("/engines/{index}/address"),
                 message: causes(&error),

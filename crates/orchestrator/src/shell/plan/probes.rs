@@ -206,7 +206,7 @@ impl Compiler<'_> {
 }
 
 fn is_container(kind: RuntimeKind) -> bool {
-    matches!(kind, RuntimeKind::Docker)
+    kind.engine().is_some()
 }
 
 fn depth(probe: &Probe) -> Depth {

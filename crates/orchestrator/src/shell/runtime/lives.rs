@@ -4,6 +4,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Runtimes;
+use super::container::{
+    event::Health,
+    ledger::{Seen, State},
+};
 use crate::machine::{Death, ServerId, Word};
 use crate::shell::probe::Lives;
 use crate::shell::probe::life::Life;
@@ -15,7 +19,8 @@ pub struct LastWords(Mutex<HashMap<ServerId, Life>>);
 impl LastWords {
     pub(super) fn note(&self, server: ServerId, word: &Word) {
         let life = match word {
-            Word::Started | Word::Running => Life::Running,
+            Word::Started | Word::Restarted | Word::Running => Life::Running,
+            Word::Paused => Life::Frozen,
             Word::Stopped => Life::NotRunning("somebody stopped it".to_owned()),
             Word::NotRunning => Life::NotRunning("it does not run".to_owned()),
             Word::Died(death) => Life::NotRunning(died(death)),
@@ -36,7 +41,26 @@ impl LastWords {
 
 impl Lives for Runtimes {
     fn life(&self, server: ServerId) -> Life {
-        self.mouth.last_words().of(server)
+        match self.container(server) {
+            Some(Ok(seen)) => life(seen),
+            Some(Err(unseen)) => Life::Unknown(unseen.to_string()),
+            None => self.mouth.last_words().of(server),
+        }
+    }
+}
+
+/// As its engine tells it.
+fn life(seen: Seen) -> Life {
+    match (seen.state, seen.health) {
+        (State::Running, None) => Life::Running,
+        (State::Running, Some(Health::Healthy)) => Life::Healthy,
+        (State::Running, Some(Health::Starting)) => Life::Unproven,
+        (State::Running, Some(Health::Unhealthy)) => Life::Unhealthy(String::new()),
+        (State::Paused, _) => Life::Frozen,
+        (State::Gone, _) => Life::NotRunning("there is no such container".to_owned()),
+        (State::Ended, _) => Life::NotRunning(
+            seen.exit_code.map_or_else(|| "it does not run".to_owned(), |code| format!("it has ended with exit code {code}")),
+        ),
     }
 }
 

@@ -37,6 +37,7 @@ use crate::shell::probe::{Lives, Resolver};
 use crate::shell::published::Published;
 use crate::shell::record::Recorder;
 use crate::shell::reload::{self, Reloader};
+use crate::shell::runtime::container::engine::Link;
 use crate::shell::runtime::{Runtimes, Setup};
 use crate::shell::store::{Left, Record, origin};
 use crate::shell::view::{Known, view};
@@ -135,7 +136,7 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready,
     let gateway = ready.gateway.take().map(|gateway| gateway.start(&published, &lifetimes.tasks, &lifetimes.serving, alarm));
     #[cfg(not(feature = "gateway"))]
     let gateway = None;
-    let health = own_health(&published);
+    let health = own_health(&published, &runtimes);
     let places = plan.policies.iter().enumerate().map(|(place, policy)| (policy.name.clone(), ServerId(place))).collect();
     let (maintenance, kept) = watch::channel(Kept::new(plan.maintenance.clone(), &places));
     lifetimes.run("keeper of maintenance windows", alarm, keep(kept, reporting, begun.clock, wall));
@@ -170,6 +171,7 @@ fn begin(plan: &mut Plan, settings: &Settings, left: &mut Left) -> Result<Begun,
     let (fleet, effects) = Fleet::new(plan.policies.clone(), &beginning, now);
     for supervised in &mut plan.supervised {
         let left = beginning.memory.servers.get(&supervised.name);
+        supervised.known = left.is_some();
         supervised.acting = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { .. }));
     }
     let files = files(plan, left);
@@ -209,7 +211,14 @@ fn writer(plan: &Plan, trace_id: String, published: &Published, seq: u64) -> Wri
 
 /// Without a disk it still watches and acts once: degraded, not down.
 /// With a configuration that was rejected it goes on with the one before.
-fn own_health(published: &Arc<Published>) -> Health {
+/// With an engine that cannot be reached it watches what that runs by checks alone, and does nothing to it.
+fn own_health(published: &Arc<Published>, runtimes: &Arc<Runtimes>) -> Health {
+    let runtimes = Arc::clone(runtimes);
+    let engines = move || {
+        let trouble = engine_trouble(&runtimes.engines());
+        async move { trouble.map_or(Ok(()), |why| Err(CheckError::degraded(why))) }
+    };
+
     let (state, configuration) = (Arc::clone(published), Arc::clone(published));
     let state = move || {
         let trouble = state.trouble();
@@ -230,8 +239,20 @@ fn own_health(published: &Arc<Published>) -> Health {
         .version(env!("CARGO_PKG_VERSION"))
         .component(Component::new("state", state).interval(OWN_PACE))
         .component(Component::new("configuration", configuration).interval(OWN_PACE))
+        .component(Component::new("engines", engines).interval(OWN_PACE))
         .component(Component::new("descriptors", descriptors).interval(OWN_PACE))
         .build()
+}
+
+/// Which engines are not listened to, and why.
+fn engine_trouble(engines: &[(String, Link)]) -> Option<String> {
+    let trouble = engines.iter().filter_map(|(name, link)| match link {
+        Link::Up => None,
+        Link::Begins => Some(format!("{name} has not been looked at yet")),
+        Link::Lost(error) => Some(format!("{name}: {error}")),
+    });
+    let trouble: Vec<_> = trouble.collect();
+    (!trouble.is_empty()).then(|| trouble.join("; "))
 }
 
 fn serve_api(api: Api, health: &Health, (listener, bound): (TcpListener, SocketAddr), lifetimes: &Lifetimes, alarm: &Alarm) {

@@ -126,11 +126,11 @@ impl Watch {
         }
     }
 
-    fn learn_word(&mut self, world: &World, id: ServerId, word: &Word) {
+    fn learn_word(&mut self, world: &World, id: ServerId, told: &Word) {
         let (now, actor) = (world.now(), world.actor(id));
         let life = &mut self.lives[actor];
-        match word {
-            Word::Started => {
+        match told {
+            Word::Started | Word::Restarted => {
                 (life.may_start_over, life.started, life.alone) = (true, now, Mono::default());
                 // What is down or given up only answers sooner: its streak goes on.
                 if !matches!(life.phase, Some(Phase::Down | Phase::Failed)) {
@@ -139,10 +139,10 @@ impl Watch {
             }
             // The moment takes the place of the last check's start, also where the death is not said again.
             Word::Died(_) => (life.paced, life.alone) = (now, Mono::default()),
-            Word::Killed | Word::Stopped | Word::NotRunning | Word::Running => {}
+            Word::Killed | Word::Stopped | Word::Paused | Word::NotRunning | Word::Running => {}
         }
         if let Some(outage) = &mut self.outage {
-            if *word == Word::Stopped {
+            if matches!(told, Word::Stopped | Word::Paused) {
                 outage.stopped(actor);
             }
             outage.spare(actor);

@@ -140,11 +140,11 @@ impl Actor {
     pub(super) fn suffers(&mut self, word: &Word, now: Mono) {
         match word {
             Word::Died(_) => self.dies(),
-            Word::Stopped => {
+            Word::Stopped | Word::Paused => {
                 self.dies();
                 self.stopped = true;
             }
-            Word::Started => self.starts(now),
+            Word::Started | Word::Restarted => self.starts(now),
             Word::Killed | Word::NotRunning | Word::Running => {}
         }
     }

@@ -139,7 +139,7 @@ impl Wire {
             };
             tokio::select! {
                 () = read => {}
-                changed = changes.changed() => if changed.is_err() { return },
+                news = changes.changed() => if news.is_err() { return },
             }
         }
     }

@@ -4,7 +4,8 @@
 
 use std::time::Duration;
 
-use bollard::{Docker, errors::Error, query_parameters::RestartContainerOptions};
+use bollard::{errors::Error, query_parameters::RestartContainerOptions};
+use health_spec::config::EngineKind;
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, oneshot, watch},
@@ -13,8 +14,8 @@ use tokio::{
 
 use super::{
     inspect,
-    ledger::{Action, Stage},
-    listener::Request,
+    ledger::{Action, Seen, Stage},
+    listener::{Reach, Request},
 };
 use crate::machine::ServerId;
 
@@ -24,9 +25,9 @@ pub const EVENTS_PATIENCE: Duration = Duration::from_secs(3);
 /// A restart erred.
 #[derive(Debug, Error)]
 pub enum RestartError {
-    /// The engine is out of reach.
+    /// The engine is out of reach, or there is no such container.
     #[error("{0}")]
-    EngineLost(String),
+    OutOfReach(String),
     /// The engine refused, or failed.
     #[error("the engine did not restart the container")]
     Refused(#[source] Error),
@@ -40,26 +41,31 @@ pub enum RestartError {
 pub struct Container {
     /// Whose it is.
     pub server: ServerId,
-    /// Its name or id.
-    pub wanted: String,
     /// How long it may take to end before it is killed.
     pub patience: Duration,
     /// The listener of its engine.
     pub requests: mpsc::Sender<Request>,
     /// How far the restart is, as the listener sees it.
     pub progress: watch::Receiver<Option<Action>>,
+    /// What the listener knows about it; `None` while its engine is out of reach.
+    pub seen: watch::Receiver<Option<Seen>>,
 }
 
 impl Container {
     /// Restarts it. When this returns, everything that the restart made the engine say is in the inbox. A paused
-    /// container needs nothing more: the engine wakes it to stop it.
+    /// container needs nothing more with Docker, which wakes it to stop it; Podman has to be told.
     pub async fn restart(mut self) -> Result<(), RestartError> {
-        let client = self.begin().await?;
+        let reach = self.begin().await?;
+        let (client, id) = (&reach.connection.client, reach.id.as_str());
+        if reach.connection.kind == EngineKind::Podman {
+            // It refuses when there is nothing to wake.
+            let _ = client.unpause_container(id).await;
+        }
         let options = RestartContainerOptions { t: Some(whole_seconds(self.patience)), signal: None };
-        let outcome = client.restart_container(&self.wanted, Some(options)).await;
+        let outcome = client.restart_container(id, Some(options)).await;
         match &outcome {
             Ok(()) => self.wait_until(Stage::Restarted).await,
-            Err(_) if self.is_down(&client).await => self.wait_until(Stage::Stopped).await,
+            Err(_) if is_down(&reach).await => self.wait_until(Stage::Stopped).await,
             Err(_) => {}
         }
         // After a refusal no event of it can come; after silence the engine may still do it.
@@ -67,10 +73,10 @@ impl Container {
         outcome.map_err(RestartError::Refused)
     }
 
-    async fn begin(&self) -> Result<Docker, RestartError> {
+    async fn begin(&self) -> Result<Reach, RestartError> {
         let (answer, begun) = oneshot::channel();
         self.requests.send(Request::Begin(self.server, answer)).await.map_err(|_| RestartError::ShuttingDown)?;
-        begun.await.map_err(|_| RestartError::ShuttingDown)?.map_err(RestartError::EngineLost)
+        begun.await.map_err(|_| RestartError::ShuttingDown)?.map_err(RestartError::OutOfReach)
     }
 
     async fn end(&self, complete: bool) {
@@ -81,15 +87,15 @@ impl Container {
         }
     }
 
-    async fn is_down(&self, client: &Docker) -> bool {
-        matches!(inspect::look(client, &self.wanted).await, Ok(Some(look)) if !look.running)
-    }
-
     /// What does not come in time is recognised when it comes.
     async fn wait_until(&mut self, stage: Stage) {
         let reached = self.progress.wait_for(|action| action.is_some_and(|action| action.stage >= stage));
         let _ = timeout(EVENTS_PATIENCE, reached).await;
     }
+}
+
+async fn is_down(reach: &Reach) -> bool {
+    matches!(inspect::look(&reach.connection.client, &reach.id).await, Ok(Some(look)) if !look.state.is_alive())
 }
 
 /// The engine counts in whole seconds; 0 would mean to kill at once.

@@ -1,0 +1,181 @@
+//! Servers of `kind: docker` and `kind: podman`: containers of an engine, listened to and restarted.
+//!
+//! The engine's events say what happens. No container is touched that is not registered, and none is stopped when the orchestrator
+//! ends. One [`listener`] an engine tells all of its servers' news; everybody else asks the engine through it.
+
+pub mod address;
+pub mod discovery;
+pub mod engine;
+pub mod event;
+pub mod inspect;
+pub mod ledger;
+pub mod listener;
+pub mod restart;
+pub mod tls;
+
+use std::{collections::VecDeque, time::Duration};
+
+use bollard::Docker;
+use health_spec::config;
+use tokio::sync::{mpsc, watch};
+
+use self::{
+    address::{Address, ConnectError, Connection},
+    engine::{Engine, Link},
+    ledger::Ledger,
+    listener::{Listener, Recent, Registered},
+    restart::Container,
+};
+use super::{Fault, Supervised, reporter::Mouth};
+use crate::machine::{ServerId, input::EngineId};
+use crate::shell::causes::causes;
+
+/// Docker's own default.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Requests that may wait for a listener.
+const REQUESTS: usize = 64;
+
+/// An engine, with containers of it that are to be watched.
+#[derive(Debug)]
+pub struct Ready {
+    /// Which one.
+    pub id: EngineId,
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where it is.
+    pub address: Address,
+    /// A first connection, or why there is none.
+    connection: Result<Connection, ConnectError>,
+    since: Option<i64>,
+    wanted: Vec<Wanted>,
+}
+
+/// A container that is to be watched.
+#[derive(Debug)]
+struct Wanted {
+    server: ServerId,
+    patience: Duration,
+    ledger: Ledger,
+}
+
+/// Looks at one engine and at the containers of these servers there. Every fault at once; nothing is changed.
+///
+/// An engine that is out of reach, and a container that is not there, are no faults when the servers have been known before: the monitor
+/// of everything else does not stay away for that.
+pub async fn ready(id: EngineId, engine: &config::Engine, servers: &[&Supervised]) -> Result<Ready, Vec<Fault>> {
+    let at_address = |text: String| vec![Fault { pointer: format!("/engines/{}/address", id.0), text }];
+    let address = Address::of(engine).map_err(|error| at_address(causes(&error)))?;
+    let name = engine.name.clone();
+    match meet(&address, &name, servers).await {
+        Ok((connection, since, wanted)) => Ok(Ready { id, name, address, connection: Ok(connection), since, wanted }),
+        Err(Unready::Faults(faults)) => Err(faults),
+        Err(Unready::Lost(error)) if servers.iter().all(|server| server.known) => {
+            let unfound = |server: &&Supervised| wanted(server, Ledger::new(&name_of(server), None), None);
+            let wanted = servers.iter().map(unfound).collect();
+            Ok(Ready { id, name, address, connection: Err(error), since: None, wanted })
+        }
+        Err(Unready::Lost(error)) => {
+            Err(at_address(format!("{}; is it running? may this user open the socket?", causes(&error))))
+        }
+    }
+}
+
+/// Why an engine and its containers are not as they should be.
+enum Unready {
+    Lost(ConnectError),
+    Faults(Vec<Fault>),
+}
+
+type Met = (Connection, Option<i64>, Vec<Wanted>);
+
+async fn meet(address: &Address, engine: &str, servers: &[&Supervised]) -> Result<Met, Unready> {
+    let connection = address.connect().await.map_err(Unready::Lost)?;
+    let since = inspect::clock(&connection.client).await;
+    let since = since.map_err(|source| Unready::Lost(address.unreachable(source)))?;
+    let (mut all, mut faults) = (Vec::new(), Vec::new());
+    for supervised in servers {
+        match find(&connection.client, engine, supervised).await {
+            Ok(ledger) => all.push(wanted(supervised, ledger, Some(since))),
+            Err(text) => faults.push(supervised.fault("/container", text)),
+        }
+    }
+    if faults.is_empty() { Ok((connection, Some(since), all)) } else { Err(Unready::Faults(faults)) }
+}
+
+fn wanted(supervised: &Supervised, mut ledger: Ledger, now: Option<i64>) -> Wanted {
+    let patience = supervised.stop_timeout.unwrap_or(STOP_TIMEOUT);
+    if supervised.acting {
+        let longest = nanoseconds(patience + restart::EVENTS_PATIENCE);
+        ledger.resume(now.map_or(i64::MAX, |now| now.saturating_add(longest)));
+    }
+    Wanted { server: supervised.server, patience, ledger }
+}
+
+/// Finds a server's container. The error is a sentence for people.
+async fn find(client: &Docker, engine: &str, supervised: &Supervised) -> Result<Ledger, String> {
+    let wanted = name_of(supervised);
+    if wanted.is_empty() {
+        return Err(format!("server {}: a container runtime needs a `container`", supervised.name));
+    }
+    // What Docker itself allows; anything else would be another request.
+    if !wanted.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c)) {
+        return Err(format!("\"{wanted}\" is no name of a container"));
+    }
+    match inspect::look(client, &wanted).await {
+        Ok(None) if !supervised.known => {
+            Err(format!("engine {engine} has no container \"{wanted}\"{}", meant(client, &wanted).await))
+        }
+        Ok(look) => Ok(Ledger::new(&wanted, look.as_ref())),
+        Err(error) => Err(format!("cannot look at container \"{wanted}\": {}", causes(&error))),
+    }
+}
+
+fn name_of(supervised: &Supervised) -> String {
+    supervised.runtime.container.clone().unwrap_or_default()
+}
+
+fn nanoseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+async fn meant(client: &Docker, wanted: &str) -> String {
+    let names = inspect::similar(client, wanted).await.unwrap_or_default();
+    if names.is_empty() {
+        return "; create it first, `docker ps -a` or `podman ps -a` lists those that there are".to_owned();
+    }
+    format!("; did you mean {}?", names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(" or "))
+}
+
+impl Ready {
+    /// A listener for the engine, when there is none yet; it is to be run with the first connection.
+    pub fn listener(&mut self, mouth: &Mouth) -> (Engine, Listener, Result<Connection, ConnectError>) {
+        let (requests, asked) = mpsc::channel(REQUESTS);
+        let (link, linked) = watch::channel(Link::Begins);
+        let listener = Listener {
+            engine: self.id,
+            address: self.address.clone(),
+            containers: Vec::new(),
+            mouth: mouth.clone(),
+            requests: asked,
+            link,
+            since: self.since,
+            recent: Recent::default(),
+            unseen: VecDeque::new(),
+        };
+        let nobody = ConnectError::Silent { kind: "container", address: String::new() };
+        let connection = std::mem::replace(&mut self.connection, Err(nobody));
+        (Engine { name: self.name.clone(), requests, link: linked }, listener, connection)
+    }
+
+    /// What is to be told to the listener, and what its servers are restarted with.
+    pub fn containers(self, engine: &Engine) -> (Vec<Registered>, Vec<Container>) {
+        let one = |Wanted { server, patience, ledger }: Wanted| {
+            let (progress, progressed) = watch::channel(None);
+            let (seen, saw) = watch::channel(None);
+            let registered = Registered { server, ledger, progress, seen };
+            (registered, Container { server, patience, requests: engine.requests.clone(), progress: progressed, seen: saw })
+        };
+        self.wanted.into_iter().map(one).unzip()
+    }
+}

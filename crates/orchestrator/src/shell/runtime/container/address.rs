@@ -1,0 +1,168 @@
+//! Where an engine is, and how to reach it.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bollard::{API_DEFAULT_VERSION, Docker};
+use health_spec::config::{Engine, EngineKind};
+use thiserror::Error;
+
+use super::tls::{Files, TlsError};
+
+/// How long an engine may take to say which version it speaks.
+const HELLO_PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long it may take to answer anything else, a restart that waits for a graceful stop included.
+const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+
+/// What the component of `GET /version` is called that makes an engine Podman's.
+const PODMAN: &str = "Podman Engine";
+
+/// An engine cannot be reached.
+#[derive(Debug, Error)]
+pub enum ConnectError {
+    /// We do not know this kind of address.
+    #[error("\"{0}\" is no address of an engine; write unix:///var/run/docker.sock, tcp://host:port or https://host:port")]
+    Address(String),
+    /// TLS is asked for where there is none.
+    #[error("\"{0}\" has no use for `tls`: only tcp:// and https:// have")]
+    NoTls(String),
+    /// Half of a client certificate.
+    #[error("`cert_file` and `key_file` belong together; one of them is missing")]
+    HalfCertificate,
+    /// The files do not do.
+    #[error("cannot speak TLS with the engine at {address}")]
+    Tls {
+        /// Where.
+        address: String,
+        /// Why.
+        source: TlsError,
+    },
+    /// Nobody answers there.
+    #[error("no {kind} engine at {address}")]
+    Unreachable {
+        /// Docker or Podman.
+        kind: &'static str,
+        /// Where.
+        address: String,
+        /// Why.
+        source: bollard::errors::Error,
+    },
+    /// It takes too long.
+    #[error("the {kind} engine at {address} does not answer within {} s", HELLO_PATIENCE.as_secs())]
+    Silent {
+        /// Docker or Podman.
+        kind: &'static str,
+        /// Where.
+        address: String,
+    },
+}
+
+/// `unix:///path`, `tcp://host:port` or `https://host:port`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    text: String,
+    kind: EngineKind,
+    tls: Option<Files>,
+}
+
+/// An engine that answers.
+#[derive(Clone, Debug)]
+pub struct Connection {
+    /// Speaks to it.
+    pub client: Docker,
+    /// What it really is: Podman may listen where Docker usually does.
+    pub kind: EngineKind,
+}
+
+impl Address {
+    /// Reads it; nothing is opened.
+    pub fn of(engine: &Engine) -> Result<Self, ConnectError> {
+        let text = &engine.address;
+        let place = |scheme| text.strip_prefix(scheme).is_some_and(|place: &str| place.contains(':') && !place.contains('/'));
+        let is_unix = text.strip_prefix("unix:///").is_some_and(|path| !path.is_empty());
+        if !(is_unix || place("tcp://") || place("https://")) {
+            return Err(ConnectError::Address(text.clone()));
+        }
+        if is_unix && engine.tls.is_some() {
+            return Err(ConnectError::NoTls(text.clone()));
+        }
+        let tls = engine.tls.clone().or_else(|| text.starts_with("https://").then(Default::default));
+        let path = |file: Option<String>| file.map(PathBuf::from);
+        let tls = tls.map(|tls| Files { ca: path(tls.ca_file), cert: path(tls.cert_file), key: path(tls.key_file) });
+        if tls.as_ref().is_some_and(|tls| tls.cert.is_some() != tls.key.is_some()) {
+            return Err(ConnectError::HalfCertificate);
+        }
+        Ok(Self { text: text.clone(), kind: engine.kind, tls })
+    }
+
+    /// Connects, and agrees on a version of the API. Certificates are read anew each time: they may have been renewed.
+    pub async fn connect(&self) -> Result<Connection, ConnectError> {
+        let hello = tokio::time::timeout(HELLO_PATIENCE, self.hello());
+        hello.await.map_err(|_| ConnectError::Silent { kind: shown(self.kind), address: self.text.clone() })?
+    }
+
+    /// It does not answer as it should.
+    pub(super) fn unreachable(&self, source: bollard::errors::Error) -> ConnectError {
+        ConnectError::Unreachable { kind: shown(self.kind), address: self.text.clone(), source }
+    }
+
+    async fn hello(&self) -> Result<Connection, ConnectError> {
+        let unreachable = |source| self.unreachable(source);
+        let client = self.dial()?.negotiate_version().await.map_err(unreachable)?;
+        let version = client.version().await.map_err(unreachable)?;
+        let is_podman = version.components.unwrap_or_default().iter().any(|component| component.name == PODMAN);
+        Ok(Connection { client, kind: if is_podman { EngineKind::Podman } else { EngineKind::Docker } })
+    }
+
+    fn dial(&self) -> Result<Docker, ConnectError> {
+        let unreachable = |source| self.unreachable(source);
+        let patience = ANSWER_PATIENCE.as_secs();
+        if self.text.starts_with("unix://") {
+            return Docker::connect_with_unix(&self.text, patience, API_DEFAULT_VERSION).map_err(unreachable);
+        }
+        let Some(files) = &self.tls else {
+            return Docker::connect_with_http(&self.text, patience, API_DEFAULT_VERSION).map_err(unreachable);
+        };
+        let transport = files.transport().map_err(|source| ConnectError::Tls { address: self.text.clone(), source })?;
+        let address = self.text.replacen("tcp://", "https://", 1);
+        Docker::connect_with_custom_transport(transport, Some(address), patience, API_DEFAULT_VERSION).map_err(unreachable)
+    }
+}
+
+/// As people write it.
+pub(super) fn shown(kind: EngineKind) -> &'static str {
+    match kind {
+        EngineKind::Docker => "Docker",
+        EngineKind::Podman => "Podman",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use health_spec::config::EngineTls;
+
+    use super::*;
+
+    fn engine(address: &str, tls: Option<EngineTls>) -> Engine {
+        Engine { name: "e".to_owned(), kind: EngineKind::Docker, address: address.to_owned(), tls }
+    }
+
+    #[test]
+    fn only_sockets_and_tcp_are_addresses() {
+        for good in ["unix:///var/run/docker.sock", "tcp://127.0.0.1:2375", "https://far:2376"] {
+            assert!(Address::of(&engine(good, None)).is_ok(), "{good}");
+        }
+        for bad in ["", "unix://", "unix:///", "/var/run/docker.sock", "tcp://host", "ssh://host:22", "tcp://host:1/x"] {
+            assert!(Address::of(&engine(bad, None)).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn tls_is_for_tcp_and_a_certificate_has_a_key() {
+        let tls = |cert: Option<&str>| Some(EngineTls { cert_file: cert.map(str::to_owned), ..EngineTls::default() });
+        assert!(Address::of(&engine("tcp://far:2376", tls(None))).is_ok());
+        assert!(matches!(Address::of(&engine("unix:///a", tls(None))), Err(ConnectError::NoTls(_))));
+        assert!(matches!(Address::of(&engine("tcp://far:1", tls(Some("c")))), Err(ConnectError::HalfCertificate)));
+    }
+}

@@ -1,0 +1,146 @@
+//! Asks an engine about containers.
+
+use std::time::Duration;
+
+use bollard::{
+    Docker,
+    errors::Error,
+    models::{ContainerInspectResponse, ContainerSummary, ContainerSummaryStateEnum, RestartPolicyNameEnum},
+    query_parameters::{EventsOptions, InspectContainerOptions, ListContainersOptions},
+};
+use futures_util::TryStreamExt;
+
+use super::{
+    event::{ACTIONS, Happening, Health, signal_number},
+    ledger::{ComesBack, Look, State, tell_of_a_stop},
+};
+
+/// How alike two names have to be for one to be a misspelling of the other (Jaro-Winkler, 0 to 1).
+const ALIKE: f64 = 0.8;
+
+const SECOND: i64 = 1_000_000_000;
+
+/// For about a fifth of a second after a death Podman has a word for the state that Docker has not; then it is asked again.
+const BETWEEN_WORDS: Duration = Duration::from_millis(100);
+const LOOKS: u32 = 50;
+
+/// How one container is. `None`: there is no such container.
+pub async fn look(client: &Docker, wanted: &str) -> Result<Option<Look>, Error> {
+    let mut looks = 0..LOOKS;
+    loop {
+        match client.inspect_container(wanted, None::<InspectContainerOptions>).await {
+            Ok(found) => return Ok(Some(read(found))),
+            Err(Error::DockerResponseServerError { status_code: 404, .. }) => return Ok(None),
+            Err(error) if is_another_word(&error) && looks.next().is_some() => tokio::time::sleep(BETWEEN_WORDS).await,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The engine has answered, with a word that we do not know.
+pub fn is_another_word(error: &Error) -> bool {
+    matches!(error, Error::JsonDataError { .. } | Error::JsonSerdeError { .. })
+}
+
+/// Whether somebody stopped it, as far as the engine still knows.
+pub async fn was_stopped(client: &Docker, look: &Look) -> Result<bool, Error> {
+    // A stop is said after the death, and the clocks of both are the engine's.
+    let (since, until) = (look.since.saturating_sub(SECOND).max(0), clock(client).await?);
+    if until == 0 {
+        return Ok(false);
+    }
+    let options = EventsOptions { until: Some(seconds(until)), ..events_since(since, ("container", vec![look.id.as_str()])) };
+    let events: Vec<_> = client.events(Some(options)).try_collect().await?;
+    let acts: Vec<_> = events.into_iter().filter_map(Happening::read).map(|happening| happening.act).collect();
+    Ok(tell_of_a_stop(&acts))
+}
+
+/// Containers' events from this moment on, with one more filter.
+pub fn events_since(since: i64, filter: (&str, Vec<&str>)) -> EventsOptions {
+    let filters = [("type", vec!["container"]), ("event", ACTIONS.to_vec()), filter];
+    let filters = filters.into_iter().filter(|(_, values)| !values.is_empty());
+    let filters = filters.map(|(key, values)| (key.to_owned(), values.into_iter().map(str::to_owned).collect()));
+    EventsOptions { since: Some(seconds(since)), until: None, filters: Some(filters.collect()) }
+}
+
+fn seconds(nanoseconds: i64) -> String {
+    format!("{}.{:09}", nanoseconds / SECOND, nanoseconds % SECOND)
+}
+
+/// The engine's own clock, in nanoseconds since 1970: what events are asked for from. Engines may be on other machines.
+/// One that does not tell sends all events that it has kept.
+pub async fn clock(client: &Docker) -> Result<i64, Error> {
+    Ok(client.info().await?.system_time.and_then(|text| nanoseconds(&text)).unwrap_or_default())
+}
+
+/// All containers.
+pub async fn list(client: &Docker) -> Result<Vec<ContainerSummary>, Error> {
+    client.list_containers(Some(ListContainersOptions { all: true, ..ListContainersOptions::default() })).await
+}
+
+/// The names of a container.
+pub fn names(summary: &ContainerSummary) -> impl Iterator<Item = &str> {
+    summary.names.iter().flatten().map(|name| name.trim_start_matches('/'))
+}
+
+/// What a listed container does.
+pub fn state(summary: &ContainerSummary) -> State {
+    match summary.state {
+        Some(ContainerSummaryStateEnum::RUNNING) => State::Running,
+        Some(ContainerSummaryStateEnum::PAUSED) => State::Paused,
+        _ => State::Ended,
+    }
+}
+
+/// Names of containers that somebody may have meant.
+pub async fn similar(client: &Docker, wanted: &str) -> Result<Vec<String>, Error> {
+    let containers = list(client).await?;
+    let names = containers.iter().flat_map(names).map(str::to_owned);
+    Ok(names.filter(|name| strsim::jaro_winkler(name, wanted) >= ALIKE).collect())
+}
+
+fn read(found: ContainerInspectResponse) -> Look {
+    let state = found.state.unwrap_or_default();
+    let running = state.running.unwrap_or_default() && !state.restarting.unwrap_or_default();
+    let policy = found.host_config.and_then(|config| config.restart_policy).and_then(|policy| policy.name);
+    let moment = if running { state.started_at } else { state.finished_at };
+    let health = state.health.and_then(|health| health.status);
+    Look {
+        id: found.id.unwrap_or_default(),
+        name: found.name.unwrap_or_default().trim_start_matches('/').to_owned(),
+        state: match (running, state.paused.unwrap_or_default()) {
+            (true, false) => State::Running,
+            (true, true) => State::Paused,
+            (false, _) => State::Ended,
+        },
+        since: moment.and_then(|text| nanoseconds(&text)).unwrap_or(i64::MIN),
+        exit_code: state.exit_code,
+        oom_killed: state.oom_killed.unwrap_or_default(),
+        stopped: false,
+        comes_back: match policy {
+            None | Some(RestartPolicyNameEnum::EMPTY | RestartPolicyNameEnum::NO) => ComesBack::Never,
+            Some(RestartPolicyNameEnum::ON_FAILURE) => ComesBack::AfterFailure,
+            Some(RestartPolicyNameEnum::ALWAYS | RestartPolicyNameEnum::UNLESS_STOPPED) => ComesBack::Always,
+        },
+        stop_signal: found.config.and_then(|config| config.stop_signal).and_then(|signal| signal_number(&signal)),
+        restarts: found.restart_count.unwrap_or_default(),
+        health: health.and_then(|status| Health::read(status.as_ref())),
+    }
+}
+
+/// Since 1970. What never happened is written as the year 1, and is `None`.
+fn nanoseconds(text: &str) -> Option<i64> {
+    let moment: jiff::Timestamp = text.parse().ok()?;
+    i64::try_from(moment.as_nanosecond()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_read_to_the_nanosecond() {
+        assert_eq!(nanoseconds("1970-01-01T00:00:01.000000002Z"), Some(1_000_000_002));
+        assert_eq!(nanoseconds("0001-01-01T00:00:00Z"), None);
+    }
+}

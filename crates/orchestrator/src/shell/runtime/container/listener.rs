@@ -1,0 +1,241 @@
+//! Listens to one engine, and never stops: what happens to its containers reaches the inbox in order.
+//!
+//! Nothing is lost between a look and the events: events are asked for from a moment before the look. When the
+//! stream breaks, they are asked for from the last one seen, and every container is compared. Every few seconds the engine has to list its
+//! containers, so that one that hangs without closing anything is found; what the list says otherwise is looked at.
+
+mod session;
+
+use std::{collections::VecDeque, time::Duration};
+
+use bollard::errors::Error;
+use health_spec::config::EngineKind;
+use thiserror::Error;
+use tokio::{
+    pin,
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep_until},
+};
+
+use super::{
+    address::{Address, ConnectError, Connection, shown},
+    engine::Link,
+    event::Happening,
+    ledger::{Action, Ledger, Seen},
+};
+use crate::{
+    machine::{Input, ServerId, Word, input::EngineId},
+    shell::{causes::causes, runtime::reporter::Mouth},
+};
+
+/// Between two attempts to reach a lost engine: doubled from the first to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LAST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Docker keeps this many events to be asked for; more cannot come twice.
+const KEPT_EVENTS: usize = 256;
+
+/// Why a stream of events is over.
+#[derive(Debug, Error)]
+pub enum ListenError {
+    /// The engine cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// It does not answer as it should.
+    #[error("the {} engine does not answer", shown(*.0))]
+    Answer(EngineKind, #[source] Error),
+    /// It does not answer at all.
+    #[error("the {} engine has not answered for {} s", shown(*.0), session::PATIENCE.as_secs())]
+    Silent(EngineKind),
+    /// It closed the stream, as one does that shuts down.
+    #[error("the {} engine closed the stream of events", shown(*.0))]
+    Closed(EngineKind),
+}
+
+/// A registered container.
+#[derive(Debug)]
+pub struct Registered {
+    /// Whose it is.
+    pub server: ServerId,
+    /// What is known about it.
+    pub ledger: Ledger,
+    /// How far a restart of ours is, for whoever waits for it.
+    pub progress: watch::Sender<Option<Action>>,
+    /// What is known about it, for whoever asks; `None` while the engine cannot be reached.
+    pub seen: watch::Sender<Option<Seen>>,
+}
+
+/// What others ask of the listener.
+#[derive(Debug)]
+pub enum Request {
+    /// It is registered from now on.
+    Watch(Box<Registered>),
+    /// A restart begins: what comes now may be ours. The answer is how to reach the container, or why that cannot be.
+    Begin(ServerId, oneshot::Sender<Result<Reach, String>>),
+    /// It has ended; `complete` when no event of it is still to come.
+    End(ServerId, bool, oneshot::Sender<()>),
+    /// It is no longer registered: what happens to it is nobody's business.
+    Forget(ServerId),
+}
+
+/// How to reach a container.
+#[derive(Clone, Debug)]
+pub struct Reach {
+    /// Its engine.
+    pub connection: Connection,
+    /// Its id, whatever its name is now.
+    pub id: String,
+}
+
+/// Listens to one engine.
+#[derive(Debug)]
+pub struct Listener {
+    /// Which one.
+    pub engine: EngineId,
+    /// Where it is.
+    pub address: Address,
+    /// Its registered containers.
+    pub containers: Vec<Registered>,
+    /// Where to report.
+    pub mouth: Mouth,
+    /// From restarts.
+    pub requests: mpsc::Receiver<Request>,
+    /// Whether it is listened to, for whoever asks.
+    pub link: watch::Sender<Link>,
+    /// From when on events are asked for, in nanoseconds since 1970 by the engine's clock. `None`: it has not been asked.
+    pub since: Option<i64>,
+    /// The last events, which may be sent again.
+    pub recent: Recent,
+    /// Servers whose containers are to be looked at.
+    pub unseen: VecDeque<ServerId>,
+}
+
+/// The last events by time, container and kind.
+#[derive(Debug, Default)]
+pub struct Recent(VecDeque<Happening>);
+
+impl Listener {
+    /// Listens until cancelled; begins with this connection, or without one.
+    pub async fn run(mut self, first: Result<Connection, ConnectError>) {
+        let cancel = self.mouth.cancel().clone();
+        tokio::select! {
+            () = cancel.cancelled() => {}
+            () = self.listen(first) => {}
+        }
+    }
+
+    async fn listen(&mut self, mut connection: Result<Connection, ConnectError>) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let error = match connection {
+                Ok(connection) => self.session(&connection, &mut pause).await,
+                Err(error) => ListenError::Connect(error),
+            };
+            let error = causes(&error);
+            self.lose(&error).await;
+            self.refuse_for(pause, &error).await;
+            pause = (pause * 2).min(LAST_PAUSE);
+            connection = self.address.connect().await;
+        }
+    }
+
+    async fn lose(&mut self, error: &str) {
+        let was_lost = matches!(&*self.link.borrow(), Link::Lost(_));
+        self.link.send_replace(Link::Lost(error.to_owned()));
+        if was_lost {
+            return;
+        }
+        for Registered { ledger, seen, .. } in &mut self.containers {
+            ledger.lost(self.since.unwrap_or_default());
+            seen.send_replace(None);
+        }
+        self.mouth.say(Input::EngineLost(self.engine, error.to_owned())).await;
+    }
+
+    /// Every container has been looked at.
+    async fn gain(&mut self) {
+        let was_lost = matches!(&*self.link.borrow(), Link::Lost(_));
+        if was_lost {
+            self.mouth.say(Input::EngineBack(self.engine)).await;
+        }
+        self.link.send_replace(Link::Up);
+    }
+
+    /// While the engine is lost nothing can be restarted.
+    async fn refuse_for(&mut self, pause: Duration, error: &str) {
+        let end = sleep_until(Instant::now() + pause);
+        pin!(end);
+        loop {
+            tokio::select! {
+                () = &mut end => return,
+                Some(request) = self.requests.recv() => self.serve(request, Err(error)),
+            }
+        }
+    }
+
+    /// Whoever asked may be gone.
+    fn serve(&mut self, request: Request, connection: Result<&Connection, &str>) {
+        match request {
+            Request::Watch(mut registered) => {
+                if let Ok(connection) = connection {
+                    registered.ledger.speaks(connection.kind);
+                }
+                self.unseen.push_back(registered.server);
+                self.containers.push(*registered);
+            }
+            Request::Forget(server) => self.containers.retain(|container| container.server != server),
+            Request::Begin(server, answer) => {
+                let _ = answer.send(self.begin(server, connection));
+            }
+            Request::End(server, complete, answer) => {
+                if let Some(container) = self.container(server) {
+                    container.ledger.end(complete);
+                }
+                let _ = answer.send(());
+            }
+        }
+    }
+
+    fn begin(&mut self, server: ServerId, connection: Result<&Connection, &str>) -> Result<Reach, String> {
+        let connection = connection?.clone();
+        let container = self.container(server).ok_or("the server is no longer registered")?;
+        if container.ledger.id().is_empty() {
+            return Err(format!("there is no container \"{}\"", container.ledger.wanted()));
+        }
+        container.ledger.begin();
+        container.progress.send_replace(container.ledger.action());
+        Ok(Reach { connection, id: container.ledger.id().to_owned() })
+    }
+
+    fn container(&mut self, server: ServerId) -> Option<&mut Registered> {
+        self.containers.iter_mut().find(|container| container.server == server)
+    }
+}
+
+impl Registered {
+    /// First the reports, then the progress: whoever waits for that may count on the reports being in the inbox.
+    async fn say(&mut self, words: Vec<Word>, mouth: &Mouth) {
+        for word in words {
+            mouth.about(self.server).say(word).await;
+        }
+        if *self.progress.borrow() != self.ledger.action() {
+            self.progress.send_replace(self.ledger.action());
+        }
+        if *self.seen.borrow() != self.ledger.present() {
+            self.seen.send_replace(self.ledger.present());
+        }
+    }
+}
+
+impl Recent {
+    fn is_new(&mut self, happening: &Happening) -> bool {
+        if self.0.contains(happening) {
+            return false;
+        }
+        if self.0.len() == KEPT_EVENTS {
+            self.0.pop_front();
+        }
+        self.0.push_back(happening.clone());
+        true
+    }
+}

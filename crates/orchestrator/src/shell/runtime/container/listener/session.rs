@@ -1,0 +1,195 @@
+//! From a connection to its loss.
+
+use std::time::Duration;
+
+use bollard::{errors::Error, models::EventMessage};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
+use health_spec::config::EngineKind;
+use tokio::{
+    pin,
+    time::{MissedTickBehavior, interval, timeout},
+};
+
+use super::{FIRST_PAUSE, ListenError, Listener};
+use crate::machine::ServerId;
+use crate::shell::runtime::container::{
+    address::Connection,
+    event::{Act, Happening},
+    inspect,
+    ledger::Look,
+};
+
+/// How often an engine has to list its containers.
+const ROUND: Duration = Duration::from_secs(10);
+
+/// How long it may take for that, or for telling how one of them is.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// 128 + SIGKILL.
+const KILLED: i64 = 137;
+
+type Events = BoxStream<'static, Result<EventMessage, Error>>;
+
+/// An engine that is listened to.
+struct Session<'a> {
+    connection: &'a Connection,
+    events: Events,
+}
+
+impl Listener {
+    /// From a connection to its loss.
+    pub(super) async fn session(&mut self, connection: &Connection, pause: &mut Duration) -> ListenError {
+        match self.attend(connection, pause).await {
+            Ok(never) => match never {},
+            Err(error) => error,
+        }
+    }
+
+    async fn attend(&mut self, connection: &Connection, pause: &mut Duration) -> Result<std::convert::Infallible, ListenError> {
+        let since = match self.since {
+            Some(since) => since,
+            None => answer(connection.kind, inspect::clock(&connection.client)).await?,
+        };
+        self.since = Some(since);
+        let events = connection.client.events(Some(inspect::events_since(since, ("", vec![])))).boxed();
+        let mut session = Session { connection, events };
+        self.unseen = self.containers.iter().map(|container| container.server).collect();
+        for container in &mut self.containers {
+            container.ledger.speaks(connection.kind);
+        }
+        self.look_at_the_unseen(&mut session).await?;
+        self.gain().await;
+        *pause = FIRST_PAUSE;
+        let mut rounds = interval(ROUND);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                event = session.events.next() => self.hear(event, connection).await?,
+                Some(request) = self.requests.recv() => self.serve(request, Ok(connection)),
+                _ = rounds.tick() => self.go_round(&mut session).await?,
+            }
+            self.look_at_the_unseen(&mut session).await?;
+        }
+    }
+
+    /// An event that comes during a look makes it worthless: it is repeated.
+    async fn look_at_the_unseen(&mut self, session: &mut Session<'_>) -> Result<(), ListenError> {
+        while let Some(server) = self.unseen.pop_front() {
+            while let Some(container) = self.container(server) {
+                let seen = container.ledger.seen();
+                let look = self.look(server, session).await?;
+                let Some(container) = self.container(server) else { break };
+                if container.ledger.seen() == seen {
+                    self.compare(server, look.as_ref()).await;
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks at a container while listening on.
+    async fn look(&mut self, server: ServerId, session: &mut Session<'_>) -> Result<Option<Look>, ListenError> {
+        let Some(container) = self.container(server) else { return Ok(None) };
+        let (wanted, id) = (container.ledger.wanted().to_owned(), container.ledger.id().to_owned());
+        let asks_why = container.ledger.asks_why();
+        let client = &session.connection.client;
+        let look = async move {
+            let mut look = inspect::look(client, &wanted).await?;
+            if look.is_none() && !id.is_empty() && id != wanted {
+                // Renamed, while nobody listened.
+                look = inspect::look(client, &id).await?;
+            }
+            if let Some(look) = look.as_mut().filter(|look| asks_why && !look.state.is_alive()) {
+                look.stopped = inspect::was_stopped(client, look).await?;
+            }
+            Ok(look)
+        };
+        self.meanwhile(session, look.boxed()).await
+    }
+
+    /// One that hangs is found by this; and what no event has told.
+    async fn go_round(&mut self, session: &mut Session<'_>) -> Result<(), ListenError> {
+        let client = &session.connection.client;
+        let list = async move {
+            match inspect::list(client).await {
+                Ok(listed) => Ok(Some(listed)),
+                Err(error) if inspect::is_another_word(&error) => Ok(None),
+                Err(error) => Err(error),
+            }
+        };
+        let Some(listed) = self.meanwhile(session, list.boxed()).await? else { return Ok(()) };
+        for container in self.containers.iter().filter(|container| container.ledger.action().is_none()) {
+            let ledger = &container.ledger;
+            let has_the_name = |one: &&_| ledger.is_by_name() && inspect::names(one).any(|name| name == ledger.wanted());
+            let has_the_id = |one: &&bollard::models::ContainerSummary| one.id.as_deref() == Some(ledger.id());
+            let one = listed.iter().find(has_the_name).or_else(|| listed.iter().find(has_the_id));
+            if !ledger.agrees(one.map(|one| (one.id.as_deref().unwrap_or_default(), inspect::state(one)))) {
+                self.unseen.push_back(container.server);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks while listening on.
+    async fn meanwhile<T>(&mut self, session: &mut Session<'_>, ask: BoxFuture<'_, Result<T, Error>>) -> Result<T, ListenError> {
+        let connection = session.connection;
+        let asked = answer(connection.kind, ask);
+        pin!(asked);
+        loop {
+            tokio::select! {
+                biased;
+                event = session.events.next() => self.hear(event, connection).await?,
+                answer = &mut asked => return answer,
+            }
+        }
+    }
+
+    async fn compare(&mut self, server: ServerId, look: Option<&Look>) {
+        let mouth = self.mouth.clone();
+        if let Some(container) = self.container(server) {
+            let words = container.ledger.compare(look);
+            container.say(words, &mouth).await;
+        }
+    }
+
+    async fn hear(&mut self, event: Option<Result<EventMessage, Error>>, connection: &Connection) -> Result<(), ListenError> {
+        let kind = connection.kind;
+        let message = event.ok_or(ListenError::Closed(kind))?.map_err(|error| ListenError::Answer(kind, error))?;
+        let Some(happening) = Happening::read(message) else { return Ok(()) };
+        self.since = Some(happening.at);
+        if !self.recent.is_new(&happening) {
+            return Ok(());
+        }
+        let mouth = self.mouth.clone();
+        for container in &mut self.containers {
+            let before = container.ledger.seen();
+            if kind == EngineKind::Podman
+                && container.ledger.concerns(&happening)
+                && ended_by_memory(&happening, connection).await
+            {
+                container.ledger.fold(&Happening { act: Act::Oom, ..happening.clone() });
+            }
+            let words = container.ledger.fold(&happening);
+            container.say(words, &mouth).await;
+            if container.ledger.seen() != before && happening.act == Act::Health(None) {
+                self.unseen.push_back(container.server);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Podman has no event for it: a container that was killed is asked.
+async fn ended_by_memory(happening: &Happening, connection: &Connection) -> bool {
+    if happening.act != Act::Die(Some(KILLED)) {
+        return false;
+    }
+    let look = answer(connection.kind, inspect::look(&connection.client, &happening.id)).await;
+    look.is_ok_and(|look| look.is_some_and(|look| look.oom_killed))
+}
+
+async fn answer<T>(kind: EngineKind, asked: impl Future<Output = Result<T, Error>>) -> Result<T, ListenError> {
+    let answer = timeout(PATIENCE, asked).await.map_err(|_| ListenError::Silent(kind))?;
+    answer.map_err(|error| ListenError::Answer(kind, error))
+}

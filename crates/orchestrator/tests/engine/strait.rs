@@ -1,0 +1,109 @@
+//! A way to an engine that can be closed, or fall silent: a socket that forwards to the engine's, and keeps what is asked for.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use health_spec::config::{Engine, EngineKind};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::{UnixListener, UnixStream},
+    sync::watch,
+    task::{AbortHandle, JoinSet},
+};
+
+use crate::quay;
+
+pub(crate) struct Strait {
+    path: PathBuf,
+    kind: EngineKind,
+    scheduler: tokio::runtime::Runtime,
+    open: Option<AbortHandle>,
+    silent: watch::Sender<bool>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+/// What a connection needs to know.
+#[derive(Clone)]
+struct Way {
+    engine: String,
+    silent: watch::Receiver<bool>,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Strait {
+    pub(crate) fn to(kind: EngineKind, path: &Path) -> Self {
+        let scheduler = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a scheduler");
+        let (silent, asked) = (watch::Sender::new(false), Arc::default());
+        let mut strait = Self { path: path.to_owned(), kind, scheduler, open: None, silent, asked };
+        strait.open();
+        strait
+    }
+
+    pub(crate) fn engine(&self) -> Engine {
+        let address = format!("unix://{}", self.path.display());
+        Engine { name: self.kind.as_str().to_owned(), kind: self.kind, address, tls: None }
+    }
+
+    pub(crate) fn open(&mut self) {
+        let _inside = self.scheduler.enter();
+        let listener = UnixListener::bind(&self.path).expect("a socket");
+        let engine = quay::engine(self.kind).address.trim_start_matches("unix://").to_owned();
+        let way = Way { engine, silent: self.silent.subscribe(), asked: Arc::clone(&self.asked) };
+        self.open = Some(self.scheduler.spawn(forward(listener, way)).abort_handle());
+    }
+
+    /// Every connection breaks, and no new one is possible.
+    pub(crate) fn close(&mut self) {
+        std::fs::remove_file(&self.path).expect("it was there");
+        self.open.take().expect("it was open").abort();
+    }
+
+    /// Nothing comes through, and nothing is closed.
+    pub(crate) fn fall_silent(&self) {
+        self.silent.send_replace(true);
+    }
+
+    /// New connections are let through again.
+    pub(crate) fn speak(&self) {
+        self.silent.send_replace(false);
+    }
+
+    /// The first line of every request so far, without the version: `GET /info`.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.asked.lock().expect("not poisoned").clone()
+    }
+}
+
+/// When aborted, the connections go with it.
+async fn forward(listener: UnixListener, way: Way) {
+    let mut connections = JoinSet::new();
+    while let Ok((near, _)) = listener.accept().await {
+        connections.spawn(pass(near, way.clone()));
+    }
+}
+
+/// A connection carries one request.
+async fn pass(mut near: UnixStream, mut way: Way) -> std::io::Result<()> {
+    let silent = *way.silent.borrow();
+    if !silent {
+        let mut far = UnixStream::connect(&way.engine).await?;
+        let mut begin = [0; 4096];
+        let length = near.read(&mut begin).await?;
+        keep(&way.asked, &begin[..length]);
+        far.write_all(&begin[..length]).await?;
+        tokio::select! {
+            done = copy_bidirectional(&mut near, &mut far) => return done.map(drop),
+            _ = way.silent.wait_for(|silent| *silent) => {}
+        }
+    }
+    std::future::pending().await
+}
+
+fn keep(asked: &Mutex<Vec<String>>, begin: &[u8]) {
+    let text = String::from_utf8_lossy(begin);
+    let mut words = text.lines().next().unwrap_or_default().split(' ');
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let path = path.split('?').next().unwrap_or_default();
+    let without_version = path.strip_prefix("/v").and_then(|rest| rest.find('/').map(|at| &rest[at..])).unwrap_or(path);
+    asked.lock().expect("not poisoned").push(format!("{method} {without_version}"));
+}
