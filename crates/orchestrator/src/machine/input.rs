@@ -55,6 +55,7 @@ pub struct Ticket {
 /// What the machine is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "most of what it is told is what checks have found")]
 pub enum Input {
     /// A deadline has passed. A spurious wake is always safe.
     Woken,

@@ -180,7 +180,9 @@ impl Driver {
         } else if let Some(due) = self.routine.hold(happened, self.clock.now()) {
             happened = due;
         } else {
-            orders.iter().for_each(|order| self.carry_out(order));
+            for order in &orders {
+                self.carry_out(order);
+            }
             return;
         }
         self.write_down(happened, &orders, acts).await;

@@ -176,9 +176,13 @@ fn registry(raw: &Value) -> Vec<Value> {
     let mut entries = raw.get("servers").and_then(Value::as_array).cloned().unwrap_or_default();
     for entry in &mut entries {
         let secret = |value: &mut Value| {
-            value.as_object_mut().into_iter().flat_map(|map| map.values_mut()).for_each(|value| *value = Value::from("***"));
+            for value in value.as_object_mut().into_iter().flat_map(|map| map.values_mut()) {
+                *value = Value::from("***");
+            }
         };
-        SECRETS.iter().for_each(|pointer| entry.pointer_mut(pointer).into_iter().for_each(secret));
+        for pointer in SECRETS {
+            entry.pointer_mut(pointer).into_iter().for_each(secret);
+        }
         let probes = entry.get_mut("probes").and_then(Value::as_array_mut);
         probes.into_iter().flatten().filter_map(|probe| probe.get_mut("headers")).for_each(secret);
     }

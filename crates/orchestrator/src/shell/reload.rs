@@ -91,7 +91,7 @@ impl Reloader {
         let watch = Watch::new(in_force.watched(), in_force.loaded.stamps.clone())?;
         let in_force = InForce::started_with(in_force, &written);
         let (next_place, written, rejected) = (places.len(), discovery::wants(written), None);
-        Ok(Self { in_force, discovery, written, reading, places, next_place, runtimes, driver, maintenance, watch, rejected })
+        Ok(Self { reading, in_force, discovery, written, places, next_place, runtimes, driver, maintenance, watch, rejected })
     }
 
     /// Runs until it is dropped.

@@ -169,8 +169,7 @@ mod tests {
 
     #[test]
     fn nearly_is_not_met() {
-        assert_eq!(rounded(99.4999), 99.499);
-        assert_eq!(rounded(99.5), 99.5);
+        assert_eq!([99.4999, 99.5].map(rounded).map(Some), [Some(99.499), Some(99.5)]);
         let metric = at_least(MetricId::Uptime, 99.5, 99.4999, 1);
         assert_eq!((metric.measured, metric.met), (Some(99.499), Some(false)));
     }

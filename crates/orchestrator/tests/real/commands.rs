@@ -19,8 +19,14 @@ fn act(orchestrator: &Orchestrator, arguments: &[&str]) -> (i32, String) {
 
 fn post(url: &str, headers: &[(&str, &str)], body: &str) -> (u16, Value) {
     let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-    let request = headers.iter().fold(agent.post(url), |request, (name, value)| request.header(*name, *value));
-    let mut response = request.send(body).expect("an answer");
+    // Whoever is refused may find the connection closed before all was sent: then it is asked again.
+    let mut response = until("an answer", || {
+        let request = headers.iter().fold(agent.post(url), |request, (name, value)| request.header(*name, *value));
+        match request.send(body) {
+            Err(ureq::Error::Io(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => None,
+            answer => Some(answer.expect("an answer")),
+        }
+    });
     let mut text = String::new();
     response.body_mut().as_reader().read_to_string(&mut text).expect("text");
     (response.status().as_u16(), serde_json::from_str(&text).unwrap_or_default())

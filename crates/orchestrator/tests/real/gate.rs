@@ -69,7 +69,7 @@ fn forward(mut near: UnixStream, mut far: UnixStream, trap: &Arc<Mutex<Trap>>) {
         let (mut near, mut far) = (near.try_clone().expect("a socket"), far.try_clone().expect("a socket"));
         let (held, trap) = (Arc::clone(&held), Arc::clone(trap));
         std::thread::spawn(move || {
-            let mut buffer = [0; 65_536];
+            let mut buffer = [0; 16_384];
             while let Ok(length @ 1..) = far.read(&mut buffer) {
                 if *held.lock().expect("not poisoned") {
                     trap.lock().expect("not poisoned").caught = true;
@@ -80,7 +80,7 @@ fn forward(mut near: UnixStream, mut far: UnixStream, trap: &Arc<Mutex<Trap>>) {
             let _ = near.shutdown(std::net::Shutdown::Write);
         })
     };
-    let mut buffer = [0; 65_536];
+    let mut buffer = [0; 16_384];
     while let Ok(length @ 1..) = near.read(&mut buffer) {
         match caught(&buffer[..length], trap) {
             Some(Side::Before) => trap.lock().expect("not poisoned").caught = true,

@@ -31,7 +31,7 @@ pub(crate) struct Container<'a> {
 }
 
 /// What is unusual about a container.
-#[derive(Clone, Default)]
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Habits {
     /// What `docker stop` sends instead of SIGTERM.
     pub(crate) stop_signal: Option<&'static str>,
@@ -144,7 +144,7 @@ impl Container<'_> {
 
     /// From now on it is called so.
     pub(crate) fn forget_name(&mut self, name: &str) {
-        self.name = name.to_owned();
+        name.clone_into(&mut self.name);
     }
 
     /// `docker rename`.

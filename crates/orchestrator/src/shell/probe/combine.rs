@@ -64,16 +64,16 @@ mod tests {
         Seen { kind, found, took: Duration::from_millis(3), phases: Phases::default(), glimpse: None }
     }
 
-    fn well() -> Result<Verdict, Impaired> {
-        Ok(Verdict::new(Outcome::Ok, None, None))
+    fn well() -> Verdict {
+        Verdict::new(Outcome::Ok, None, None)
     }
 
     fn impaired() -> Result<Verdict, Impaired> {
         Err(Impaired::Engine("away".to_owned()))
     }
 
-    fn refused() -> Result<Verdict, Impaired> {
-        Ok(Verdict::failed(Reason::ConnectRefused, "nothing listens"))
+    fn refused() -> Verdict {
+        Verdict::failed(Reason::ConnectRefused, "nothing listens")
     }
 
     #[test]
@@ -82,7 +82,7 @@ mod tests {
             session: Some(Session::Lost),
             ..Verdict::new(Outcome::Degraded, Some(Reason::NeedsAuth), Some("locked".to_owned()))
         });
-        let all = vec![seen(ProbeKind::Http, well()), seen(ProbeKind::Tcp, refused()), seen(ProbeKind::Mcp, degraded)];
+        let all = vec![seen(ProbeKind::Http, Ok(well())), seen(ProbeKind::Tcp, Ok(refused())), seen(ProbeKind::Mcp, degraded)];
         let verdict = combine(all).expect("a verdict");
         assert_eq!((verdict.outcome, verdict.reason), (Outcome::Failed, Some(Reason::ConnectRefused)));
         assert_eq!(verdict.message.as_deref(), Some("tcp: nothing listens"));
@@ -92,8 +92,9 @@ mod tests {
 
     #[test]
     fn what_could_not_be_looked_at_is_no_verdict_unless_something_failed() {
-        assert!(combine(vec![seen(ProbeKind::Http, well()), seen(ProbeKind::Container, impaired())]).is_err());
-        let failed = combine(vec![seen(ProbeKind::Container, impaired()), seen(ProbeKind::Http, refused())]).expect("a verdict");
+        assert!(combine(vec![seen(ProbeKind::Http, Ok(well())), seen(ProbeKind::Container, impaired())]).is_err());
+        let failed =
+            combine(vec![seen(ProbeKind::Container, impaired()), seen(ProbeKind::Http, Ok(refused()))]).expect("a verdict");
         assert_eq!((failed.outcome, failed.probed[0].outcome), (Outcome::Failed, None));
         assert!(combine(vec![seen(ProbeKind::Container, impaired())]).is_err());
     }

@@ -33,8 +33,11 @@ pub(super) struct Enough<'a> {
     /// At most so many bytes, and one.
     pub(super) most: usize,
     /// Whether what has come is all that is wanted, though the body goes on.
-    pub(super) said: Option<&'a mut (dyn FnMut(&HeaderMap, &[u8]) -> bool + Send)>,
+    pub(super) said: Option<&'a mut Suffices<'a>>,
 }
+
+/// Whether what has come of a body is all that is wanted.
+type Suffices<'a> = dyn FnMut(&HeaderMap, &[u8]) -> bool + Send + 'a;
 
 /// The whole body, which is not longer than that.
 pub(super) fn all_of(most: usize) -> Enough<'static> {

@@ -26,6 +26,8 @@ const NOBODY: &str = "mcp-health.invalid";
 const REMEMBERED: usize = 4;
 
 /// Blocks until it knows.
+type Answered = VecDeque<(Instant, Box<str>)>;
+
 type Lookup = dyn Fn(&str) -> Result<Vec<IpAddr>, Unresolved> + Send + Sync;
 
 /// Why a name has no addresses.
@@ -45,7 +47,7 @@ pub struct Resolver {
     lookup: Arc<Lookup>,
     room: Arc<Semaphore>,
     /// Names that were answered, and when; the latest last.
-    answered: Arc<Mutex<VecDeque<(Instant, Box<str>)>>>,
+    answered: Arc<Mutex<Answered>>,
     /// One control question at a time.
     turn: Arc<Turn<()>>,
 }
@@ -166,7 +168,7 @@ impl Resolver {
     fn another_than(&self, failing: &str) -> String {
         let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let other = answered.iter().rev().map(|(_, name)| name).find(|name| ***name != *failing && !is_in_hosts_file(name));
-        other.map_or_else(|| NOBODY.to_owned(), |name| name.to_string())
+        other.map_or_else(|| NOBODY.to_owned(), ToString::to_string)
     }
 }
 
@@ -197,11 +199,10 @@ fn unresolved(error: LookupError) -> Unresolved {
     // The text of the C library.
     let error = std::io::Error::from(error);
     match kind {
-        LookupErrorKind::NoName | LookupErrorKind::NoData => Unresolved::NoSuchName(error.to_string()),
         LookupErrorKind::Memory => Unresolved::Ours(error),
         LookupErrorKind::System if Impaired::is_ours(&error) => Unresolved::Ours(error),
         LookupErrorKind::Again | LookupErrorKind::Fail | LookupErrorKind::System => Unresolved::NoAnswer(error.to_string()),
-        // A name that no resolver is even asked for.
+        // Nobody has that name, or no resolver is even asked for it.
         _ => Unresolved::NoSuchName(error.to_string()),
     }
 }

@@ -70,7 +70,7 @@ pub async fn ready(id: EngineId, engine: &config::Engine, servers: &[&Supervised
     let at_address = |text: String| vec![Fault { pointer: format!("/engines/{}/address", id.0), text }];
     let address = Address::of(engine).map_err(|error| at_address(causes(&error)))?;
     let name = engine.name.clone();
-    match meet(&address, &name, servers).await {
+    match Box::pin(meet(&address, &name, servers)).await {
         Ok((connection, since, wanted)) => Ok(Ready { id, name, address, connection: Ok(connection), since, wanted }),
         Err(Unready::Faults(faults)) => Err(faults),
         Err(Unready::Lost(error)) if servers.iter().all(|server| server.known) => {
@@ -97,7 +97,7 @@ async fn meet(address: &Address, engine: &str, servers: &[&Supervised]) -> Resul
     // Before events are asked for: these would be somebody else's.
     for unsettled in servers.iter().filter(|supervised| supervised.unsettled) {
         let name = name_of(unsettled);
-        if let Err(error) = recreate::tidy(&connection.client, &name, unsettled.acting).await {
+        if let Err(error) = Box::pin(recreate::tidy(&connection.client, &name, unsettled.acting)).await {
             tracing::error!("the recreate of `{name}` that a crash has cut short is not undone yet: {}", causes(&error));
         }
     }

@@ -69,7 +69,7 @@ pub async fn ready(bus: &str, servers: &[&Supervised], mouth: &Mouth) -> Result<
         match find(&mut session, &name).await {
             Ok(unit) => match units.iter().find(|other| other.unit.path() == unit.path()) {
                 Some(other) => {
-                    faults.push(supervised.fault("/unit", format!("{name} is the same unit as {}", other.unit.name())))
+                    faults.push(supervised.fault("/unit", format!("{name} is the same unit as {}", other.unit.name())));
                 }
                 None => units.push(Watched { server: supervised.server, unit, asked: None }),
             },

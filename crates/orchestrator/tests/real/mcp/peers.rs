@@ -79,9 +79,10 @@ pub(crate) fn piped(directory: &Path) -> [String; 2] {
     let (old, new) = (interpreter("MCP_HEALTH_TEST_LEGACY_PYTHON", "venv-legacy"), interpreter("MCP_HEALTH_TEST_PYTHON", "venv"));
     let script = directory.join("piped.py");
     std::fs::write(&script, PIPED).expect("written");
+    let (old, new, script) = (old.display(), new.display(), script.display());
     [
-        format!("{{kind: process, command: {old:?}, args: [-m, mcp_server_time], stdio: mcp}}"),
-        format!("{{kind: process, command: {new:?}, args: [{script:?}], stdio: mcp}}"),
+        format!("{{kind: process, command: \"{old}\", args: [-m, mcp_server_time], stdio: mcp}}"),
+        format!("{{kind: process, command: \"{new}\", args: [\"{script}\"], stdio: mcp}}"),
     ]
 }
 

@@ -61,16 +61,12 @@ impl Compiler<'_> {
     }
 
     fn value(&mut self, value: &str, place: &str) -> Option<HeaderValue> {
-        match HeaderValue::try_from(value) {
-            Ok(mut value) => {
-                value.set_sensitive(true);
-                Some(value)
-            }
-            Err(_) => {
-                self.wrong(place, "no header can carry this value".to_owned(), "one line of text without control characters");
-                None
-            }
-        }
+        let Ok(mut value) = HeaderValue::try_from(value) else {
+            self.wrong(place, "no header can carry this value".to_owned(), "one line of text without control characters");
+            return None;
+        };
+        value.set_sensitive(true);
+        Some(value)
     }
 
     fn readable(&mut self, secret: Secret, place: &str) -> Option<Secret> {

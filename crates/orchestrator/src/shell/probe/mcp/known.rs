@@ -98,20 +98,20 @@ impl Drop for Loan<'_> {
 mod tests {
     use super::*;
 
-    fn session(id: &'static str) -> Option<SessionId> {
-        Some(SessionId { id: HeaderValue::from_static(id), version: HeaderValue::from_static("2025-11-25") })
+    fn session(id: &'static str) -> SessionId {
+        SessionId { id: HeaderValue::from_static(id), version: HeaderValue::from_static("2025-11-25") }
     }
 
     #[test]
     fn two_checks_at_a_time_leave_one_session_and_one_to_end() {
         let memory = Memory::default();
         let (mut first, mut second) = (memory.lend(), memory.lend());
-        first.known.session = session("first");
-        second.known.session = session("second");
+        first.known.session = Some(session("first"));
+        second.known.session = Some(session("second"));
         drop(first);
         drop(second);
-        assert_eq!(memory.take_surplus(), [session("second").expect("one")]);
-        assert_eq!(memory.lend().known.session, session("first"));
-        assert_eq!(memory.take_all(), [session("first").expect("one")]);
+        assert_eq!(memory.take_surplus(), [session("second")]);
+        assert_eq!(memory.lend().known.session, Some(session("first")));
+        assert_eq!(memory.take_all(), [session("first")]);
     }
 }

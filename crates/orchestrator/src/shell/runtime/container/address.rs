@@ -98,7 +98,7 @@ impl Address {
 
     /// Connects, and agrees on a version of the API. Certificates are read anew each time: they may have been renewed.
     pub async fn connect(&self) -> Result<Connection, ConnectError> {
-        let hello = tokio::time::timeout(HELLO_PATIENCE, self.hello());
+        let hello = tokio::time::timeout(HELLO_PATIENCE, Box::pin(self.hello()));
         hello.await.map_err(|_| ConnectError::Silent { kind: shown(self.kind), address: self.text.clone() })?
     }
 

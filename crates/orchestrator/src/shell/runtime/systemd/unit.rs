@@ -216,16 +216,12 @@ impl Unit {
     /// Our restart has ended, well or not. Without it, what is seen is somebody else's doing.
     pub fn acted(&mut self) -> Vec<Word> {
         self.ours = Ours::None;
-        match self.status.life() {
-            Life::Up => {
-                self.runs();
-                vec![Word::Running]
-            }
-            _ => {
-                self.up = Some(false);
-                Vec::new()
-            }
+        if self.status.life() == Life::Up {
+            self.runs();
+            return vec![Word::Running];
         }
+        self.up = Some(false);
+        Vec::new()
     }
 }
 

@@ -6,6 +6,7 @@ use super::*;
 
 const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
+#[expect(clippy::needless_pass_by_value, reason = "written where they are asked for")]
 fn container(host: Value, networks: Value) -> ContainerInspectResponse {
     let told = json!({
         "Id": ID,
