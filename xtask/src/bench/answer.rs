@@ -38,7 +38,10 @@ pub(super) fn listen_and_note() -> Outcome<(SocketAddr, Arrivals)> {
 
 /// When checks of each server arrived, while that is noted.
 #[derive(Clone, Default)]
-pub(super) struct Arrivals(Arc<Mutex<Option<HashMap<String, Vec<Instant>>>>>);
+pub(super) struct Arrivals(Arc<Mutex<Option<Noted>>>);
+
+/// By path.
+type Noted = HashMap<String, Vec<Instant>>;
 
 /// The gaps between the checks of one server, of all servers.
 pub(super) struct Gaps(Vec<Duration>);

@@ -150,7 +150,7 @@ fn table(selection: &Selection) -> String {
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
         for hint in hints {
-            text.push_str(&format!("    {}\n", printable(hint)));
+            text.extend(["    ", &printable(hint), "\n"]);
         }
     }
     text

@@ -111,7 +111,8 @@ fn a_daemon_that_does_not_run() {
 /// Nothing is started, and what stands in the way is named.
 #[test]
 fn a_state_directory_that_cannot_be_used() {
-    let cases: [(&str, fn(&Path), &str); 5] = [
+    type Spoil = fn(&Path);
+    let cases: [(&str, Spoil, &str); 5] = [
         ("state", |state| std::fs::write(state, "").expect("written"), "--state-dir names another place"),
         ("state.db", |file| std::fs::write(file, "no database ".repeat(1_000)).expect("written"), "state.db is damaged"),
         ("lock", |file| std::fs::create_dir(file).expect("made"), "lock: Is a directory"),

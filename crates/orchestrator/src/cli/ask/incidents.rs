@@ -11,20 +11,17 @@ use super::super::{End, Outcome, print};
 use super::{encoded, get, print_raw, printable};
 
 pub(super) fn run(arguments: &Incidents) -> Outcome {
-    let (text, body) = match &arguments.id {
-        Some(id) => {
-            let (incident, body) = get(&arguments.daemon, &format!("/incidents/{}", encoded(id)))?;
-            (one(&incident), body)
-        }
-        None => {
-            let (page, body) = get(&arguments.daemon, &list_path(arguments))?;
-            (table(&page), body)
-        }
+    let (text, body) = if let Some(id) = &arguments.id {
+        let (incident, body) = get(&arguments.daemon, &format!("/incidents/{}", encoded(id)))?;
+        (one(&incident), body)
+    } else {
+        let (page, body) = get(&arguments.daemon, &list_path(arguments))?;
+        (table(&page), body)
     };
     if arguments.json {
-        print_raw(&body)?
+        print_raw(&body)?;
     } else {
-        print(&text)?
+        print(&text)?;
     }
     Ok(End::Fine)
 }

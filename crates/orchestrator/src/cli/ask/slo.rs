@@ -9,9 +9,9 @@ use super::{get, print_raw, printable};
 pub(super) fn run(arguments: &Levels) -> Outcome {
     let (slo, body) = get(&arguments.daemon, &format!("/slo?window={}", arguments.window.as_str()))?;
     if arguments.json {
-        print_raw(&body)?
+        print_raw(&body)?;
     } else {
-        print(&table(&slo))?
+        print(&table(&slo))?;
     }
     Ok(End::Fine)
 }
