@@ -87,6 +87,11 @@ impl Orchestrator {
         Events::follow(&format!("{}/events?since=0", self.api))
     }
 
+    /// Waits until every engine is listened to: from then on it tells of each death.
+    pub(crate) fn hears_its_engines(&self) {
+        until("it listens to its engines", || (self.get("/health")["checks"]["engines"] == "ok").then_some(()));
+    }
+
     /// The pid of a child server, from the record that the orchestrator keeps.
     pub(crate) fn pid_of(&self, server: &str) -> i32 {
         let record = std::fs::read_to_string(self.state().join(format!("processes/{server}.json"))).expect("a record");

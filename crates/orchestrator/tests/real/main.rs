@@ -6,6 +6,7 @@
 
 mod bad_input;
 mod browser;
+mod chaos;
 #[path = "../engine/bus.rs"]
 #[expect(dead_code, reason = "the tests of the runtimes use the rest")]
 mod bus;
