@@ -73,7 +73,7 @@ impl<'a> Cast<'a> {
 
     pub(crate) fn registry(&self) -> String {
         let hopeless = format!(
-            "  - {{name: {HOPELESS}, port: {}, recovery: {{max_attempts: 2}}, runtime: {{kind: process, command: /bin/false}}}}\n",
+            "  - {{name: {HOPELESS}, port: {}, recovery: {{max_attempts: 2, budget: {{attempts: 10, window_seconds: 3600}}}}, runtime: {{kind: process, command: /bin/false}}}}\n",
             free_port()
         );
         let engine = |landing: &Landing| {
