@@ -1,6 +1,7 @@
 //! `cargo xtask soak`: the demo for a long time, its servers broken at random moments in random ways.
 //!
 //! With `--worlds` it is random worlds under the laws, as `sim` plays them, from a seed that nobody has seen.
+//! With `--chaos` it is the test that breaks twenty real servers of every kind at once.
 //! With `--crashes` it is the orchestrator itself that is killed, by the test that does so twenty times in every run.
 
 use std::time::{Duration, SystemTime};
@@ -15,6 +16,8 @@ use crate::sim;
 const PAUSES: std::ops::Range<u64> = 4..25;
 /// What kills the orchestrator.
 const CRASH_TEST: &str = "siege::killed_at_random_instants_it_loses_nothing_and_does_nothing_twice";
+/// What breaks everything at once.
+const CHAOS_TEST: &str = "chaos::whatever_breaks_comes_back_or_is_rightly_given_up";
 /// No break so late that its recovery could not be seen.
 const QUIET_END: Duration = Duration::from_secs(60);
 
@@ -30,6 +33,9 @@ pub(crate) struct Options {
     /// Instead: play so many random worlds under the laws of the machine
     #[arg(long, value_name = "N", conflicts_with_all = ["minutes", "crashes"], value_parser = clap::value_parser!(u64).range(1..))]
     worlds: Option<u64>,
+    /// Instead: break twenty servers of every kind and their engines, for so many minutes
+    #[arg(long, value_name = "MINUTES", conflicts_with_all = ["minutes", "crashes", "worlds"], value_parser = clap::value_parser!(u64).range(1..))]
+    chaos: Option<u64>,
     /// Repeat the breaks, crashes or worlds of an earlier run
     #[arg(long)]
     seed: Option<u64>,
@@ -45,6 +51,10 @@ pub(crate) fn run(options: &Options) -> Outcome {
     if let Some(worlds) = options.worlds {
         println!("soak: {worlds} worlds from seed {seed}; again: cargo xtask soak --worlds {worlds} --seed {seed}");
         return sim::run(&sim::Options { seeds: worlds, from: seed, replay: None, here: false });
+    }
+    if let Some(minutes) = options.chaos {
+        println!("soak: seed {seed}, {minutes} minutes of chaos; again: cargo xtask soak --chaos {minutes} --seed {seed}");
+        return chaos(minutes, seed);
     }
     let duration = Duration::from_secs(options.minutes * 60);
     let breaks = breaks(seed, duration.saturating_sub(QUIET_END));
@@ -62,6 +72,14 @@ fn crash(crashes: u64, seed: u64) -> Outcome {
     let mut cargo = command::cargo();
     cargo.args(["test", "-p", "orchestrator", "--all-features", "--test", "real", "--", "--exact", "--nocapture", CRASH_TEST]);
     cargo.env("MCP_HEALTH_TEST_CRASHES", crashes.to_string()).env("MCP_HEALTH_TEST_SEED", seed.to_string());
+    command::run(&mut cargo)
+}
+
+/// The test, for longer, with the engines and packages that it needs.
+fn chaos(minutes: u64, seed: u64) -> Outcome {
+    let mut cargo = command::cargo();
+    cargo.args(["xtask", "test", "--", "--test", "real", "--retries", "0", "--no-capture", "--profile", "soak", CHAOS_TEST]);
+    cargo.env("MCP_HEALTH_TEST_CHAOS_SECONDS", (minutes * 60).to_string()).env("MCP_HEALTH_TEST_SEED", seed.to_string());
     command::run(&mut cargo)
 }
 

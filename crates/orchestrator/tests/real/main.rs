@@ -6,10 +6,10 @@
 
 mod bad_input;
 mod browser;
-mod chaos;
 #[path = "../engine/bus.rs"]
 #[expect(dead_code, reason = "the tests of the runtimes use the rest")]
 mod bus;
+mod chaos;
 mod commands;
 mod crash;
 mod dashboard;

@@ -1,6 +1,6 @@
 //! Probes of kind `mcp` against real servers of both eras, a real bridge with its child, and what each depth can see.
 
-mod peers;
+pub(crate) mod peers;
 
 use serde_json::Value;
 

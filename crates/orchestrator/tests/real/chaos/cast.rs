@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::blow::Blow;
 use crate::harness::{Orchestrator, free_port, sample_server, signal};
+use crate::mcp::peers::piped as piped_servers;
 use crate::pier::{Container, Habits, Pier};
 use crate::strait::Strait;
 
@@ -27,6 +28,8 @@ const DOCKER: &[Blow] = &[Blow::Kill, Blow::Crash, Blow::Hang, Blow::Down, Blow:
 /// Those of the tests share the machine's network, which nobody cuts.
 const PODMAN: &[Blow] = &[Blow::Kill, Blow::Crash, Blow::Hang, Blow::Down, Blow::Stop, Blow::Pause];
 const PROCESS: &[Blow] = &[Blow::Kill, Blow::Crash, Blow::Hang, Blow::Down, Blow::Freeze];
+/// A server of others: it has no words for its own trouble.
+const PIPED: &[Blow] = &[Blow::Kill, Blow::Freeze];
 /// For a container that may take 64 MiB.
 const SMALL: &[Blow] = &[Blow::Memory, Blow::Kill];
 
@@ -57,18 +60,29 @@ pub(crate) struct Member<'a> {
 enum Kind<'a> {
     Container(Container<'a>),
     /// A child of the orchestrator that is a sample server.
-    Process { port: u16 },
+    Process {
+        port: u16,
+    },
+    /// A child that speaks MCP on its pipes; its runtime, as the registry has it.
+    Piped(String),
     /// Watched only: somebody else's.
-    Watched { port: u16 },
+    Watched {
+        port: u16,
+    },
 }
 
 impl<'a> Cast<'a> {
     pub(crate) fn assemble(landings: &'a [Landing]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
         let mut members: Vec<_> = landings.iter().flat_map(containers).chain(processes()).collect();
         let well: Vec<_> = members.iter().filter(|it| it.blows.is_empty()).map(|it| (it.name.clone(), it.port())).collect();
-        let watched = |(name, port)| Member { name: format!("watched-{name}"), kind: Kind::Watched { port }, blows: &[], keys: "" };
+        let watched =
+            |(name, port)| Member { name: format!("watched-{name}"), kind: Kind::Watched { port }, blows: &[], keys: "" };
         members.extend(well.into_iter().map(watched));
-        Self { directory: tempfile::tempdir().expect("a directory"), landings, members }
+        let names = ["piped-legacy", "piped-new"].map(str::to_owned);
+        let piped = |(name, runtime)| Member { name, kind: Kind::Piped(runtime), blows: PIPED, keys: "" };
+        members.extend(names.into_iter().zip(piped_servers(directory.path())).map(piped));
+        Self { directory, landings, members }
     }
 
     pub(crate) fn registry(&self) -> String {
@@ -117,7 +131,7 @@ impl<'a> Cast<'a> {
     pub(crate) fn starts(&self, name: &str) -> Option<usize> {
         let member = self.members.iter().find(|member| member.name == name)?;
         match &member.kind {
-            Kind::Container(_) | Kind::Watched { .. } => None,
+            Kind::Container(_) | Kind::Piped(_) | Kind::Watched { .. } => None,
             Kind::Process { .. } => Some(std::fs::read(starts(self.directory.path(), name)).expect("it was started").len()),
         }
     }
@@ -144,7 +158,7 @@ impl Member<'_> {
     pub(crate) fn life(&self, orchestrator: &Orchestrator) -> String {
         match &self.kind {
             Kind::Container(container) => format!("{:?}", container.life()),
-            Kind::Process { .. } => orchestrator.pid_of(&self.name).to_string(),
+            Kind::Process { .. } | Kind::Piped(_) => orchestrator.pid_of(&self.name).to_string(),
             Kind::Watched { .. } => String::new(),
         }
     }
@@ -156,8 +170,8 @@ impl Member<'_> {
             (Blow::Stop, Kind::Container(container)) => container.stop(5),
             (Blow::Pause, Kind::Container(container)) => container.pause(),
             (Blow::Cut, Kind::Container(container)) => cut(container),
-            (Blow::Kill, Kind::Process { .. }) => signal(orchestrator.pid_of(&self.name), "KILL"),
-            (Blow::Freeze, Kind::Process { .. }) => signal(orchestrator.pid_of(&self.name), "STOP"),
+            (Blow::Kill, Kind::Process { .. } | Kind::Piped(_)) => signal(orchestrator.pid_of(&self.name), "KILL"),
+            (Blow::Freeze, Kind::Process { .. } | Kind::Piped(_)) => signal(orchestrator.pid_of(&self.name), "STOP"),
             (blow, _) => panic!("{blow:?} does not fit {}", self.name),
         }
     }
@@ -183,6 +197,7 @@ impl Member<'_> {
         match &self.kind {
             Kind::Container(container) => container.port,
             Kind::Process { port } | Kind::Watched { port } => *port,
+            Kind::Piped(_) => panic!("{} has no port", self.name),
         }
     }
 
@@ -191,11 +206,15 @@ impl Member<'_> {
         match &self.kind {
             Kind::Container(container) => container.entry() + keys,
             Kind::Watched { port } => format!("  - name: {}\n    port: {port}\n{keys}", self.name),
+            Kind::Piped(runtime) => {
+                format!("  - name: {}\n    probes: [{{kind: mcp, depth: list}}]\n    runtime: {runtime}\n{keys}", self.name)
+            }
             Kind::Process { port } => {
                 let (name, server, starts) = (&self.name, sample_server().display(), starts(directory, &self.name));
                 let script = format!("printf . >> {}; exec {server} --listen 127.0.0.1:{port} --name {name}", starts.display());
                 let runtime = format!("{{kind: process, command: /bin/sh, args: [-c, {script:?}]}}");
-                format!("  - name: {name}\n    port: {port}\n    runtime: {runtime}\n{keys}")
+                let endpoint = format!("http://127.0.0.1:{port}/mcp");
+                format!("  - name: {name}\n    port: {port}\n    endpoint: {endpoint}\n    runtime: {runtime}\n{keys}")
             }
         }
     }
@@ -230,12 +249,13 @@ fn containers(landing: &Landing) -> Vec<Member<'_>> {
 }
 
 fn processes<'a>() -> Vec<Member<'a>> {
-    let member = |name: &str, blows, keys| Member { name: name.to_owned(), kind: Kind::Process { port: free_port() }, blows, keys };
+    let member =
+        |name: &str, blows, keys| Member { name: name.to_owned(), kind: Kind::Process { port: free_port() }, blows, keys };
     vec![
         member("process-one", PROCESS, ""),
         member("process-two", PROCESS, ""),
         member("process-three", PROCESS, ""),
-        member("process-four", PROCESS, ""),
+        member("process-four", PROCESS, "    probes: [{kind: http}, {kind: mcp, depth: list}, {kind: process}]\n"),
         member("process-well", &[], ""),
     ]
 }
