@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use bollard::{
     ClientVersion,
     models::{
-        ContainerConfig, ContainerCreateBody, ContainerInspectResponse, EndpointSettings, HostConfig, MountPoint, MountPointType,
-        MountType, NetworkingConfig,
+        ContainerConfig, ContainerCreateBody, ContainerInspectResponse, EndpointSettings, HostConfig, MountPoint, MountType,
+        NetworkingConfig,
     },
 };
 use health_spec::config::EngineKind;
