@@ -48,6 +48,8 @@ enum Part {
     Kill,
     /// The same for a container
     Docker,
+    /// A process that hangs
+    Hang,
     /// CPU and memory while nothing happens
     Idle,
     /// 1,000 servers every second, 10,000 every 30 s
@@ -109,6 +111,7 @@ impl Part {
             Self::Kill => kill::of_a_process(options.kills, interrupt).map(Some),
             Self::Docker if engine::answers() => kill::of_a_container(options.kills, interrupt).map(Some),
             Self::Docker => Ok(None),
+            Self::Hang => kill::of_a_hanging_process(options.kills, interrupt).map(Some),
             Self::Idle => idle::measure(std::time::Duration::from_secs(options.idle), interrupt).map(Some),
             Self::Watch => watch::measure(std::time::Duration::from_secs(options.idle), interrupt).map(Some),
             Self::Startup => startup::measure(interrupt).map(Some),

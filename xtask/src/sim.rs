@@ -24,16 +24,16 @@ const MOST_FAILURES: usize = 10;
 pub(crate) struct Options {
     /// How many
     #[arg(long, default_value_t = 10_000)]
-    seeds: u64,
+    pub(crate) seeds: u64,
     /// The first one
     #[arg(long, default_value_t = 0)]
-    from: u64,
+    pub(crate) from: u64,
     /// Play one, and show what happens in it
     #[arg(long, value_name = "SEED")]
-    replay: Option<u64>,
+    pub(crate) replay: Option<u64>,
     /// Play here, as this program was built
     #[arg(long, hide = true)]
-    here: bool,
+    pub(crate) here: bool,
 }
 
 /// The command.

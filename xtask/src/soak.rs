@@ -1,5 +1,6 @@
 //! `cargo xtask soak`: the demo for a long time, its servers broken at random moments in random ways.
 //!
+//! With `--worlds` it is random worlds under the laws, as `sim` plays them, from a seed that nobody has seen.
 //! With `--crashes` it is the orchestrator itself that is killed, by the test that does so twenty times in every run.
 
 use std::time::{Duration, SystemTime};
@@ -8,6 +9,7 @@ use crate::command;
 use crate::demo::breakage::{Break, How};
 use crate::demo::{self, NAMES, Plan};
 use crate::outcome::Outcome;
+use crate::sim;
 
 /// Seconds between two breaks.
 const PAUSES: std::ops::Range<u64> = 4..25;
@@ -25,7 +27,10 @@ pub(crate) struct Options {
     /// Instead: kill the orchestrator under load, so many times, and check that nothing is lost or done twice
     #[arg(long, value_name = "N", conflicts_with = "minutes", value_parser = clap::value_parser!(u64).range(1..))]
     crashes: Option<u64>,
-    /// Repeat the breaks or crashes of an earlier run
+    /// Instead: play so many random worlds under the laws of the machine
+    #[arg(long, value_name = "N", conflicts_with_all = ["minutes", "crashes"], value_parser = clap::value_parser!(u64).range(1..))]
+    worlds: Option<u64>,
+    /// Repeat the breaks, crashes or worlds of an earlier run
     #[arg(long)]
     seed: Option<u64>,
 }
@@ -36,6 +41,10 @@ pub(crate) fn run(options: &Options) -> Outcome {
     if let Some(crashes) = options.crashes {
         println!("soak: seed {seed}, {crashes} crashes; again: cargo xtask soak --crashes {crashes} --seed {seed}");
         return crash(crashes, seed);
+    }
+    if let Some(worlds) = options.worlds {
+        println!("soak: {worlds} worlds from seed {seed}; again: cargo xtask soak --worlds {worlds} --seed {seed}");
+        return sim::run(&sim::Options { seeds: worlds, from: seed, replay: None, here: false });
     }
     let duration = Duration::from_secs(options.minutes * 60);
     let breaks = breaks(seed, duration.saturating_sub(QUIET_END));

@@ -4,6 +4,7 @@
 //! [`defaults`]: the schema shows them, and the orchestrator compiles them in.
 
 pub mod defaults;
+mod discovery;
 mod fleet;
 mod hook;
 mod strategy;
@@ -11,10 +12,12 @@ mod strategy;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use crate::registry::ServerEntry;
+pub use discovery::{AddressBy, Discovery};
 pub use fleet::{Listen, Maintenance, Overlay, RetainedEvents, RetainedUptime, Retention};
 pub use {hook::Hook, strategy::Strategies, strategy::Strategy};
 
@@ -35,6 +38,8 @@ pub struct File {
     pub event_emission: EventEmission,
     /// Container engines. Default: what is found by the usual environment variables and at the usual paths.
     pub engines: Vec<Engine>,
+    /// Containers that are watched because their labels ask for it.
+    pub discovery: Discovery,
     /// Times in which recovery is held on purpose.
     pub maintenance: Vec<Maintenance>,
     /// What is kept for how long.
@@ -261,12 +266,16 @@ impl EngineKind {
 pub struct Simulate {
     /// How much virtual time.
     pub duration_seconds: Seconds,
+    /// When that is, for maintenance windows; a Monday when it is not given.
+    #[serde(default)]
+    pub start: Option<Timestamp>,
     /// What happens; every server starts `ok` at 0.
     #[serde(default)]
     pub script: Vec<Scene>,
 }
 
-/// One line of a script: exactly one of `becomes`, `dies`, `restart`, `operator`.
+/// One line of a script: exactly one of `becomes`, `dies`, `restart`, `operator`, which happen to a server, and `network`, `engine`, `state`,
+/// which happen to the monitor.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -274,7 +283,8 @@ pub struct Scene {
     /// When, in seconds from the start.
     pub at: Seconds,
     /// Which server.
-    pub server: String,
+    #[serde(default)]
+    pub server: Option<String>,
     /// How it answers from now on.
     #[serde(default)]
     pub becomes: Option<Becomes>,
@@ -287,6 +297,37 @@ pub struct Scene {
     /// What somebody does.
     #[serde(default)]
     pub operator: Option<OperatorDoes>,
+    /// Nothing answers the monitor any more, or it does again.
+    #[serde(default)]
+    pub network: Option<Link>,
+    /// A container engine cannot be reached, or can be again.
+    #[serde(default)]
+    pub engine: Option<EngineScene>,
+    /// The state directory cannot be written, or can be again.
+    #[serde(default)]
+    pub state: Option<Link>,
+}
+
+/// Something that the monitor needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Link {
+    /// Is gone.
+    Lost,
+    /// Is there again.
+    Back,
+}
+
+/// What happens to a container engine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct EngineScene {
+    /// Its name.
+    pub name: String,
+    /// What.
+    pub is: Link,
 }
 
 /// How a scripted server answers.
@@ -356,6 +397,10 @@ pub enum OperatorDoes {
     Stop,
     /// Starts it; the engine reports it.
     Start,
+    /// Has it restarted by the orchestrator.
+    Restart,
+    /// Has it checked at once.
+    Check,
 }
 
 impl Seconds {

@@ -115,7 +115,7 @@ pub enum AttemptResult {
     Successful,
     /// The action erred, or the server did not come back in time.
     Failed,
-    /// The incident ended before that was known: the server was stopped or is no longer registered.
+    /// Something came before that was known: another restart, a stop, or the server is no longer registered.
     Interrupted,
 }
 

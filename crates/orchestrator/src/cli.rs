@@ -13,6 +13,7 @@ mod args;
 mod ask;
 mod check_config;
 mod completions;
+mod discover;
 mod import;
 mod replay;
 mod run;
@@ -38,6 +39,7 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(arguments) => run::run(*arguments),
         Command::CheckConfig(arguments) => check_config::run(&arguments),
+        Command::Discover(arguments) => discover::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Schema => schema::run(),
         Command::Simulate(arguments) => simulate::run(&arguments),

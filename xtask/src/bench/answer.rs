@@ -67,6 +67,11 @@ impl Arrivals {
     }
 }
 
+/// A count that is smaller than four billion.
+pub(super) fn float(count: usize) -> f64 {
+    u32::try_from(count).map_or(f64::INFINITY, f64::from)
+}
+
 impl Gaps {
     /// By what share the mean is off, and by how much the 99th percentile of all distances from the interval.
     pub(super) fn off_by(&self, interval: Duration) -> (f64, Duration) {
@@ -74,7 +79,7 @@ impl Gaps {
         if gaps.is_empty() {
             return (0.0, Duration::ZERO);
         }
-        let mean = gaps.iter().sum::<Duration>().as_secs_f64() / gaps.len() as f64;
+        let mean = gaps.iter().sum::<Duration>().as_secs_f64() / float(gaps.len());
         let mut distances: Vec<_> = gaps.iter().map(|gap| gap.abs_diff(interval)).collect();
         distances.sort_unstable();
         let at = (distances.len() * 99 / 100).min(distances.len() - 1);

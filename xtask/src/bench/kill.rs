@@ -1,7 +1,8 @@
-//! From the moment a server is killed to `server_down`, and to its recovery.
+//! From the moment a server is killed, or hangs, to `server_down`, and to its recovery.
 //!
 //! The moment is read just before the blow, the rest from the events' timestamps: one clock, no polling in between.
 
+use std::path::Path;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,7 +25,17 @@ recovery:
 ";
 const NOTE: &str = "Default settings (30 s between checks, 3 good answers 1 s apart end a recovery), 1 s before the action. \
     Event times are whole milliseconds.";
-const COLUMNS: &[&str] = &["from the kill to", "n", "p50", "p90", "max"];
+/// Everything a second, as the figures of other monitors are given.
+const HANGING: &str = "\
+health_check: { interval_seconds: 1, timeout_seconds: 1, confirm_interval_seconds: 1, failure_threshold: 3 }
+recovery:
+  backoff: { initial_delay: 1, multiplier: 1.0, max_delay: 1 }
+  max_attempts: 60
+  budget: { attempts: 100, window_seconds: 86400 }
+";
+const HANGING_NOTE: &str = "Interval = timeout = confirm interval = 1 s, threshold 3; stopped with SIGSTOP at varying moments between two checks. \
+    `server_down` is to come within 4.05 intervals.";
+const COLUMNS: &[&str] = &["from the blow to", "n", "p50", "p90", "max"];
 
 /// A child process of the orchestrator, killed with `kill -9`.
 pub(super) fn of_a_process(times: u32, interrupt: &Interrupt) -> Outcome<Measurement> {
@@ -32,13 +43,26 @@ pub(super) fn of_a_process(times: u32, interrupt: &Interrupt) -> Outcome<Measure
     let program = rig::sample_server();
     let runtime = Runtime::Process { command: program.clone(), args: vec!["--listen".to_owned(), address.clone()] };
     let entry = Entry { name: "victim".to_owned(), health_url: format!("http://{address}/health"), runtime };
-    measure("A killed process", &entry, times, interrupt, || {
-        let pids = proc::find(&program, &address);
-        let pid = pids.first().ok_or_else(|| Failure::new("the sample server does not run"))?;
-        let moment = Timestamp::now();
-        proc::signal(*pid, Signal::KILL);
-        Ok(moment)
-    })
+    let scenario = Scenario { title: "A killed process", settings: SETTINGS, note: NOTE };
+    measure(&scenario, &entry, times, interrupt, || strike(&program, &address, Signal::KILL))
+}
+
+/// A child process that is stopped with SIGSTOP: it takes connections and answers nothing.
+pub(super) fn of_a_hanging_process(times: u32, interrupt: &Interrupt) -> Outcome<Measurement> {
+    let address = registry::free_addresses(1)?[0].to_string();
+    let program = rig::sample_server();
+    let runtime = Runtime::Process { command: program.clone(), args: vec!["--listen".to_owned(), address.clone()] };
+    let entry = Entry { name: "victim".to_owned(), health_url: format!("http://{address}/health"), runtime };
+    let scenario = Scenario { title: "A hanging process", settings: HANGING, note: HANGING_NOTE };
+    measure(&scenario, &entry, times, interrupt, || strike(&program, &address, Signal::STOP))
+}
+
+fn strike(program: &Path, address: &str, signal: Signal) -> Outcome<Timestamp> {
+    let pids = proc::find(program, address);
+    let pid = pids.first().ok_or_else(|| Failure::new("the sample server does not run"))?;
+    let moment = Timestamp::now();
+    proc::signal(*pid, signal);
+    Ok(moment)
 }
 
 /// A container, killed as `docker kill` does.
@@ -47,26 +71,35 @@ pub(super) fn of_a_container(times: u32, interrupt: &Interrupt) -> Outcome<Measu
     let runtime = Runtime::Docker { container: container.name().to_owned() };
     let entry = Entry { name: "victim".to_owned(), health_url: format!("http://{}/health", container.address()), runtime };
     let path = format!("/containers/{}/kill", container.name());
-    measure("A killed container", &entry, times, interrupt, || {
+    let scenario = Scenario { title: "A killed container", settings: SETTINGS, note: NOTE };
+    measure(&scenario, &entry, times, interrupt, || {
         let moment = Timestamp::now();
         let status = engine::request("POST", &path).context("kill the container")?;
         if status < 300 { Ok(moment) } else { Err(Failure::new(format!("the engine answered {status} to the kill"))) }
     })
 }
 
+/// What is measured, and under which settings.
+struct Scenario {
+    title: &'static str,
+    settings: &'static str,
+    note: &'static str,
+}
+
 /// `strike` kills and says when.
 fn measure(
-    title: &'static str,
+    scenario: &Scenario,
     victim: &Entry,
     times: u32,
     interrupt: &Interrupt,
     strike: impl Fn() -> Outcome<Timestamp>,
 ) -> Outcome<Measurement> {
-    let mut rig = Rig::start(SETTINGS, std::slice::from_ref(victim), interrupt)?;
+    let mut rig = Rig::start(scenario.settings, std::slice::from_ref(victim), interrupt)?;
     let (mut falls, mut rises) = (Vec::new(), Vec::new());
     for round in 1..=times {
         rig.wait_until_up()?;
-        rig.leave_alone(Duration::from_millis(500))?;
+        // Any moment between two checks.
+        rig.leave_alone(Duration::from_millis(500 + u64::from(round) * 137 % 1_000))?;
         rig.forget()?;
         let moment = strike()?;
         let (fall, rise) = rig.wait_for_fall_and_rise()?;
@@ -76,7 +109,7 @@ fn measure(
     }
     rig.stop()?;
     let rows = vec![row("server_down", falls), row("recovered", rises)];
-    Ok(Measurement { title, note: NOTE.to_owned(), columns: COLUMNS, rows })
+    Ok(Measurement { title: scenario.title, note: scenario.note.to_owned(), columns: COLUMNS, rows })
 }
 
 fn row(what: &str, mut times: Vec<Duration>) -> Vec<Cell> {

@@ -66,9 +66,10 @@ fn fleet(
     let bare = Bare::read(&bare.wait_with_output().context("wait for the bare client")?.stdout)?;
     rig.stop()?;
     let ours = after.saturating_sub(before);
-    let checks = window.as_secs_f64() / interval.as_secs_f64() * servers as f64;
+    let checks = window.as_secs_f64() / interval.as_secs_f64() * answer::float(servers);
     let a_check = ours.as_secs_f64() / checks;
-    let a_server = resident.saturating_sub(empty) / servers as u64;
+    let kib = usize::try_from(resident.saturating_sub(empty) / 1_024).unwrap_or_default();
+    let a_server = answer::float(kib) / answer::float(servers);
     let (mean, tail) = gaps.off_by(interval);
     Ok(vec![
         Cell::Count(servers as u64),
@@ -76,7 +77,7 @@ fn fleet(
         Cell::Nanoseconds(a_check * 1e9),
         Cell::Ratio((bare.a_request > 0.0).then(|| a_check / bare.a_request)),
         Cell::Text(format!("{:.1} %", ours.as_secs_f64() / window.as_secs_f64() * 100.0)),
-        Cell::Text(format!("{:.1} KiB", a_server as f64 / 1024.0)),
+        Cell::Text(format!("{a_server:.1} KiB")),
         Cell::Text(format!("{:.3} %", mean * 100.0)),
         Cell::Time(tail),
     ])

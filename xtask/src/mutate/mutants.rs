@@ -17,7 +17,7 @@ const fn mutant(name: &'static str, file: &'static str, from: &'static str, to: 
 }
 
 /// All of them.
-pub(super) const MUTANTS: [Mutant; 18] = [
+pub(super) const MUTANTS: [Mutant; 30] = [
     mutant(
         "down one failure late",
         "server/check.rs",
@@ -58,8 +58,8 @@ pub(super) const MUTANTS: [Mutant; 18] = [
     mutant(
         "every held server is a canary",
         "storm.rs",
-        "filter(|doubt| doubt.canary != Some(id))",
-        "filter(|doubt| doubt.canary.is_none())",
+        "(Some(doubt), _) if doubt.canary != Some(id) =>",
+        "(Some(doubt), _) if doubt.canary.is_none() =>",
     ),
     mutant(
         "the budget's window is ignored",
@@ -105,9 +105,9 @@ pub(super) const MUTANTS: [Mutant; 18] = [
     ),
     mutant(
         "an open attempt is repeated after a crash",
-        "server.rs",
-        "memory.recovery = Recovery::Verifying { until: now.after(policy.recovery.verify_timeout), attempt };",
-        "let _ = attempt;\n        memory.recovery = Recovery::Waiting { due: now, delay: Duration::ZERO };",
+        "server/beginning.rs",
+        "memory.recovery = Recovery::Verifying { until, attempt: *attempt };",
+        "let _ = (until, &attempt);\n            memory.recovery = Recovery::Waiting { due: now, delay: std::time::Duration::ZERO };",
     ),
     mutant(
         "a check may run during an action",
@@ -121,4 +121,62 @@ pub(super) const MUTANTS: [Mutant; 18] = [
         "[dying, paused, recovery, self.state.next_check]",
         "[dying, paused, recovery, self.state.next_check.map(|at| at.after(Duration::from_secs(2)))]",
     ),
+    mutant(
+        "answers from before speak for what came after",
+        "fleet/weather.rs",
+        "if next.as_ref().is_none_or(|next| !next.about.contains(&id)) {",
+        "if true || next.as_ref().is_none_or(|next| !next.about.contains(&id)) {",
+    ),
+    mutant(
+        "after a storm everybody goes on at once",
+        "storm/ebb.rs",
+        "filter(|ebb| ebb.released.len() < most)",
+        "filter(|ebb| ebb.released.len() < most.saturating_mul(1_000))",
+    ),
+    mutant(
+        "a server that asks to be left alone is not",
+        "server/pace.rs",
+        "self.state.alone_until.map_or(wanted, |until| until.max(wanted))",
+        "wanted",
+    ),
+    mutant("a restart that another one replaces has no end", "server/word.rs", "        self.supersede(turn);\n", ""),
+    mutant(
+        "a death that is told again starts what was stopped",
+        "server/word.rs",
+        "if again && self.is_judged_dead() {",
+        "if again && self.is_judged_dead() && false {",
+    ),
+    mutant("a death is said as often as it is told", "server/word.rs", "        if !again {\n", "        if true {\n"),
+    mutant(
+        "a start that is not ours leaves the counter",
+        "server/word.rs",
+        "(Phase::Recovering, Recovery::Waiting { .. }) => {\n                self.state.attempts = 0;",
+        "(Phase::Recovering, Recovery::Waiting { .. }) => {",
+    ),
+    mutant("a paused server is restarted", "hold.rs", "(own.paused, Reason::Paused", "(false && own.paused, Reason::Paused"),
+    mutant("a status changes to itself", "server.rs", "if self.state.status == status {", "if false {"),
+    mutant(
+        "two incidents have one number",
+        "server.rs",
+        "*turn.incidents += 1;",
+        "*turn.incidents += u64::from(*turn.incidents == 0);",
+    ),
+    mutant("checks do not wait for room", "server.rs", "            if turn.room {\n", "            if turn.room || true {\n"),
+    mutant("the disk is never waited for", "hold.rs", "(unwritten, Reason::State", "(false && unwritten, Reason::State"),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A rule that has moved takes its mutant with it.
+    #[test]
+    fn every_mutant_finds_its_text_once() {
+        let folder = crate::workspace::root().join("crates/orchestrator/src/machine");
+        let found = |mutant: &Mutant| {
+            std::fs::read_to_string(folder.join(mutant.file)).map_or(0, |text| text.matches(mutant.from).count())
+        };
+        let lost: Vec<_> = MUTANTS.iter().filter(|mutant| found(mutant) != 1).map(|mutant| mutant.name).collect();
+        assert!(lost.is_empty(), "these do not find their text exactly once: {lost:?}");
+    }
+}

@@ -27,7 +27,7 @@ const NEEDS: [Need; 7] = [
         is_there: has_podman,
         packages: &["podman", "runc", "netavark", "aardvark-dns", "containernetworking-plugins"],
     },
-    Need { name: "HAProxy", is_there: || which("haproxy").is_some(), packages: &["haproxy"] },
+    Need { name: "HAProxy", is_there: has_haproxy, packages: &["haproxy"] },
 ];
 
 /// Installs what is missing, or says what to install.
@@ -90,6 +90,11 @@ fn compiles_c() -> bool {
 
 fn has_chromium() -> bool {
     chromium().is_some() && chromedriver().is_some()
+}
+
+/// Debian has it where only root looks.
+fn has_haproxy() -> bool {
+    which("haproxy").is_some() || Path::new("/usr/sbin/haproxy").exists()
 }
 
 /// One that is named is used as it is.

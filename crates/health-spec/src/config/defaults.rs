@@ -1,6 +1,6 @@
 //! What holds where an operator writes nothing (contract, section 2).
 
-use super::{Budget, Engine, EngineKind, Mode, OnExitZero, Seconds, Strategy};
+use super::{AddressBy, Budget, Engine, EngineKind, Mode, OnExitZero, Seconds, Strategy};
 
 /// From the start of one check to the start of the next.
 pub const INTERVAL: Seconds = Seconds::new(30);
@@ -48,6 +48,12 @@ pub const ON_EXIT_ZERO: OnExitZero = OnExitZero::Restart;
 pub const START_STOPPED: bool = false;
 /// How many recoveries run at once: a storm of restarts is worse than a late one.
 pub const MAX_CONCURRENT: u32 = 4;
+/// Whether containers are watched because their labels ask for it.
+pub const DISCOVERY: bool = false;
+/// Where such a container is asked for its health.
+pub const DISCOVERY_ADDRESS: AddressBy = AddressBy::Published;
+/// How long one that was removed stays registered: `docker compose up` takes some seconds between removing and starting.
+pub const DISCOVERY_GRACE: Seconds = Seconds::new(10);
 /// The time zone of maintenance.
 pub const TIME_ZONE: &str = "UTC";
 /// How many events are kept, however old (contract, section 5).

@@ -42,6 +42,16 @@ Examples:
   orchestrator check-config defaults.yaml teams/ --json
   HEALTH_CHECK_INTERVAL_SECONDS=soon orchestrator check-config registry.yaml   # the environment is checked as well")]
     CheckConfig(CheckConfig),
+    /// Show which containers would be watched because of their labels, and which not, and why.
+    #[command(
+        after_help = "Asks the engines, changes nothing, and needs no daemon. WATCHED: label, registry, later (not yet), wrong (its labels have mistakes), no.
+
+Examples:
+  orchestrator discover                           # every container of the engines that are found
+  orchestrator discover registry.yaml --engine local
+  orchestrator discover registry.yaml --json"
+    )]
+    Discover(Discover),
     /// Turn lists of servers that others keep into a registry, on stdout.
     #[command(
         after_help = "Reads mcpServers and servers of MCP clients (JSON, with comments too), server.json of the MCP registry, Docker MCP
@@ -180,6 +190,19 @@ pub(crate) struct CheckConfig {
     #[arg(required = true, value_name = "PATH")]
     pub(crate) registry: Vec<PathBuf>,
     /// Print the problems as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Discover {
+    /// The registry and configuration: files, or directories whose *.yaml and *.yml files are read. Default: none.
+    #[arg(value_name = "PATH")]
+    pub(crate) registry: Vec<PathBuf>,
+    /// Ask this one of `engines`; may be given several times. Default: those that `discovery` names, else all.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) engine: Vec<String>,
+    /// Print everything as JSON, with the entries that a registry would have.
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -2,20 +2,18 @@
 
 use orchestrator::shell::plan;
 use orchestrator::sim::recording::Recording;
-use orchestrator::sim::replay::{differences, other, replay};
+use orchestrator::sim::replay::{Difference, differences, other, replay};
 use orchestrator::sim::{Line, Trace};
 use serde_json::{Value, json};
 
 use super::args::Replay;
 use super::{End, Outcome, variable};
 
-/// Of each column.
-const WIDTH: usize = 72;
-
 pub(super) fn run(arguments: &Replay) -> Outcome {
     let name = arguments.file.display();
-    let text = std::fs::read_to_string(&arguments.file).map_err(|error| format!("{name} cannot be read: {error}"))?;
-    let recording = Recording::read(&text).map_err(|error| format!("{name}: {error}"))?;
+    let bytes = std::fs::read(&arguments.file).map_err(|error| format!("{name} cannot be read: {error}"))?;
+    // A torn last line may end within a character.
+    let recording = Recording::read(&String::from_utf8_lossy(&bytes)).map_err(|error| format!("{name}: {error}"))?;
     if recording.torn {
         eprintln!("warning: {name}: the last line is torn, and left out");
     }
@@ -49,8 +47,9 @@ fn show(arguments: &Replay, before: &Trace, after: &Trace) {
     let differences = differences(before, after);
     if arguments.json {
         let json = |line: Option<&Line>| line.map_or(Value::Null, Line::json);
-        for (left, right) in differences {
-            println!("{}", json!({ "recorded": json(left), "other": json(right) }));
+        for it in differences {
+            let (server, change, recorded, other) = (it.server(), it.change(), json(it.recorded), json(it.other));
+            println!("{}", json!({ "server_name": server, "change": change, "recorded": recorded, "other": other }));
         }
         return;
     }
@@ -58,9 +57,21 @@ fn show(arguments: &Replay, before: &Trace, after: &Trace) {
         println!("the other policy would have decided the same");
         return;
     }
-    println!("{:<WIDTH$} | the other policy", "as recorded");
-    for (left, right) in differences {
-        let text = |line: Option<&Line>| line.map_or_else(String::new, Line::text);
-        println!("{:<WIDTH$} | {}", text(left), text(right));
+    println!("with the other policy: + appears, - vanishes, ~ moves");
+    for server in differences.chunk_by(|one, next| one.server() == next.server()) {
+        let name = server.first().map_or("", Difference::server);
+        println!("\n{}", if name.is_empty() { "the monitor" } else { name });
+        for difference in server {
+            println!("{}", text(difference));
+        }
+    }
+    println!("\nthe recording ends at {:.3} s; what would have come later nobody knows", after.end.0.as_secs_f64());
+}
+
+fn text(difference: &Difference<'_>) -> String {
+    match (difference.recorded, difference.other) {
+        (Some(was), Some(is)) => format!("~ {}   was at {} s", is.text(), was.at.0.as_secs_f64()),
+        (Some(was), None) => format!("- {}", was.text()),
+        (None, is) => format!("+ {}", is.map_or_else(String::new, Line::text)),
     }
 }

@@ -17,7 +17,7 @@ use orchestrator::sim::{Setting, Window, World};
 use super::args::Simulate;
 use super::{End, Outcome, environment, variable};
 
-/// Where virtual time begins: a Monday.
+/// Where virtual time begins when `simulate.start` does not say: a Monday.
 const START: Timestamp = Timestamp::constant(4 * 86_400, 0);
 
 /// Where there is no terminal to ask.
@@ -48,11 +48,12 @@ fn setting(file: &File) -> Setting {
 /// The maintenance windows of the time that is simulated. What is wrong with them is not said here: nothing checks a simulation's calendar.
 fn windows(file: &File) -> Vec<Window> {
     let Some(simulate) = &file.simulate else { return Vec::new() };
+    let start = simulate.start.unwrap_or(START);
     let maintenance = Maintenance::compile(file, &mut Vec::new());
-    let moment = |at: Timestamp| Mono(Duration::try_from(at.duration_since(START)).unwrap_or_default());
-    let end = START.checked_add(simulate.duration_seconds.0).unwrap_or(Timestamp::MAX);
+    let moment = |at: Timestamp| Mono(Duration::try_from(at.duration_since(start)).unwrap_or_default());
+    let end = start.checked_add(simulate.duration_seconds.0).unwrap_or(Timestamp::MAX);
     let of = |entry: &ServerEntry| {
-        let windows = maintenance.within(&entry.name, START, end).into_iter();
+        let windows = maintenance.within(&entry.name, start, end).into_iter();
         windows
             .map(|(from, until)| Window { server: entry.name.clone(), from: moment(from), until: moment(until) })
             .collect::<Vec<_>>()

@@ -1,6 +1,7 @@
 //! All servers: routes inputs, keeps their deadlines, and lets those go on that waited for another.
 
 use std::cmp::Reverse;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 
 use health_spec::{EventKind, Outcome, Phase};
@@ -356,8 +357,8 @@ impl Fleet {
     }
 
     fn engine_lost(&mut self, now: Mono, engine: EngineId, error: String, effects: &mut Vec<Effect>) {
-        if !self.lost_engines.contains_key(&engine) {
-            self.lost_engines.insert(engine, now);
+        if let Entry::Vacant(place) = self.lost_engines.entry(engine) {
+            place.insert(now);
             impaired(now, "engine", error, effects);
         }
     }

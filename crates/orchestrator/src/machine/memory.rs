@@ -85,9 +85,9 @@ pub struct ServerMemory {
     /// What recovery is doing.
     pub recovery: Recovery,
     /// Why recovery may not run.
-    pub held: Option<Hold>,
+    pub held: Option<Box<Hold>>,
     /// An operator's pause.
-    pub paused: Option<Pause>,
+    pub paused: Option<Box<Pause>>,
     /// A signal that may end it was reported.
     pub killed: bool,
     /// A death that is not judged yet.

@@ -32,6 +32,8 @@ pub(super) struct Storm {
     round: Option<Round>,
     doubt: Option<Doubt>,
     ebb: Option<Ebb>,
+    /// What to ask once the round that runs has ended.
+    next: Option<Next>,
     /// What there is to say about it has changed.
     news: bool,
 }
@@ -48,6 +50,15 @@ struct Witness {
     server: ServerId,
     serial: u64,
     answers: Option<bool>,
+}
+
+/// Recoveries that were planned while a round ran: what its witnesses answered may be older than what these are about.
+#[derive(Clone, Debug)]
+pub(super) struct Next {
+    /// Those that were up when the first of them was planned.
+    pub(super) witnesses: Vec<ServerId>,
+    /// Who waits for them.
+    pub(super) about: BTreeSet<ServerId>,
 }
 
 /// The monitor suspects itself.
@@ -97,6 +108,26 @@ impl Storm {
     /// Nothing is being asked and nothing is suspected.
     pub(super) fn is_calm(&self) -> bool {
         self.round.is_none() && self.doubt.is_none()
+    }
+
+    /// Witnesses are being asked, and nothing is suspected yet.
+    pub(super) fn is_asking(&self) -> bool {
+        self.round.is_some() && self.doubt.is_none()
+    }
+
+    /// Something will be asked when the round that runs has ended.
+    pub(super) fn asks_again(&self) -> bool {
+        self.next.is_some()
+    }
+
+    /// This recovery waits for the round after this one; the first such one says whom that asks.
+    pub(super) fn ask_later(&mut self, about: ServerId, witnesses: Vec<ServerId>) {
+        self.next.get_or_insert_with(|| Next { witnesses, about: BTreeSet::new() }).about.insert(about);
+    }
+
+    /// What to ask now that a round has ended.
+    pub(super) fn take_next(&mut self) -> Option<Next> {
+        self.next.take()
     }
 
     /// The witnesses that fail, while the monitor suspects itself; empty for the canary, which is tried all the same. After the storm:
@@ -195,6 +226,7 @@ impl Storm {
     /// Suspects the monitor from now on; also where an earlier run has left it so.
     pub(super) fn begin(&mut self, witnesses: Vec<ServerId>, failing: Vec<ServerId>, now: Mono) {
         let (next_round, canary_at) = (now.after(ROUND), now.after(CANARY_AFTER));
+        self.next = None;
         let released = self.ebb.take().map(Ebb::into_released).unwrap_or_default();
         self.doubt = Some(Doubt { since: now, witnesses, failing, next_round, canary_at, canary: None, released });
     }

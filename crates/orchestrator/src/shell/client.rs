@@ -121,7 +121,8 @@ fn unreachable(base: &str, cause: String) -> ClientError {
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 async fn send(authority: &str, path: &str, question: Question<'_>) -> Result<Response<Incoming>, Failure> {
-    let stream = TcpStream::connect(authority).await?;
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let stream = if has_port { TcpStream::connect(authority).await? } else { TcpStream::connect((bare(authority), 80)).await? };
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let request = Request::builder().method(question.method).uri(path).header("host", authority).header("connection", "close");
     let mut request = request.header("accept", question.accept);
@@ -132,6 +133,11 @@ async fn send(authority: &str, path: &str, question: Question<'_>) -> Result<Res
     // It ends with the answer; an error on it is the answer's too.
     spawn(async move { drop(connection.await) });
     Ok(sender.send_request(request).await?)
+}
+
+/// An IPv6 address stands in brackets beside a port.
+fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
 }
 
 #[expect(clippy::disallowed_methods, reason = "ends with its one answer, in a program that waits for nothing else")]

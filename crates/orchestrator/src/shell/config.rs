@@ -115,6 +115,11 @@ pub struct Draft {
 }
 
 impl Draft {
+    /// What was judged before, for who has changed it.
+    pub fn of(loaded: Loaded) -> Self {
+        Self { loaded, problems: Vec::new(), damage: Damage::default() }
+    }
+
     /// The configuration, unless its form is wrong, or its meaning: `issues` are what is wrong with [`Loaded::file`].
     pub fn judge(self, issues: Vec<Issue>) -> Result<Loaded, LoadError> {
         let Self { loaded, mut problems, damage } = self;

@@ -27,10 +27,12 @@ use crate::machine::{Command, Effect, Fleet, Happened, Input, Refusal, ServerId}
 pub use change::{Change, Configured};
 
 mod record;
+mod routine;
 mod unwritten;
 mod uptimes;
 mod witness;
 
+pub use routine::Routine;
 pub use unwritten::Unwritten;
 pub use uptimes::Uptimes;
 
@@ -77,6 +79,8 @@ pub struct Driver {
     pub metrics: Arc<Metrics>,
     /// Writes down what the machine is told, when that is wanted.
     pub recorder: Recorder,
+    /// What need not be written at once.
+    pub routine: Routine,
     /// What could not be written yet.
     pub unwritten: Unwritten,
     /// Servers that an earlier run knew and that are no longer registered, with their open incidents.
@@ -103,9 +107,11 @@ impl Driver {
         loop {
             let deadline = self.fleet.deadline().map_or(self.uptimes.due(), |at| at.min(self.uptimes.due()));
             let deadline = self.clock.instant_of(deadline);
+            let held_until = self.routine.due().map(|due| self.clock.instant_of(due));
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
+                () = tokio::time::sleep_until(held_until.unwrap_or(deadline)), if held_until.is_some() => self.flush().await,
                 Some(operation) = self.operations.recv() => self.operate(operation).await,
                 Some(change) = self.changes.recv() => self.change(change).await,
                 _ = self.inbox.recv_many(&mut inputs, MOST_AT_ONCE) => self.take(&mut inputs).await,
@@ -115,6 +121,7 @@ impl Driver {
                 self.minute().await;
             }
         }
+        self.flush().await;
         self.actions.take_leave().await;
         self.say_stopped().await;
     }
@@ -166,12 +173,32 @@ impl Driver {
         }
         self.learn(&verdicts, &happened);
         let acts = orders.iter().any(|order| matches!(order, Effect::Act { .. } | Effect::Settle { .. }));
+        if acts {
+            happened = self.routine.take().into_iter().chain(happened).collect();
+        } else if happened.is_empty() {
+            // Nothing to hold, and maybe a minute to write.
+        } else if let Some(due) = self.routine.hold(happened, self.clock.now()) {
+            happened = due;
+        } else {
+            orders.iter().for_each(|order| self.carry_out(order));
+            return;
+        }
+        self.write_down(happened, &orders, acts).await;
+    }
+
+    /// What is held is due.
+    async fn flush(&mut self) {
+        let happened = self.routine.take();
+        self.write_down(happened, &[], false).await;
+    }
+
+    async fn write_down(&mut self, happened: Vec<Happened>, orders: &[Effect], acts: bool) {
         let since = happened.iter().map(|it| it.at).min().unwrap_or_else(|| self.clock.now());
         let changed: Vec<_> = happened.iter().filter_map(|it| it.server).collect();
         let written = self.record(happened, acts).await;
         self.reword(&changed);
         for order in orders {
-            self.carry_out(&order);
+            self.carry_out(order);
         }
         if let Some(turn) = self.unwritten.turn(since, written) {
             let effects = self.recorder.step(&mut self.fleet, self.clock.now(), turn);

@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use health_spec::incident::{Capture, DetectedBy, LogLine, Logs, Moment, RuntimeState};
-use tokio::sync::{Mutex, OwnedMutexGuard, Semaphore};
+use health_spec::incident::{Capture, DetectedBy, Moment};
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -25,21 +25,25 @@ use crate::machine::ServerId;
 pub mod answers;
 mod bound;
 mod container;
+mod desk;
 pub mod facts;
 mod found;
 mod host;
 pub mod mask;
 mod process;
+mod shown;
 pub mod subject;
 mod text;
+mod unit;
 
 pub use answers::{Answers, Glimpse};
+use desk::Desk;
+pub use desk::Turn;
 use facts::{Facts, Well};
-use found::{Deadline, Found, Mark, RawLine, Want};
+use found::{Deadline, Found, Want};
 pub use mask::Mask;
 pub use subject::{Source, Subject};
 pub use text::escaped;
-use text::{LINE_BYTES, cut, decoded};
 
 /// How long one look may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -95,26 +99,6 @@ pub struct Setup {
     pub shutdown: CancellationToken,
 }
 
-/// What is remembered of a server between two looks. One look at a time.
-#[derive(Debug, Default)]
-struct Desk {
-    /// Where its log ended before the last action.
-    mark: Option<Mark>,
-    /// The incident that was looked at last, and when that ended.
-    looked: Option<(u64, Instant)>,
-    /// What was found before an action outside of an incident: an operator's restart.
-    spare: Option<(Instant, Capture)>,
-    /// Tells what was last noted of it while it was well from anything else.
-    well: Option<String>,
-}
-
-/// A server's turn at its desk: taken in the order in which things happened.
-#[derive(Debug)]
-pub struct Turn {
-    desk: Arc<Mutex<Desk>>,
-    taken: Option<OwnedMutexGuard<Desk>>,
-}
-
 /// What is to be looked at, and why.
 #[derive(Clone, Copy, Debug)]
 struct Occasion {
@@ -161,8 +145,7 @@ impl Collector {
     pub fn turn(&self, server: ServerId) -> Turn {
         let mut desks = self.desks.lock().unwrap_or_else(PoisonError::into_inner);
         let desk = Arc::clone(desks.entry(server).or_default());
-        let taken = Arc::clone(&desk).try_lock_owned().ok();
-        Turn { desk, taken }
+        Turn::at(desk)
     }
 
     /// The incident has opened: looks at once, in a task of its own.
@@ -174,7 +157,7 @@ impl Collector {
         self.spawn(async move {
             let _hold = hold;
             let Ok(_place) = collector.places.acquire().await else { return };
-            let Some(mut desk) = collector.turn(server).wait().await else { return };
+            let Some(mut desk) = collector.turn(server).wait(PATIENCE + WRITING).await else { return };
             if !collector.book.is_acted_upon(incident) {
                 collector.look(&mut desk, occasion).await;
             }
@@ -187,7 +170,7 @@ impl Collector {
         let (collector, turn, hold) = (Arc::clone(self), self.turn(server), self.book.hold(incident));
         self.spawn(async move {
             let _hold = hold;
-            if let Some(mut desk) = turn.wait().await {
+            if let Some(mut desk) = turn.wait(PATIENCE + WRITING).await {
                 collector.look(&mut desk, occasion).await;
             }
         });
@@ -203,7 +186,7 @@ impl Collector {
     pub async fn before(&self, server: ServerId, turn: Turn) {
         let open = self.subject(server).and_then(|subject| self.book.open_of(&subject.name));
         let (incident, attempt) = open.map_or((None, None), |(incident, attempt)| (Some(incident), attempt));
-        let Some(mut desk) = turn.wait().await else { return };
+        let Some(mut desk) = turn.wait(PATIENCE + WRITING).await else { return };
         let is_fresh = |(looked, ended): (u64, Instant)| Some(looked) == incident && ended.elapsed() < FRESH;
         if !desk.looked.is_some_and(is_fresh) {
             self.look(&mut desk, Occasion { server, incident, moment: Moment::BeforeAttempt, attempt }).await;
@@ -215,7 +198,7 @@ impl Collector {
         let collector = Arc::clone(self);
         self.spawn(async move {
             let Ok(_place) = collector.places.acquire().await else { return };
-            if let Some(mut desk) = collector.turn(server).wait().await {
+            if let Some(mut desk) = collector.turn(server).wait(PATIENCE + WRITING).await {
                 collector.note_well(&mut desk, server).await;
             }
         });
@@ -269,12 +252,12 @@ impl Collector {
             attempt: occasion.attempt,
             took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
             answers: self.answers.of(occasion.server, since, &mask),
-            state: found.state.map(|state| shown_state(state, &mask)),
-            logs: found.lines.map(|lines| shown_lines(&found.log_source, &lines, &mask)).filter(|logs| !logs.lines.is_empty()),
+            state: found.state.map(|state| shown::state(state, &mask)),
+            logs: found.lines.map(|lines| shown::lines(&found.log_source, &lines, &mask)).filter(|logs| !logs.lines.is_empty()),
             engine: found.engine,
             host: host.ok().and_then(Result::ok),
             orchestrator_version: env!("CARGO_PKG_VERSION").to_owned(),
-            missing: found.missing.iter().map(|line| shown(line, &mask)).collect(),
+            missing: found.missing.iter().map(|line| shown::line(line, &mask)).collect(),
         };
         if occasion.moment != Moment::AfterAttempt {
             desk.mark = found.mark;
@@ -323,42 +306,13 @@ impl Collector {
     }
 }
 
-impl Turn {
-    /// `None` when those before take too long.
-    async fn wait(self) -> Option<OwnedMutexGuard<Desk>> {
-        match self.taken {
-            Some(taken) => Some(taken),
-            None => timeout(PATIENCE + WRITING, self.desk.lock_owned()).await.ok(),
-        }
-    }
-}
-
 async fn look(source: &Source, want: Want, deadline: Deadline) -> Found {
     match source {
         Source::None => Found { missing: vec![], ..Found::default() },
         Source::Container { engine, kind, container } => container::look(engine, kind, container, want, deadline).await,
         Source::Process(process) => process::look(process, want, deadline).await,
+        Source::Unit { unit, user } => unit::look(unit, *user, want, deadline).await,
     }
-}
-
-fn shown(text: &str, mask: &Mask) -> String {
-    cut(&escaped(&mask.text(text)), LINE_BYTES)
-}
-
-fn shown_state(state: RuntimeState, mask: &Mask) -> RuntimeState {
-    let error = state.error.as_deref().map(|error| shown(error, mask));
-    RuntimeState { error, ..state }
-}
-
-fn shown_lines(source: &str, lines: &[RawLine], mask: &Mask) -> Logs {
-    let texts: Vec<String> = lines.iter().map(|line| decoded(&line.text)).collect();
-    let masked = mask.lines(texts.iter().map(String::as_str));
-    let line = |(line, text): (&RawLine, String)| LogLine {
-        at: line.at,
-        stream: line.stream.map(str::to_owned),
-        text: cut(&escaped(&text), LINE_BYTES),
-    };
-    Logs { source: source.to_owned(), lines: lines.iter().zip(masked).map(line).collect() }
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ impl Book {
         let teller = teller();
         let mut pages = self.lock();
         if let (EventKind::ContainerDied { .. }, Some(name)) = (&event.kind, &event.server_name) {
-            pages.deaths.insert(name.clone(), death(event, &teller.mask));
+            pages.deaths.insert(name.clone(), death(event, &teller));
         }
         let Some(number) = event.incident_id.as_deref().and_then(number) else { return };
         let died = event.server_name.as_ref().and_then(|name| pages.deaths.get(name)).cloned();
@@ -234,7 +234,7 @@ pub fn number(id: &str) -> Option<u64> {
     id.rsplit_once('-')?.1.parse().ok()
 }
 
-fn death(event: &Event, mask: &Mask) -> Death {
+fn death(event: &Event, teller: &Teller) -> Death {
     let EventKind::ContainerDied { exit_code, signal, oom_killed, core_dumped, error } = &event.kind else {
         return Death { at: event.timestamp, exit_code: None, signal: None, oom_killed: false, core_dumped: None, error: None };
     };
@@ -243,9 +243,10 @@ fn death(event: &Event, mask: &Mask) -> Death {
         exit_code: *exit_code,
         signal: *signal,
         oom_killed: *oom_killed,
-        // Engines do not tell; our own children do.
-        core_dumped: core_dumped.then_some(true),
-        error: error.as_deref().map(|error| escaped(&mask.text(error))),
+        // Engines do not tell; of our own children it is known, unless somebody else saw them end.
+        core_dumped: (*core_dumped || (teller.death == DetectedBy::Process && (exit_code.is_some() || signal.is_some())))
+            .then_some(*core_dumped),
+        error: error.as_deref().map(|error| escaped(&teller.mask.text(error))),
     }
 }
 

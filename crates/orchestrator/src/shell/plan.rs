@@ -7,7 +7,7 @@ use health_spec::config::{Engine, File, Mode, Retention, defaults};
 use health_spec::registry::{RuntimeKind, ServerEntry};
 use serde_json::Value;
 
-use super::config::{Draft, LoadError, Loaded, Problem, draft};
+use super::config::{Draft, LoadError, Loaded, Problem, draft, parse};
 use super::evidence::Subject;
 use super::evidence::subject::Directories;
 use super::hook::{self, Hooks};
@@ -19,6 +19,7 @@ use crate::machine::policy::{Policy, Purpose, compile, engines, max_concurrent};
 
 mod address;
 mod compare;
+mod discovered;
 mod found;
 mod probes;
 
@@ -60,6 +61,12 @@ pub fn read(paths: &[PathBuf], environment: &dyn Fn(&str) -> Option<String>, obs
     compiled(draft(paths, environment)?, || found::engines(environment), observe)
 }
 
+/// What is asked for without any file: the defaults, and what the environment says.
+pub fn nothing(environment: &dyn Fn(&str) -> Option<String>) -> Result<Plan, LoadError> {
+    let draft = Draft::of(parse(Path::new("defaults"), b"servers: []", environment)?);
+    compiled(draft, || found::engines(environment), false)
+}
+
 /// The same while these engines are in use: they stay when the files name none.
 pub fn read_again(
     engines: &[Engine],
@@ -70,6 +77,7 @@ pub fn read_again(
     compiled(draft(paths, environment)?, || engines.to_vec(), observe)
 }
 
+/// From what is well formed to what is run.
 fn compiled(mut draft: Draft, found: impl FnOnce() -> Vec<Engine>, observe: bool) -> Result<Plan, LoadError> {
     address::settle_engines(&mut draft.loaded, found);
     if observe {
@@ -85,6 +93,7 @@ fn compiled(mut draft: Draft, found: impl FnOnce() -> Vec<Engine>, observe: bool
     draft.loaded.warnings.extend(address::odd_endpoints(&file.servers, &draft.loaded));
     draft.loaded.warnings.extend(probes::oddities(&file.servers, &draft.loaded));
     address::check_engines(&file.engines, &mut issues);
+    discovered::check(&file, &engines(&file), &mut issues);
     let listen = address::listen("orchestrator", file.listen.orchestrator.as_deref(), defaults::LISTEN, &mut issues);
     let gateway = address::listen("gateway", file.listen.gateway.as_deref(), defaults::LISTEN_GATEWAY, &mut issues);
     let maintenance = Maintenance::compile(&file, &mut issues);
@@ -207,6 +216,24 @@ mod mistakes;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Contract, section 2: registries in both forms in use load as they are.
+    #[test]
+    fn the_ecosystems_registries_load_unchanged() {
+        for (form, text) in
+            [("flat", include_str!("plan/registries/flat.yaml")), ("wrapped", include_str!("plan/registries/wrapped.yaml"))]
+        {
+            let directory = tempfile::tempdir().expect("a directory");
+            let path = directory.path().join("registry.yaml");
+            std::fs::write(&path, text).expect("written");
+            let plan = read(&[path], &|_| None, false).unwrap_or_else(|error| panic!("{form}: {error}"));
+            assert_eq!(plan.loaded.warnings, [], "{form}");
+            let names: Vec<_> = plan.policies.iter().map(|policy| policy.name.as_str()).collect();
+            assert_eq!(names, ["mcp-server-taskmgr", "mcp-server-files"], "{form}");
+            assert_eq!(plan.supervised.len(), 0, "{form}: nothing of it is started");
+            assert!(plan.registry[0]["tools"].is_array(), "{form}: what is not ours is carried along");
+        }
+    }
 
     #[test]
     fn environments_and_headers_are_not_shown() {

@@ -106,7 +106,7 @@ async fn look(look: &Look, question: &Question<'_>, deadline: Deadline) -> Seen 
     let (mut phases, mut glimpse) = (Phases::default(), None);
     let found = match look {
         Look::Http(target) => http::check(target, question, deadline, &mut phases, &mut glimpse).await,
-        Look::Mcp(target) => mcp::check(target, question, deadline, &mut phases).await,
+        Look::Mcp(target) => mcp::check(target, question, deadline, &mut phases, &mut glimpse).await,
         Look::Tcp(to) => tcp::check(to, question, deadline, &mut phases).await,
         Look::Container | Look::Process => life::verdict(question.lives.life(question.server)),
     };

@@ -118,7 +118,7 @@ mod tests {
     use crate::machine::Ticket;
     use crate::machine::policy::{Purpose, compile};
     use crate::sim::recording::Recording;
-    use crate::sim::replay::{differences, other, replay};
+    use crate::sim::replay::{Difference, differences, other, replay};
     use health_spec::{Reason, Verdict};
     use std::time::Duration;
 
@@ -160,6 +160,8 @@ mod tests {
         let torn = Recording::read(&text[..text.len() - 20]).expect("a torn last line is tolerated");
         assert!(torn.torn && torn.told.len() + 1 == recording.told.len());
         assert!(Recording::read(&text[20..]).is_err());
+        let later = Recording::read("{\"version\": 99, \"whatever\": true}\n").expect_err("of another version");
+        assert!(later.to_string().contains("version 99"), "{later}");
     }
 
     #[test]
@@ -171,8 +173,8 @@ mod tests {
         let patient = format!("{FILE}\nhealth_check: {{failure_threshold: 5}}");
         let patient = compile(&serde_saphyr::from_str(&patient).expect("it reads"), Purpose::Run).expect("it compiles");
         let (before, after) = (replay(&recording).expect("valid").trace, other(&recording, &patient));
-        let down = |lines: &[(Option<&crate::sim::Line>, Option<&crate::sim::Line>)]| {
-            let all = lines.iter().flat_map(|(left, right)| [*left, *right]).flatten();
+        let down = |lines: &[Difference<'_>]| {
+            let all = lines.iter().flat_map(|it| [it.recorded, it.other]).flatten();
             all.filter(|line| line.kind.name() == "server_down").map(|line| line.at.0.as_secs()).collect::<Vec<_>>()
         };
         assert_eq!(down(&differences(&before, &after)), [62, 64]);

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch as watch_channel};
 use super::alarm::forgiving;
 use super::causes::causes;
 use super::config::LoadError;
+use super::discovery::{self, Discovery};
 use super::driver::{Change, Configured};
 use super::maintenance::keeper::Kept;
 use super::plan::{self, Plan};
@@ -42,6 +43,9 @@ pub struct Reading {
 pub struct Reloader {
     reading: Reading,
     in_force: InForce,
+    discovery: Discovery,
+    /// What the files ask for, while discovery is on: what is discovered is put beside it.
+    written: Option<Plan>,
     /// Where each server has its place in the fleet. Places of servers that are gone are never given again.
     places: HashMap<String, ServerId>,
     next_place: usize,
@@ -53,6 +57,17 @@ pub struct Reloader {
     rejected: Option<String>,
 }
 
+/// What runs when the reloader begins.
+#[derive(Debug)]
+pub struct Begun {
+    /// What the files ask for.
+    pub written: Plan,
+    /// That, and what is discovered; its servers have the places in which they stand.
+    pub in_force: Plan,
+    /// Discovers.
+    pub discovery: Discovery,
+}
+
 /// What changes in the runtimes.
 #[derive(Default)]
 struct Turnover {
@@ -62,25 +77,33 @@ struct Turnover {
 }
 
 impl Reloader {
-    /// `in_force` is what runs; its servers have the places in which they stand.
+    /// `begun` is what runs.
     pub fn new(
-        plan: Plan,
+        begun: Begun,
         reading: Reading,
         runtimes: Arc<Runtimes>,
         driver: mpsc::Sender<Change>,
         maintenance: watch_channel::Sender<Kept>,
     ) -> Result<Self, WatchError> {
-        let places = plan.policies.iter().enumerate();
+        let Begun { written, in_force, discovery } = begun;
+        let places = in_force.policies.iter().enumerate();
         let places: HashMap<_, _> = places.map(|(index, policy)| (policy.name.clone(), ServerId(index))).collect();
-        let watch = Watch::new(plan.watched(), plan.loaded.stamps.clone())?;
-        let in_force = InForce::started_with(plan);
-        Ok(Self { next_place: places.len(), places, in_force, reading, runtimes, driver, maintenance, watch, rejected: None })
+        let watch = Watch::new(in_force.watched(), in_force.loaded.stamps.clone())?;
+        let in_force = InForce::started_with(in_force, &written);
+        let (next_place, written, rejected) = (places.len(), discovery::wants(written), None);
+        Ok(Self { in_force, discovery, written, reading, places, next_place, runtimes, driver, maintenance, watch, rejected })
     }
 
     /// Runs until it is dropped.
     pub async fn run(mut self) {
         loop {
-            let cause = self.watch.next().await;
+            let cause = tokio::select! {
+                cause = self.watch.next() => cause,
+                () = self.discovery.changed() => {
+                    self.rediscover().await;
+                    continue;
+                }
+            };
             let Err(error) = self.reload(cause).await else { continue };
             let error = causes(&error);
             // Something else has changed in its directory: that it is wrong is known.
@@ -105,25 +128,65 @@ impl Reloader {
         if plan.engines != self.in_force.engines {
             return Err(refused(&plan, "/engines", "engines cannot change while the orchestrator runs", "restart it"));
         }
-        let turnover = self.turnover(&plan);
-        let prepared = self.runtimes.prepare(&turnover.new).await;
-        let prepared = prepared.map_err(|error| LoadError::Invalid(plan::faults(&plan, error)))?;
-        for warning in &plan.loaded.warnings {
+        // What is discovered is judged beside the new file; who watches the engines follows when that is in force.
+        let (plan, written) = (self.discovery.composed(&plan, self.reading.observe), plan);
+        let (plan, turnover, prepared) = self.prepared(plan, &written).await?;
+        for warning in &written.loaded.warnings {
             tracing::warn!("{warning}");
         }
-        self.put_in_force(plan, turnover, prepared).await;
+        self.put_in_force(plan, turnover, prepared, Some(&written)).await;
+        self.discovery.follow(&written);
+        self.written = discovery::wants(written);
         self.rejected = None;
         Ok(())
     }
 
-    /// The machine first, since runtimes report to it from their first moment on.
-    async fn put_in_force(&mut self, plan: Plan, turnover: Turnover, prepared: Prepared) {
+    /// A container has come, gone or changed: as if somebody had written that into the registry.
+    async fn rediscover(&mut self) {
+        let Some(written) = self.written.take() else { return };
+        let plan = self.discovery.composed(&written, self.reading.observe);
+        if !self.in_force.is_all_of(&plan) {
+            match self.prepared(plan, &written).await {
+                Ok((plan, turnover, prepared)) => self.put_in_force(plan, turnover, prepared, None).await,
+                // The next event of an engine, or a file, tries again.
+                Err(error) => tracing::warn!("what is discovered cannot be watched now: {}", causes(&error)),
+            }
+        }
+        self.written = Some(written);
+    }
+
+    /// Checks what is new. A discovered server that cannot be run costs nobody else anything: it is left out.
+    async fn prepared(&mut self, mut plan: Plan, written: &Plan) -> Result<(Plan, Turnover, Prepared), LoadError> {
+        loop {
+            let turnover = self.turnover(&plan);
+            let error = match self.runtimes.prepare(&turnover.new).await {
+                Ok(prepared) => return Ok((plan, turnover, prepared)),
+                Err(error) => error,
+            };
+            let bad = error.faults.iter().filter_map(|fault| Some((discovery::place(&fault.pointer)?, fault.text.clone())));
+            let bad: Vec<_> = bad.filter(|(at, _)| *at >= written.entries.len()).collect();
+            if bad.is_empty() {
+                return Err(LoadError::Invalid(plan::faults(&plan, error)));
+            }
+            for (at, why) in bad {
+                self.discovery.refuse(&plan.entries[at].name, &why);
+            }
+            plan = self.discovery.again(written, self.reading.observe);
+        }
+    }
+
+    /// The machine first, since runtimes report to it from their first moment on. `written` is what files say that were read anew.
+    async fn put_in_force(&mut self, plan: Plan, turnover: Turnover, prepared: Prepared, written: Option<&Plan>) {
         let (answer, answered) = oneshot::channel();
         let needs_restart = self.in_force.needs_restart(&plan);
-        for section in &needs_restart {
-            tracing::warn!("`{section}` has changed; that takes effect when the orchestrator is started again");
+        if written.is_some() {
+            for section in &needs_restart {
+                tracing::warn!("`{section}` has changed; that takes effect when the orchestrator is started again");
+            }
         }
-        let change = Change::Configured(Box::new(configured(&plan, needs_restart, self.runtimes.state_directory())), answer);
+        let configured = configured(&plan, needs_restart, self.runtimes.state_directory());
+        let configured = Configured { reread: written.is_some(), ..configured };
+        let change = Change::Configured(Box::new(configured), answer);
         // The driver has ended when this fails, and so has everything else.
         if self.driver.send(change).await.is_err() {
             return;
@@ -139,7 +202,7 @@ impl Reloader {
         self.places = plan.policies.iter().map(|policy| policy.name.clone()).zip(reloaded.places).collect();
         self.next_place += reloaded.added.len();
         self.maintenance.send_replace(Kept::new(plan.maintenance.clone(), &self.places));
-        self.in_force.follow(plan);
+        self.in_force.follow(plan, written);
     }
 
     /// Compares what runs the servers, under the places that the machine is going to give them.
@@ -191,6 +254,7 @@ fn configured(plan: &Plan, needs_restart: Vec<String>, state_directory: &Path) -
         registry: plan.registry.clone(),
         subjects: plan.subjects(state_directory),
         file: plan.loaded.file.clone(),
+        reread: false,
     }
 }
 

@@ -39,7 +39,7 @@ use self::{
         listener::Request,
         restart::Container,
     },
-    process::{Process, places::Places, program::Program, reaper, wire::Wire},
+    process::{Process, oom::Oom, places::Places, program::Program, reaper, wire::Wire},
     reporter::Mouth,
 };
 use crate::machine::{ServerId, input::EngineId, policy::engine_of};
@@ -120,6 +120,7 @@ struct SetupPlaces {
     engines: Vec<config::Engine>,
     state_directory: PathBuf,
     registry_directory: PathBuf,
+    oom: Oom,
 }
 
 /// How to restart a server.
@@ -156,13 +157,14 @@ impl Runtimes {
         let runtimes = Self {
             handles: std::sync::Mutex::default(),
             engines: std::sync::Mutex::default(),
-            places: Arc::new(SetupPlaces { engines, state_directory, registry_directory }),
+            places: Arc::new(SetupPlaces { engines, state_directory, registry_directory, oom: Oom::default() }),
             mouth: Mouth::new(reports, cancel.clone()),
             ours: TaskTracker::new(),
             tasks: tasks.clone(),
             cancel,
         };
         let prepared = runtimes.prepare(&setup.servers).await?;
+        runtimes.spawn(runtimes.places.oom.clone().watch(runtimes.cancel.clone()));
         if reaper::is_needed() {
             runtimes.spawn(reaper::reap(runtimes.cancel.clone()));
         }
@@ -343,7 +345,8 @@ fn process(places: &SetupPlaces, supervised: &Supervised, mouth: &Mouth) -> Resu
     program.check().map_err(|error| supervised.fault(error.key(), causes(&error)))?;
     let own = Places::of(&places.state_directory, &supervised.name);
     let kept = supervised.runtime.log.unwrap_or_default();
-    Process::new(program, own, kept, mouth.about(supervised.server)).map_err(|error| supervised.fault("", causes(&error)))
+    let process = Process::new(program, own, kept, mouth.about(supervised.server));
+    process.map(|process| process.with(&places.oom)).map_err(|error| supervised.fault("", causes(&error)))
 }
 
 /// Each bus with the units that are on it.

@@ -28,8 +28,12 @@ pub fn beginning(window: Window, now: Timestamp) -> Timestamp {
 
 fn servers(window: Window, views: &[ServerView], incidents: &[Incident], manual: &[String]) -> Vec<ServerLevel> {
     let (mut broken, mut restarted) = (HashMap::<&str, u64>::new(), HashMap::<&str, u64>::new());
-    incidents.iter().for_each(|incident| *broken.entry(&incident.server_name).or_default() += 1);
-    manual.iter().for_each(|name| *restarted.entry(name).or_default() += 1);
+    for incident in incidents {
+        *broken.entry(&incident.server_name).or_default() += 1;
+    }
+    for name in manual {
+        *restarted.entry(name).or_default() += 1;
+    }
     let level = |view: &ServerView| ServerLevel {
         name: view.name.clone(),
         uptime: share(window, view).map(|share| share * 100.0),

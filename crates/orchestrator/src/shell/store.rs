@@ -61,6 +61,16 @@ pub enum StoreError {
     /// The database itself.
     #[error("cannot read or write the state database")]
     Database(#[from] rusqlite::Error),
+    /// What stands there is no database, or a broken one.
+    #[error(
+        "{path} is damaged, or no database of ours; put a backup in its place, or move it away and begin anew: attempts and uptime are forgotten then"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: rusqlite::Error,
+    },
     /// The database is of a later program.
     #[error(
         "{path} has version {found}, and this program reads up to version {known}; use the newer program, or another state directory"
@@ -84,6 +94,19 @@ pub enum StoreError {
         /// The cause.
         source: serde_json::Error,
     },
+}
+
+impl StoreError {
+    /// What a broken file makes of every question is said of the file.
+    fn at(self, path: &Path) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match self {
+            Self::Database(source) if matches!(source.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase)) => {
+                Self::Damaged { path: path.to_owned(), source }
+            }
+            other => other,
+        }
+    }
 }
 
 /// What survives a restart, for one server.
@@ -139,13 +162,7 @@ impl Store {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(failed)?;
         let lock = Lock::take(directory)?;
         let path = directory.join("state.db");
-        let mut connection = connect(&path)?;
-        if connection.pragma_query_value(None, "page_count", |row| row.get::<_, u32>(0))? == 0 {
-            // Only an empty file can be told so, and on any other it would be a write, which a full disk refuses.
-            connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
-        }
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        schema::migrate(&mut connection, &path)?;
+        let connection = open(&path).map_err(|error| error.at(&path))?;
         Ok(Self { connection, path, retention, origin: Steady::default(), seq: 0, _lock: lock })
     }
 
@@ -156,6 +173,10 @@ impl Store {
 
     /// Reads what an earlier run has left; what is new is given `epoch` and `now`.
     pub fn left(&mut self, epoch: &str, now: Timestamp) -> Result<Left, StoreError> {
+        self.read_left(epoch, now).map_err(|error| error.at(&self.path))
+    }
+
+    fn read_left(&mut self, epoch: &str, now: Timestamp) -> Result<Left, StoreError> {
         // Not a write where there is nothing to write: also with a full disk it starts.
         if self.connection.query_row("SELECT count(*) FROM meta", [], |row| row.get::<_, u32>(0))? == 0 {
             self.begin_life(epoch, now)?;
@@ -247,6 +268,17 @@ impl Left {
         let servers = self.records.iter().map(|(name, record)| (name.clone(), record.memory.clone())).collect();
         FleetMemory { incidents: self.incidents, servers }
     }
+}
+
+fn open(path: &Path) -> Result<Connection, StoreError> {
+    let mut connection = connect(path)?;
+    if connection.pragma_query_value(None, "page_count", |row| row.get::<_, u32>(0))? == 0 {
+        // Only an empty file can be told so, and on any other it would be a write, which a full disk refuses.
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    schema::migrate(&mut connection, path)?;
+    Ok(connection)
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {

@@ -26,6 +26,12 @@ pub struct Header {
     pub at: Mono,
 }
 
+/// What every version's first line has.
+#[derive(Deserialize)]
+struct Mark {
+    version: u64,
+}
+
 /// Every further line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Told {
@@ -66,7 +72,7 @@ pub enum Unreadable {
     /// There is no first line, or it is no header.
     Header(String),
     /// Another version has written it.
-    Version(u32),
+    Version(u64),
     /// A line, the first being 1, does not read.
     Line(usize, String),
 }
@@ -75,7 +81,12 @@ impl std::fmt::Display for Unreadable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Header(cause) => write!(f, "it does not begin like a recording: {cause}"),
-            Self::Version(version) => write!(f, "it is of version {version}, and this program reads version {VERSION}"),
+            Self::Version(version) => {
+                write!(
+                    f,
+                    "it is of version {version}, and this program reads version {VERSION}: replay it with the program that wrote it"
+                )
+            }
             Self::Line(line, cause) => write!(f, "line {line} does not read: {cause}"),
         }
     }
@@ -87,11 +98,14 @@ impl Recording {
     /// Reads the lines.
     pub fn read(text: &str) -> Result<Self, Unreadable> {
         let mut lines = text.lines();
-        let header: Header =
-            serde_json::from_str(lines.next().unwrap_or_default()).map_err(|error| Unreadable::Header(error.to_string()))?;
-        if header.version != VERSION {
-            return Err(Unreadable::Version(header.version));
+        let first = lines.next().unwrap_or_default();
+        let unlike = |error: serde_json::Error| Unreadable::Header(error.to_string());
+        // Before anything else: a header of another version need not read.
+        let Mark { version } = serde_json::from_str(first).map_err(unlike)?;
+        if version != u64::from(VERSION) {
+            return Err(Unreadable::Version(version));
         }
+        let header: Header = serde_json::from_str(first).map_err(unlike)?;
         let lines: Vec<_> = lines.collect();
         let mut told = Vec::with_capacity(lines.len());
         for (index, line) in lines.iter().enumerate() {

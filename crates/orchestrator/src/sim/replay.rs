@@ -1,14 +1,14 @@
 //! Tells a machine again what another was told: the same one, which must decide the same to the bit, or one with another policy.
 
-use std::collections::BTreeSet;
-
 use super::recording::{Recording, What, fingerprint};
-use super::trace::{Line, Trace};
+use super::trace::Trace;
 use crate::machine::policy::{Issue, Policy, Purpose, compile};
 use crate::machine::{Effect, Fleet};
 
+mod differences;
 mod other;
 
+pub use differences::{Difference, differences};
 pub use other::other;
 
 /// What came of it.
@@ -47,18 +47,6 @@ fn tell(fleet: &mut Fleet, at: crate::machine::Mono, what: &What) -> Result<Vec<
         What::Command(id, command) => fleet.operate(at, *id, command.clone()).unwrap_or_default(),
         What::Reload(file, limits) => fleet.reload(compile(file, Purpose::Run)?, *limits, at).1,
     })
-}
-
-/// What two traces do not have in common, in the order of time: the first's lines on the left.
-pub fn differences<'a>(before: &'a Trace, after: &'a Trace) -> Vec<(Option<&'a Line>, Option<&'a Line>)> {
-    let key = |line: &Line| line.json().to_string();
-    let (left, right): (BTreeSet<_>, BTreeSet<_>) =
-        (before.lines.iter().map(key).collect(), after.lines.iter().map(key).collect());
-    let gone = before.lines.iter().filter(|line| !right.contains(&key(line))).map(|line| (Some(line), None));
-    let new = after.lines.iter().filter(|line| !left.contains(&key(line))).map(|line| (None, Some(line)));
-    let mut all: Vec<_> = gone.chain(new).collect();
-    all.sort_by_key(|(left, right)| left.or(*right).map(|line| line.at));
-    all
 }
 
 /// The policies of another configuration.

@@ -1,6 +1,8 @@
 //! What can happen in a virtual world, to one server or to the monitor itself.
 
-use health_spec::config::{Becomes, File, RestartEffect, Scene, Seconds};
+use std::time::Duration;
+
+use health_spec::config::{Becomes, Engine, EngineScene, File, Link, RestartEffect, Scene, Seconds};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::{Command, Mono, Word};
@@ -71,20 +73,42 @@ pub enum Change {
 
 impl Turn {
     /// What a scene of a `simulate` section stands for.
-    pub(super) fn of_scene(scene: &Scene) -> Option<Self> {
-        use health_spec::config::OperatorDoes as Does;
-        let by = || "script".to_owned();
-        let dies = |exit_code| crate::machine::Death { exit_code: Some(exit_code), ..crate::machine::Death::default() };
-        let operator = |does| match does {
-            Does::Pause => Change::Wants(Command::Pause { until: None, by: by(), reason: None }),
-            Does::Resume => Change::Wants(Command::Resume { by: by() }),
-            Does::Stop => Change::Says(Word::Stopped),
-            Does::Start => Change::Says(Word::Started),
-        };
-        let change = (scene.becomes.map(Change::Becomes))
-            .or_else(|| scene.restart.clone().map(Change::Restart))
-            .or_else(|| scene.dies.as_ref().map(|it| Change::Says(Word::Died(dies(it.exit_code)))))
-            .or_else(|| scene.operator.map(operator))?;
-        Some(Self { at: Mono(scene.at.0), twist: Twist::Server(scene.server.clone(), change) })
+    pub(super) fn of_scene(scene: &Scene, engines: &[Engine]) -> Option<Self> {
+        let at = Mono(scene.at.0);
+        let twist = of_the_monitor(scene, engines).or_else(|| of_a_server(scene))?;
+        Some(Self { at, twist })
     }
+}
+
+fn of_the_monitor(scene: &Scene, engines: &[Engine]) -> Option<Twist> {
+    let network = |link| match link {
+        Link::Lost => Twist::NetworkLost(Mono(Duration::MAX)),
+        Link::Back => Twist::NetworkLost(Mono::default()),
+    };
+    let engine = |scene: &EngineScene| {
+        let place = engines.iter().position(|engine| engine.name == scene.name)?;
+        Some(Twist::Engine(place, scene.is == Link::Back))
+    };
+    (scene.network.map(network))
+        .or_else(|| scene.engine.as_ref().and_then(engine))
+        .or_else(|| scene.state.map(|link| Twist::Disk(link == Link::Back)))
+}
+
+fn of_a_server(scene: &Scene) -> Option<Twist> {
+    use health_spec::config::OperatorDoes as Does;
+    let by = || "script".to_owned();
+    let dies = |exit_code| crate::machine::Death { exit_code: Some(exit_code), ..crate::machine::Death::default() };
+    let operator = |does| match does {
+        Does::Pause => Change::Wants(Command::Pause { until: None, by: by(), reason: None }),
+        Does::Resume => Change::Wants(Command::Resume { by: by() }),
+        Does::Stop => Change::Says(Word::Stopped),
+        Does::Start => Change::Says(Word::Started),
+        Does::Restart => Change::Wants(Command::Restart { by: by() }),
+        Does::Check => Change::Wants(Command::Check { by: by() }),
+    };
+    let change = (scene.becomes.map(Change::Becomes))
+        .or_else(|| scene.restart.clone().map(Change::Restart))
+        .or_else(|| scene.dies.as_ref().map(|it| Change::Says(Word::Died(dies(it.exit_code)))))
+        .or_else(|| scene.operator.map(operator))?;
+    Some(Twist::Server(scene.server.clone()?, change))
 }

@@ -8,7 +8,10 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use zbus::{Connection, OwnedObjectPath, Variant, connection, fdo, interface};
@@ -76,6 +79,10 @@ pub(crate) struct State {
     pub(crate) on_restart: Restart,
     /// Restarts that were asked for.
     pub(crate) asked: u32,
+    /// The number of its job; 0: none.
+    pub(crate) job: u32,
+    /// In microseconds.
+    pub(crate) patience: u64,
 }
 
 impl State {
@@ -90,6 +97,8 @@ impl State {
             restarts: 0,
             on_restart: Restart::Works,
             asked: 0,
+            job: 0,
+            patience: 90_000_000,
         }
     }
 
@@ -117,7 +126,7 @@ impl Systemd {
         let scheduler = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let state: Units = Arc::new(Mutex::new(units.iter().map(|(name, state)| ((*name).to_owned(), state.clone())).collect()));
         let connection = scheduler.block_on(async {
-            let manager = Manager { units: Arc::clone(&state) };
+            let manager = Manager { units: Arc::clone(&state), subscribers: AtomicU32::new(0) };
             let mut builder = connection::Builder::address(bus.address.as_str()).serve_at(MANAGER, manager);
             for (name, _) in units {
                 let (name, units) = ((*name).to_owned(), Arc::clone(&state));
@@ -224,11 +233,14 @@ async fn signal<B: serde::Serialize + zbus::DynamicType>(connection: &Connection
 
 struct Manager {
     units: Units,
+    subscribers: AtomicU32,
 }
 
 #[interface(name = "org.freedesktop.systemd1.Manager")]
 impl Manager {
-    fn subscribe(&self) {}
+    fn subscribe(&self) {
+        self.subscribers.fetch_add(1, Ordering::Relaxed);
+    }
 
     fn load_unit(&self, name: &str) -> fdo::Result<OwnedObjectPath> {
         let known = self.units.lock().expect("not poisoned").contains_key(name);
@@ -332,7 +344,7 @@ impl Unit {
 
     #[zbus(property)]
     fn job(&self) -> (u32, OwnedObjectPath) {
-        (0, OwnedObjectPath::try_from("/").expect("a path"))
+        (self.state().job, OwnedObjectPath::try_from("/").expect("a path"))
     }
 }
 
@@ -371,12 +383,12 @@ impl Service {
 
     #[zbus(property, name = "TimeoutStartUSec")]
     fn timeout_start(&self) -> u64 {
-        90_000_000
+        self.state().patience
     }
 
     #[zbus(property, name = "TimeoutStopUSec")]
     fn timeout_stop(&self) -> u64 {
-        90_000_000
+        self.state().patience
     }
 }
 

@@ -19,6 +19,9 @@ use futures_util::TryStreamExt;
 /// Docker's own.
 pub(crate) const SOCKET: &str = "/var/run/docker.sock";
 
+/// The label that names the test that a container belongs to.
+pub(crate) const PLACE: &str = "mcp-health-test-place";
+
 const MISSING: &str = "these tests need a Docker engine at /var/run/docker.sock that this user may open: \
                        run `cargo xtask test`, which starts one; or `apt-get install docker.io iptables`, start `dockerd`";
 
@@ -39,8 +42,8 @@ pub(crate) fn engine(kind: EngineKind) -> Engine {
 pub(crate) struct Quay {
     pub(crate) kind: EngineKind,
     pub(crate) client: Docker,
-    /// The image's name, and what the names of containers begin with.
-    prefix: String,
+    /// The image's name, what the names of containers begin with, and what [`PLACE`] is for them.
+    pub(crate) prefix: String,
     pub(crate) scheduler: tokio::runtime::Runtime,
 }
 
@@ -67,9 +70,10 @@ impl Quay {
     /// A container of the image that does not run yet.
     pub(crate) fn create(&self, name: &str, body: ContainerCreateBody) {
         let options = CreateContainerOptions { name: Some(self.name(name)), ..CreateContainerOptions::default() };
-        let own = ("mcp-health-test".to_owned(), "1".to_owned());
-        let labels = Some(body.labels.unwrap_or_default().into_iter().chain([own]).collect());
-        let body = ContainerCreateBody { image: Some(self.prefix.clone()), labels, ..body };
+        let mut labels = body.labels.unwrap_or_default();
+        labels
+            .extend([("mcp-health-test", "1"), (PLACE, &self.prefix)].map(|(label, value)| (label.to_owned(), value.to_owned())));
+        let body = ContainerCreateBody { image: Some(self.prefix.clone()), labels: Some(labels), ..body };
         self.wait(self.client.create_container(Some(options), body));
     }
 

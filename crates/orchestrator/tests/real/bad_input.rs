@@ -63,7 +63,7 @@ fn a_port_in_use() {
     let (code, text, started) =
         in_directory(&format!("servers:\n{}", sample("a", free_port())), &[&format!("--gateway={address}")]);
     assert_eq!(code, 1, "{text}");
-    assert!(text.contains(&address) && text.contains("Address already in use"), "{text}");
+    assert!(text.contains(&address) && text.contains("Address already in use") && text.contains("--gateway"), "{text}");
     assert!(!started, "{text}");
 }
 
@@ -106,4 +106,53 @@ fn a_daemon_that_does_not_run() {
     let (code, text) = run(Path::new("."), &["status", "--url", &url]);
     assert_eq!(code, 69, "{text}");
     assert!(text.contains("is it running?"), "{text}");
+}
+
+/// Nothing is started, and what stands in the way is named.
+#[test]
+fn a_state_directory_that_cannot_be_used() {
+    let cases: [(&str, fn(&Path), &str); 5] = [
+        ("state", |state| std::fs::write(state, "").expect("written"), "--state-dir names another place"),
+        ("state.db", |file| std::fs::write(file, "no database ".repeat(1_000)).expect("written"), "state.db is damaged"),
+        ("lock", |file| std::fs::create_dir(file).expect("made"), "lock: Is a directory"),
+        ("operator-token", |file| std::fs::write(file, "short").expect("written"), "shorter than 16 characters"),
+        ("health-events.jsonl", |file| std::fs::create_dir(file).expect("made"), "cannot write the event log"),
+    ];
+    for (name, spoil, words) in cases {
+        let directory = tempfile::tempdir().expect("a directory");
+        std::fs::write(directory.path().join("registry.yaml"), format!("servers:\n{}", sample("a", free_port())))
+            .expect("written");
+        let state = directory.path().join("state");
+        if name == "state" {
+            spoil(&state);
+        } else {
+            std::fs::create_dir(&state).expect("made");
+            spoil(&state.join(name));
+        }
+        let (code, text) = run(directory.path(), &["run", "registry.yaml", "--state-dir", "state", "--listen", "127.0.0.1:0"]);
+        assert_eq!(code, 1, "{name}: {text}");
+        assert!(text.contains(words), "{name}: {text}");
+        assert!(!state.join("processes").exists(), "something was started: {text}");
+    }
+}
+
+/// Whoever reads the log may go: that ends nothing.
+#[test]
+fn a_stderr_that_nobody_reads() {
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("registry.yaml"), format!("servers:\n{}", sample("a", free_port()))).expect("written");
+    let port = free_port();
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device without room");
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_orchestrator"))
+        .current_dir(&directory)
+        .args(["run", "registry.yaml", "--state-dir", "state", "--listen", &format!("127.0.0.1:{port}")])
+        .stderr(full)
+        .spawn()
+        .expect("it starts");
+    let url = format!("http://127.0.0.1:{port}/servers");
+    let is_well =
+        || ureq::get(&url).call().ok()?.body_mut().read_to_string().ok().filter(|text| text.contains("\"ok\"")).map(drop);
+    crate::harness::until("its server is well", is_well);
+    crate::harness::signal(i32::try_from(child.id()).expect("a pid"), "TERM");
+    assert!(child.wait().expect("it has ended").success());
 }

@@ -99,6 +99,7 @@ fn whoever_may_not_is_refused_and_nothing_happens() {
         assert_eq!(code(&[authorized, ("origin", "http://evil.example")], ""), of(403, "foreign_page"));
         assert_eq!(code(&[authorized, ("host", "evil.example")], ""), of(403, "foreign_page"));
         assert_eq!(code(&[authorized], "{\"by\": 3}"), of(400, "bad_body"));
+        assert_eq!(code(&[authorized], &"x".repeat(3_000_000)), of(413, "unread_body"));
         let nobody = format!("{}/servers/nobody/{action}", orchestrator.api);
         assert_eq!(post(&nobody, &[authorized], "").0, 404);
         assert_eq!(post(&format!("{}/servers/%FF/{action}", orchestrator.api), &[authorized], "").0, 400);

@@ -45,6 +45,12 @@ impl Orchestrator {
         Self::start_at(tempfile::tempdir().expect("a directory"), registry.to_owned())
     }
 
+    /// Starts one over a whole registry file, with further arguments.
+    pub(crate) fn start_with_arguments(registry: &str, arguments: &[&str]) -> Self {
+        let places = TOGETHER.iter().chain(arguments).map(|it| (*it).to_owned()).collect();
+        Self::start_in(tempfile::tempdir().expect("a directory"), registry.to_owned(), places)
+    }
+
     /// Starts one without a gateway, that has the same address after a crash.
     pub(crate) fn start_alone(servers: &str) -> Self {
         let directory = tempfile::tempdir().expect("a directory");

@@ -6,9 +6,13 @@
 
 mod bad_input;
 mod browser;
+#[path = "../engine/bus.rs"]
+#[expect(dead_code, reason = "the tests of the runtimes use the rest")]
+mod bus;
 mod commands;
 mod crash;
 mod dashboard;
+mod discover;
 mod disk;
 mod docker;
 mod engines;
@@ -22,11 +26,16 @@ mod pier;
 mod process;
 #[path = "../engine/quay.rs"]
 mod quay;
+mod record;
+mod recorder;
 mod recreate;
 mod reload;
 mod restart;
 mod siege;
+mod simulate;
+mod socket;
 #[path = "../engine/strait.rs"]
 #[expect(dead_code, reason = "the tests of the runtimes make it silent")]
 mod strait;
+mod systemd;
 mod two_processes;

@@ -112,6 +112,34 @@ fn one_session_is_kept_its_loss_is_a_restart_and_it_is_ended_at_last() {
     assert_eq!(server.ask("/sessions"), "0");
 }
 
+#[test]
+fn children_are_spoken_with_over_their_pipes() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let [old, new] = peers::piped(directory.path());
+    let recovery = "recovery: {backoff: {schedule: [0.2, 0.4, 0.8]}, verify_timeout_seconds: 50}\n";
+    let settings = SETTINGS.trim_start().replace("start_period_seconds: 0", "start_period_seconds: 40");
+    let entries = [
+        format!("  - {{name: old, runtime: {old}, probes: [{{kind: mcp, depth: list}}, {{kind: process}}]}}\n"),
+        format!(
+            "  - {{name: new, runtime: {new}, probes: [{{kind: mcp, tool: add, arguments: {{a: 2, b: 3}}, expect: \"5\"}}]}}\n"
+        ),
+        format!("  - {{name: usual, runtime: {old}}}\n"),
+    ];
+    let orchestrator = Orchestrator::start_with(&format!("{settings}{recovery}servers:\n{}", entries.concat()));
+    let mut events = orchestrator.events();
+    for name in ["old", "new", "usual"] {
+        is_well(&orchestrator, name);
+    }
+    let first = orchestrator.pid_of("old");
+    signal(first, "STOP");
+    fails_with(&mut events, "old", "timeout");
+    events.wait_for("old", "recovery_successful");
+    assert_ne!(orchestrator.pid_of("old"), first);
+    signal(orchestrator.pid_of("new"), "KILL");
+    events.wait_for("new", "recovery_successful");
+    is_well(&orchestrator, "new");
+}
+
 /// Measured before: sessions that are opened and left cost 53 to 120 MB in a thousand checks.
 #[test]
 fn a_thousand_checks_cost_a_server_no_more_memory_than_asking_for_its_health() {

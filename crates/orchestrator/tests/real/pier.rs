@@ -19,13 +19,14 @@ use health_spec::config::EngineKind;
 const INSIDE: &str = "8082/tcp";
 
 /// Containers of one test.
-pub(crate) struct Pier(Quay);
+pub(crate) struct Pier(pub(crate) Quay);
 
 /// One of them: a sample server.
 pub(crate) struct Container<'a> {
     quay: &'a Quay,
     name: String,
-    port: u16,
+    pub(crate) port: u16,
+    body: ContainerCreateBody,
     events: Arc<Mutex<Vec<String>>>,
 }
 
@@ -36,8 +37,6 @@ pub(crate) struct Habits {
     pub(crate) stop_signal: Option<&'static str>,
     /// The engine's own restart policy.
     pub(crate) restart: Option<RestartPolicyNameEnum>,
-    /// Its labels; `PORT` in a value is its port.
-    pub(crate) labels: Vec<(&'static str, String)>,
     /// Bytes of memory that it may have.
     pub(crate) memory: Option<i64>,
     /// `NAME=value`.
@@ -60,6 +59,11 @@ impl Pier {
     }
 
     pub(crate) fn run_with(&self, name: &str, habits: Habits) -> Container<'_> {
+        self.run_labelled(name, habits, &[])
+    }
+
+    /// One with these labels.
+    pub(crate) fn run_labelled(&self, name: &str, habits: Habits, labels: &[(&str, &str)]) -> Container<'_> {
         let port = free_port();
         // Podman's networks need more of the machine than the tests do.
         let shares = self.0.kind == EngineKind::Podman;
@@ -69,11 +73,8 @@ impl Pier {
         let body = ContainerCreateBody {
             entrypoint: Some(words.map(str::to_owned).to_vec()),
             exposed_ports: (!shares).then(|| vec![INSIDE.to_owned()]),
-            labels: (!habits.labels.is_empty()).then(|| {
-                let label = |(key, value): &(&str, String)| ((*key).to_owned(), value.replace("PORT", &port.to_string()));
-                habits.labels.iter().map(label).collect()
-            }),
             stop_signal: habits.stop_signal.map(str::to_owned),
+            labels: Some(labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect()),
             env: Some(habits.environment.iter().map(|&pair| pair.to_owned()).collect()),
             host_config: Some(HostConfig {
                 port_bindings: (!shares).then(|| [(INSIDE.to_owned(), Some(vec![binding]))].into()),
@@ -86,8 +87,8 @@ impl Pier {
             }),
             ..ContainerCreateBody::default()
         };
-        self.0.create(name, body);
-        let container = Container { quay: &self.0, name: name.to_owned(), port, events: self.listen(name) };
+        self.0.create(name, body.clone());
+        let container = Container { quay: &self.0, name: name.to_owned(), port, body, events: self.listen(name) };
         container.start();
         until("the container answers", || container.answers().then_some(()));
         container.forget_events();
@@ -194,6 +195,15 @@ impl Container<'_> {
 
     pub(crate) fn start(&self) {
         self.quay.start(&self.name);
+    }
+
+    /// Another one of the same name, with the same settings and, beside its own, these labels.
+    pub(crate) fn create_again(&self, labels: &[(&str, &str)]) {
+        let mut body = self.body.clone();
+        let more = labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned()));
+        body.labels.get_or_insert_default().extend(more);
+        self.quay.create(&self.name, body);
+        self.start();
     }
 
     pub(crate) fn kill(&self) {

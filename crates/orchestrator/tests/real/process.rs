@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
 
-use crate::harness::{Orchestrator, PATIENCE, QUICK, answers, free_port, sample, signal};
+use crate::harness::{Orchestrator, PATIENCE, QUICK, answers, free_port, sample, sample_server, signal};
 
 #[test]
 fn a_server_killed_with_sigkill_is_brought_back_and_a_browser_client_sees_it() {
@@ -72,7 +72,7 @@ fn a_server_that_never_comes_back_uses_up_its_schedule_and_wants_a_person() {
 #[test]
 fn an_attempt_is_on_disk_before_its_action_starts() {
     let port = free_port();
-    let server = crate::harness::sample_server().display();
+    let server = sample_server().display();
     let script = format!("grep -c recovery_started state/health-events.jsonl >> seen; exec {server} --listen 127.0.0.1:{port}");
     let entry = format!(
         "  - name: calculator\n    port: {port}\n    runtime: {{kind: process, command: /bin/sh, args: [-c, {script:?}]}}\n"
@@ -146,4 +146,31 @@ fn wait_for_status(socket: &mut WebSocket<MaybeTlsStream<TcpStream>>, status: &s
             return;
         }
     }
+}
+
+/// Its pipes end with the orchestrator, and so does it: that is no death, and the next orchestrator starts it anew, once.
+#[test]
+fn after_a_crash_a_server_that_speaks_on_its_pipes_is_started_anew_and_nothing_is_down() {
+    let port = free_port();
+    let server = sample_server().display();
+    // Ends with its input, as such servers do.
+    let script = format!("echo started >> starts; {server} --listen 127.0.0.1:{port} <&- >&2 & cat > /dev/null; kill $!");
+    let runtime = format!("{{kind: process, command: /bin/sh, args: [-c, {script:?}], stdio: mcp}}");
+    let entry = format!(
+        "  - name: calculator\n    port: {port}\n    probes: [{{kind: http}}]\n    health_check: {{failure_threshold: 100}}\n    runtime: {runtime}\n"
+    );
+    let orchestrator = Orchestrator::start_alone(&entry);
+    orchestrator.events().wait_for("calculator", "status_changed");
+    let mut orchestrator = orchestrator.crash_and_start_again();
+    let starts = orchestrator.directory.path().join("starts");
+    let times = || std::fs::read_to_string(&starts).expect("it has started").lines().count();
+    crate::harness::until("it is started anew", || (times() == 2).then_some(()));
+    crate::harness::until("it is well", || (orchestrator.get("/servers/calculator")["phase"] == "healthy").then_some(()));
+    assert!(orchestrator.stop().success());
+    let log = crate::harness::log(&orchestrator);
+    for never in ["container_died", "server_down", "recovery_started"] {
+        assert!(!log.iter().any(|event| event["event_type"] == never), "{never}");
+    }
+    assert_eq!(times(), 2);
+    assert!(!answers(port));
 }

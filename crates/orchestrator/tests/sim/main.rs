@@ -4,4 +4,5 @@
 mod once;
 mod pages;
 mod random;
+mod scenes;
 mod timelines;

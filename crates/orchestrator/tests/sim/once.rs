@@ -104,3 +104,24 @@ fn a_death_that_is_reported_is_not_held_for_a_storm() {
     };
     assert_eq!((of("recovery_released"), of("recovery_started")), (vec!["c"], vec!["c"]), "{}", trace.table());
 }
+
+/// One witness is slow to answer. The network was lost while it was waited for, and what the others had answered before spoke for it: all were
+/// restarted.
+#[test]
+fn what_witnesses_answered_before_an_outage_does_not_speak_for_it() {
+    let names = "[{name: a}, {name: b}, {name: c}, {name: d}, {name: e}, {name: f}]";
+    let settings = "health_check: {interval_seconds: 2, failure_threshold: 1}, recovery: {backoff: {schedule: [1]}}";
+    let policies = policies(&format!("{{servers: {names}, {settings}}}"));
+    let turns = vec![
+        turn(50_000, "b", Change::Lags(health_spec::config::Seconds(Duration::from_secs(4)))),
+        turn(60_500, "a", Change::Becomes(health_spec::config::Becomes::Refuse)),
+        Turn { at: at(63_000), twist: Twist::NetworkLost(at(200_000)) },
+    ];
+    let trace = play(policies, turns, 80);
+    let of = |event: &str| {
+        let lines = trace.lines.iter().filter(|line| line.kind.name() == event);
+        lines.map(|line| line.server.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("recovery_started"), ["a"], "{}", trace.table());
+    assert_eq!(of("recovery_held").iter().filter(|server| **server != "a").count(), 5, "{}", trace.table());
+}

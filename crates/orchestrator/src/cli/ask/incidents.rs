@@ -175,6 +175,10 @@ impl Page {
                 "answer",
                 &format!("{:.3}  {}  {}{status}  {why}", answer.at, answer.verdict.as_str(), span(answer.took_ms)),
             );
+            if !answer.phases.is_empty() {
+                let phases: Vec<_> = answer.phases.iter().map(|(phase, took)| format!("{phase} {took:.1} ms")).collect();
+                self.line("", &phases.join(", "));
+            }
             if let Some(body) = answer.body.as_ref().filter(|body| !body.is_empty()) {
                 self.line("", body);
             }

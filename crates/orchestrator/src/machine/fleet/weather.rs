@@ -13,11 +13,18 @@ use crate::machine::{Effect, Mono, ServerId, Ticket};
 impl Fleet {
     /// A recovery is planned that only checks have decided: asks others whether it is the monitor that cannot see.
     pub(super) fn doubt_oneself(&mut self, now: Mono, about: ServerId, effects: &mut Vec<Effect>) {
-        if self.storm.is_calm() {
-            let witnesses = self.witnesses(about);
-            if witnesses.len() == WITNESSES {
-                self.ask(now, &witnesses, effects);
-            }
+        let asks_again = self.storm.asks_again();
+        if !self.storm.is_calm() && !self.storm.is_asking() {
+            return;
+        }
+        let witnesses = self.witnesses(about);
+        if witnesses.len() < WITNESSES && !asks_again {
+            return;
+        }
+        if self.storm.is_asking() {
+            self.storm.ask_later(about, witnesses);
+        } else {
+            self.ask(now, &witnesses, effects);
         }
     }
 
@@ -25,7 +32,7 @@ impl Fleet {
     pub(super) fn look_at_the_weather(&mut self, now: Mono, effects: &mut Vec<Effect>) {
         self.conclude_round(now, effects);
         if let Some(witnesses) = self.storm.round_due(now) {
-            let witnesses = self.present(&witnesses.to_vec());
+            let witnesses = self.present(witnesses);
             self.storm.call(&witnesses);
             self.ask(now, &witnesses, effects);
         }
@@ -45,7 +52,7 @@ impl Fleet {
     pub(super) fn conclude_round(&mut self, now: Mono, effects: &mut Vec<Effect>) {
         match self.storm.conclude(now) {
             None | Some(Shown::GoesOn) => {}
-            Some(Shown::Clear) => self.for_all(now, effects, Server::go_on),
+            Some(Shown::Clear) => self.go_on_or_ask_again(now, effects),
             Some(Shown::Ends) => self.release_storm(now, effects),
             Some(Shown::Begins(failing)) => {
                 let names: Vec<_> = failing.iter().map(|id| self.servers[id.0].policy().name.as_str()).collect();
@@ -60,6 +67,21 @@ impl Fleet {
         }
     }
 
+    /// The monitor could see when the round began. Who was planned since waits for another round.
+    fn go_on_or_ask_again(&mut self, now: Mono, effects: &mut Vec<Effect>) {
+        let next = self.storm.take_next();
+        for id in (0..self.servers.len()).map(ServerId) {
+            if next.as_ref().is_none_or(|next| !next.about.contains(&id)) {
+                self.turn(now, id, effects, Server::go_on);
+            }
+        }
+        if let Some(next) = next
+            && self.storm.is_calm()
+        {
+            self.ask(now, &next.witnesses, effects);
+        }
+    }
+
     /// The monitor can see again, or could all the time: what was held goes on, in its turn.
     pub(super) fn release_storm(&mut self, now: Mono, effects: &mut Vec<Effect>) {
         let held = self.held_by_storm();
@@ -71,7 +93,9 @@ impl Fleet {
     /// After a storm as many go on at once as may be recovered at once; the next ones when those have settled.
     pub(super) fn release_in_turn(&mut self, now: Mono, effects: &mut Vec<Effect>) {
         let settled: Vec<_> = self.storm.released().filter(|id| self.servers[id.0].is_settled()).collect();
-        settled.into_iter().for_each(|id| self.storm.settled(id));
+        for id in settled {
+            self.storm.settled(id);
+        }
         while let Some(id) = self.storm.release_next(self.limits.recoveries) {
             if self.servers[id.0].held() == Some(Reason::Storm) {
                 self.turn(now, id, effects, Server::reconsider);

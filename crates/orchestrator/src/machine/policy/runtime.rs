@@ -6,7 +6,7 @@ mod systemd;
 use std::collections::HashMap;
 
 use health_spec::config::{Engine, File, defaults};
-use health_spec::registry::{Runtime, RuntimeKind, ServerEntry};
+use health_spec::registry::{Runtime, RuntimeKind, ServerEntry, Stdio};
 
 use super::{EngineId, Issue};
 
@@ -64,8 +64,9 @@ pub fn engine_of(engines: &[Engine], runtime: &Runtime) -> Option<EngineId> {
 }
 
 fn check_address(index: usize, entry: &ServerEntry, issues: &mut Vec<Issue>) {
-    // What each probe needs is said where it is compiled.
-    if entry.probes.is_empty() && entry.health_url.is_none() && entry.port.is_none() && entry.endpoint.is_none() {
+    // What each probe needs is said where it is compiled. A child that speaks on its pipes is asked there.
+    let is_piped = entry.runtime.as_ref().is_some_and(|runtime| runtime.stdio == Some(Stdio::Mcp));
+    if entry.probes.is_empty() && !is_piped && entry.health_url.is_none() && entry.port.is_none() && entry.endpoint.is_none() {
         issues.push(Issue {
             pointer: format!("/servers/{index}"),
             message: format!("`{}` has nothing to check", entry.name),

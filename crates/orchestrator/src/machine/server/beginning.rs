@@ -54,7 +54,7 @@ pub(super) fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemor
 /// A server that an earlier run has left. An attempt that was open is verified, not repeated (section 3.2), and from now on:
 /// what happened while nobody looked is not held against it.
 pub(super) fn taken_up(mut memory: ServerMemory, policy: &Policy, first_check: Mono, now: Mono) -> ServerMemory {
-    memory.next_check = Some(pace::next_after_a_break(memory.next_check, policy, first_check, now));
+    memory.next_check = Some(pace::next_after_a_break(&memory, policy, first_check, now));
     let look = first_check.max(memory.alone_until.unwrap_or_default());
     match &mut memory.recovery {
         // It goes on, and is ordered anew: see `Server::take_up`.

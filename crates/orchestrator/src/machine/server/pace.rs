@@ -6,7 +6,7 @@ use health_spec::Phase;
 
 use super::Server;
 use crate::machine::Mono;
-use crate::machine::memory::Recovery;
+use crate::machine::memory::{Recovery, ServerMemory};
 use crate::machine::policy::Policy;
 
 /// First checks after start: at most 500 a second (rule 12).
@@ -22,11 +22,12 @@ pub(super) fn first_delay(place: Option<usize>) -> Duration {
 
 /// The next check of a server that an earlier run has left: as planned, or in its turn when that has passed. So a restart of
 /// the monitor is no reason to check everybody again.
-pub(super) fn next_after_a_break(planned: Option<Mono>, policy: &Policy, first: Mono, now: Mono) -> Mono {
-    // A server's share of the interval may lie half of it later; one that was given up, or asked to be left alone, is looked at up to
-    // `max_backoff` later. Still further ahead is one whose interval was longer then.
-    let furthest = policy.interval.saturating_mul(2).max(policy.max_backoff);
-    planned.filter(|at| *at > now && at.since(now) <= furthest).unwrap_or(first)
+pub(super) fn next_after_a_break(left: &ServerMemory, policy: &Policy, first: Mono, now: Mono) -> Mono {
+    // One that was given up, or asked to be left alone, is looked at up to `max_backoff` later.
+    let is_rare = left.phase == Phase::Failed || left.alone_until.is_some_and(|until| until > now);
+    // A server's share of the interval may lie half of it later. Still further ahead is one whose interval was longer then.
+    let furthest = policy.interval.saturating_mul(2).max(if is_rare { policy.max_backoff } else { Duration::ZERO });
+    left.next_check.filter(|at| *at > now && at.since(now) <= furthest).unwrap_or(first)
 }
 
 impl Server {

@@ -197,7 +197,7 @@ impl Server {
         self.enter(Phase::Down);
         self.state.recovery = Recovery::Idle;
         let would = (self.policy.recovery.mode == Mode::Observe).then(|| self.would());
-        self.state.held = Some(hold::Hold { reason, on: on.clone(), delay_ran });
+        self.state.held = Some(Box::new(hold::Hold { reason, on: on.clone(), delay_ran }));
         self.say(turn, EventKind::RecoveryHeld { reason: reason.as_str().to_owned(), on, would });
         true
     }

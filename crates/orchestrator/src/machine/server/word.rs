@@ -278,7 +278,7 @@ impl Server {
     fn pause(&mut self, turn: &mut Turn<'_>, pause: Pause) {
         self.say(turn, EventKind::ActionRequested { action: "pause".to_owned(), actor: pause.by.clone() });
         let until = pause.until;
-        let was_paused_until = self.state.paused.replace(pause).map(|earlier| earlier.until);
+        let was_paused_until = self.state.paused.replace(Box::new(pause)).map(|earlier| earlier.until);
         // What is as it was is no news.
         if was_paused_until != Some(until) {
             self.say_with(turn, EventKind::ServerPaused { until: None }, until);

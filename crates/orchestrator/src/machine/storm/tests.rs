@@ -66,3 +66,16 @@ fn without_witnesses_there_is_no_storm() {
     storm.ask(std::iter::empty(), at(15));
     assert_eq!(storm.conclude(at(15)), Some(Shown::Ends));
 }
+
+/// Answers from before an outage would otherwise speak for what came after it.
+#[test]
+fn what_is_planned_while_a_round_runs_waits_for_the_next_one() {
+    let mut storm = Storm::default();
+    asked(&mut storm, 0, at(5));
+    assert!(storm.is_asking() && !storm.asks_again());
+    storm.ask_later(ServerId(7), vec![ServerId(1), ServerId(2)]);
+    storm.ask_later(ServerId(8), vec![]);
+    let next = storm.take_next().expect("another round");
+    assert_eq!((next.witnesses, next.about.len()), (vec![ServerId(1), ServerId(2)], 2));
+    assert!(!storm.asks_again());
+}

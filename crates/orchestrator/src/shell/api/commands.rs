@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use health_spec::ServerView;
@@ -19,24 +20,25 @@ const LONGEST_NAME: usize = 100;
 const LONGEST_REASON: usize = 500;
 
 type Api_ = State<Arc<Api>>;
+type Body = Result<Bytes, BytesRejection>;
 
-pub(super) async fn restart(api: Api_, name: Named, headers: HeaderMap, body: Bytes) -> Result<Response, Refused> {
+pub(super) async fn restart(api: Api_, name: Named, headers: HeaderMap, body: Body) -> Result<Response, Refused> {
     let make = |asked: &Asked, _| alone(asked, "restart").map(|()| Command::Restart { by: actor(asked) });
-    carry_out(&api, name, &headers, &body, make).await
+    carry_out(&api, name, &headers, body, make).await
 }
 
-pub(super) async fn check(api: Api_, name: Named, headers: HeaderMap, body: Bytes) -> Result<Response, Refused> {
+pub(super) async fn check(api: Api_, name: Named, headers: HeaderMap, body: Body) -> Result<Response, Refused> {
     let make = |asked: &Asked, _| alone(asked, "check").map(|()| Command::Check { by: actor(asked) });
-    carry_out(&api, name, &headers, &body, make).await
+    carry_out(&api, name, &headers, body, make).await
 }
 
-pub(super) async fn resume(api: Api_, name: Named, headers: HeaderMap, body: Bytes) -> Result<Response, Refused> {
+pub(super) async fn resume(api: Api_, name: Named, headers: HeaderMap, body: Body) -> Result<Response, Refused> {
     let make = |asked: &Asked, _| alone(asked, "resume").map(|()| Command::Resume { by: actor(asked) });
-    carry_out(&api, name, &headers, &body, make).await
+    carry_out(&api, name, &headers, body, make).await
 }
 
-pub(super) async fn pause(api: Api_, name: Named, headers: HeaderMap, body: Bytes) -> Result<Response, Refused> {
-    carry_out(&api, name, &headers, &body, pausing).await
+pub(super) async fn pause(api: Api_, name: Named, headers: HeaderMap, body: Body) -> Result<Response, Refused> {
+    carry_out(&api, name, &headers, body, pausing).await
 }
 
 fn pausing(asked: &Asked, now: Mono) -> Result<Command, String> {
@@ -65,12 +67,13 @@ async fn carry_out(
     api: &Api,
     name: Named,
     headers: &HeaderMap,
-    body: &[u8],
+    body: Body,
     make: impl FnOnce(&Asked, Mono) -> Result<Command, String>,
 ) -> Result<Response, Refused> {
     api.operator_token.check(headers)?;
     let (name, place, _) = named(api, name)?;
-    let asked = read(body).map_err(Refused::bad_body)?;
+    let body = body.map_err(|error| Refused::unread_body(&error))?;
+    let asked = read(&body).map_err(Refused::bad_body)?;
     let command = make(&asked, api.clock.now()).map_err(Refused::bad_body)?;
     api.operate(ServerId(place), command, &name).await?;
     // It may have been deregistered meanwhile.

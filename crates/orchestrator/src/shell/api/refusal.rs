@@ -1,6 +1,6 @@
 //! Errors of the API, each with its stable code.
 
-use axum::extract::rejection::PathRejection;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use health_spec::Problem;
@@ -61,6 +61,10 @@ impl Refused {
 
     pub(super) fn foreign(header: &str, value: &str) -> Self {
         Self(Problem::new(403, "foreign_page", "Not for this page").detail(format!("the request's {header} is `{value}`")))
+    }
+
+    pub(super) fn unread_body(error: &BytesRejection) -> Self {
+        Self(Problem::new(error.status().as_u16(), "unread_body", "The body did not come as a whole").detail(error.body_text()))
     }
 
     pub(super) fn bad_body(detail: String) -> Self {

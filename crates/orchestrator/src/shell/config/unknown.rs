@@ -12,7 +12,7 @@ use super::shape::{Shape, quoted};
 const CARRIED: &[&str] = &["metadata"];
 
 /// Sections of the contract that nothing reads yet: a key that looks as if it worked would be worse than none.
-const LATER: &[&str] = &["auth", "tls", "discovery", "alerts", "telemetry"];
+const LATER: &[&str] = &["auth", "tls", "alerts", "telemetry"];
 
 /// What was found.
 #[derive(Debug, Default)]

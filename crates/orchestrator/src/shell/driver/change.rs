@@ -46,6 +46,8 @@ pub struct Configured {
     pub subjects: Vec<Subject>,
     /// The whole of it.
     pub file: File,
+    /// Whether the files were read again, which is said; else only what is discovered has changed.
+    pub reread: bool,
     /// Sections that have changed, and take effect when the orchestrator is started again.
     pub needs_restart: Vec<String>,
 }
@@ -99,9 +101,12 @@ impl Driver {
         reloaded.places.iter().zip(configured.subjects).for_each(|(place, it)| subjects[place.0] = Some(it));
         self.actions.collector.know(subjects);
         self.published.set_registry(registry);
-        self.published.set_config_error(None);
-        let effects = [vec![self.said(EventKind::ConfigReloaded { needs_restart: configured.needs_restart })], effects].concat();
-        self.settle(effects, vec![]).await;
+        let mut said = Vec::new();
+        if configured.reread {
+            self.published.set_config_error(None);
+            said.push(self.said(EventKind::ConfigReloaded { needs_restart: configured.needs_restart }));
+        }
+        self.settle([said, effects].concat(), vec![]).await;
         reloaded
     }
 

@@ -88,6 +88,7 @@ async fn start(directory: &std::path::Path) -> Running {
         uptimes,
         metrics: Arc::default(),
         recorder: Recorder::default(),
+        routine: Routine::default(),
         unwritten: Unwritten::default(),
         gone: vec![("b".into(), Some(7))],
     };

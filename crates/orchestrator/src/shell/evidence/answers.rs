@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use health_spec::incident::Answer;
+use health_spec::registry::ProbeKind;
+use health_spec::verdict::Phases;
 use health_spec::{Outcome, Status, Verdict};
 use jiff::Timestamp;
 
@@ -43,6 +45,8 @@ struct Kept {
     verdict: Status,
     reason: Option<&'static str>,
     message: Option<Box<str>>,
+    /// What each probe took, and what of it each phase.
+    phases: Box<[(ProbeKind, Phases)]>,
     glimpse: Option<Glimpse>,
 }
 
@@ -66,6 +70,7 @@ impl Answers {
             },
             reason: verdict.reason.map(health_spec::Reason::as_str),
             message: verdict.message.as_deref().map(Box::from),
+            phases: verdict.probed.iter().map(|probed| (probed.kind, probed.phases)).collect(),
             glimpse,
         };
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,11 +112,22 @@ impl Kept {
             message: self.message.as_deref().map(shown),
             took_ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
             http_status: glimpse.map(|glimpse| glimpse.http_status),
-            phases: BTreeMap::new(),
+            phases: phases(&self.phases),
             body: glimpse.map(|glimpse| body(glimpse, mask)),
             body_bytes: glimpse.map_or(0, |glimpse| glimpse.body_bytes as u64),
         }
     }
+}
+
+/// By name; of several probes, each behind its kind.
+fn phases(probed: &[(ProbeKind, Phases)]) -> BTreeMap<String, f32> {
+    let of = |(kind, phases): &(ProbeKind, Phases)| {
+        let Phases { dns_ms, connect_ms, tls_ms, answer_ms, body_ms } = *phases;
+        let prefix = if probed.len() > 1 { format!("{}.", kind.as_str()) } else { String::new() };
+        let all = [("dns", dns_ms), ("connect", connect_ms), ("tls", tls_ms), ("answer", answer_ms), ("body", body_ms)];
+        all.into_iter().filter_map(|(name, took)| Some((format!("{prefix}{name}"), took?))).collect::<Vec<_>>()
+    };
+    probed.iter().flat_map(of).collect()
 }
 
 fn body(glimpse: &Glimpse, mask: &Mask) -> String {

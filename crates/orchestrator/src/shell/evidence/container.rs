@@ -148,7 +148,7 @@ fn facts(inspected: &ContainerInspectResponse, state: &RuntimeState, found: &mut
     let configured = |config: &ContainerConfig| {
         // The environment is a fact of its own, and the host name is the container's id.
         let plain = ContainerConfig { env: None, hostname: None, ..config.clone() };
-        serde_json::to_value(plain).map(|value| value.to_string()).unwrap_or_default()
+        serde_json::to_value(plain).as_ref().map(ToString::to_string).unwrap_or_default()
     };
     let host = inspected.host_config.as_ref().and_then(|config| serde_json::to_value(config).ok());
     let config = inspected.config.as_ref().map(configured).unwrap_or_default();
@@ -178,7 +178,7 @@ async fn lines(
     let (tail, since, most) = match want {
         Want::Nothing => return Ok(vec![]),
         Want::Last(count) => (count.to_string(), 0, count),
-        Want::FirstSinceStart { most, .. } => ("all".to_owned(), started_at.map_or(0, |at| at.as_second()), most),
+        Want::FirstSinceStart { most, .. } => ("all".to_owned(), started_at.map_or(0, Timestamp::as_second), most),
     };
     let since = i32::try_from(since).unwrap_or(0);
     let options = LogsOptions { stdout: true, stderr: true, timestamps: true, tail, since, ..LogsOptions::default() };

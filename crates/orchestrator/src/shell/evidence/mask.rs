@@ -42,7 +42,7 @@ const NAMED: &str = concat!(
     r"client[_-]?key|encryption[_-]?key|signing[_-]?key|credential|signature)[a-z0-9_.-]*",
     r"|\b(?:key|auth|sig|pass|pat|sid|session|sessionid|pin)\b)",
     r"(?<between>[\x22'\\]*\s*(?:=>|=|:)\s*|[\x22']?\s+(?:is|was)\s+|\s+[\x22'])",
-    r"(?<value>\\?\x22(?:[^\x22\\]|\\[^\x22])*(?:\\?\x22|$)|'[^']*(?:'|$)|[^\s&;,\x22'<>)\]}]+)",
+    r"(?<value>\\\x22.*?(?:\\\x22|$)|\x22(?:[^\x22\\]|\\.)*(?:\x22|$)|'[^']*(?:'|$)|[^\s&;,\x22'<>)\]}]+)",
 );
 
 #[expect(clippy::expect_used, reason = "the patterns are part of the program, and a test compiles them")]

@@ -8,12 +8,15 @@ use std::path::{Path, PathBuf};
 use health_spec::incident::RuntimeState;
 use serde_json::Value;
 
-use super::facts::word;
+use super::facts::{digest, word};
 use super::found::{Deadline, Found, Mark, RawLine, Want};
-use super::subject::ProcessSource;
+use super::subject::{ProcessSource, pairs};
 
 /// So much of a log is read at most.
 const MOST_LOG_BYTES: u64 = 64 * 1024;
+
+/// So many names of variables are kept.
+const MOST_NAMES: usize = 100;
 
 /// Looks; the disk is waited for until the deadline.
 pub(super) async fn look(source: &ProcessSource, want: Want, deadline: Deadline) -> Found {
@@ -31,13 +34,22 @@ fn look_now(source: &ProcessSource, want: Want) -> Found {
     found.mark = std::fs::metadata(&source.log).ok().map(|metadata| mark(&metadata));
     let lines = lines(&source.log, want).map_err(|error| format!("{}: {error}", source.log.display()));
     found.lines = found.part("logs", lines);
+    let more = source.environment_file.as_ref().and_then(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+    let mut names = source.names.clone();
+    names.extend(pairs(&more).map(|(name, _)| word(name)));
+    names.sort_unstable();
+    names.dedup();
+    names.truncate(MOST_NAMES);
     let record = std::fs::read_to_string(&source.record).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
     let pid = record.as_ref().and_then(|record| key(record, "pid")).and_then(Value::as_i64);
     let alive = pid.is_some_and(|pid| Path::new(&format!("/proc/{pid}")).exists());
     found.facts = [
         ("process.command".to_owned(), word(&source.command)),
         ("process.arguments".to_owned(), source.arguments.clone()),
-        ("process.environment".to_owned(), format!("{} variables ({})", source.names.len(), source.environment)),
+        (
+            "process.environment".to_owned(),
+            format!("{} variables ({})", names.len(), digest(&format!("{}{more}", source.environment))),
+        ),
     ]
     .into();
     if let Some(program) = program(&source.command) {
@@ -49,7 +61,7 @@ fn look_now(source: &ProcessSource, want: Want) -> Found {
         id: pid.map(|pid| pid.to_string()),
         running: Some(alive),
         exit_code: record.as_ref().filter(|_| !alive).and_then(|record| key(record, "exit_code")).and_then(Value::as_i64),
-        environment: source.names.clone(),
+        environment: names,
         ..RuntimeState::default()
     });
     found

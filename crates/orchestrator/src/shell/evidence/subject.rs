@@ -42,6 +42,13 @@ pub enum Source {
     },
     /// A child process of ours.
     Process(Box<ProcessSource>),
+    /// A unit of systemd.
+    Unit {
+        /// Its name.
+        unit: String,
+        /// Of the user's manager.
+        user: bool,
+    },
 }
 
 /// A child process of ours.
@@ -55,6 +62,8 @@ pub struct ProcessSource {
     pub environment: String,
     /// The names in it.
     pub names: Vec<String>,
+    /// A file with more of it.
+    pub environment_file: Option<PathBuf>,
     /// Its log.
     pub log: PathBuf,
     /// What is known of the process itself.
@@ -65,6 +74,8 @@ pub struct ProcessSource {
 enum Secret {
     Value(Box<str>),
     File(PathBuf),
+    /// Of `NAME=value` lines.
+    Environment(PathBuf),
 }
 
 /// What the places of files start at.
@@ -81,7 +92,7 @@ impl Subject {
     pub fn new(name: &str, runtime: Option<&Runtime>, engines: &[Engine], entry: &Value, directories: Directories<'_>) -> Self {
         let mut secrets = Vec::new();
         collect(entry, directories.registry, &mut secrets);
-        let source = runtime.map_or(Source::None, |runtime| source(name, runtime, engines, directories.state));
+        let source = runtime.map_or(Source::None, |runtime| source(name, runtime, engines, directories));
         Self { name: name.to_owned(), source, secrets: secrets.into() }
     }
 
@@ -89,7 +100,7 @@ impl Subject {
     pub fn values(&self) -> impl Iterator<Item = String> {
         self.secrets.iter().filter_map(|secret| match secret {
             Secret::Value(value) => Some(value.to_string()),
-            Secret::File(_) => None,
+            Secret::File(_) | Secret::Environment(_) => None,
         })
     }
 
@@ -97,8 +108,13 @@ impl Subject {
     pub async fn secrets(&self) -> Vec<String> {
         let mut values: Vec<String> = self.values().collect();
         for secret in &self.secrets {
-            if let Secret::File(path) = secret {
-                values.extend(read_secret(path).await);
+            match secret {
+                Secret::Value(_) => {}
+                Secret::File(path) => values.extend(read_secret(path).await),
+                Secret::Environment(path) => {
+                    let text = read_secret(path).await.unwrap_or_default();
+                    values.extend(pairs(&text).map(|(_, value)| value.to_owned()));
+                }
             }
         }
         values
@@ -108,7 +124,7 @@ impl Subject {
     pub fn notices_death(&self) -> DetectedBy {
         match self.source {
             Source::Process(_) => DetectedBy::Process,
-            Source::Container { .. } | Source::None => DetectedBy::Engine,
+            Source::Container { .. } | Source::Unit { .. } | Source::None => DetectedBy::Engine,
         }
     }
 }
@@ -117,17 +133,21 @@ impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Value(_) => f.write_str("Value(..)"),
-            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::File(path) | Self::Environment(path) => f.debug_tuple("File").field(path).finish(),
         }
     }
 }
 
-fn source(name: &str, runtime: &Runtime, engines: &[Engine], state: &Path) -> Source {
+fn source(name: &str, runtime: &Runtime, engines: &[Engine], directories: Directories<'_>) -> Source {
     match runtime.kind {
-        RuntimeKind::Process => Source::Process(Box::new(process(name, runtime, state))),
+        RuntimeKind::Process => Source::Process(Box::new(process(name, runtime, directories))),
         RuntimeKind::Docker => container(runtime, engines, "docker"),
         RuntimeKind::Podman => container(runtime, engines, "podman"),
-        RuntimeKind::Systemd | RuntimeKind::None => Source::None,
+        RuntimeKind::Systemd => {
+            let user = runtime.bus.as_deref() == Some("user");
+            Source::Unit { unit: runtime.unit.clone().unwrap_or_default(), user }
+        }
+        RuntimeKind::None => Source::None,
     }
 }
 
@@ -138,14 +158,15 @@ fn container(runtime: &Runtime, engines: &[Engine], kind: &'static str) -> Sourc
     Source::Container { engine: Box::new(engine), kind, container }
 }
 
-fn process(name: &str, runtime: &Runtime, state: &Path) -> ProcessSource {
-    let Places { record, log, .. } = Places::of(state, name);
+fn process(name: &str, runtime: &Runtime, directories: Directories<'_>) -> ProcessSource {
+    let Places { record, log, .. } = Places::of(directories.state, name);
     let environment: BTreeMap<_, _> = runtime.env.iter().collect();
     ProcessSource {
         command: runtime.command.clone().unwrap_or_default(),
         arguments: format!("{} ({})", runtime.args.len(), digest(&runtime.args.join("\0"))),
         environment: digest(&format!("{environment:?}")),
         names: runtime.env.keys().cloned().collect(),
+        environment_file: runtime.env_file.as_ref().map(|path| directories.registry.join(path)),
         log,
         record,
     }
@@ -161,6 +182,7 @@ fn collect(value: &Value, directory: &Path, secrets: &mut Vec<Secret>) {
                         secrets.extend(inner.values().filter_map(Value::as_str).map(|text| Secret::Value(text.into())));
                         collect(value, directory, secrets);
                     }
+                    Value::String(path) if key == "env_file" => secrets.push(Secret::Environment(directory.join(path))),
                     Value::String(path) if key.ends_with("_file") => secrets.push(Secret::File(directory.join(path))),
                     Value::String(text) if is_secret(key) => secrets.push(Secret::Value(text.as_str().into())),
                     _ => collect(value, directory, secrets),
@@ -170,6 +192,13 @@ fn collect(value: &Value, directory: &Path, secrets: &mut Vec<Secret>) {
         Value::Array(items) => items.iter().for_each(|item| collect(item, directory, secrets)),
         _ => {}
     }
+}
+
+/// The lines of an environment file, as far as they are `NAME=value`; without quotes around the value.
+pub(super) fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let pairs = lines.filter_map(|line| line.split_once('='));
+    pairs.map(|(name, value)| (name.trim().trim_start_matches("export "), value.trim().trim_matches(['"', '\''])))
 }
 
 /// Whether a name says that its value is a secret.
@@ -197,15 +226,16 @@ mod tests {
     async fn what_the_registry_gives_is_hidden() {
         let directory = tempfile::tempdir().expect("a directory");
         std::fs::write(directory.path().join("bearer"), "from-a-file\n").expect("written");
+        std::fs::write(directory.path().join("more.env"), "# more\nexport MORE='from-a-line'\n").expect("written");
         let entry = serde_json::json!({
             "name": "calculator",
-            "runtime": { "env": { "PLAIN": "from-the-environment" } },
+            "runtime": { "env": { "PLAIN": "from-the-environment" }, "env_file": "more.env" },
             "probes": [{ "headers": { "X-Team": "from-a-header" }, "bearer_token_file": "bearer", "password": "from-a-key" }],
         });
         let directories = Directories { state: directory.path(), registry: directory.path() };
         let subject = Subject::new("calculator", None, &[], &entry, directories);
         let mask = Mask::of(subject.secrets().await);
-        for secret in ["from-a-file", "from-the-environment", "from-a-header", "from-a-key"] {
+        for secret in ["from-a-file", "from-the-environment", "from-a-header", "from-a-key", "from-a-line"] {
             assert_eq!(mask.text(&format!("a {secret} b")), "a *** b");
         }
         assert_eq!(mask.text("calculator"), "calculator");

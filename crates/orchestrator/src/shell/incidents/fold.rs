@@ -21,6 +21,7 @@ pub(super) fn concerns(kind: &EventKind) -> bool {
             | EventKind::RecoveryStarted { .. }
             | EventKind::RecoveryFailed { .. }
             | EventKind::RecoverySuccessful { .. }
+            | EventKind::RecoverySuperseded { .. }
             | EventKind::RecoveryExhausted { .. }
             | EventKind::ServerRecovered { .. }
             | EventKind::ServerStopped { .. }
@@ -73,6 +74,7 @@ pub(super) fn take(incident: &mut Incident, event: &Event, teller: &Teller) {
             let error = escaped(&teller.mask.text(error));
             settle(incident, AttemptResult::Failed, Some(error), at);
         }
+        EventKind::RecoverySuperseded { .. } => settle(incident, AttemptResult::Interrupted, None, at),
         EventKind::RecoverySuccessful { recovery_ms, .. } => {
             settle(incident, AttemptResult::Successful, None, at);
             incident.recovery_ms = Some(*recovery_ms);

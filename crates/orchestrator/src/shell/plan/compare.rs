@@ -89,6 +89,7 @@ impl Plan {
             && self.retention == new.retention
             && (self.listen, self.gateway) == (new.listen, new.gateway)
             && old_file.event_emission == new_file.event_emission
+            && old_file.discovery == new_file.discovery
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use health_spec::registry::{Depth, Probe, ProbeKind, RuntimeKind, ServerEntry};
+use health_spec::registry::{Depth, Probe, ProbeKind, RuntimeKind, ServerEntry, Stdio};
 use hyper::header::HeaderValue;
 
 use super::{directory_of, parent};
@@ -12,7 +12,7 @@ use crate::shell::causes::causes;
 use crate::shell::config::{Loaded, Problem};
 use crate::shell::probe::address::{Address, To};
 use crate::shell::probe::http::HttpTarget;
-use crate::shell::probe::mcp::{Call, McpTarget};
+use crate::shell::probe::mcp::{Call, Channel, McpTarget};
 use crate::shell::probe::tls::Roots;
 use crate::shell::probe::{Look, Target};
 
@@ -91,8 +91,11 @@ impl Compiler<'_> {
         Target { looks, trace_id }
     }
 
-    /// One `GET`, unless the entry says more. What is missing for it is said elsewhere.
+    /// One `GET`; a child that speaks on its pipes, and has no address, is asked there. What is missing is said elsewhere.
     fn usual(&mut self) -> Option<Look> {
+        if self.speaks_on_pipes() && health_url(self.entry).is_none() {
+            return Some(Look::Mcp(Box::new(McpTarget::new(Channel::Stdio, Depth::Discover, None))));
+        }
         let (key, url) = health_url(self.entry)?;
         let pointer = format!("{}/{key}", self.server);
         let http = self.http(&Probe::default(), &url, &pointer, &self.server.clone())?;
@@ -105,7 +108,7 @@ impl Compiler<'_> {
         }
         match probe.kind {
             ProbeKind::Http => {
-                let (place, url) = self.url(probe, pointer, health_url(self.entry), "health_url")?;
+                let (place, url) = self.url(probe, pointer, health_url(self.entry), "a health_url")?;
                 let http = self.http(probe, &url, &place, pointer)?;
                 Some(Look::Http(HttpTarget { dialect: self.entry.health_spec_version, ..http }))
             }
@@ -133,11 +136,8 @@ impl Compiler<'_> {
         if probe.unix_socket.is_some() {
             return Some((format!("{pointer}/unix_socket"), "http://localhost/health".to_owned()));
         }
-        self.wrong(
-            pointer,
-            format!("this probe of kind {} has no address", probe.kind.as_str()),
-            &format!("give it a url, or the server a {key}"),
-        );
+        let message = format!("this probe of kind {} has no address", probe.kind.as_str());
+        self.wrong(pointer, message, &format!("give it a url, or the server {key}"));
         None
     }
 
@@ -159,10 +159,35 @@ impl Compiler<'_> {
     }
 
     fn mcp(&mut self, probe: &Probe, pointer: &str) -> Option<Look> {
+        if self.speaks_on_pipes() && probe.url.is_none() && probe.unix_socket.is_none() {
+            return self.piped(probe, pointer);
+        }
         let endpoint = self.entry.endpoint.clone().map(|endpoint| ("endpoint", endpoint));
-        let (place, url) = self.url(probe, pointer, endpoint, "endpoint")?;
+        let (place, url) = self.url(probe, pointer, endpoint, "an endpoint")?;
         let http = self.http(probe, &url, &place, pointer)?;
-        Some(Look::Mcp(Box::new(McpTarget::new(http, depth(probe), call(probe)))))
+        Some(Look::Mcp(Box::new(McpTarget::new(Channel::Http(Box::new(http)), depth(probe), call(probe)))))
+    }
+
+    fn speaks_on_pipes(&self) -> bool {
+        self.entry.runtime.as_ref().is_some_and(|runtime| runtime.stdio == Some(Stdio::Mcp))
+    }
+
+    /// Over the pipes of a child: what belongs to HTTP would never be sent.
+    fn piped(&mut self, probe: &Probe, pointer: &str) -> Option<Look> {
+        let given = [
+            ("headers", !probe.headers.is_empty()),
+            ("header_files", !probe.header_files.is_empty()),
+            ("bearer_token_file", probe.bearer_token_file.is_some()),
+            ("host", probe.host.is_some()),
+            ("tls", probe.tls.is_some()),
+        ];
+        let before = self.issues.len();
+        for (key, _) in given.into_iter().filter(|(_, is_given)| *is_given) {
+            let message = format!("`{key}` is for HTTP, and this server speaks on its pipes (stdio: mcp)");
+            self.wrong(&format!("{pointer}/{key}"), message, "remove it, or give the probe a url");
+        }
+        let target = McpTarget::new(Channel::Stdio, depth(probe), call(probe));
+        (self.issues.len() == before).then(|| Look::Mcp(Box::new(target)))
     }
 
     fn tcp(&mut self, probe: &Probe, pointer: &str) -> Option<Look> {
@@ -186,8 +211,8 @@ impl Compiler<'_> {
     fn runs_in(&mut self, probe: ProbeKind, pointer: &str, kinds: &str) -> bool {
         let kind = self.entry.runtime.as_ref().map(|runtime| runtime.kind);
         let fits = match probe {
-            ProbeKind::Container => kind.is_some_and(is_container),
-            _ => kind.is_some_and(|kind| kind != RuntimeKind::None && !is_container(kind)),
+            ProbeKind::Container => kind.is_some_and(|kind| kind.engine().is_some()),
+            _ => kind.is_some_and(|kind| matches!(kind, RuntimeKind::Process | RuntimeKind::Systemd)),
         };
         if !fits {
             let message = format!("a probe of kind {} needs a runtime of kind {kinds}", probe.as_str());
@@ -203,10 +228,6 @@ impl Compiler<'_> {
     fn path(&self, path: impl AsRef<Path>) -> PathBuf {
         self.base.join(path)
     }
-}
-
-fn is_container(kind: RuntimeKind) -> bool {
-    kind.engine().is_some()
 }
 
 fn depth(probe: &Probe) -> Depth {

@@ -6,6 +6,7 @@ use health_spec::verdict::{Outcome, Reason, Verdict};
 
 use super::Impaired;
 use crate::machine::ServerId;
+use crate::shell::runtime::process::wire::Wire;
 
 /// What is known of a server's container or process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,9 @@ pub enum Life {
 pub trait Lives: Debug + Send + Sync {
     /// What is known of it now. Never waits.
     fn life(&self, server: ServerId) -> Life;
+
+    /// The pipes of its child, if it is spoken with through them.
+    fn wire(&self, server: ServerId) -> Option<Wire>;
 }
 
 pub(super) fn verdict(life: Life) -> Result<Verdict, Impaired> {

@@ -9,6 +9,7 @@ mod known;
 mod meet;
 mod message;
 mod reply;
+mod stdio;
 mod talk;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use tokio::time::Instant;
 use super::deadline::Deadline;
 use super::http::{HttpTarget, verdict_of};
 use super::{Impaired, Question};
+use crate::shell::evidence::Glimpse;
 use known::Memory;
 use talk::Talk;
 
@@ -31,10 +33,19 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Where MCP is spoken, how deep a check looks, and what is known from earlier checks.
 #[derive(Clone, Debug)]
 pub struct McpTarget {
-    http: Box<HttpTarget>,
+    channel: Channel,
     depth: Depth,
     call: Option<Call>,
     memory: Arc<Memory>,
+}
+
+/// How the server is spoken to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Channel {
+    /// Over HTTP.
+    Http(Box<HttpTarget>),
+    /// Over the pipes of a child of ours.
+    Stdio,
 }
 
 /// A harmless tool call.
@@ -50,19 +61,20 @@ pub struct Call {
 
 impl McpTarget {
     /// One that has not been spoken to yet. The depth is `call` exactly when there is a call.
-    pub fn new(http: HttpTarget, depth: Depth, call: Option<Call>) -> Self {
-        Self { http: Box::new(http), depth, call, memory: Arc::default() }
+    pub fn new(channel: Channel, depth: Depth, call: Option<Call>) -> Self {
+        Self { channel, depth, call, memory: Arc::default() }
     }
 
     /// Ends what is kept with the server. What comes back does not matter.
     pub async fn close(&self, question: &Question<'_>) {
+        let Channel::Http(http) = &self.channel else { return };
         let sessions = self.memory.take_all();
         if sessions.is_empty() {
             return;
         }
         let deadline = Deadline::new(Instant::now(), question.timeout.min(FAREWELL));
         let mut phases = Phases::default();
-        let mut talk = Talk::new(&self.http, question, deadline, &mut phases);
+        let mut talk = Talk::new(http, question, deadline, &mut phases);
         for session in sessions {
             if let Err(fault) = talk.end(&session).await {
                 tracing::debug!(?fault, "an MCP session was not ended");
@@ -74,7 +86,7 @@ impl McpTarget {
 /// Memory is no difference: an unchanged target goes on with what it knows.
 impl PartialEq for McpTarget {
     fn eq(&self, other: &Self) -> bool {
-        (&self.http, self.depth, &self.call) == (&other.http, other.depth, &other.call)
+        (&self.channel, self.depth, &self.call) == (&other.channel, other.depth, &other.call)
     }
 }
 
@@ -83,10 +95,16 @@ pub(super) async fn check(
     question: &Question<'_>,
     deadline: Deadline,
     phases: &mut Phases,
+    glimpse: &mut Option<Glimpse>,
 ) -> Result<Verdict, Impaired> {
+    let http = match &target.channel {
+        Channel::Http(http) => http,
+        Channel::Stdio => return stdio::check(target, question, deadline, phases).await,
+    };
     let mut loan = target.memory.lend();
-    let mut talk = Talk::new(&target.http, question, deadline, phases);
+    let mut talk = Talk::new(http, question, deadline, phases);
     let found = meet::look(target, &mut loan.known, &mut talk).await;
+    *glimpse = talk.last.take();
     // Left by a check that ran at the same time.
     for session in target.memory.take_surplus() {
         // It is gone, or the server is: neither matters to this check.

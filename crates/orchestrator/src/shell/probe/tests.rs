@@ -21,6 +21,10 @@ impl Lives for Nobody {
     fn life(&self, _: ServerId) -> Life {
         Life::Unknown("nobody runs it".to_owned())
     }
+
+    fn wire(&self, _: ServerId) -> Option<crate::shell::runtime::process::wire::Wire> {
+        None
+    }
 }
 
 pub(super) fn now() -> Timestamp {

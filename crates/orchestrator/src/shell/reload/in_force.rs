@@ -18,6 +18,8 @@ pub(super) struct InForce {
     pub(super) supervised: Vec<Supervised>,
     /// Stands for everything that was written.
     written: u64,
+    /// Stands for that and what is discovered.
+    all: u64,
     /// What the orchestrator was started with, and keeps until it ends.
     started: Started,
 }
@@ -30,21 +32,29 @@ struct Started {
 }
 
 impl InForce {
-    pub(super) fn started_with(plan: Plan) -> Self {
+    /// `plan` is what runs, `written` what the files ask for.
+    pub(super) fn started_with(plan: Plan, written: &Plan) -> Self {
         let started =
             Started { listen: (plan.listen, plan.gateway), retention: plan.retention, emission: plan.loaded.file.event_emission };
-        Self { engines: plan.engines, supervised: plan.supervised, written: fingerprint(&plan.loaded.raw), started }
+        let (written, all) = (fingerprint(&written.loaded.raw), fingerprint(&plan.loaded.raw));
+        Self { engines: plan.engines, supervised: plan.supervised, written, all, started }
     }
 
-    /// Another one is in force.
-    pub(super) fn follow(&mut self, plan: Plan) {
-        self.written = fingerprint(&plan.loaded.raw);
+    /// Another one is in force; `written` are the files, if they were read anew.
+    pub(super) fn follow(&mut self, plan: Plan, written: Option<&Plan>) {
+        self.written = written.map_or(self.written, |written| fingerprint(&written.loaded.raw));
+        self.all = fingerprint(&plan.loaded.raw);
         (self.engines, self.supervised) = (plan.engines, plan.supervised);
     }
 
     /// Whether `plan` was made of the same text, but for what a reader does not see.
     pub(super) fn is_written(&self, plan: &Plan) -> bool {
         self.written == fingerprint(&plan.loaded.raw)
+    }
+
+    /// Whether nothing that is written or discovered is otherwise.
+    pub(super) fn is_all_of(&self, plan: &Plan) -> bool {
+        self.all == fingerprint(&plan.loaded.raw)
     }
 
     /// Sections that ask for something else than what the orchestrator was started with.
@@ -92,17 +102,19 @@ mod tests {
 
     #[test]
     fn what_the_start_has_fixed_is_named_until_it_is_as_it_was() {
-        let mut in_force = InForce::started_with(plan("servers: []"));
+        let before = plan("servers: []");
+        let mut in_force = InForce::started_with(before.clone(), &before);
         let other = plan("{servers: [], listen: {orchestrator: '127.0.0.1:9999'}, event_emission: {enabled: false}}");
         assert_eq!(in_force.needs_restart(&other), ["listen", "event_emission"]);
-        in_force.follow(other.clone());
+        in_force.follow(other.clone(), Some(&other));
         assert_eq!(in_force.needs_restart(&other), ["listen", "event_emission"], "a second reload says it again");
         assert_eq!(in_force.needs_restart(&plan("{servers: [], health_check: {interval_seconds: 9}}")), [""; 0]);
     }
 
     #[test]
     fn comments_and_blanks_are_no_news() {
-        let in_force = InForce::started_with(plan("servers: [{name: a, port: 1}]"));
+        let before = plan("servers: [{name: a, port: 1}]");
+        let in_force = InForce::started_with(before.clone(), &before);
         assert!(in_force.is_written(&plan("# one server\nservers:\n  - name: a\n    port: 1\n")));
         assert!(!in_force.is_written(&plan("servers: [{name: a, port: 2}]")));
     }

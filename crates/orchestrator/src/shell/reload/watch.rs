@@ -9,7 +9,7 @@ use std::time::Duration;
 use notify::{RecursiveMode, Watcher};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::shell::config::Stamps;
 
@@ -47,6 +47,18 @@ pub(super) struct Watch {
     paths: Vec<PathBuf>,
     /// How the files were when they were last read.
     seen: Stamps,
+    /// What was heard, and not looked into yet.
+    heard: Option<Heard>,
+    /// When they are looked at although nothing is heard.
+    poll: Instant,
+}
+
+/// Why to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heard {
+    Change,
+    Hangup,
+    Nothing,
 }
 
 impl Watch {
@@ -61,8 +73,9 @@ impl Watch {
         };
         let watcher = notify::recommended_watcher(tell).inspect_err(slower).ok();
         let hangup = signal(SignalKind::hangup())?;
+        let (directories, poll) = (BTreeSet::new(), Instant::now() + POLL);
         let mut watch =
-            Self { changes, hangup, watcher, directories: BTreeSet::new(), paths: Vec::new(), seen: Stamps::default() };
+            Self { changes, hangup, watcher, directories, paths: Vec::new(), seen: Stamps::default(), heard: None, poll };
         watch.follow(paths, seen);
         Ok(watch)
     }
@@ -85,20 +98,24 @@ impl Watch {
     /// The next cause. Dropping the future loses none.
     pub(super) async fn next(&mut self) -> Cause {
         loop {
-            tokio::select! {
-                Some(()) = self.changes.recv() => {
-                    // In a directory where others write all the time it is never quiet.
-                    let quiet = async { while timeout(QUIET, self.changes.recv()).await.is_ok_and(|change| change.is_some()) {} };
-                    let _ = timeout(PATIENCE, quiet).await;
-                }
-                _ = self.hangup.recv() => {
-                    self.has_changed().await;
-                    return Cause::Signal;
-                }
-                () = tokio::time::sleep(POLL) => {}
+            if self.heard.is_none() {
+                self.heard = Some(tokio::select! {
+                    Some(()) = self.changes.recv() => Heard::Change,
+                    _ = self.hangup.recv() => Heard::Hangup,
+                    () = sleep_until(self.poll) => Heard::Nothing,
+                });
             }
-            if self.has_changed().await {
-                return Cause::File;
+            if self.heard == Some(Heard::Change) {
+                // In a directory where others write all the time it is never quiet.
+                let quiet = async { while timeout(QUIET, self.changes.recv()).await.is_ok_and(|change| change.is_some()) {} };
+                let _ = timeout(PATIENCE, quiet).await;
+            }
+            let has_changed = self.has_changed().await;
+            self.poll = Instant::now() + POLL;
+            match self.heard.take() {
+                Some(Heard::Hangup) => return Cause::Signal,
+                _ if has_changed => return Cause::File,
+                _ => {}
             }
         }
     }

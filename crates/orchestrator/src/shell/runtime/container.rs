@@ -4,7 +4,6 @@
 //! ends. One [`listener`] an engine tells all of its servers' news; everybody else asks the engine through it.
 
 pub mod address;
-pub mod discovery;
 pub mod engine;
 pub mod event;
 pub mod inspect;

@@ -8,6 +8,7 @@ use super::container::{
     event::Health,
     ledger::{Seen, State},
 };
+use super::process::wire::Wire;
 use crate::machine::{Death, ServerId, Word};
 use crate::shell::probe::Lives;
 use crate::shell::probe::life::Life;
@@ -46,6 +47,10 @@ impl Lives for Runtimes {
             Some(Err(unseen)) => Life::Unknown(unseen.to_string()),
             None => self.mouth.last_words().of(server),
         }
+    }
+
+    fn wire(&self, server: ServerId) -> Option<Wire> {
+        Runtimes::wire(self, server)
     }
 }
 

@@ -30,6 +30,7 @@ pub mod child;
 pub mod environment;
 pub mod group;
 pub mod log;
+pub mod oom;
 pub mod places;
 pub mod procfs;
 pub mod program;
@@ -41,6 +42,7 @@ pub mod wire;
 use std::{fs::File, future, time::Duration};
 
 use health_spec::registry::ProcessLog;
+use rustix::process::Signal;
 use thiserror::Error;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -51,6 +53,7 @@ use self::{
     child::Child,
     group::{GroupError, Members},
     log::Log,
+    oom::Oom,
     places::Places,
     procfs::Identity,
     program::Program,
@@ -92,6 +95,7 @@ pub struct Process {
     record: RecordFile,
     log: Log,
     wire: Wire,
+    oom: Oom,
     reporter: Reporter,
     child: Option<Child>,
     first: Option<Record>,
@@ -115,7 +119,13 @@ impl Process {
         let record = RecordFile::new(record, procfs::boot_id());
         let first = record.read()?;
         let (log, wire) = (Log::new(log, kept), Wire::default());
-        Ok(Self { program, name, record, log, wire, reporter, child: None, first })
+        Ok(Self { program, name, record, log, wire, oom: Oom::default(), reporter, child: None, first })
+    }
+
+    /// With somebody who knows what the kernel kills for memory.
+    #[must_use]
+    pub fn with(self, oom: &Oom) -> Self {
+        Self { oom: oom.clone(), ..self }
     }
 
     /// Through which it is spoken with, if it speaks.
@@ -274,6 +284,8 @@ impl Process {
     /// It ended, and not through us.
     async fn mourn(&mut self, death: Death) {
         let Some(mut child) = self.child.take() else { return };
+        let oom_killed = death.signal == Some(Signal::KILL.as_raw()) && self.oom.has_just_killed();
+        let death = Death { oom_killed, ..death };
         self.wire.disconnect();
         self.reporter.say(Word::Died(death.clone())).await;
         self.write_or_warn(ended_as(child.instance().clone(), &death)).await;

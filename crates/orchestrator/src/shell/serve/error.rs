@@ -40,7 +40,7 @@ pub enum ServeError {
         address: SocketAddr,
     },
     /// The state directory.
-    #[error("cannot keep the state in {directory}")]
+    #[error("cannot keep the state in {directory}; --state-dir names another place")]
     State {
         /// Which one.
         directory: PathBuf,

@@ -28,7 +28,7 @@ pub(super) async fn prepare(settings: &Settings) -> Result<Ready, ServeError> {
         listener.local_addr().map_err(|source| ServeError::Bind { address: settings.listen, flag: "--listen", source })?;
     #[cfg(feature = "gateway")]
     let gateway = match settings.gateway {
-        Some(address) => Some(BoundGateway::bind(address, bound, settings.insecure).await?),
+        Some(address) => Some(BoundGateway::bind(address, bound, settings.insecure).await.map_err(of_gateway)?),
         None => None,
     };
     let mut store = Store::open(&settings.state_directory, settings.retention).map_err(|source| settings.unusable(source))?;
@@ -47,6 +47,16 @@ pub(super) async fn prepare(settings: &Settings) -> Result<Ready, ServeError> {
         left,
         token,
     })
+}
+
+/// The same words as for our own address, with the gateway's flag.
+#[cfg(feature = "gateway")]
+fn of_gateway(error: gateway::BindError) -> ServeError {
+    match error {
+        gateway::BindError::Listen { address, source } => ServeError::Bind { address, flag: "--gateway", source },
+        gateway::BindError::Exposed { address } => ServeError::Exposed { address },
+        other @ gateway::BindError::Source { .. } => ServeError::Gateway(other),
+    }
 }
 
 async fn bind(address: SocketAddr, flag: &'static str, insecure: bool) -> Result<TcpListener, ServeError> {

@@ -26,7 +26,8 @@ use crate::shell::alarm::Alarm;
 use crate::shell::api::{self, Api};
 use crate::shell::clock::{Clock, wall};
 use crate::shell::descriptors;
-use crate::shell::driver::{Driver, ServerFile, Unwritten, Uptimes};
+use crate::shell::discovery::Discovery;
+use crate::shell::driver::{Driver, Routine, ServerFile, Unwritten, Uptimes};
 use crate::shell::evidence::{self, Collector};
 use crate::shell::hook::HookRunner;
 use crate::shell::incidents::Book;
@@ -79,9 +80,10 @@ struct Begun {
     recorder: Recorder,
 }
 
-pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready, alarm: &Alarm) -> Result<Running, ServeError> {
+pub(super) async fn start(written: Plan, settings: &Settings, mut ready: Ready, alarm: &Alarm) -> Result<Running, ServeError> {
     let lifetimes =
         Lifetimes { tasks: TaskTracker::new(), serving: CancellationToken::new(), children: CancellationToken::new() };
+    let (mut plan, discovery) = discover(&written, settings, &lifetimes).await;
     let begun = begin(&mut plan, settings, &mut ready.left)?;
     let published = Arc::clone(&begun.published);
     published.set_shortage(descriptors::provide(descriptors::needed(plan.targets.iter(), plan.supervised.len())));
@@ -132,6 +134,7 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready,
         uptimes: begun.uptimes,
         metrics: Arc::clone(&metrics),
         recorder: begun.recorder,
+        routine: Routine::default(),
         unwritten: Unwritten::default(),
         gone: gone(&plan, &ready.left),
         fleet: begun.fleet,
@@ -146,7 +149,8 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready,
     let places = plan.policies.iter().enumerate().map(|(place, policy)| (policy.name.clone(), ServerId(place))).collect();
     let (maintenance, kept) = watch::channel(Kept::new(plan.maintenance.clone(), &places));
     lifetimes.run("keeper of maintenance windows", alarm, keep(kept, reporting, begun.clock, wall));
-    let reloader = Reloader::new(plan, settings.reading.clone(), runtimes, to_driver, maintenance).map_err(ServeError::Watch)?;
+    let runs = reload::Begun { written, in_force: plan, discovery };
+    let reloader = Reloader::new(runs, settings.reading.clone(), runtimes, to_driver, maintenance).map_err(ServeError::Watch)?;
     lifetimes.run("reloader", alarm, reloader.run());
     let api = Api {
         published,
@@ -161,6 +165,14 @@ pub(super) async fn start(mut plan: Plan, settings: &Settings, mut ready: Ready,
     serve_api(api, &health, (ready.listener, ready.bound), &lifetimes, alarm);
     let Lifetimes { tasks, serving, children } = lifetimes;
     Ok(Running { bound: ready.bound, gateway, health, tasks, serving, children, driver, journal: journal_thread })
+}
+
+/// What the files ask for, with the containers that ask for it themselves.
+async fn discover(written: &Plan, settings: &Settings, lifetimes: &Lifetimes) -> (Plan, Discovery) {
+    let mut discovery = Discovery::new(&settings.state_directory, &lifetimes.tasks, &lifetimes.serving);
+    discovery.follow(written);
+    discovery.first_look().await;
+    (discovery.composed(written, settings.reading.observe), discovery)
 }
 
 /// Takes up what an earlier run has left.

@@ -124,7 +124,9 @@ fn the_log_of_the_database_stays_small_although_somebody_always_reads() {
     });
     let mut largest = 0;
     for first in (1..=60_000).step_by(100) {
-        store.commit(&Batch { events: (first..first + 100).map(written).collect(), ..Batch::default() }, false).expect("commits");
+        // Nearly all events are these.
+        let check = |seq| Written { event_type: "health_check_completed", ..written(seq) };
+        store.commit(&Batch { events: (first..first + 100).map(check).collect(), ..Batch::default() }, false).expect("commits");
         largest = largest.max(std::fs::metadata(directory.path().join("state.db-wal")).expect("a log").len());
     }
     done.store(true, std::sync::atomic::Ordering::Relaxed);
@@ -193,6 +195,27 @@ fn uptime_rows_are_there_again() {
         })
         .expect("rows");
     assert!((4..20).contains(&rows), "{rows}");
+}
+
+#[test]
+fn what_is_no_database_is_named_and_left_alone() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("state.db");
+    std::fs::write(&path, "this is a letter, and no database at all; but it is longer than a header".repeat(100))
+        .expect("written");
+    let before = std::fs::read(&path).expect("read");
+    let error = Store::open(directory.path(), Retention::default()).expect_err("no database");
+    assert!(matches!(&error, StoreError::Damaged { path: named, .. } if *named == path), "{error}");
+    assert_eq!(std::fs::read(&path).expect("read"), before);
+
+    // A database whose pages have been written over.
+    std::fs::remove_file(&path).expect("removed");
+    drop(Store::open(directory.path(), Retention::default()).expect("a new one"));
+    let mut bytes = std::fs::read(&path).expect("read");
+    bytes[100..].fill(0xff);
+    std::fs::write(&path, bytes).expect("written");
+    let opened = Store::open(directory.path(), Retention::default()).and_then(|mut store| store.left("e", now()));
+    assert!(matches!(opened, Err(StoreError::Damaged { .. })), "{opened:?}");
 }
 
 fn down(number: u64, server: &str) -> (u64, health_spec::Event) {

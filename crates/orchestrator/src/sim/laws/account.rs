@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use health_spec::Phase;
 use health_spec::status::Observed;
-use health_spec::{EventKind, Phase, Status};
 
 use super::{Checked, Watch};
 use crate::machine::memory::ServerMemory;
@@ -11,6 +11,8 @@ use crate::machine::policy::Policy;
 use crate::machine::{Command, Happened, Mono, ServerId, Word};
 use crate::sim::World;
 use crate::sim::twist::{Change, Twist};
+
+mod learn;
 
 /// One server's life so far.
 #[derive(Debug, Default)]
@@ -207,93 +209,5 @@ impl Life {
         if self.attempt.is_some() {
             self.successes = 0;
         }
-    }
-
-    fn learn(&mut self, happened: &Happened, world: &World, id: ServerId) {
-        let at = happened.at;
-        match &happened.kind {
-            EventKind::HealthCheckCompleted { status, failure, .. } => {
-                self.answered(*status, at, world, id);
-                let overloaded = failure.as_ref().is_some_and(|failure| failure.reason == "overloaded");
-                let most = world.fleet().servers()[id.0].policy().max_backoff;
-                self.alone = if overloaded { at.after(world.asks(id).min(most)) } else { Mono::default() };
-            }
-            EventKind::StatusChanged { status, .. } => self.status = *status,
-            EventKind::ServerDown { .. } => self.goes_down(happened),
-            EventKind::RecoveryStarted { attempt, strategy, .. } => {
-                self.recreates = strategy == "recreate";
-                self.recreated |= self.recreates;
-                self.starts(*attempt, at);
-            }
-            EventKind::RecoverySuccessful { .. } | EventKind::ServerRecovered { .. } => {
-                (self.incident, self.ebbing, self.reported) = (None, false, false);
-            }
-            EventKind::RecoverySuperseded { .. } => self.attempt = None,
-            EventKind::RecoveryReleased { reason } if reason == "storm" => self.ebbing = !self.reported,
-            EventKind::RecoveryHeld { reason, .. } if reason != "concurrency" => self.ebbing = false,
-            EventKind::RecoveryFailed { .. } => {
-                self.owed = self.recreates;
-                (self.attempt, self.trouble, self.paced) = (None, at, at);
-                self.forget();
-            }
-            EventKind::RecoveryExhausted { .. } => {
-                (self.incident, self.ebbing) = (self.incident.map(|(number, _)| (number, true)), false);
-            }
-            EventKind::ServerStopped { .. } => {
-                (self.incident, self.attempt, self.up_since, self.stopped) = (None, None, None, true);
-                (self.alone, self.ebbing, self.reported) = (Mono::default(), false, false);
-                self.forget();
-            }
-            EventKind::ServerStarted { .. } => self.stopped = false,
-            EventKind::ContainerDied { .. } => {
-                (self.paced, self.alone, self.ebbing, self.reported) = (at, Mono::default(), false, true);
-                self.forget();
-            }
-            EventKind::ServerPaused { .. } => self.paused = true,
-            EventKind::ServerResumed => self.paused = false,
-            EventKind::ServerDeregistered => *self = Self { started: at, paced: at, ..Self::default() },
-            _ => {}
-        }
-        if matches!(happened.kind, EventKind::RecoverySuccessful { .. }) {
-            self.attempt = None;
-        }
-        if happened.phase == Some(Phase::Healthy) {
-            self.up_since.get_or_insert(at);
-            self.stopped = false;
-            self.amended &= !matches!(happened.kind, EventKind::HealthCheckCompleted { .. });
-        }
-    }
-
-    fn goes_down(&mut self, happened: &Happened) {
-        self.incident = happened.incident.map(|number| (number, false));
-        (self.up_since, self.stopped) = (None, false);
-        self.trouble = happened.at;
-    }
-
-    fn starts(&mut self, attempt: u32, at: Mono) {
-        self.attempt = Some(attempt);
-        (self.counted, self.alone) = (attempt, Mono::default());
-        if attempt > 0 {
-            self.starts.push(at);
-        }
-        self.may_start_over = false;
-        self.forget();
-    }
-
-    fn answered(&mut self, status: Status, at: Mono, world: &World, id: ServerId) {
-        if status == Status::Ok || (status == Status::Degraded && world.fleet().servers()[id.0].state().failures == 0) {
-            (self.failures, self.successes) = (0, self.successes + 1);
-            let policy = world.fleet().servers()[id.0].policy();
-            let up = self.up_since.is_some_and(|since| at.since(since) >= policy.recovery.reset_after);
-            if up && self.phase != Some(Phase::Starting) {
-                self.counted = 0;
-            }
-        } else {
-            (self.failures, self.successes) = (self.failures + 1, 0);
-        }
-    }
-
-    fn forget(&mut self) {
-        (self.failures, self.successes) = (0, 0);
     }
 }

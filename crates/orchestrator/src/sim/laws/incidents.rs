@@ -39,7 +39,9 @@ impl Watch {
                 law(&CLOSED, world, life.attempt.is_some(), told)?;
                 self.judge_confirmed(world, id)
             }
-            EventKind::RecoveryFailed { .. } => law(&CLOSED, world, life.attempt.is_some(), told),
+            EventKind::RecoveryFailed { .. } | EventKind::RecoverySuperseded { .. } => {
+                law(&CLOSED, world, life.attempt.is_some(), told)
+            }
             EventKind::ServerRecovered { .. } => {
                 law(&CLOSED, world, life.incident.is_some(), told)?;
                 self.judge_confirmed(world, id)
@@ -48,7 +50,6 @@ impl Watch {
                 law(&EXHAUSTED, world, life.incident.is_some_and(|(_, exhausted)| !exhausted), told)?;
                 self.judge_exhausted(world, id, reason)
             }
-            EventKind::RecoverySuperseded { .. } => law(&CLOSED, world, life.attempt.is_some(), told),
             EventKind::RecoveryReleased { reason } if reason == "storm" && !life.reported => self.judge_ebb(world, id),
             EventKind::HealthCheckCompleted { .. } => law(&LATE_RESULT, world, world.step().stale != Some(id), told),
             _ => Ok(()),

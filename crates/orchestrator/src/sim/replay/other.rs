@@ -4,7 +4,7 @@
 //! action takes a second and ends well. What a server would have done after an action that was never made, nobody knows: it
 //! answers as it did.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use health_spec::{Outcome, Verdict};
@@ -14,15 +14,15 @@ use crate::machine::{Effect, Fleet, Input, Mono, ServerId, Ticket};
 use crate::sim::recording::{Recording, What};
 use crate::sim::trace::Trace;
 
-/// Verdicts of one server, by time.
-type Verdicts = BTreeMap<Mono, Verdict>;
+/// What checks of one server found, by time; the error when the monitor could not look.
+type Verdicts = BTreeMap<Mono, Result<Verdict, String>>;
 
 /// Plays the recording to these policies.
 pub fn other(recording: &Recording, policies: &[Policy]) -> Trace {
     let header = &recording.header;
     let places: HashMap<&str, ServerId> =
         policies.iter().enumerate().map(|(index, policy)| (policy.name.as_str(), ServerId(index))).collect();
-    let names: Vec<_> = header.configuration.servers.iter().map(|entry| entry.name.as_str()).collect();
+    let names = names(recording);
     let place = |id: ServerId| names.get(id.0).and_then(|name| places.get(name)).copied();
     let mut trace = Trace::new(header.at, policies.iter().map(|policy| policy.name.clone()));
     let (fleet, effects) = Fleet::new(policies.to_vec(), &header.beginning, header.at);
@@ -43,6 +43,18 @@ pub fn other(recording: &Recording, policies: &[Policy]) -> Trace {
     stage.trace
 }
 
+/// Who had which place in the machine that was recorded: places are never given again.
+fn names(recording: &Recording) -> Vec<&str> {
+    let mut names: Vec<_> = recording.header.configuration.servers.iter().map(|entry| entry.name.as_str()).collect();
+    let mut live: BTreeSet<_> = names.iter().copied().collect();
+    for told in &recording.told {
+        let What::Reload(file, _) = &told.what else { continue };
+        names.extend(file.servers.iter().map(|entry| entry.name.as_str()).filter(|name| !live.contains(name)));
+        live = file.servers.iter().map(|entry| entry.name.as_str()).collect();
+    }
+    names
+}
+
 /// What is told whatever the policy; results of checks and actions are not.
 fn word(input: &Input, place: &impl Fn(ServerId) -> Option<ServerId>) -> Option<Input> {
     match input {
@@ -56,10 +68,13 @@ fn word(input: &Input, place: &impl Fn(ServerId) -> Option<ServerId>) -> Option<
 fn verdicts(recording: &Recording, place: &impl Fn(ServerId) -> Option<ServerId>) -> HashMap<ServerId, Verdicts> {
     let mut verdicts: HashMap<_, Verdicts> = HashMap::new();
     for told in &recording.told {
-        if let What::Input(Input::Observed { ticket, verdict, .. }) = &told.what
-            && let Some(id) = place(ticket.server)
-        {
-            verdicts.entry(id).or_default().insert(told.at, verdict.clone());
+        let (ticket, found) = match &told.what {
+            What::Input(Input::Observed { ticket, verdict, .. }) => (ticket, Ok(verdict.clone())),
+            What::Input(Input::Blind { ticket, error }) => (ticket, Err(error.clone())),
+            _ => continue,
+        };
+        if let Some(id) = place(ticket.server) {
+            verdicts.entry(id).or_default().insert(told.at, found);
         }
     }
     verdicts
@@ -104,7 +119,10 @@ impl Stage {
             match *effect {
                 Effect::Publish(_) => {}
                 Effect::Probe { ticket, .. } => {
-                    let input = Input::Observed { ticket, verdict: self.verdict(ticket, at), took: Duration::ZERO };
+                    let input = match self.found(ticket, at) {
+                        Ok(verdict) => Input::Observed { ticket, verdict, took: Duration::ZERO },
+                        Err(error) => Input::Blind { ticket, error },
+                    };
                     self.later(at, input);
                 }
                 Effect::Act { ticket, .. } => {
@@ -124,9 +142,9 @@ impl Stage {
     }
 
     /// The last one so far, else the first; a server that nobody ever asked is well.
-    fn verdict(&self, ticket: Ticket, at: Mono) -> Verdict {
+    fn found(&self, ticket: Ticket, at: Mono) -> Result<Verdict, String> {
         let known = self.verdicts.get(&ticket.server);
         let last = known.and_then(|known| known.range(..=at).next_back().or_else(|| known.iter().next()));
-        last.map_or_else(|| Verdict::new(Outcome::Ok, None, None), |(_, verdict)| verdict.clone())
+        last.map_or_else(|| Ok(Verdict::new(Outcome::Ok, None, None)), |(_, found)| found.clone())
     }
 }

@@ -4,7 +4,7 @@ use health_spec::config::{File, Scene};
 
 use super::{Setting, World};
 use crate::machine::Mono;
-use crate::machine::policy::{Issue, Purpose, compile};
+use crate::machine::policy::{Issue, Purpose, compile, engines};
 use crate::sim::twist::{Turn, Twist};
 
 /// A maintenance window of one server. From when until when it is open, the shell's calendar says.
@@ -35,7 +35,8 @@ impl World {
             _ => return Err(issues),
         };
         let mut agenda: Vec<_> = windows.iter().flat_map(opened_and_closed).collect();
-        agenda.extend(simulate.script.iter().filter_map(Turn::of_scene));
+        let engines = engines(file);
+        agenda.extend(simulate.script.iter().filter_map(|scene| Turn::of_scene(scene, &engines)));
         agenda.sort_by_key(|turn| turn.at);
         Ok(Self::of(policies, agenda, Mono(simulate.duration_seconds.0), setting).traced())
     }
@@ -48,22 +49,38 @@ fn opened_and_closed(window: &Window) -> [Turn; 2] {
 
 fn check(file: &File, index: usize, scene: &Scene, issues: &mut Vec<Issue>) {
     let pointer = format!("/simulate/script/{index}");
-    let given = [scene.becomes.is_some(), scene.dies.is_some(), scene.restart.is_some(), scene.operator.is_some()];
-    let does = given.iter().filter(|is| **is).count();
+    let of_server = [scene.becomes.is_some(), scene.dies.is_some(), scene.restart.is_some(), scene.operator.is_some()];
+    let of_monitor = [scene.network.is_some(), scene.engine.is_some(), scene.state.is_some()];
+    let does = of_server.iter().chain(&of_monitor).filter(|is| **is).count();
     if does != 1 {
         issues.push(Issue {
             pointer: pointer.clone(),
             message: format!("this scene does {does} things"),
-            help: "exactly one of becomes, dies, restart, operator".to_owned(),
+            help: "exactly one of becomes, dies, restart, operator; or of network, engine, state, without a server".to_owned(),
         });
     }
-    if file.servers.iter().all(|entry| entry.name != scene.server) {
+    check_whom(file, &pointer, scene, of_server.contains(&true), issues);
+    let engines = engines(file);
+    if let Some(engine) = scene.engine.as_ref().filter(|scene| engines.iter().all(|engine| engine.name != scene.name)) {
+        let known: Vec<_> = engines.iter().map(|engine| engine.name.as_str()).collect();
         issues.push(Issue {
-            pointer: format!("{pointer}/server"),
-            message: format!("there is no server `{}`", scene.server),
-            help: "name a server of this file".to_owned(),
+            pointer: format!("{pointer}/engine/name"),
+            message: format!("there is no engine `{}`", engine.name),
+            help: format!("one of: {}", known.join(", ")),
         });
     }
+}
+
+fn check_whom(file: &File, pointer: &str, scene: &Scene, of_server: bool, issues: &mut Vec<Issue>) {
+    let (message, help) = match &scene.server {
+        Some(name) if file.servers.iter().all(|entry| entry.name != *name) => {
+            (format!("there is no server `{name}`"), "name a server of this file")
+        }
+        Some(name) if !of_server => (format!("this does not happen to `{name}` but to the monitor"), "remove server"),
+        None if of_server => ("this scene has no server".to_owned(), "add server: with a name of this file"),
+        _ => return,
+    };
+    issues.push(Issue { pointer: format!("{pointer}/server"), message, help: help.to_owned() });
 }
 
 fn no_script() -> Issue {

@@ -61,6 +61,30 @@ async def health(request):
 mcp.run(transport="streamable-http")
 "#;
 
+/// FastMCP 4 on its pipes.
+const PIPED: &str = r#"
+from fastmcp import FastMCP
+
+mcp = FastMCP("piped")
+
+@mcp.tool
+def add(a: int, b: int) -> int:
+    return a + b
+
+mcp.run(show_banner=False)
+"#;
+
+/// Runtimes of children that speak on their pipes: mcp-server-time (mcp 1.x), and FastMCP 4.
+pub(crate) fn piped(directory: &Path) -> [String; 2] {
+    let (old, new) = (interpreter("MCP_HEALTH_TEST_LEGACY_PYTHON", "venv-legacy"), interpreter("MCP_HEALTH_TEST_PYTHON", "venv"));
+    let script = directory.join("piped.py");
+    std::fs::write(&script, PIPED).expect("written");
+    [
+        format!("{{kind: process, command: {old:?}, args: [-m, mcp_server_time], stdio: mcp}}"),
+        format!("{{kind: process, command: {new:?}, args: [{script:?}], stdio: mcp}}"),
+    ]
+}
+
 /// One that runs.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,

@@ -11,8 +11,8 @@ use rustix::process::Signal;
 use super::{STAYS, begin, begin_as, only};
 use crate::bench::{Bench, eventually, send};
 
-/// One child in a process group of its own, as a shell with job control makes them.
-const OTHER_GROUP: &str = "set -m; sleep 1000 & set +m; echo ready; exec sleep 1000";
+/// `timeout` makes a process group of its own, and has a child.
+const OTHER_GROUP: &str = "timeout 1000 sleep 1000 & echo ready; exec sleep 1000";
 
 #[test]
 fn a_core_dump_is_noticed_where_the_machine_makes_one() {
@@ -23,6 +23,7 @@ fn a_core_dump_is_noticed_where_the_machine_makes_one() {
     assert_eq!(life.next_word(), Word::Started);
     let core_dumped = here.core_dumped();
     assert_eq!(life.next_word(), Word::Died(Death { signal: Some(6), core_dumped, ..Death::default() }));
+    eventually("the end is on disk", || bench.record_is("ended"));
     life.crash();
     let mut life = bench.start(&[bench.shell(script)]);
     assert_eq!(life.next_word(), Word::Died(Death { signal: Some(6), core_dumped, ..Death::default() }));
@@ -33,12 +34,12 @@ fn a_session_ends_with_all_its_groups() {
     let bench = Bench::new();
     let server = Runtime { session: Some(Session::Session), ..bench.shell(OTHER_GROUP) };
     let (life, _) = begin_as(&bench, server);
+    eventually("two groups", || (bench.living().len(), bench.leaders().len()) == (3, 2));
     let before = bench.living();
-    assert_eq!((before.len(), bench.leaders().len()), (2, 2));
     assert!(before.iter().all(|stat| stat.session == before[0].session && stat.session != procfs::stat(1).unwrap().session));
     life.restart().unwrap();
     assert!(before.iter().all(|stat| !stat.identity.is_alive()));
-    eventually("the next two", || bench.living().len() == 2);
+    eventually("the next three", || bench.living().len() == 3);
     life.shut_down();
     assert!(bench.living().is_empty());
 }
@@ -47,9 +48,9 @@ fn a_session_ends_with_all_its_groups() {
 fn what_left_its_group_on_purpose_is_left_alone() {
     let bench = Bench::new();
     let (life, _) = begin_as(&bench, bench.shell(OTHER_GROUP));
-    assert_eq!(bench.living().len(), 2);
+    eventually("two groups", || (bench.living().len(), bench.leaders().len()) == (3, 2));
     life.shut_down();
-    assert_eq!(bench.living().len(), 1);
+    assert_eq!((bench.living().len(), bench.leaders().len()), (2, 1));
 }
 
 #[test]

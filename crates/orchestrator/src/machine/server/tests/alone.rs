@@ -16,34 +16,31 @@ fn a_server_that_asks_to_be_left_alone_is() {
     assert_eq!(fleet.deadline(), Some(at(190.0)), "at most max_backoff");
 }
 
-/// A server that has been overloaded while up, is down, and whose first attempt comes late.
-fn down() -> Fleet {
-    let yaml = "{servers: [{name: a}], recovery: {backoff: {schedule: [300]}}}";
-    let mut fleet = fleet(yaml, &Beginning::default());
-    run(&mut fleet, 0.0, &overloaded(0));
-    assert_eq!(run(&mut fleet, 40.0, &refused()), ["status_changed", "server_down"]);
+/// A server that has been overloaded while up, and whose first attempt comes late.
+fn busy() -> Fleet {
+    let mut fleet = fleet("{servers: [{name: a}], recovery: {backoff: {schedule: [300]}}}", &Beginning::default());
+    run(&mut fleet, 30.0, &overloaded(0));
     fleet
 }
 
 #[test]
 fn also_while_it_is_being_confirmed() {
-    let mut fleet = down();
-    run(&mut fleet, 41.0, &overloaded(50));
-    assert_eq!(fleet.deadline(), Some(at(91.0)));
-    assert_eq!(run(&mut fleet, 191.0, &overloaded(50)), ["server_recovered", "status_changed"]);
+    let mut fleet = busy();
+    assert_eq!(run(&mut fleet, 62.0, &refused()), ["status_changed", "server_down"]);
+    run(&mut fleet, 63.0, &overloaded(50));
+    assert_eq!(fleet.deadline(), Some(at(113.0)));
+    assert_eq!(run(&mut fleet, 163.0, &overloaded(50)), ["server_recovered", "status_changed"]);
 }
 
 #[test]
 fn also_when_it_is_released_from_a_hold() {
-    let mut fleet = down();
-    fleet.operate(at(40.5), A, Command::Pause { until: None, by: "x".into(), reason: None }).expect("accepted");
-    run(&mut fleet, 335.0, &refused());
-    assert_eq!(run(&mut fleet, 370.0, &overloaded(100)), ["recovery_held"]);
-    let asked = fleet.servers()[0].state().alone_until;
-    assert!(asked.is_some());
-    fleet.operate(at(380.0), A, Command::Resume { by: "x".into() }).expect("accepted");
-    // What is released acts at once, its delay having run; until then it is not asked again.
-    assert!(fleet.servers()[0].state().next_check.is_none_or(|next| Some(next) >= asked));
+    let mut fleet = busy();
+    fleet.operate(at(31.0), A, Command::Pause { until: None, by: "x".into(), reason: None }).expect("accepted");
+    assert_eq!(run(&mut fleet, 62.0, &refused()), ["status_changed", "server_down", "recovery_held"]);
+    run(&mut fleet, 92.0, &overloaded(100));
+    let released = fleet.operate(at(100.0), A, Command::Resume { by: "x".into() }).expect("accepted");
+    assert_eq!(names(&released), ["action_requested", "server_resumed", "recovery_released"]);
+    assert_eq!(fleet.deadline(), Some(at(192.0)));
 }
 
 #[test]

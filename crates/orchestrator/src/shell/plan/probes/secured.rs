@@ -60,8 +60,7 @@ fn key_of(error: &TlsError, wanted: &Wanted) -> &'static str {
     match error {
         TlsError::Name { .. } => "/server_name",
         TlsError::Key { .. } => "/key_file",
-        TlsError::Unusable(_) => "",
-        TlsError::NoRoots => "",
+        TlsError::Unusable(_) | TlsError::NoRoots => "",
         TlsError::Certificates { path, .. } | TlsError::Empty { path } => {
             if wanted.ca_file.as_ref() == Some(path) {
                 "/ca_file"

@@ -7,6 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use hyper::header::HeaderValue;
 
+use super::stdio::Pipes;
+
 /// How a server speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Era {
@@ -39,7 +41,11 @@ pub(super) struct Known {
 
 /// Where it is kept between checks.
 #[derive(Debug, Default)]
-pub(super) struct Memory(Mutex<Kept>);
+pub(super) struct Memory {
+    kept: Mutex<Kept>,
+    /// Of a child that is spoken with over its pipes.
+    pub(super) pipes: Pipes,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -72,7 +78,7 @@ impl Memory {
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) async fn look(target: &McpTarget, known: &mut Known, talk: &mut Talk<
         if era == Era::Stream {
             return Ok(Seen::of(stream(target, known, talk).await?));
         }
-        let reply = talk.say(&message(target), form(known)).await?;
+        let reply = talk.say(&message(target, era), form(known)).await?;
         if is_last || !is_lost(&reply) {
             let is_understood = !is_lost(&reply);
             let verdict = judge(&reply, target.call.as_ref(), known, talk.question);
@@ -77,11 +77,12 @@ pub(super) async fn look(target: &McpTarget, known: &mut Known, talk: &mut Talk<
     Err(Fault::Server(health_spec::Reason::McpError, "it understands neither the new era nor the old one".to_owned()))
 }
 
-fn message(target: &McpTarget) -> Message {
+pub(super) fn message(target: &McpTarget, era: Era) -> Message {
     match (target.depth, &target.call) {
         (Depth::Call, Some(call)) => Message::call(call),
         (Depth::List | Depth::Call, _) => Message::list(),
-        (Depth::Discover, _) => Message::discover(),
+        (Depth::Discover, _) if era == Era::Modern => Message::discover(),
+        (Depth::Discover, _) => Message::ping(),
     }
 }
 
@@ -103,19 +104,15 @@ fn is_lost(reply: &Reply) -> bool {
 
 /// `true` when that was a session. It is ended all the same where the server may only have disliked the request.
 async fn forget(known: &mut Known, reply: &Reply, talk: &mut Talk<'_>) -> bool {
-    match known.session.take() {
-        Some(session) => {
-            if reply.status == 400 {
-                // The server's word on it does not matter.
-                let _ = talk.end(&session).await;
-            }
-            true
-        }
-        None => {
-            known.era = None;
-            false
-        }
+    let Some(session) = known.session.take() else {
+        known.era = None;
+        return false;
+    };
+    if reply.status == 400 {
+        // The server's word on it does not matter.
+        let _ = talk.end(&session).await;
     }
+    true
 }
 
 /// First contact: a modern request; what does not understand it is older.

@@ -11,7 +11,7 @@ pub(super) const MODERN: &str = "2026-07-28";
 /// The newest version with sessions; every older server answers it with one that it knows.
 pub(super) const LEGACY: &str = "2025-11-25";
 
-/// The id of every request: each has a connection, or a line, to itself.
+/// The id of every request over HTTP: each has an answer to itself.
 pub(super) const ID: u64 = 1;
 
 pub(super) const SESSION: HeaderName = HeaderName::from_static("mcp-session-id");
@@ -69,7 +69,7 @@ impl Message {
     }
 
     /// The JSON text.
-    pub(super) fn body(&self, form: Form<'_>) -> String {
+    pub(super) fn body(&self, form: Form<'_>, id: u64) -> String {
         let mut params = self.params.clone();
         if matches!(form, Form::Modern) {
             let meta = json!({
@@ -81,7 +81,7 @@ impl Message {
         }
         let mut message = json!({ "jsonrpc": "2.0", "method": self.method });
         if !self.is_notification {
-            message["id"] = ID.into();
+            message["id"] = id.into();
         }
         if !params.is_empty() {
             message["params"] = Value::Object(params);
@@ -112,10 +112,10 @@ mod tests {
 
     #[test]
     fn each_era_has_its_form() {
-        let modern: Value = serde_json::from_str(&Message::list().body(Form::Modern)).expect("JSON");
+        let modern: Value = serde_json::from_str(&Message::list().body(Form::Modern, ID)).expect("JSON");
         assert_eq!(modern["params"]["_meta"]["io.modelcontextprotocol/protocolVersion"], MODERN);
-        assert_eq!(Message::ping().body(Form::Bare), r#"{"id":1,"jsonrpc":"2.0","method":"ping"}"#);
-        let note: Value = serde_json::from_str(&Message::initialized().body(Form::Bare)).expect("JSON");
+        assert_eq!(Message::ping().body(Form::Bare, ID), r#"{"id":1,"jsonrpc":"2.0","method":"ping"}"#);
+        let note: Value = serde_json::from_str(&Message::initialized().body(Form::Bare, ID)).expect("JSON");
         assert_eq!(note.get("id"), None);
         let call = Call { tool: "add".to_owned(), arguments: Map::new(), expect: None };
         let names: Vec<_> = Message::call(&call).headers(Form::Modern).into_iter().map(|(name, _)| name.to_string()).collect();

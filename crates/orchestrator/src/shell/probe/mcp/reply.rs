@@ -43,7 +43,7 @@ pub(super) struct RpcError {
 
 impl Reply {
     pub(super) fn of(raw: Raw, most: usize) -> Self {
-        let answer = if is_stream(&raw.headers) { in_stream(&raw.body) } else { alone(&raw.body) };
+        let answer = if is_stream(&raw.headers) { in_stream(&raw.body) } else { alone(&raw.body, ID) };
         Self { status: raw.status, headers: raw.headers, answer, is_cut: raw.body.len() > most }
     }
 
@@ -62,20 +62,22 @@ impl Reply {
 
 impl Answered {
     /// One that is meant: an error may come without an id when the server could not read the request.
-    fn is_ours(&self) -> bool {
+    fn is_ours(&self, id: u64) -> bool {
         let is_answer = self.result.is_some() || self.error.is_some();
         is_answer
-            && (self.id.as_u64() == Some(ID) || self.id.as_str() == Some("1") || (self.id.is_null() && self.error.is_some()))
+            && (self.id.as_u64() == Some(id)
+                || self.id.as_str() == Some(&*id.to_string())
+                || (self.id.is_null() && self.error.is_some()))
     }
 }
 
 /// One message, or a batch of them.
-pub(super) fn alone(body: &[u8]) -> Option<Answered> {
-    let batch = || serde_json::from_slice::<Vec<Answered>>(body).ok()?.into_iter().find(Answered::is_ours);
-    match serde_json::from_slice::<Answered>(body) {
-        Ok(answer) => Some(answer).filter(Answered::is_ours),
-        Err(_) => batch(),
+pub(super) fn alone(body: &[u8], id: u64) -> Option<Answered> {
+    // A list would pass for one message whose fields it names in order.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return serde_json::from_slice::<Vec<Answered>>(body).ok()?.into_iter().find(|answer| answer.is_ours(id));
     }
+    serde_json::from_slice::<Answered>(body).ok().filter(|answer| answer.is_ours(id))
 }
 
 fn is_stream(headers: &HeaderMap) -> bool {
@@ -105,11 +107,11 @@ impl Listener {
         while let Some(length) = event_end(&body[self.read..]) {
             let event = &body[self.read..self.read + length];
             self.read += length;
-            if let Some(answer) = alone(&data(event)) {
+            if let Some(answer) = alone(&data(event), ID) {
                 return Some(answer);
             }
         }
-        alone(&data(&body[self.read..]))
+        alone(&data(&body[self.read..]), ID)
     }
 }
 
@@ -157,7 +159,7 @@ mod tests {
 
     #[test]
     fn only_our_own_answer_counts() {
-        let ours = |text: &str| alone(text.as_bytes()).is_some();
+        let ours = |text: &str| alone(text.as_bytes(), ID).is_some();
         assert!(ours(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#));
         assert!(ours(r#"[{"jsonrpc":"2.0","id":7,"result":{}},{"jsonrpc":"2.0","id":1,"error":{"code":-1,"message":"x"}}]"#));
         assert!(!ours(r#"{"jsonrpc":"2.0","id":"server-error","error":{"code":-32600,"message":"x"}}"#));

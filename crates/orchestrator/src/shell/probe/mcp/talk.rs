@@ -7,8 +7,9 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method};
 
 use super::known::SessionId;
-use super::message::{Form, Message, SESSION, VERSION};
+use super::message::{Form, ID, Message, SESSION, VERSION};
 use super::reply::{Listener, Reply};
+use crate::shell::evidence::Glimpse;
 use crate::shell::probe::deadline::Deadline;
 use crate::shell::probe::http::HttpTarget;
 use crate::shell::probe::line::{Enough, Line};
@@ -30,11 +31,13 @@ pub(super) struct Talk<'a> {
     deadline: Deadline,
     phases: &'a mut Phases,
     line: Option<Line>,
+    /// What came back last: evidence.
+    pub(super) last: Option<Glimpse>,
 }
 
 impl<'a> Talk<'a> {
     pub(super) fn new(target: &'a HttpTarget, question: &'a Question<'a>, deadline: Deadline, phases: &'a mut Phases) -> Self {
-        Self { target, question, deadline, phases, line: None }
+        Self { target, question, deadline, phases, line: None, last: None }
     }
 
     /// Says something, and hears the answer.
@@ -43,7 +46,7 @@ impl<'a> Talk<'a> {
         let most = if message.method.starts_with("tools/") { MAX_LIST_BYTES } else { MAX_BODY_BYTES };
         let mut listener = Listener::default();
         let mut said = |headers: &HeaderMap, body: &[u8]| listener.is_answered(headers, body);
-        self.exchange(Method::POST, message.body(form), headers, &mut Enough { most, said: Some(&mut said) }).await
+        self.exchange(Method::POST, message.body(form, ID), headers, &mut Enough { most, said: Some(&mut said) }).await
     }
 
     /// Ends a session.
@@ -83,6 +86,7 @@ impl<'a> Talk<'a> {
         let most = enough.most;
         let raw = line.ask(request, enough, self.deadline, self.phases).await?;
         self.line = Some(line);
+        self.last = Some(Glimpse::of(raw.status, &raw.body));
         Ok(Reply::of(raw, most))
     }
 }

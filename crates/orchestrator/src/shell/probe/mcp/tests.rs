@@ -17,6 +17,7 @@ use super::super::{Look, Resolver, Target};
 use super::*;
 
 /// How a server behaves; changed while it runs.
+#[expect(clippy::struct_excessive_bools, reason = "each is a trait of its own")]
 #[derive(Clone, Debug, Default)]
 struct Nature {
     is_modern: bool,
@@ -103,7 +104,7 @@ async fn answer(State(shared): State<Shared>, method: Method, headers: HeaderMap
 
 fn target(url: &str, depth: Depth, call: Option<Call>) -> Target {
     let http = HttpTarget::new(Address::parse(url).expect("an address"));
-    Target { looks: [Look::Mcp(Box::new(McpTarget::new(http, depth, call)))].into(), trace_id: None }
+    Target { looks: [Look::Mcp(Box::new(McpTarget::new(Channel::Http(Box::new(http)), depth, call)))].into(), trace_id: None }
 }
 
 async fn look(target: &Target) -> Verdict {

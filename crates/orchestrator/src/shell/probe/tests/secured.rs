@@ -20,8 +20,9 @@ struct Authority {
 }
 
 impl Authority {
-    fn new() -> Self {
+    fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(vec![]).expect("parameters");
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a certificate");
         let directory = tempfile::tempdir().expect("a directory");
@@ -100,7 +101,7 @@ async fn ask(address: SocketAddr, wanted: &Wanted, name: &str) -> Verdict {
 
 #[tokio::test]
 async fn a_trusted_server_is_read_and_its_handshake_timed() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     let address = serve(authority.issue("taskmgr.internal", |_| {}), None).await;
     let found = ask(address, &authority.wanted(), "taskmgr.internal").await;
     assert_eq!(found.outcome, Outcome::Ok, "{:?}", found.message);
@@ -109,7 +110,7 @@ async fn a_trusted_server_is_read_and_its_handshake_timed() {
 
 #[tokio::test]
 async fn one_that_cannot_be_trusted_is_a_tls_failure_that_says_why() {
-    let (authority, foreign) = (Authority::new(), Authority::new());
+    let (authority, foreign) = (Authority::new("ours"), Authority::new("theirs"));
     let address = serve(authority.issue("taskmgr.internal", |_| {}), None).await;
     let expired = serve(
         authority.issue("taskmgr.internal", |params| {
@@ -133,7 +134,7 @@ async fn one_that_cannot_be_trusted_is_a_tls_failure_that_says_why() {
 
 #[tokio::test]
 async fn a_server_may_want_a_certificate_of_ours() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     let address = serve(authority.issue("taskmgr.internal", |_| {}), Some(&authority)).await;
     let without = ask(address, &authority.wanted(), "taskmgr.internal").await;
     assert_eq!((without.outcome, without.reason), (Outcome::Failed, Some(Reason::Tls)), "{:?}", without.message);
@@ -144,7 +145,7 @@ async fn a_server_may_want_a_certificate_of_ours() {
 
 #[tokio::test]
 async fn what_is_no_tls_is_a_tls_failure_and_what_hangs_up_a_reset() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     for (garbage, reason) in [("HTTP/1.1 400 Bad Request\r\n\r\n", Reason::Tls), ("", Reason::ConnectionReset)] {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
@@ -162,7 +163,7 @@ async fn what_is_no_tls_is_a_tls_failure_and_what_hangs_up_a_reset() {
 
 #[tokio::test]
 async fn a_handshake_that_hangs_is_a_timeout() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("https://{}/health", listener.local_addr().expect("an address"));
     let secured = Some(Arc::new(Secured::new(&authority.wanted(), "a.internal", &Roots::default()).expect("secured")));
@@ -174,7 +175,7 @@ async fn a_handshake_that_hangs_is_a_timeout() {
 
 #[test]
 fn files_that_cannot_be_used_are_named() {
-    let authority = Authority::new();
+    let authority = Authority::new("ours");
     let missing = Path::new("/nowhere/ca.pem").to_owned();
     let empty = authority.directory.path().join("empty.pem");
     std::fs::write(&empty, "nothing\n").expect("written");

@@ -2,8 +2,6 @@
 
 use bollard::models::EventMessage;
 
-use super::discovery;
-
 /// What the engine is asked for: everything else (execs, attaches) would only be noise. Podman has words of its own (`died`,
 /// `remove`) in what it is asked for, and says `cleanup` after a death.
 pub const ACTIONS: [&str; 15] = [
@@ -35,8 +33,6 @@ pub struct Happening {
     pub at: i64,
     /// What.
     pub act: Act,
-    /// Its labels ask for it to be watched.
-    pub asks: bool,
 }
 
 /// What happened to a container.
@@ -116,8 +112,7 @@ impl Happening {
             "destroy" | "remove" => Act::Destroy,
             other => Act::Health(Some(Health::read(other.strip_prefix("health_status: ")?)?)),
         };
-        let asks = discovery::asks(&attributes);
-        Some(Self { name: attribute("name")?.clone(), at: message.time_nano?, act, id: actor.id?, asks })
+        Some(Self { name: attribute("name")?.clone(), at: message.time_nano?, act, id: actor.id? })
     }
 }
 

@@ -28,7 +28,7 @@ pub async fn reap(cancel: CancellationToken) {
 }
 
 /// Reaps those of `seen` that are still there, and returns those that are new.
-pub fn reap_again(seen: &HashSet<Identity>) -> HashSet<Identity> {
+fn reap_again(seen: &HashSet<Identity>) -> HashSet<Identity> {
     let (again, new): (HashSet<_>, HashSet<_>) = procfs::ended_children().into_iter().partition(|child| seen.contains(child));
     for pid in again.into_iter().filter_map(|child| child.pid().ok()) {
         // Somebody else may have done so meanwhile.

@@ -5,9 +5,7 @@
 
 use std::{
     ffi::{CString, OsString},
-    io,
-    os::unix::ffi::OsStringExt,
-    thread,
+    io, thread,
 };
 
 use nix::unistd;
@@ -95,7 +93,7 @@ impl User {
             return Err(UserError::NotAllowed { name: written });
         }
         let groups = groups(entry.as_ref(), gid)?;
-        let entry = entry.map(|entry| (entry.name, OsString::from_vec(entry.dir.into_os_string().into_vec())));
+        let entry = entry.map(|entry| (entry.name, entry.dir.into_os_string()));
         Ok(Some(Self { written, uid, gid, groups, entry }))
     }
 

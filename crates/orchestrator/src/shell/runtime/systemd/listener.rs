@@ -181,9 +181,8 @@ impl Listener {
             Awaited::Restart(_) => {
                 let Ok(job) = answer.body().deserialize::<OwnedObjectPath>() else { return };
                 self.units[at].unit.acts_as(job.as_str());
-                let ended = self.units[at].asked.iter_mut().flat_map(|asked| asked.ended.drain(..));
-                let result = ended.into_iter().find(|(ended, _)| ended == job.as_str());
-                if let Some((_, result)) = result {
+                let ended = self.units[at].asked.as_mut().map(|asked| std::mem::take(&mut asked.ended)).unwrap_or_default();
+                if let Some((_, result)) = ended.into_iter().find(|(ended, _)| ended == job.as_str()) {
                     self.job_ended(at, &result).await;
                 }
             }

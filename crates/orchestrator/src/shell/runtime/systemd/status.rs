@@ -65,7 +65,7 @@ const INFINITY: u64 = u64::MAX;
 
 impl Status {
     /// Takes over what these values say.
-    pub fn change(&mut self, values: &HashMap<String, OwnedVariant>) {
+    pub(super) fn change(&mut self, values: &HashMap<String, OwnedVariant>) {
         let text = |to: &mut String, key: &str| {
             if let Some(value) = values.get(key).and_then(|value| <&str>::try_from(value).ok()) {
                 value.clone_into(to);
@@ -111,7 +111,7 @@ impl Status {
             signal: (known && matches!(self.code, 2 | 3)).then_some(self.status),
             oom_killed: self.result == "oom-kill",
             core_dumped: self.code == 3 || self.result == "core-dump",
-            error: (!ended).then(|| format!("systemd says: {}", self.result)),
+            error: (!known).then(|| format!("systemd says: {}", self.result)),
             comes_back: self.life() == Life::Returns,
             unclear: false,
         }

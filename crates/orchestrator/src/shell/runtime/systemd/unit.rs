@@ -25,8 +25,18 @@ pub struct Unit {
     restarts: u32,
     /// Jobs of others, with their types where those are known.
     jobs: HashMap<String, Option<String>>,
-    /// A restart of ours: its job, once that is known.
-    ours: Option<Option<String>>,
+    ours: Ours,
+}
+
+/// A restart of ours.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Ours {
+    /// There is none.
+    None,
+    /// It was asked for.
+    Asked,
+    /// Its job is this.
+    Job(String),
 }
 
 impl Unit {
@@ -41,7 +51,7 @@ impl Unit {
             invocation: Vec::new(),
             restarts: 0,
             jobs: HashMap::new(),
-            ours: None,
+            ours: Ours::None,
         };
         unit.take(look);
         unit
@@ -71,7 +81,7 @@ impl Unit {
     pub fn compare(&mut self, path: String, look: Look) -> Vec<Word> {
         self.path = path;
         self.jobs.clear();
-        self.ours = None;
+        self.ours = Ours::None;
         let was = self.up;
         self.take(look);
         if !self.jobs.is_empty() && self.status.life() != Life::Up {
@@ -126,7 +136,7 @@ impl Unit {
     }
 
     fn judge(&mut self) -> Vec<Word> {
-        if self.ours.is_some() {
+        if self.ours != Ours::None {
             return Vec::new();
         }
         let again = self.invocation != self.status.invocation;
@@ -157,7 +167,7 @@ impl Unit {
 
     /// Somebody has queued a job for it. Returns whether its type is worth asking for.
     pub fn job_begins(&mut self, job: &str) -> bool {
-        if self.ours.as_ref().is_some_and(|ours| ours.as_deref() == Some(job)) {
+        if self.is_ours(job) {
             return false;
         }
         self.jobs.entry(job.to_owned()).or_default();
@@ -175,7 +185,7 @@ impl Unit {
     pub fn job_ends(&mut self, job: &str, result: &str) -> Vec<Word> {
         let Some(kind) = self.jobs.remove(job) else { return Vec::new() };
         let stops = kind.is_none_or(|kind| kind == "stop") && result == "done" && self.status.life() == Life::Over;
-        if stops && self.ours.is_none() {
+        if stops && self.ours == Ours::None {
             return self.rests(Word::Stopped);
         }
         match self.up {
@@ -187,25 +197,25 @@ impl Unit {
 
     /// A restart of ours begins: what happens from now on is its doing.
     pub fn act(&mut self) {
-        self.ours = Some(None);
+        self.ours = Ours::Asked;
     }
 
     /// Its job is this.
     pub fn acts_as(&mut self, job: &str) {
         self.jobs.remove(job);
-        if self.ours.is_some() {
-            self.ours = Some(Some(job.to_owned()));
+        if self.ours != Ours::None {
+            self.ours = Ours::Job(job.to_owned());
         }
     }
 
     /// Whether this is the job of our restart.
     pub fn is_ours(&self, job: &str) -> bool {
-        self.ours.as_ref().is_some_and(|ours| ours.as_deref() == Some(job))
+        matches!(&self.ours, Ours::Job(ours) if ours == job)
     }
 
     /// Our restart has ended, well or not. Without it, what is seen is somebody else's doing.
     pub fn acted(&mut self) -> Vec<Word> {
-        self.ours = None;
+        self.ours = Ours::None;
         match self.status.life() {
             Life::Up => {
                 self.runs();

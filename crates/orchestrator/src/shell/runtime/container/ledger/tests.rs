@@ -25,7 +25,7 @@ fn running() -> Ledger {
 }
 
 fn happening(at: i64, act: Act) -> Happening {
-    Happening { name: "a".to_owned(), id: "id1".to_owned(), at, act, asks: false }
+    Happening { name: "a".to_owned(), id: "id1".to_owned(), at, act }
 }
 
 /// Folds one event a nanosecond, from 1 on.

@@ -51,10 +51,8 @@ fn a_death_is_told_with_its_cause() {
         (failed(2, 9, "signal"), Death { signal: Some(9), ..Death::default() }),
         (failed(3, 6, "core-dump"), Death { signal: Some(6), core_dumped: true, ..Death::default() }),
         (failed(2, 9, "oom-kill"), Death { signal: Some(9), oom_killed: true, ..Death::default() }),
-        (
-            failed(3, 6, "watchdog"),
-            Death { signal: Some(6), core_dumped: true, error: Some("systemd says: watchdog".to_owned()), ..Death::default() },
-        ),
+        (failed(3, 6, "watchdog"), Death { signal: Some(6), core_dumped: true, ..Death::default() }),
+        (failed(0, 0, "resources"), Death { error: Some("systemd says: resources".to_owned()), ..Death::default() }),
         (Status { code: 1, ..status("inactive", "dead", 1) }, Death { exit_code: Some(0), ..Death::default() }),
     ] {
         let mut unit = unit(running(1));

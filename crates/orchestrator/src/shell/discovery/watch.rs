@@ -1,0 +1,155 @@
+//! Keeps a list of one engine's containers fresh: an event says that it has changed, a look says how. Changes nothing.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::errors::Error;
+use bollard::models::EventMessage;
+use bollard::query_parameters::{EventsOptions, InspectContainerOptions, ListContainersOptions};
+use futures_util::StreamExt;
+use futures_util::stream::BoxStream;
+use health_spec::config::Engine;
+use thiserror::Error as ThisError;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+use super::container::{Container, Details};
+use super::labels::{Asked, asked};
+use crate::shell::causes::causes;
+use crate::shell::runtime::container::address::{Address, ConnectError};
+use crate::shell::runtime::container::inspect;
+
+/// What can make a list another one. Podman says `remove` for `destroy`.
+const ACTIONS: [&str; 5] = ["create", "destroy", "remove", "rename", "start"];
+
+/// `docker compose up` makes many events at once: one that is followed by none for this long is the last one.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// But nobody waits longer than this: somewhere a container may restart all the time.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Between two attempts to reach a lost engine: doubled from the first to the last.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LAST_PAUSE: Duration = Duration::from_secs(10);
+
+/// Why an engine's containers are not known.
+#[derive(Debug, ThisError)]
+pub enum LookError {
+    /// It cannot be reached.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// It does not answer as it should.
+    #[error("the engine does not list its containers")]
+    Answer(#[from] Error),
+    /// It closed the stream of events, as one does that shuts down.
+    #[error("the engine closed the stream of events")]
+    Closed,
+}
+
+/// What is new about an engine.
+#[derive(Debug)]
+pub struct Report {
+    /// Its name.
+    pub engine: String,
+    /// All its containers, or why they are not known any more.
+    pub news: Result<Vec<Container>, String>,
+}
+
+/// Details of containers that have been inspected, by id.
+type Inspected = HashMap<String, Details>;
+
+/// All containers of an engine, once; those that ask to be watched with their details.
+pub async fn look(engine: &Engine) -> Result<Vec<Container>, LookError> {
+    let client = connect(engine).await?;
+    Ok(list(&client, engine, &mut Inspected::new()).await?)
+}
+
+/// Reports until it is dropped.
+pub(super) async fn watch(engine: Engine, reports: mpsc::Sender<Report>) {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let Err(error) = session(&engine, &reports, &mut pause).await else { return };
+        let news = Err(causes(&error));
+        if reports.send(Report { engine: engine.name.clone(), news }).await.is_err() {
+            return;
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LAST_PAUSE);
+    }
+}
+
+/// From a connection to its loss; ends well when nobody listens any more.
+async fn session(engine: &Engine, reports: &mpsc::Sender<Report>, pause: &mut Duration) -> Result<(), LookError> {
+    let client = connect(engine).await?;
+    // Nothing is lost between the first look and the events: these are asked for from a moment before.
+    let mut events = subscribe(&client, inspect::clock(&client).await?);
+    let mut inspected = Inspected::new();
+    loop {
+        let news = Ok(list(&client, engine, &mut inspected).await?);
+        *pause = FIRST_PAUSE;
+        if reports.send(Report { engine: engine.name.clone(), news }).await.is_err() {
+            return Ok(());
+        }
+        let first = events.next().await;
+        forget(&mut inspected, first)?;
+        let more = async {
+            while let Ok(event) = timeout(QUIET, events.next()).await {
+                forget(&mut inspected, event)?;
+            }
+            Ok::<_, LookError>(())
+        };
+        timeout(PATIENCE, more).await.unwrap_or(Ok(()))?;
+    }
+}
+
+/// Whoever had an event is inspected again.
+fn forget(inspected: &mut Inspected, event: Option<Result<EventMessage, Error>>) -> Result<(), LookError> {
+    let message = event.ok_or(LookError::Closed)??;
+    if let Some(id) = message.actor.and_then(|actor| actor.id) {
+        inspected.remove(&id);
+    }
+    Ok(())
+}
+
+async fn connect(engine: &Engine) -> Result<Docker, ConnectError> {
+    Ok(Address::of(engine)?.connect().await?.client)
+}
+
+fn subscribe(client: &Docker, since: i64) -> BoxStream<'static, Result<EventMessage, Error>> {
+    let filters = [("type", vec!["container"]), ("event", ACTIONS.to_vec())];
+    let filters = filters.map(|(key, values)| (key.to_owned(), values.into_iter().map(str::to_owned).collect()));
+    let since = format!("{}.{:09}", since / 1_000_000_000, since % 1_000_000_000);
+    client.events(Some(EventsOptions { since: Some(since), until: None, filters: Some(filters.into()) })).boxed()
+}
+
+async fn list(client: &Docker, engine: &Engine, inspected: &mut Inspected) -> Result<Vec<Container>, Error> {
+    let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
+    let mut containers = Vec::new();
+    for summary in client.list_containers(Some(all)).await? {
+        let mut container = Container::listed(&engine.name, summary);
+        if asked(&container.labels) == Asked::Yes {
+            // One that has gone meanwhile is left out.
+            let Some(details) = details(client, &container.id, inspected).await? else { continue };
+            container.details = Some(details);
+        }
+        containers.push(container);
+    }
+    inspected.retain(|id, _| containers.iter().any(|container| container.id == *id));
+    Ok(containers)
+}
+
+async fn details(client: &Docker, id: &str, inspected: &mut Inspected) -> Result<Option<Details>, Error> {
+    if let Some(known) = inspected.get(id) {
+        return Ok(Some(known.clone()));
+    }
+    match client.inspect_container(id, None::<InspectContainerOptions>).await {
+        Ok(found) => {
+            let details = Details::read(found);
+            inspected.insert(id.to_owned(), details.clone());
+            Ok(Some(details))
+        }
+        Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,116 @@
+//! The same over the pipes of a child of ours (`stdio: mcp`): one line a message.
+//!
+//! `ping` is the first line: it is answered in both eras and binds a server to neither. Who is asked for more has to be introduced
+//! to first, once for each start of the child.
+
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use health_spec::registry::Depth;
+use health_spec::verdict::{Phases, Reason, Verdict};
+use hyper::HeaderMap;
+use tokio::time::Instant;
+
+use super::McpTarget;
+use super::judge::judge;
+use super::known::Era;
+use super::meet::message;
+use super::message::{Form, Message};
+use super::reply::{Reply, alone};
+use crate::shell::probe::deadline::{Deadline, milliseconds};
+use crate::shell::probe::http::verdict_of;
+use crate::shell::probe::{Fault, Impaired, Question};
+use crate::shell::runtime::process::wire::{Conversation, Wire, WireError};
+
+/// What is known of the child that runs at the moment.
+#[derive(Debug, Default)]
+pub(super) struct Pipes {
+    /// Late answers to earlier questions are told from those to the present one.
+    asked: AtomicU64,
+    /// The start of the child that knows us, and whether it does so in the new era.
+    introduced: Mutex<Option<(String, bool)>>,
+}
+
+pub(super) async fn check(
+    target: &McpTarget,
+    question: &Question<'_>,
+    deadline: Deadline,
+    phases: &mut Phases,
+) -> Result<Verdict, Impaired> {
+    let Some(wire) = question.lives.wire(question.server) else {
+        return Ok(Verdict::failed(Reason::NotRunning, "it has no child that speaks on its pipes"));
+    };
+    let began = Instant::now();
+    let found = ask(target, &wire, deadline).await;
+    phases.answer_ms = Some(milliseconds(began.elapsed()));
+    let mut loan = target.memory.lend();
+    match found {
+        Ok(reply) => {
+            let verdict = judge(&reply, target.call.as_ref(), &loan.known, question);
+            loan.known.was_well |= verdict.outcome == health_spec::Outcome::Ok;
+            Ok(verdict)
+        }
+        Err(fault) => verdict_of(fault, !loan.known.was_well),
+    }
+}
+
+async fn ask(target: &McpTarget, wire: &Wire, deadline: Deadline) -> Result<Reply, Fault> {
+    let mut conversation = deadline.hold("no turn to speak", wire.converse()).await?.map_err(|error| fault(&error))?;
+    let mut talk = Spoken { pipes: &target.memory.pipes, conversation: &mut conversation, deadline };
+    if target.depth == Depth::Discover {
+        return talk.say(&Message::ping(), Form::Bare).await;
+    }
+    let (era, form) = if talk.introduce().await? { (Era::Modern, Form::Modern) } else { (Era::Sessions, Form::Bare) };
+    talk.say(&message(target, era), form).await
+}
+
+struct Spoken<'a> {
+    pipes: &'a Pipes,
+    conversation: &'a mut Conversation,
+    deadline: Deadline,
+}
+
+impl Spoken<'_> {
+    /// Whether the child lives in the new era. One that will not be introduced to is asked in its words all the same.
+    async fn introduce(&mut self) -> Result<bool, Fault> {
+        let instance = self.conversation.instance().to_owned();
+        let known = self.introduced().clone().filter(|(of, _)| *of == instance);
+        if let Some((_, is_modern)) = known {
+            return Ok(is_modern);
+        }
+        let reply = self.say(&Message::initialize(), Form::Bare).await?;
+        let is_modern = !reply.has_result();
+        if !is_modern {
+            let line = Message::initialized().body(Form::Bare, 0);
+            self.deadline.hold("it does not listen", self.conversation.say(&line)).await?.map_err(|error| fault(&error))?;
+        }
+        *self.introduced() = Some((instance, is_modern));
+        Ok(is_modern)
+    }
+
+    fn introduced(&self) -> std::sync::MutexGuard<'_, Option<(String, bool)>> {
+        self.pipes.introduced.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn say(&mut self, message: &Message, form: Form<'_>) -> Result<Reply, Fault> {
+        let id = self.pipes.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        let line = message.body(form, id);
+        self.deadline.hold("it does not listen", self.conversation.say(&line)).await?.map_err(|error| fault(&error))?;
+        loop {
+            let heard = self.deadline.hold("no answer", self.conversation.hear()).await?.map_err(|error| fault(&error))?;
+            // What else it says is its log, a notification, or a late answer.
+            if let Some(answer) = alone(heard.as_bytes(), id) {
+                return Ok(Reply { status: 200, headers: HeaderMap::new(), answer: Some(answer), is_cut: false });
+            }
+        }
+    }
+}
+
+fn fault(error: &WireError) -> Fault {
+    let reason = match error {
+        WireError::Silent => Reason::NotRunning,
+        WireError::Closed | WireError::Broken(_) => Reason::ConnectionReset,
+    };
+    Fault::Server(reason, error.to_string())
+}

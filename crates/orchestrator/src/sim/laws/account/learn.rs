@@ -1,0 +1,102 @@
+//! What each event changes in a server's account.
+
+use health_spec::{EventKind, Phase, Status};
+
+use super::Life;
+use crate::machine::{Happened, Mono, ServerId};
+use crate::sim::World;
+
+impl Life {
+    pub(super) fn learn(&mut self, happened: &Happened, world: &World, id: ServerId) {
+        let at = happened.at;
+        match &happened.kind {
+            EventKind::HealthCheckCompleted { status, failure, .. } => {
+                self.answered(*status, at, world, id);
+                let overloaded = failure.as_ref().is_some_and(|failure| failure.reason == "overloaded");
+                let most = world.fleet().servers()[id.0].policy().max_backoff;
+                self.alone = if overloaded { at.after(world.asks(id).min(most)) } else { Mono::default() };
+            }
+            EventKind::StatusChanged { status, .. } => self.status = *status,
+            EventKind::ServerStopped { .. } => {
+                (self.incident, self.attempt, self.up_since, self.stopped) = (None, None, None, true);
+                (self.alone, self.ebbing, self.reported) = (Mono::default(), false, false);
+                self.forget();
+            }
+            EventKind::ServerStarted { .. } => self.stopped = false,
+            EventKind::ContainerDied { .. } => {
+                (self.paced, self.alone, self.ebbing, self.reported) = (at, Mono::default(), false, true);
+                self.forget();
+            }
+            EventKind::ServerPaused { .. } => self.paused = true,
+            EventKind::ServerResumed => self.paused = false,
+            EventKind::ServerDeregistered => *self = Self { started: at, paced: at, ..Self::default() },
+            _ => self.learn_recovery(happened),
+        }
+        if happened.phase == Some(Phase::Healthy) {
+            self.up_since.get_or_insert(at);
+            self.stopped = false;
+            self.amended &= !matches!(happened.kind, EventKind::HealthCheckCompleted { .. });
+        }
+    }
+
+    fn learn_recovery(&mut self, happened: &Happened) {
+        let at = happened.at;
+        match &happened.kind {
+            EventKind::ServerDown { .. } => self.goes_down(happened),
+            EventKind::RecoveryStarted { attempt, strategy, .. } => {
+                self.recreates = strategy == "recreate";
+                self.recreated |= self.recreates;
+                self.starts(*attempt, at);
+            }
+            EventKind::RecoverySuccessful { .. } => {
+                (self.attempt, self.incident, self.ebbing, self.reported) = (None, None, false, false);
+            }
+            EventKind::ServerRecovered { .. } => (self.incident, self.ebbing, self.reported) = (None, false, false),
+            EventKind::RecoverySuperseded { .. } => self.attempt = None,
+            EventKind::RecoveryReleased { reason } if reason == "storm" => self.ebbing = !self.reported,
+            EventKind::RecoveryHeld { reason, .. } if reason != "concurrency" => self.ebbing = false,
+            EventKind::RecoveryFailed { .. } => {
+                self.owed = self.recreates;
+                (self.attempt, self.trouble, self.paced) = (None, at, at);
+                self.forget();
+            }
+            EventKind::RecoveryExhausted { .. } => {
+                (self.incident, self.ebbing) = (self.incident.map(|(number, _)| (number, true)), false);
+            }
+            _ => {}
+        }
+    }
+
+    fn goes_down(&mut self, happened: &Happened) {
+        self.incident = happened.incident.map(|number| (number, false));
+        (self.up_since, self.stopped) = (None, false);
+        self.trouble = happened.at;
+    }
+
+    fn starts(&mut self, attempt: u32, at: Mono) {
+        self.attempt = Some(attempt);
+        (self.counted, self.alone) = (attempt, Mono::default());
+        if attempt > 0 {
+            self.starts.push(at);
+        }
+        self.may_start_over = false;
+        self.forget();
+    }
+
+    fn answered(&mut self, status: Status, at: Mono, world: &World, id: ServerId) {
+        if status == Status::Ok || (status == Status::Degraded && world.fleet().servers()[id.0].state().failures == 0) {
+            (self.failures, self.successes) = (0, self.successes + 1);
+            let policy = world.fleet().servers()[id.0].policy();
+            let up = self.up_since.is_some_and(|since| at.since(since) >= policy.recovery.reset_after);
+            if up && self.phase != Some(Phase::Starting) {
+                self.counted = 0;
+            }
+        } else {
+            (self.failures, self.successes) = (self.failures + 1, 0);
+        }
+    }
+
+    pub(super) fn forget(&mut self) {
+        (self.failures, self.successes) = (0, 0);
+    }
+}

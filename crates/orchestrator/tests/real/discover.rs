@@ -1,0 +1,206 @@
+//! Containers that ask by their labels to be watched, and those that do not.
+
+use serde_json::Value;
+
+use crate::harness::{Events, Orchestrator, QUICK, log, run, until};
+use crate::pier::{Container, Habits, Pier};
+use crate::quay::PLACE;
+
+const ASKS: (&str, &str) = ("mcp.health.enable", "true");
+
+/// Discovery of the containers of this test alone.
+fn registry(pier: &Pier, grace: u32, servers: &str) -> String {
+    let place = &pier.0.prefix;
+    format!(
+        "{QUICK}discovery: {{enabled: true, engines: [local], labels: {{{PLACE}: {place}}}, grace_seconds: {grace}}}\nservers: [{servers}]\n"
+    )
+}
+
+fn asking<'a>(pier: &'a Pier, name: &str) -> Container<'a> {
+    pier.run_labelled(name, Habits::default(), &[ASKS, ("mcp.health.name", name), ("mcp.health.group", "found")])
+}
+
+fn names(orchestrator: &Orchestrator) -> Vec<String> {
+    let snapshot = orchestrator.get("/servers");
+    let servers = snapshot["servers"].as_array().expect("servers");
+    servers.iter().map(|server| server["name"].as_str().expect("a name").to_owned()).collect()
+}
+
+fn wait_until_well(events: &mut Events, server: &str) {
+    events.wait_until("a good answer", |event| {
+        event["server_name"] == server && event["event_type"] == "status_changed" && event["status"] == "ok"
+    });
+}
+
+fn phase_of(orchestrator: &Orchestrator, server: &str) -> String {
+    orchestrator.get(&format!("/servers/{server}"))["phase"].as_str().expect("a phase").to_owned()
+}
+
+#[test]
+fn one_that_appears_is_watched_until_it_is_removed_and_nobody_else_is_touched() {
+    let pier = Pier::new();
+    let (stranger, killed) = (pier.run("stranger"), pier.run("killed"));
+    let orchestrator = Orchestrator::start_with(&registry(&pier, 1, ""));
+    let mut events = orchestrator.events();
+    assert!(names(&orchestrator).is_empty());
+    let life = stranger.life();
+
+    let calculator = asking(&pier, "calculator");
+    events.wait_for("calculator", "server_registered");
+    wait_until_well(&mut events, "calculator");
+    let entry = &orchestrator.get("/servers/calculator")["registry"];
+    assert_eq!(
+        (&entry["health_url"], &entry["discovered"]),
+        (&Value::from(format!("http://127.0.0.1:{}/health", calculator.port)), &Value::Bool(true))
+    );
+
+    killed.kill();
+    calculator.kill();
+    assert_eq!(events.wait_for("calculator", "server_down")["reason"], "container_died");
+    events.wait_for("calculator", "recovery_successful");
+
+    calculator.stop(10);
+    events.wait_for("calculator", "server_stopped");
+    assert_eq!(names(&orchestrator), ["calculator"]);
+    calculator.start();
+    events.wait_for("calculator", "server_started");
+
+    calculator.remove();
+    events.wait_for("calculator", "server_deregistered");
+    assert!(names(&orchestrator).is_empty());
+
+    assert_eq!((stranger.life(), killed.state().running), (life, Some(false)));
+    assert_eq!((killed.count("start"), killed.count("restart"), stranger.count("restart")), (0, 0, 0));
+    let others = |event: &Value| event["server_name"].as_str().is_some_and(|name| name != "calculator");
+    assert!(!events.seen.iter().any(|event| others(event) || event["event_type"] == "config_reloaded"), "{:?}", events.seen);
+}
+
+#[test]
+fn one_that_is_recreated_is_the_same_server_unless_it_no_longer_asks() {
+    let pier = Pier::new();
+    let calculator = asking(&pier, "calculator");
+    let orchestrator = Orchestrator::start_with(&registry(&pier, 3_600, ""));
+    let mut events = orchestrator.events();
+    wait_until_well(&mut events, "calculator");
+
+    calculator.remove();
+    events.wait_for("calculator", "server_stopped");
+    calculator.create_again(&[]);
+    events.wait_for("calculator", "server_started");
+    wait_until_well(&mut events, "calculator");
+    assert!(!events.types("calculator").contains(&"server_deregistered"), "{:?}", events.types("calculator"));
+
+    calculator.remove();
+    calculator.create_again(&[("mcp.health.enable", "false")]);
+    events.wait_for("calculator", "server_deregistered");
+    until("it answers", || calculator.answers().then_some(()));
+    calculator.kill();
+    // Somebody else appears, and is watched: whatever was to happen has happened.
+    let other = asking(&pier, "other");
+    wait_until_well(&mut events, "other");
+    assert_eq!(calculator.state().running, Some(false));
+    assert!(other.answers());
+}
+
+#[test]
+fn what_is_discovered_is_remembered_across_a_crash() {
+    let pier = Pier::new();
+    let (calculator, stopped) = (asking(&pier, "calculator"), asking(&pier, "stopped"));
+    let orchestrator = Orchestrator::start_with(&registry(&pier, 3_600, ""));
+    let mut events = orchestrator.events();
+    for _ in 0..2 {
+        events.wait_until("a good answer", |event| event["event_type"] == "status_changed" && event["status"] == "ok");
+    }
+    stopped.stop(10);
+    events.wait_for("stopped", "server_stopped");
+
+    let mut orchestrator = orchestrator.crash_and_start_again();
+    until("it is well again", || (phase_of(&orchestrator, "calculator") == "healthy").then_some(()));
+    assert_eq!((names(&orchestrator).len(), phase_of(&orchestrator, "stopped").as_str()), (2, "stopped"));
+    assert!(orchestrator.stop().success());
+    let log = log(&orchestrator);
+    let count = |event_type: &str| log.iter().filter(|event| event["event_type"] == event_type).count();
+    assert_eq!((count("server_registered"), count("server_deregistered"), count("monitor_started")), (2, 0, 2));
+    assert_eq!((calculator.count("restart"), stopped.count("restart"), stopped.count("start")), (0, 0, 0));
+}
+
+#[test]
+fn the_registry_and_what_is_discovered_make_one_plan() {
+    let pier = Pier::new();
+    let (calculator, notes) = (asking(&pier, "calculator"), pier.run("notes"));
+    let orchestrator = Orchestrator::start_with(&registry(&pier, 3_600, ""));
+    let mut events = orchestrator.events();
+    wait_until_well(&mut events, "calculator");
+    let rewrite = |servers: &str| {
+        let file = orchestrator.directory.path().join("registry.yaml");
+        let fresh = file.with_extension("fresh");
+        std::fs::write(&fresh, registry(&pier, 3_600, servers)).expect("written");
+        std::fs::rename(fresh, file).expect("renamed");
+    };
+    let entry = |container: &Container<'_>, name: &str, more: &str| {
+        let (port, full) = (container.port, container.full_name());
+        format!("{{name: {name}, port: {port}, runtime: {{kind: docker, container: {full}}}{more}}}")
+    };
+
+    rewrite(&entry(&notes, "notes", ""));
+    events.wait_until("the reload", |event| event["event_type"] == "config_reloaded");
+    wait_until_well(&mut events, "notes");
+    let mut both = names(&orchestrator);
+    both.sort();
+    assert_eq!(both, ["calculator", "notes"]);
+
+    // The registry takes it over: the same server, by its name.
+    rewrite(&format!("{}, {}", entry(&notes, "notes", ""), entry(&calculator, "calculator", ", group: ours")));
+    events.wait_until("the reload", |event| event["event_type"] == "config_reloaded");
+    until("the group is the registry's", || (orchestrator.get("/servers/calculator")["group"] == "ours").then_some(()));
+    calculator.kill();
+    events.wait_for("calculator", "recovery_successful");
+
+    // A wrong file keeps what is discovered, and what comes meanwhile is watched.
+    rewrite("{name: 7, nonsense: [");
+    events.wait_until("the refusal", |event| event["event_type"] == "config_rejected");
+    let late = asking(&pier, "late");
+    wait_until_well(&mut events, "late");
+    assert!(late.answers() && orchestrator.get("/health")["checks"]["configuration"] == "degraded");
+    let seen = events.types("calculator");
+    assert!(!seen.contains(&"server_deregistered"), "{seen:?}");
+}
+
+#[test]
+fn discover_shows_every_container_and_why() {
+    let pier = Pier::new();
+    let asks = asking(&pier, "calculator");
+    let bystander = pier.run_labelled("bystander", Habits::default(), &[("autoheal", "true")]);
+    let wrong = pier.run_labelled("wrong", Habits::default(), &[ASKS, ("mcp.health.interval", "soon")]);
+    let ours = pier.run("ours");
+    let directory = tempfile::tempdir().expect("a directory");
+    let entry = format!("{{name: mine, port: 1, runtime: {{kind: docker, container: {}}}}}", ours.full_name());
+    std::fs::write(directory.path().join("registry.yaml"), registry(&pier, 10, &entry)).expect("written");
+
+    let (code, text) = run(directory.path(), &["discover", "registry.yaml", "--engine", "local", "--json"]);
+    assert_eq!(code, 0, "{text}");
+    let report: Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
+    let of = |container: &Container<'_>| {
+        let all = report["containers"].as_array().expect("containers");
+        all.iter().find(|it| it["container"] == *container.full_name()).expect("it is listed").clone()
+    };
+    let told = |container: &Container<'_>| {
+        let it = of(container);
+        [&it["watched"], &it["server"], &it["why"]].map(|word| word.as_str().unwrap_or("-").to_owned())
+    };
+    assert_eq!(told(&asks), ["label", "calculator", "label mcp.health.enable=true"]);
+    assert_eq!(told(&bystander), ["no", "-", "no label mcp.health.enable=true"]);
+    assert_eq!(told(&ours), ["registry", "mine", "in the registry"]);
+    assert_eq!(told(&wrong)[0], "wrong");
+    assert_eq!(of(&wrong)["problems"][0]["label"], "mcp.health.interval");
+    assert_eq!(of(&asks)["entry"]["health_url"], format!("http://127.0.0.1:{}/health", asks.port));
+    assert!(of(&bystander)["hints"][0].as_str().expect("a hint").starts_with("autoheal"));
+
+    let (code, table) = run(directory.path(), &["discover", "registry.yaml"]);
+    assert_eq!(code, 0, "{table}");
+    let line = table.lines().find(|line| line.starts_with(&wrong.full_name())).expect("a line");
+    assert!(line.contains("label mcp.health.interval=soon is no duration"), "{line}");
+    let (code, text) = run(directory.path(), &["discover", "--engine", "nowhere"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("there is no engine `nowhere`"), "{text}");
+}

@@ -1,0 +1,50 @@
+//! What a running orchestrator was told is told again: `run --record`, then `replay`.
+
+use std::path::Path;
+
+use crate::harness::{Orchestrator, QUICK, free_port, run, sample, signal};
+
+/// A child is killed and brought back, and everything is recorded.
+fn recorded() -> Orchestrator {
+    let registry = format!("{QUICK}servers:\n{}", sample("calculator", free_port()));
+    let mut orchestrator = Orchestrator::start_with_arguments(&registry, &["--record=told.jsonl"]);
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+    signal(orchestrator.pid_of("calculator"), "KILL");
+    events.wait_for("calculator", "recovery_successful");
+    orchestrator.stop();
+    orchestrator
+}
+
+fn replay(directory: &Path, arguments: &[&str]) -> (i32, String) {
+    run(directory, &[&["replay"], arguments].concat())
+}
+
+#[test]
+fn a_recording_replays_to_the_bit_and_to_another_policy() {
+    let orchestrator = recorded();
+    let directory = orchestrator.directory.path();
+    let (code, said) = replay(directory, &["told.jsonl"]);
+    assert!(code == 0 && said.contains("the same decisions to the bit"), "{code}: {said}");
+
+    let registry = std::fs::read_to_string(directory.join("registry.yaml")).expect("readable");
+    std::fs::write(directory.join("sooner.yaml"), registry.replace("schedule: [0.2,", "schedule: [0.05,")).expect("written");
+    let (code, said) = replay(directory, &["told.jsonl", "--config", "sooner.yaml"]);
+    let moved = said.lines().any(|line| line.starts_with('~') && line.contains("recovery_started"));
+    assert!(code == 0 && moved && said.lines().any(|line| line == "calculator"), "{code}: {said}");
+    let (code, said) = replay(directory, &["told.jsonl", "--config", "registry.yaml", "--json"]);
+    let lines: Vec<serde_json::Value> = said.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert!(code == 0 && lines.iter().all(|line| line["server_name"] == "calculator"), "{code}: {said}");
+
+    let text = std::fs::read_to_string(directory.join("told.jsonl")).expect("readable");
+    let put = |text: &str| std::fs::write(directory.join("other.jsonl"), text).expect("written");
+    put(&text[..text.len() - 10]);
+    let (code, said) = replay(directory, &["other.jsonl"]);
+    assert!(code == 0 && said.contains("the last line is torn"), "a crash while recording: {code}: {said}");
+    put(&text.replacen("\"version\":1", "\"version\":99", 1));
+    let (code, said) = replay(directory, &["other.jsonl"]);
+    assert!(code == 1 && said.contains("version 99"), "{code}: {said}");
+    put("servers: []\n");
+    let (code, said) = replay(directory, &["other.jsonl"]);
+    assert!(code == 1 && said.contains("does not begin like a recording"), "{code}: {said}");
+}

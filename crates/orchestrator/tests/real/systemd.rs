@@ -1,0 +1,115 @@
+//! A unit of systemd, from its death to its stop: the built orchestrator, a real message bus, and a stand-in for systemd on it.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::bus::{Bus, Restart, State, Systemd};
+use crate::harness::{Orchestrator, QUICK, until};
+
+const UNIT: &str = "calculator.service";
+
+/// What the unit would run: answers `ok` while it is up.
+struct Service {
+    port: u16,
+    up: Arc<AtomicBool>,
+}
+
+impl Service {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let (port, up) = (listener.local_addr().expect("an address").port(), Arc::new(AtomicBool::new(true)));
+        let is_up = Arc::clone(&up);
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten().filter(|_| is_up.load(Ordering::Relaxed)) {
+                let body = format!(r#"{{"status":"ok","timestamp":"{}","uptime_seconds":1}}"#, jiff::Timestamp::now());
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+                // The request is small: one read has it.
+                if stream.read(&mut [0; 4_096]).is_ok_and(|read| read > 0) {
+                    let _ = stream.write_all((head + &body).as_bytes());
+                }
+            }
+        });
+        Self { port, up }
+    }
+
+    fn is(&self, up: bool) {
+        self.up.store(up, Ordering::Relaxed);
+    }
+}
+
+fn registry(service: &Service, bus: &Bus) -> String {
+    let (port, bus) = (service.port, &bus.address);
+    format!("{QUICK}servers:\n  - {{name: calculator, port: {port}, runtime: {{kind: systemd, unit: {UNIT}, bus: \"{bus}\"}}}}\n")
+}
+
+#[test]
+fn a_unit_is_brought_back_and_what_an_operator_stops_stays_stopped() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let bus = Bus::start(directory.path());
+    let systemd = Systemd::start(&bus, &[(UNIT, State::running())]);
+    let service = Service::start();
+    let orchestrator = Orchestrator::start_with(&registry(&service, &bus));
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+
+    service.is(false);
+    systemd.dies(UNIT, 9);
+    assert_eq!(events.wait_for("calculator", "container_died")["signal"], 9);
+    assert_eq!(events.wait_for("calculator", "server_down")["reason"], "container_died");
+    until("systemd is asked", || (systemd.state(UNIT).asked > 0).then_some(()));
+    service.is(true);
+    events.wait_for("calculator", "recovery_successful");
+    assert_eq!(systemd.state(UNIT).active, "active");
+
+    systemd.stops(UNIT);
+    service.is(false);
+    assert_eq!(events.wait_for("calculator", "server_stopped")["reason"], "operator");
+    let asked = systemd.state(UNIT).asked;
+    service.is(true);
+    systemd.happens(UNIT, |state| (state.active, state.sub, state.invocation) = ("active", "running", 99));
+    events.wait_for("calculator", "server_started");
+    assert_eq!(systemd.state(UNIT).asked, asked, "it was left alone");
+    assert!(!events.types("calculator").contains(&"recovery_failed"));
+}
+
+#[test]
+fn a_start_limit_is_said_and_not_lifted() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let bus = Bus::start(directory.path());
+    let limited = State { on_restart: Restart::StartLimit, ..State::running() };
+    let systemd = Systemd::start(&bus, &[(UNIT, limited)]);
+    let service = Service::start();
+    let orchestrator = Orchestrator::start_with(&registry(&service, &bus));
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+    service.is(false);
+    systemd.dies(UNIT, 11);
+    let failed = events.wait_for("calculator", "recovery_failed");
+    assert!(failed["error"].as_str().is_some_and(|error| error.contains("systemctl reset-failed")), "{failed}");
+    assert_eq!(events.wait_for("calculator", "recovery_exhausted")["attempts"], 3);
+}
+
+#[test]
+fn without_its_bus_the_monitor_says_so_and_waits() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let bus = Bus::start(directory.path());
+    let systemd = Systemd::start(&bus, &[(UNIT, State::running())]);
+    let service = Service::start();
+    let orchestrator = Orchestrator::start_with(&registry(&service, &bus));
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+    drop((systemd, bus));
+    events.wait_until("systemd is missed", |event| event["event_type"] == "monitor_impaired" && event["reason"] == "engine");
+    service.is(false);
+    let held = events.wait_for("calculator", "recovery_held");
+    assert_eq!(held["reason"], "engine");
+    let bus = Bus::start(directory.path());
+    let failed = State { active: "failed", sub: "failed", result: "signal", ended: (2, 9), ..State::running() };
+    let systemd = Systemd::start(&bus, &[(UNIT, failed)]);
+    events.wait_for("calculator", "recovery_released");
+    until("systemd is asked", || (systemd.state(UNIT).asked > 0).then_some(()));
+    service.is(true);
+    events.wait_for("calculator", "recovery_successful");
+}
