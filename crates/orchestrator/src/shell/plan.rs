@@ -178,7 +178,9 @@ fn registry(raw: &Value) -> Vec<Value> {
         let secret = |value: &mut Value| {
             value.as_object_mut().into_iter().flat_map(|map| map.values_mut()).for_each(|value| *value = Value::from("***"));
         };
-        SECRETS.iter().for_each(|pointer| entry.pointer_mut(pointer).into_iter().for_each(secret));
+        for pointer in SECRETS {
+            entry.pointer_mut(pointer).into_iter().for_each(secret);
+        }
         let probes = entry.get_mut("probes").and_then(Value::as_array_mut);
         probes.into_iter().flatten().filter_map(|probe| probe.get_mut("headers")).for_each(secret);
     }

@@ -97,7 +97,7 @@ async fn meet(address: &Address, engine: &str, servers: &[&Supervised]) -> Resul
     // Before events are asked for: these would be somebody else's.
     for unsettled in servers.iter().filter(|supervised| supervised.unsettled) {
         let name = name_of(unsettled);
-        if let Err(error) = recreate::tidy(&connection.client, &name, unsettled.acting).await {
+        if let Err(error) = Box::pin(recreate::tidy(&connection.client, &name, unsettled.acting)).await {
             tracing::error!("the recreate of `{name}` that a crash has cut short is not undone yet: {}", causes(&error));
         }
     }

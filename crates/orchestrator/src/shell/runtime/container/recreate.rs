@@ -69,7 +69,7 @@ impl Container {
     pub async fn recreate(&mut self) -> Result<(), RecreateError> {
         let reach = self.begin().await?;
         let (client, kind) = (&reach.connection.client, reach.connection.kind);
-        let outcome = self.replace(client, kind, &reach.id).await;
+        let outcome = Box::pin(self.replace(client, kind, &reach.id)).await;
         let last = if outcome.is_ok() { Stage::Started } else { Stage::Stopped };
         let seen = !self.interrupted || self.wait_until(last).await;
         self.end(seen).await;
@@ -85,7 +85,7 @@ impl Container {
     async fn replace(&mut self, client: &Docker, kind: EngineKind, id: &str) -> Result<(), RecreateError> {
         let mut layout = Layout::of(client, &self.wanted).await?;
         if layout.current.is_none() && layout.old.is_some() {
-            self.restore(client, layout).await?;
+            Box::pin(self.restore(client, layout)).await?;
             layout = Layout::of(client, &self.wanted).await?;
         }
         let current = layout.current.ok_or_else(|| RecreateError::Gone(self.wanted.clone()))?;
@@ -163,7 +163,7 @@ impl Container {
         let reach = self.begin().await?;
         let client = &reach.connection.client;
         let outcome = match Layout::of(client, &self.wanted).await {
-            Ok(layout) => self.restore(client, layout).await,
+            Ok(layout) => Box::pin(self.restore(client, layout)).await,
             Err(error) => Err(error),
         };
         let seen = !matches!(outcome, Ok(true)) || self.wait_until(Stage::Started).await;

@@ -115,7 +115,7 @@ fn keep_volume(host: &mut HostConfig, mount: &MountPoint) {
     if host.binds.iter().flatten().any(at) {
         return;
     }
-    for written in host.mounts.iter_mut().flatten().filter(|written| written.target.as_ref() == Some(destination)) {
+    if let Some(written) = host.mounts.iter_mut().flatten().find(|written| written.target.as_ref() == Some(destination)) {
         if written.typ == Some(MountType::VOLUME) && written.source.as_deref().unwrap_or_default().is_empty() {
             written.source = Some(name.clone());
         }
