@@ -83,7 +83,7 @@ impl Pier {
         let words = ["/sample-server", "--listen", &place, "--name", name];
         let body = ContainerCreateBody {
             entrypoint: Some(words.map(str::to_owned).to_vec()),
-            exposed_ports: (!shares).then(|| vec![INSIDE.to_owned()]),
+            exposed_ports: (!shares).then(|| bindings.clone().map(|(port, _)| port).collect()),
             stop_signal: habits.stop_signal.map(str::to_owned),
             labels: Some(labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect()),
             env: Some(habits.environment.iter().map(|&pair| pair.to_owned()).collect()),
