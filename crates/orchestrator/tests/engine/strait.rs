@@ -102,7 +102,8 @@ async fn pass(mut near: UnixStream, mut way: Way) -> std::io::Result<()> {
 fn keep(asked: &Mutex<Vec<String>>, begin: &[u8]) {
     let text = String::from_utf8_lossy(begin);
     let mut words = text.lines().next().unwrap_or_default().split(' ');
-    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    // Somebody may have changed their mind.
+    let (Some(method), Some(path)) = (words.next(), words.next()) else { return };
     let path = path.split('?').next().unwrap_or_default();
     let without_version = path.strip_prefix("/v").and_then(|rest| rest.find('/').map(|at| &rest[at..])).unwrap_or(path);
     asked.lock().expect("not poisoned").push(format!("{method} {without_version}"));

@@ -161,7 +161,8 @@ fn the_registry_and_what_is_discovered_make_one_plan() {
     events.wait_until("the refusal", |event| event["event_type"] == "config_rejected");
     let late = asking(&pier, "late");
     wait_until_well(&mut events, "late");
-    assert!(late.answers() && orchestrator.get("/health")["checks"]["configuration"] == "degraded");
+    assert!(late.answers());
+    until("our own health says so", || (orchestrator.get("/health")["checks"]["configuration"] == "degraded").then_some(()));
     let seen = events.types("calculator");
     assert!(!seen.contains(&"server_deregistered"), "{seen:?}");
 }

@@ -52,9 +52,10 @@ fn a_death_is_mended_by_the_engine_that_runs_the_server() {
     let (orchestrator, mut events) = watch(&both(), &[&near, &far]);
     for (name, container) in [("far", &far), ("near", &near)] {
         container.kill();
-        assert_eq!(events.wait_for(name, "container_died")["exit_code"], 137);
-        assert_eq!(events.wait_for(name, "server_down")["reason"], "container_died");
+        // Checks are quick here, and may be quicker than the engine's word.
         events.wait_for(name, "recovery_successful");
+        let died = events.seen.iter().find(|event| event["server_name"] == name && event["event_type"] == "container_died");
+        assert_eq!(died.expect("the death was said")["exit_code"], 137);
         assert!(container.answers());
         assert_eq!(phase_of(&orchestrator, name), "healthy");
     }

@@ -19,10 +19,6 @@ fn begin() -> (Harbour, Bench, Life) {
     (harbour, bench, life)
 }
 
-fn died(exit_code: i64) -> Word {
-    Word::Died(Death { exit_code: Some(exit_code), ..Death::default() })
-}
-
 /// Whether it was a stop is said later, if it was.
 fn ended(exit_code: i64) -> Word {
     Word::Died(Death { exit_code: Some(exit_code), unclear: true, ..Death::default() })
@@ -58,7 +54,7 @@ fn a_stop_is_told_however_podman_says_it() {
 fn somebodys_restart_is_a_stop_and_a_start() {
     let (harbour, _bench, mut life) = begin();
     harbour.restart("a");
-    assert_eq!(next_words(&mut life, 3), [died(137), Word::Stopped, Word::Started]);
+    assert_eq!(next_words(&mut life, 3), [ended(137), Word::Stopped, Word::Started]);
 }
 
 #[test]
@@ -66,7 +62,7 @@ fn our_own_restart_is_told_as_a_death_before_it_returns() {
     let (harbour, _bench, mut life) = begin();
     for _ in 0..3 {
         life.restart().unwrap();
-        assert_eq!(life.pending(), [died(137), Word::Running].map(|word| Input::Reported(ServerId(0), word)));
+        assert_eq!(life.pending(), [ended(137), Word::Running].map(|word| Input::Reported(ServerId(0), word)));
     }
     harbour.kill("a");
     assert_eq!(life.next_word(), ended(137));

@@ -9,8 +9,8 @@ use thiserror::Error;
 
 use super::tls::{Files, TlsError};
 
-/// How long an engine may take to say which version it speaks.
-const HELLO_PATIENCE: Duration = Duration::from_secs(5);
+/// How long an engine may take to say which version it speaks. Podman asks other programs for it, which takes seconds on a busy machine.
+const HELLO_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long it may take to answer anything else, a restart that waits for a graceful stop included.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
@@ -110,6 +110,9 @@ impl Address {
     async fn hello(&self) -> Result<Connection, ConnectError> {
         let unreachable = |source| self.unreachable(source);
         let client = self.dial()?.negotiate_version().await.map_err(unreachable)?;
+        if self.kind == EngineKind::Podman {
+            return Ok(Connection { client, kind: EngineKind::Podman });
+        }
         let version = client.version().await.map_err(unreachable)?;
         let is_podman = version.components.unwrap_or_default().iter().any(|component| component.name == PODMAN);
         Ok(Connection { client, kind: if is_podman { EngineKind::Podman } else { EngineKind::Docker } })

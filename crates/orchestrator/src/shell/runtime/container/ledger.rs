@@ -438,7 +438,7 @@ impl Ledger {
     /// It is found dead: nobody saw it end.
     fn ended(&mut self, look: Option<&Look>) -> Vec<Word> {
         let Some(look) = look.filter(|_| self.action.is_none_or(|action| !action.late)) else { return Vec::new() };
-        let death = Death { unclear: false, ..self.death(look.exit_code, look.oom_killed) };
+        let death = Death { unclear: look.stopped, ..self.death(look.exit_code, look.oom_killed) };
         self.end.by_itself = death.comes_back && !look.stopped;
         let stop = look.stopped.then_some(Word::Stopped);
         [Word::Died(death)].into_iter().chain(stop).collect()
@@ -450,7 +450,8 @@ impl Ledger {
             ComesBack::AfterFailure => exit_code != Some(0),
             ComesBack::Always => true,
         };
-        let unclear = self.kind == EngineKind::Podman && !self.end.announced;
+        // What has been announced as a stop is told as one right after.
+        let unclear = self.kind == EngineKind::Podman;
         Death { exit_code, oom_killed, comes_back, unclear, ..Death::default() }
     }
 }

@@ -23,7 +23,7 @@ use crate::shell::runtime::container::{
 const ROUND: Duration = Duration::from_secs(10);
 
 /// How long it may take for that, or for telling how one of them is.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// 128 + SIGKILL.
 const KILLED: i64 = 137;
