@@ -97,7 +97,7 @@ pub struct Runtime {
     /// `process`: the working directory. Default: the registry file's.
     #[serde(default)]
     pub cwd: Option<String>,
-    /// How long it may take to end when it is asked to, before it is killed. Default: 5 for a process; what the container says, else 10.
+    /// `docker`, `podman`: how long it may take to end when it is asked to, before it is killed. Default: what it was created with, else 10.
     #[serde(default)]
     pub stop_timeout_seconds: Option<Seconds>,
     /// `process`: a file of `NAME=value` lines, read at every start; `env` goes over it. Relative to the registry file.

@@ -41,6 +41,10 @@ pub(crate) struct Habits {
     pub(crate) memory: Option<i64>,
     /// `NAME=value`.
     pub(crate) environment: &'static [&'static str],
+    /// A port that it publishes for another one, which shares its network.
+    pub(crate) publishes: Option<u16>,
+    /// Whose network it shares, and the port there.
+    pub(crate) network_of: Option<(String, u16)>,
 }
 
 impl Pier {
@@ -64,21 +68,28 @@ impl Pier {
 
     /// One with these labels.
     pub(crate) fn run_labelled(&self, name: &str, habits: Habits, labels: &[(&str, &str)]) -> Container<'_> {
-        let port = free_port();
+        let port = habits.network_of.as_ref().map_or_else(free_port, |(_, port)| *port);
         // Podman's networks need more of the machine than the tests do.
-        let shares = self.0.kind == EngineKind::Podman;
-        let place = if shares { format!("127.0.0.1:{port}") } else { "0.0.0.0:8082".to_owned() };
-        let binding = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.to_string()) };
+        let shares = self.0.kind == EngineKind::Podman || habits.network_of.is_some();
+        let place = match &habits.network_of {
+            Some(_) => format!("0.0.0.0:{port}"),
+            None if shares => format!("127.0.0.1:{port}"),
+            None => "0.0.0.0:8082".to_owned(),
+        };
+        let network = habits.network_of.as_ref().map_or_else(|| "host".to_owned(), |(leader, _)| format!("container:{leader}"));
+        let bound = |port: u16| PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.to_string()) };
+        let more = habits.publishes.map(|port| (format!("{port}/tcp"), Some(vec![bound(port)])));
+        let bindings = [(INSIDE.to_owned(), Some(vec![bound(port)]))].into_iter().chain(more);
         let words = ["/sample-server", "--listen", &place, "--name", name];
         let body = ContainerCreateBody {
             entrypoint: Some(words.map(str::to_owned).to_vec()),
-            exposed_ports: (!shares).then(|| vec![INSIDE.to_owned()]),
+            exposed_ports: (!shares).then(|| bindings.clone().map(|(port, _)| port).collect()),
             stop_signal: habits.stop_signal.map(str::to_owned),
             labels: Some(labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect()),
             env: Some(habits.environment.iter().map(|&pair| pair.to_owned()).collect()),
             host_config: Some(HostConfig {
-                port_bindings: (!shares).then(|| [(INSIDE.to_owned(), Some(vec![binding]))].into()),
-                network_mode: shares.then(|| "host".to_owned()),
+                port_bindings: (!shares).then(|| bindings.collect()),
+                network_mode: shares.then_some(network),
                 memory: habits.memory,
                 // Without it the limit would only begin to swap.
                 memory_swap: habits.memory,
@@ -172,6 +183,12 @@ impl Container<'_> {
     pub(crate) fn label(&self, name: &str) -> Option<String> {
         let found = self.quay.wait(self.quay.client.inspect_container(&self.full_name(), None));
         found.config.and_then(|config| config.labels).and_then(|labels| labels.get(name).cloned())
+    }
+
+    /// What its engine does by itself when it ends.
+    pub(crate) fn restart_policy(&self) -> Option<RestartPolicyNameEnum> {
+        let found = self.quay.wait(self.quay.client.inspect_container(&self.full_name(), None));
+        found.host_config.and_then(|host| host.restart_policy).and_then(|policy| policy.name)
     }
 
     /// The names of the containers that it has replaced.

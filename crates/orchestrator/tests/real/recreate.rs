@@ -1,13 +1,17 @@
 //! Containers that are recreated: one that this helps, one that it does not help, and crashes of ours in each step.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::path::Path;
 
+use bollard::models::RestartPolicyNameEnum;
 use health_spec::config::EngineKind::{self, Docker, Podman};
 
 use crate::gate::{Call, Gate, Side};
-use crate::harness::{Events, Orchestrator, log, until};
-use crate::pier::{Container, Pier};
-use crate::quay::engine;
+use crate::harness::{Events, Orchestrator, free_port, log, until};
+use crate::pier::{Container, Habits, Pier};
+use crate::quay::{SOCKET, engine};
+use crate::recorder::Recorder;
+use crate::socket::listed;
 
 /// Quick, and with little time for what does not come back.
 const QUICK: &str = "
@@ -227,4 +231,54 @@ fn a_crash_when_the_old_one_gets_its_name_back() {
 #[test]
 fn a_crash_when_the_old_one_is_started_again() {
     crash_back_in(("POST", "/start"));
+}
+
+/// Whoever shares its network has lost it, and gets the new one's.
+#[test]
+fn a_container_that_shares_the_network_follows() {
+    let pier = Pier::new();
+    let port = free_port();
+    let leader = pier.run_with("calculator", Habits { publishes: Some(port), ..Habits::default() });
+    let follower = pier.run_with("follower", Habits { network_of: Some((leader.full_name(), port)), ..Habits::default() });
+    let entries = format!("{}{}", leader.entry(), follower.entry());
+    // Long enough for the follower not to be found down by its own checks before it follows.
+    let slow = QUICK.replace("interval_seconds: 0.3", "failure_threshold: 1000, interval_seconds: 0.3");
+    let registry = format!("{slow}servers:\n{entries}").replace(
+        &leader.entry(),
+        &format!("{}    health_check: {{failure_threshold: 3}}\n    recovery: {{strategy: recreate}}\n", leader.entry()),
+    );
+    let orchestrator = Orchestrator::start_with(&registry);
+    let mut events = orchestrator.events();
+    for _ in 0..2 {
+        events.wait_until("a good answer", |event| event["event_type"] == "status_changed" && event["status"] == "ok");
+    }
+    listened_to(&orchestrator);
+    let (before, life) = (leader.id(), follower.id());
+    leader.break_by("hang");
+    let followed = events.wait_for("follower", "recovery_started");
+    assert_eq!((followed["attempt"].as_u64(), followed["reason"].as_str()), (Some(0), Some("network_of:calculator")));
+    assert_eq!(followed["strategy"], "recreate");
+    events.wait_for("follower", "recovery_successful");
+    assert!(leader.id() != before && follower.id() != life);
+    assert!(leader.answers() && follower.answers());
+    until("nothing is kept", || (leader.kept().is_empty() && follower.kept().is_empty()).then_some(()));
+}
+
+#[test]
+fn every_call_of_a_recreate_is_in_the_docs() {
+    let pier = Pier::new();
+    let directory = tempfile::tempdir().expect("a directory");
+    let recorder = Recorder::open(&directory.path().join("engine.sock"), Path::new(SOCKET));
+    let container = pier.run_with("calculator", Habits { restart: Some(RestartPolicyNameEnum::ALWAYS), ..Habits::default() });
+    let engine = format!("engines: [{{name: local, kind: docker, address: \"{}\"}}]\n", recorder.address());
+    let (mut orchestrator, mut events) = watch(&container, &engine, FAILS);
+    std::fs::write(orchestrator.directory.path().join("go"), "").expect("written");
+    container.break_by("hang");
+    events.wait_for("calculator", "recovery_failed");
+    events.wait_for("calculator", "server_recovered");
+    assert_eq!(container.restart_policy(), Some(RestartPolicyNameEnum::ALWAYS), "as it was created");
+    settled(&mut orchestrator, &container);
+    let known: BTreeSet<_> = ["always", "recovery", "recreate"].into_iter().flat_map(listed).collect();
+    let unlisted: Vec<_> = recorder.kinds().into_iter().filter(|call| !known.contains(call)).collect();
+    assert!(unlisted.is_empty(), "docs/operations/socket.md does not list {unlisted:?}");
 }

@@ -37,7 +37,7 @@ fn live(pier: &Pier, orchestrator: &Orchestrator) {
 }
 
 /// The calls that the page lists, between its markers.
-fn listed(section: &str) -> BTreeSet<String> {
+pub(crate) fn listed(section: &str) -> BTreeSet<String> {
     let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations/socket.md");
     let page = std::fs::read_to_string(page).expect("the page");
     let (_, from) = page.split_once(&format!("<!-- calls: {section} -->")).expect("the list begins");

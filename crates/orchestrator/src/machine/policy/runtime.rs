@@ -81,6 +81,7 @@ fn check_keys(index: usize, runtime: &Runtime, issues: &mut Vec<Issue>) {
     let given = [
         ("container", container, "docker or podman", runtime.container.is_some()),
         ("engine", container, "docker or podman", runtime.engine.is_some()),
+        ("stop_timeout_seconds", container, "docker or podman", runtime.stop_timeout_seconds.is_some()),
         ("command", process, "process", runtime.command.is_some()),
         ("args", process, "process", !runtime.args.is_empty()),
         ("env", process, "process", !runtime.env.is_empty()),

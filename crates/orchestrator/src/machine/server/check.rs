@@ -132,7 +132,7 @@ impl Server {
         let attempts = self.state.attempts;
         let successful = |recovery_ms| EventKind::RecoverySuccessful { attempts, recovery_successful: true, recovery_ms };
         match (self.state.recovery, down_for) {
-            (Recovery::Verifying { attempt: Attempt::Counted(_) | Attempt::Operator, .. }, down_for) => {
+            (Recovery::Verifying { attempt: Attempt::Counted(_) | Attempt::Operator | Attempt::Follows(_), .. }, down_for) => {
                 self.say(turn, successful(down_for.unwrap_or_default()));
             }
             (_, Some(recovery_ms)) => self.say(turn, EventKind::ServerRecovered { recovery_ms }),
