@@ -78,8 +78,7 @@ fn strike(cast: &Cast<'_>, orchestrator: &Orchestrator, account: &mut Account, r
 fn settled(orchestrator: &Orchestrator, cast: &Cast<'_>) -> bool {
     let views = orchestrator.get("/servers");
     let fits = |view: &Value| view["phase"] == if view["name"] == cast::HOPELESS { "failed" } else { "healthy" };
-    let fine = views["servers"].as_array().is_some_and(|views| views.len() == cast.len() && views.iter().all(fits));
-    fine
+    views["servers"].as_array().is_some_and(|views| views.len() == cast.len() && views.iter().all(fits))
 }
 
 fn asked_for(name: &str) -> Option<u64> {

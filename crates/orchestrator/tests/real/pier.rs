@@ -31,7 +31,7 @@ pub(crate) struct Container<'a> {
 }
 
 /// What is unusual about a container.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Habits {
     /// What `docker stop` sends instead of SIGTERM.
     pub(crate) stop_signal: Option<&'static str>,
@@ -67,6 +67,7 @@ impl Pier {
     }
 
     /// One with these labels.
+    #[expect(clippy::needless_pass_by_value, reason = "written where it is asked for")]
     pub(crate) fn run_labelled(&self, name: &str, habits: Habits, labels: &[(&str, &str)]) -> Container<'_> {
         let port = habits.network_of.as_ref().map_or_else(free_port, |(_, port)| *port);
         // Podman's networks need more of the machine than the tests do.

@@ -255,9 +255,9 @@ fn a_container_that_shares_the_network_follows() {
     listened_to(&orchestrator);
     let (before, life) = (leader.id(), follower.id());
     leader.break_by("hang");
-    let followed = events.wait_for("follower", "recovery_started");
-    assert_eq!((followed["attempt"].as_u64(), followed["reason"].as_str()), (Some(0), Some("network_of:calculator")));
-    assert_eq!(followed["strategy"], "recreate");
+    let begun = events.wait_for("follower", "recovery_started");
+    assert_eq!((begun["attempt"].as_u64(), begun["reason"].as_str()), (Some(0), Some("network_of:calculator")));
+    assert_eq!(begun["strategy"], "recreate");
     events.wait_for("follower", "recovery_successful");
     assert!(leader.id() != before && follower.id() != life);
     assert!(leader.answers() && follower.answers());

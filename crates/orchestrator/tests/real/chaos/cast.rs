@@ -58,7 +58,7 @@ pub(crate) struct Member<'a> {
 }
 
 enum Kind<'a> {
-    Container(Container<'a>),
+    Container(Box<Container<'a>>),
     /// A child of the orchestrator that is a sample server.
     Process {
         port: u16,
@@ -232,7 +232,7 @@ fn containers(landing: &Landing) -> Vec<Member<'_>> {
     let small = Habits { memory: Some(64 << 20), ..Habits::default() };
     let member = |name: &str, habits, blows, keys| {
         let name = format!("{}-{name}", landing.kind.as_str());
-        Member { kind: Kind::Container(landing.pier.run_with(&name, habits)), name, blows, keys }
+        Member { kind: Kind::Container(Box::new(landing.pier.run_with(&name, habits))), name, blows, keys }
     };
     let mut members = vec![
         member("one", Habits::default(), all, ""),
