@@ -76,6 +76,9 @@ pub struct ServerMemory {
     /// Its clock was off when it last answered.
     #[serde(default)]
     pub is_skewed: bool,
+    /// The last check of it could not be made, through a fault of ours.
+    #[serde(default)]
+    pub is_blind: bool,
     /// A `recreate` has begun, and what it has replaced may still be there.
     #[serde(default)]
     pub unsettled: bool,

@@ -92,6 +92,11 @@ impl Orchestrator {
         until("it listens to its engines", || (self.get("/health")["checks"]["engines"] == "ok").then_some(()));
     }
 
+    /// The events from this moment on.
+    pub(crate) fn events_from_now(&self) -> Events {
+        Events::follow(&format!("{}/events?since={}", self.api, self.get("/servers")["seq"]))
+    }
+
     /// The pid of a child server, from the record that the orchestrator keeps.
     pub(crate) fn pid_of(&self, server: &str) -> i32 {
         let record = std::fs::read_to_string(self.state().join(format!("processes/{server}.json"))).expect("a record");
@@ -298,8 +303,13 @@ impl Events {
 }
 
 /// Asks again and again until the answer fits.
-pub(crate) fn until<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) fn until<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    until_within(PATIENCE, what, ask)
+}
+
+/// The same, for what takes its time.
+pub(crate) fn until_within<T>(patience: Duration, what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + patience;
     while Instant::now() < deadline {
         if let Some(answer) = ask() {
             return answer;

@@ -22,6 +22,7 @@ mod fastmcp;
 mod gate;
 mod harness;
 mod hooks;
+mod hostile;
 mod mcp;
 mod pier;
 mod process;

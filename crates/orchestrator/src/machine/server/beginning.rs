@@ -36,6 +36,7 @@ pub(super) fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemor
         episodes: VecDeque::new(),
         is_flapping: false,
         is_skewed: false,
+        is_blind: false,
         unsettled: false,
         cut: None,
         recovery: Recovery::Idle,

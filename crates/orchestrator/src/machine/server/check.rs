@@ -16,6 +16,7 @@ impl Server {
     /// A check ended. One that is no longer in flight is ignored.
     pub(in crate::machine) fn observed(&mut self, turn: &mut Turn<'_>, serial: u64, verdict: &Verdict, took: Duration) {
         let Some(flight) = self.flight.take_if(|flight| flight.serial == serial) else { return };
+        self.state.is_blind = false;
         self.leave_alone(turn.now, verdict.retry_after);
         self.say_completed(turn, took, verdict);
         self.compare_clock(turn, verdict);
@@ -33,7 +34,10 @@ impl Server {
         if self.flight.take_if(|flight| flight.serial == serial).is_none() {
             return;
         }
-        self.say(turn, EventKind::MonitorImpaired { reason: "probe".to_owned(), error });
+        // Once, until one has been made again.
+        if !std::mem::replace(&mut self.state.is_blind, true) {
+            self.say(turn, EventKind::MonitorImpaired { reason: "probe".to_owned(), error });
+        }
         self.schedule(turn.now);
     }
 

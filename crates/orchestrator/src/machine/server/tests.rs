@@ -235,6 +235,12 @@ fn a_check_that_could_not_be_made_is_not_held_against_the_server() {
     let blind = fleet.step(at(0.1), Input::Blind { ticket, error: "no descriptors".into() });
     assert_eq!(names(&blind), ["monitor_impaired"]);
     assert_eq!((fleet.servers()[0].state().failures, fleet.deadline()), (0, Some(at(1.0))));
+
+    let effects = fleet.step(at(1.0), Input::Woken);
+    let Some(Effect::Probe { ticket, .. }) = effects.first().cloned() else { panic!("a check: {effects:?}") };
+    let blind = fleet.step(at(1.1), Input::Blind { ticket, error: "no descriptors".into() });
+    assert_eq!(names(&blind), [""; 0], "it has been said");
+    assert_eq!(run(&mut fleet, 2.0, &ok()), ["status_changed"]);
 }
 
 #[test]
