@@ -43,7 +43,9 @@ pub(crate) async fn run(args: Args) -> Result<(), ServeError> {
     health.settled().await;
     let stop = CancellationToken::new();
     let app = app(&args, &faults, &health, &stop);
-    eprintln!("sample-server: serving http://{}/mcp and /health", listener.local_addr()?);
+    // In one write: some engines take every write for a line of its own.
+    let serving = format!("sample-server: serving http://{}/mcp and /health\n", listener.local_addr()?);
+    eprint!("{serving}");
     tokio::select! {
         ended = serve(listener, app, stop.clone()) => ended?,
         () = faults::scheduled(args.crash_every, args.hang_every, &faults) => {}

@@ -197,7 +197,10 @@ async fn lines(
     // The engine asks for whole seconds.
     let mut lines = pieces.lines;
     if takes_first && let Some(started_at) = started_at {
-        lines.retain(|line| line.at.is_none_or(|at| at >= started_at));
+        // Podman stamps whole seconds: such a line may be of any moment in its second.
+        let is_since =
+            |at: Timestamp| at >= started_at || (at.subsec_nanosecond() == 0 && at.as_second() == started_at.as_second());
+        lines.retain(|line| line.at.is_none_or(is_since));
         lines.truncate(most);
     }
     Ok(lines)
