@@ -222,7 +222,8 @@ impl Page {
                 let noticed = fold::noticed(&self.incident, *first_failure_at, self.evidence.death.as_ref());
                 self.evidence.noticed = Some(noticed);
             }
-            EventKind::ContainerDied { .. } => self.evidence.death = died,
+            // Later ones are of what an attempt has stopped or started.
+            EventKind::ContainerDied { .. } if self.incident.attempts.is_empty() => self.evidence.death = died,
             _ => return,
         }
         self.evidence_version += 1;

@@ -108,7 +108,7 @@ async fn look(look: &Look, question: &Question<'_>, deadline: Deadline) -> Seen 
         Look::Http(target) => http::check(target, question, deadline, &mut phases, &mut glimpse).await,
         Look::Mcp(target) => mcp::check(target, question, deadline, &mut phases, &mut glimpse).await,
         Look::Tcp(to) => tcp::check(to, question, deadline, &mut phases).await,
-        Look::Container | Look::Process => life::verdict(question.lives.life(question.server)),
+        Look::Container | Look::Process => life::check(question, deadline).await,
     };
     Seen { kind: look.kind(), found, took: started.elapsed(), phases, glimpse }
 }

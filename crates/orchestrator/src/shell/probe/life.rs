@@ -1,10 +1,13 @@
 //! Kinds `container` and `process`: what is known of the server's container or process, without a question to the server.
 
 use std::fmt::Debug;
+use std::time::Duration;
 
 use health_spec::verdict::{Outcome, Reason, Verdict};
+use tokio::time::Instant;
 
-use super::Impaired;
+use super::deadline::Deadline;
+use super::{Impaired, Question};
 use crate::machine::ServerId;
 use crate::shell::runtime::process::wire::Wire;
 
@@ -36,7 +39,27 @@ pub trait Lives: Debug + Send + Sync {
     fn wire(&self, server: ServerId) -> Option<Wire>;
 }
 
-pub(super) fn verdict(life: Life) -> Result<Verdict, Impaired> {
+/// How long an engine that has not been looked at yet, as at the start, is waited for.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Between two looks at what is known.
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// What is known of it, once something is.
+pub(super) async fn check(question: &Question<'_>, deadline: Deadline) -> Result<Verdict, Impaired> {
+    let known = async {
+        loop {
+            match question.lives.life(question.server) {
+                Life::Unknown(_) => tokio::time::sleep(PAUSE).await,
+                life => break life,
+            }
+        }
+    };
+    let life = tokio::time::timeout_at(deadline.at().min(Instant::now() + PATIENCE), known).await;
+    verdict(life.unwrap_or_else(|_| question.lives.life(question.server)))
+}
+
+fn verdict(life: Life) -> Result<Verdict, Impaired> {
     let reported = |outcome, message: &str| Ok(Verdict::new(outcome, Some(Reason::Reported), Some(message.to_owned())));
     match life {
         Life::Running | Life::Healthy => Ok(Verdict::new(Outcome::Ok, None, None)),

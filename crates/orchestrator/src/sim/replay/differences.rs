@@ -3,6 +3,7 @@
 //! The same event of the same server with the same fields is the same one, also at another moment: then it has moved.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use crate::machine::Mono;
 use crate::sim::trace::{Line, Trace};
@@ -65,11 +66,14 @@ fn by_kind(trace: &Trace) -> BTreeMap<String, VecDeque<&Line>> {
     kinds
 }
 
-/// Those at the same moment are the same; of the others the first on one side is the first on the other.
+/// Nearer than this two moments are the same: a check that is played takes no time.
+const NEAR: Duration = Duration::from_millis(100);
+
+/// Those at about the same moment are the same; of the others the first on one side is the first on the other.
 fn paired<'a>(left: VecDeque<&'a Line>, mut right: VecDeque<&'a Line>) -> Vec<Difference<'a>> {
     let mut odd = Vec::new();
     for line in left {
-        match right.iter().position(|other| other.at == line.at) {
+        match right.iter().position(|other| other.at.since(line.at).max(line.at.since(other.at)) < NEAR) {
             Some(place) => drop(right.remove(place)),
             None => odd.push(line),
         }
@@ -81,8 +85,6 @@ fn paired<'a>(left: VecDeque<&'a Line>, mut right: VecDeque<&'a Line>) -> Vec<Di
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use health_spec::EventKind;
 
     use super::*;

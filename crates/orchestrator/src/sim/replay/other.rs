@@ -1,6 +1,6 @@
 //! Another policy, told what was recorded, by time.
 //!
-//! A check that starts at t sees the last verdict recorded at or before t. Words of engines and commands come when they came. An
+//! A check sees what the recorded check saw that started nearest to it. Words of engines and commands come when they came. An
 //! action takes a second and ends well. What a server would have done after an action that was never made, nobody knows: it
 //! answers as it did.
 
@@ -14,7 +14,7 @@ use crate::machine::{Effect, Fleet, Input, Mono, ServerId, Ticket};
 use crate::sim::recording::{Recording, What};
 use crate::sim::trace::Trace;
 
-/// What checks of one server found, by time; the error when the monitor could not look.
+/// What checks of one server found, by when they started; the error when the monitor could not look.
 type Verdicts = BTreeMap<Mono, Result<Verdict, String>>;
 
 /// Plays the recording to these policies.
@@ -68,13 +68,14 @@ fn word(input: &Input, place: &impl Fn(ServerId) -> Option<ServerId>) -> Option<
 fn verdicts(recording: &Recording, place: &impl Fn(ServerId) -> Option<ServerId>) -> HashMap<ServerId, Verdicts> {
     let mut verdicts: HashMap<_, Verdicts> = HashMap::new();
     for told in &recording.told {
-        let (ticket, found) = match &told.what {
-            What::Input(Input::Observed { ticket, verdict, .. }) => (ticket, Ok(verdict.clone())),
-            What::Input(Input::Blind { ticket, error }) => (ticket, Err(error.clone())),
+        let (check, found) = match &told.what {
+            What::Input(Input::Observed { ticket, verdict, took }) => ((ticket, *took), Ok(verdict.clone())),
+            What::Input(Input::Blind { ticket, error }) => ((ticket, Duration::ZERO), Err(error.clone())),
             _ => continue,
         };
+        let (ticket, took) = check;
         if let Some(id) = place(ticket.server) {
-            verdicts.entry(id).or_default().insert(told.at, found);
+            verdicts.entry(id).or_default().insert(Mono(told.at.0.saturating_sub(took)), found);
         }
     }
     verdicts
@@ -141,10 +142,11 @@ impl Stage {
         self.ends.insert((at, self.number), input);
     }
 
-    /// The last one so far, else the first; a server that nobody ever asked is well.
+    /// The nearest one; a server that nobody ever asked is well.
     fn found(&self, ticket: Ticket, at: Mono) -> Result<Verdict, String> {
         let known = self.verdicts.get(&ticket.server);
-        let last = known.and_then(|known| known.range(..=at).next_back().or_else(|| known.iter().next()));
-        last.map_or_else(|| Ok(Verdict::new(Outcome::Ok, None, None)), |(_, found)| found.clone())
+        let around = known.map(|known| [known.range(..=at).next_back(), known.range(at..).next()]);
+        let nearest = around.into_iter().flatten().flatten().min_by_key(|(start, _)| start.since(at).max(at.since(**start)));
+        nearest.map_or_else(|| Ok(Verdict::new(Outcome::Ok, None, None)), |(_, found)| found.clone())
     }
 }

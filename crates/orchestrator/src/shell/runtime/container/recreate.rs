@@ -103,10 +103,13 @@ impl Container {
         }
         self.interrupted = true;
         self.stop(client, kind, id).await?;
-        match old {
+        match &old {
             Some(_) => remove(client, id).await?,
             None => rename(client, id, &layout::old_name(&self.wanted, id)).await?,
         }
+        // Whoever has removed it meanwhile does not want it back.
+        let kept = old.as_deref().unwrap_or(id);
+        client.inspect_container(kept, None).await.map_err(|_| RecreateError::Gone(self.wanted.clone()))?;
         self.create(client, spec, &current).await
     }
 
