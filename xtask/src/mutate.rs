@@ -30,12 +30,27 @@ pub(crate) fn run(options: &Options) -> Outcome {
     println!("| what is broken | caught by |\n| --- | --- |");
     for mutant in MUTANTS.iter().filter(|mutant| mutant.name.contains(&options.only)) {
         let caught = try_out(&folder, mutant)?;
-        println!("| {} | {} |", mutant.name, if caught.is_empty() { "nothing".to_owned() } else { caught.join(", ") });
+        println!("| {} | {} |", mutant.name, shown(&caught));
         if caught.is_empty() {
             survivors.push(mutant.name);
         }
     }
     if survivors.is_empty() { Ok(()) } else { Err(Failure::new(format!("nothing notices: {}", survivors.join("; ")))) }
+}
+
+/// The laws first, and no more than fit a line.
+fn shown(caught: &[String]) -> String {
+    const FIRST: usize = 3;
+    let (laws, tests): (Vec<_>, Vec<_>) = caught.iter().partition(|name| name.starts_with("law"));
+    let mut all: Vec<&str> = laws.into_iter().chain(tests).map(String::as_str).collect();
+    let more = match all.len().saturating_sub(FIRST) {
+        0 => String::new(),
+        1 => "1 more test".to_owned(),
+        more => format!("{more} more tests"),
+    };
+    all.truncate(FIRST);
+    all.extend((!more.is_empty()).then_some(&*more));
+    if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }
 }
 
 /// The tracked files as they are now, so that the working copy is never touched.
