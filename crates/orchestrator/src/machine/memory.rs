@@ -97,6 +97,9 @@ pub struct ServerMemory {
     pub dying: Option<Box<Dying>>,
     /// The open incident.
     pub incident: Option<Incident>,
+    /// Why the last attempt within it failed.
+    #[serde(default)]
+    pub last_error: Option<Box<str>>,
     /// The uptime that it last reported.
     pub uptime_seconds: Option<u64>,
     /// A session with it has been kept since it started.

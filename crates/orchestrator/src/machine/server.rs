@@ -314,6 +314,7 @@ impl Server {
         if self.state.incident.is_none() {
             *turn.incidents += 1;
             self.state.incident = Some(Incident { number: *turn.incidents, opened: turn.now, exhausted: false });
+            self.state.last_error = None;
         }
         self.state.up_since = None;
         self.state.was_stopped = false;

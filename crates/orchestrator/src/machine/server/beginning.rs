@@ -45,6 +45,7 @@ pub(super) fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemor
         killed: false,
         dying: None,
         incident: None,
+        last_error: None,
         uptime_seconds: None,
         has_session: false,
         restarts_ours: 0,

@@ -150,6 +150,7 @@ impl Server {
 
     /// An attempt failed: recovery is planned anew, and the next check comes one pace from now (rule 5).
     pub(super) fn attempt_failed(&mut self, turn: &mut Turn<'_>, attempt: Attempt, error: String) {
+        let last_error = error.clone().into_boxed_str();
         if attempt != Attempt::Foreign {
             self.say(turn, EventKind::RecoveryFailed { attempt: number(attempt), error, recovery_successful: false });
         }
@@ -159,6 +160,7 @@ impl Server {
         if self.state.incident.is_none() {
             self.go_down(turn, "restart_failed", turn.now);
         }
+        self.state.last_error = Some(last_error);
         if self.state.unsettled && attempt != Attempt::Foreign {
             return self.undo(turn, attempt, false);
         }

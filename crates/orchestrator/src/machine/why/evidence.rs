@@ -57,6 +57,7 @@ impl Account<'_> {
         }
         if let Some(incident) = state.incident {
             evidence.push(format!("it went down at {}", self.when(incident.opened)));
+            evidence.extend(state.last_error.as_ref().map(|error| format!("the last attempt failed: {error}")));
         }
         if let Recovery::Verifying { .. } = state.recovery {
             evidence.push("it was started again, and has to show that it is well".to_owned());

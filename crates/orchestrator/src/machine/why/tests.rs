@@ -83,6 +83,17 @@ fn an_attempt_says_which_and_when() {
 }
 
 #[test]
+fn an_attempt_that_failed_says_why() {
+    let mut fleet = fleet("servers: [{name: a}]");
+    run(&mut fleet, 0, &[]);
+    dies(&mut fleet, 7, 0);
+    let orders = fleet.step(at(8), Input::Woken);
+    let act = orders.iter().find_map(|order| if let Effect::Act { ticket, .. } = order { Some(*ticket) } else { None });
+    fleet.step(at(9), Input::Finished { ticket: act.expect("an attempt"), result: Err("no such file".to_owned()) });
+    assert!(why(&fleet, 0).evidence.contains(&"the last attempt failed: action: no such file".to_owned()), "{:?}", why(&fleet, 0));
+}
+
+#[test]
 fn a_pause_says_by_whom_until_when_and_why() {
     let mut fleet = fleet("servers: [{name: a}]");
     run(&mut fleet, 0, &[]);
