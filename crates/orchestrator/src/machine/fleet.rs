@@ -33,6 +33,8 @@ pub struct Fleet {
     limits: Limits,
     /// Servers that an action of ours is recovering.
     recovering: BTreeSet<usize>,
+    /// Servers whose attempt has fallen due while witnesses are asked.
+    postponed: BTreeSet<usize>,
     /// Servers that wait for such a place, in the order in which they came.
     crowded: VecDeque<ServerId>,
     /// Servers that were let go on, and whose delay runs before they take the place.
@@ -96,6 +98,7 @@ impl Fleet {
             storm: Storm::default(),
             limits: beginning.limits,
             recovering: BTreeSet::new(),
+            postponed: BTreeSet::new(),
             crowded: VecDeque::new(),
             promised: BTreeSet::new(),
             cut: BTreeSet::new(),
@@ -301,6 +304,11 @@ impl Fleet {
             self.recovering.insert(id.0);
         } else {
             self.recovering.remove(&id.0);
+        }
+        if self.servers[id.0].is_postponed() {
+            self.postponed.insert(id.0);
+        } else {
+            self.postponed.remove(&id.0);
         }
         if !server.is_waiting() {
             self.promised.remove(&id.0);

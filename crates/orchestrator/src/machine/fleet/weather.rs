@@ -10,6 +10,9 @@ use crate::machine::server::Server;
 use crate::machine::storm::{Shown, WITNESSES};
 use crate::machine::{Effect, Mono, ServerId, Ticket};
 
+/// So many servers of a large fleet, from all over it, are looked at for witnesses: a step must not take longer with more.
+const LOOKED_AT: usize = 512;
+
 impl Fleet {
     /// A recovery is planned that only checks have decided: asks others whether it is the monitor that cannot see.
     pub(super) fn doubt_oneself(&mut self, now: Mono, about: ServerId, effects: &mut Vec<Effect>) {
@@ -70,7 +73,7 @@ impl Fleet {
     /// The monitor could see when the round began. Who was planned since waits for another round.
     fn go_on_or_ask_again(&mut self, now: Mono, effects: &mut Vec<Effect>) {
         let next = self.storm.take_next();
-        for id in (0..self.servers.len()).map(ServerId) {
+        for id in self.postponed.clone().into_iter().map(ServerId) {
             if next.as_ref().is_none_or(|next| !next.about.contains(&id)) {
                 self.turn(now, id, effects, Server::go_on);
             }
@@ -87,7 +90,9 @@ impl Fleet {
         let held = self.held_by_storm();
         self.storm.ebbs(held.into_iter());
         self.release_in_turn(now, effects);
-        self.for_all(now, effects, Server::go_on);
+        for id in self.postponed.clone().into_iter().map(ServerId) {
+            self.turn(now, id, effects, Server::go_on);
+        }
     }
 
     /// After a storm as many go on at once as may be recovered at once; the next ones when those have settled.
@@ -156,7 +161,8 @@ impl Fleet {
         };
         let there = place(&about);
         let count = self.servers.len();
-        let others = (1..count).map(|step| ServerId((about.0 + step) % count));
+        let stride = (count / LOOKED_AT).max(1);
+        let others = (1..count).step_by(stride).map(|step| ServerId((about.0 + step) % count));
         // Suspect ones too: what strikes all at once makes all of them suspect in the same second.
         let up = others.filter(|id| self.servers[id.0].is_up() && !self.servers[id.0].is_retired());
         let (elsewhere, here): (Vec<_>, Vec<_>) = up.partition(|id| place(id) != there);

@@ -257,6 +257,11 @@ impl Server {
         }
     }
 
+    /// Its attempt has fallen due while witnesses are asked.
+    pub(in crate::machine) fn is_postponed(&self) -> bool {
+        self.postponed
+    }
+
     /// The monitor can see: what was postponed goes on.
     pub(in crate::machine) fn go_on(&mut self, turn: &mut Turn<'_>) {
         if std::mem::take(&mut self.postponed)

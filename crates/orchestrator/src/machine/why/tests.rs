@@ -90,7 +90,11 @@ fn an_attempt_that_failed_says_why() {
     let orders = fleet.step(at(8), Input::Woken);
     let act = orders.iter().find_map(|order| if let Effect::Act { ticket, .. } = order { Some(*ticket) } else { None });
     fleet.step(at(9), Input::Finished { ticket: act.expect("an attempt"), result: Err("no such file".to_owned()) });
-    assert!(why(&fleet, 0).evidence.contains(&"the last attempt failed: action: no such file".to_owned()), "{:?}", why(&fleet, 0));
+    assert!(
+        why(&fleet, 0).evidence.contains(&"the last attempt failed: action: no such file".to_owned()),
+        "{:?}",
+        why(&fleet, 0)
+    );
 }
 
 #[test]
