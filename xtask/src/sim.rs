@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use orchestrator::sim::proof::{Played, prove};
 use orchestrator::sim::story::Story;
+use serde_json::Value;
 
 use crate::command;
 use crate::outcome::{Context, Failure, Outcome};
@@ -117,9 +118,22 @@ fn play(seed: u64) -> Result<Played, String> {
 /// The tests play everything in this folder.
 fn keep(seed: u64) -> Outcome<PathBuf> {
     let path = workspace::root().join(format!("crates/orchestrator/tests/vectors/worlds/{seed}.json"));
-    let story = serde_json::to_string(&Story::of(seed)).context("write the world down")?;
-    std::fs::write(&path, story).context(format_args!("write {}", path.display()))?;
+    let mut story = serde_json::to_value(Story::of(seed)).context("write the world down")?;
+    leave_out_nulls(&mut story);
+    std::fs::write(&path, format!("{story}\n")).context(format_args!("write {}", path.display()))?;
     Ok(path)
+}
+
+/// A setting that is not given reads as null.
+fn leave_out_nulls(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            members.retain(|_, member| !member.is_null());
+            members.values_mut().for_each(leave_out_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(leave_out_nulls),
+        _ => {}
+    }
 }
 
 fn replay(seed: u64) -> Outcome {

@@ -119,6 +119,7 @@ impl Fleet {
         for index in 0..fleet.servers.len() {
             fleet.turn(now, ServerId(index), &mut effects, Server::take_up);
         }
+        fleet.doubt_what_was_planned(now, &mut effects);
         // What held a recovery in an earlier run may be gone: another policy, a dependency that is well, a disk with room.
         fleet.reconsider_all(now, &mut effects);
         (fleet, effects)

@@ -120,6 +120,13 @@ impl Fleet {
         }
     }
 
+    /// An earlier run planned recoveries and may have ended while it asked: one round is about all of them.
+    pub(super) fn doubt_what_was_planned(&mut self, now: Mono, effects: &mut Vec<Effect>) {
+        if let Some(planned) = self.servers.iter().position(|server| server.waits_by_checks() && !server.is_retired()) {
+            self.doubt_oneself(now, ServerId(planned), effects);
+        }
+    }
+
     /// These witnesses, as far as they can still tell anything; others, healthy ones first, take the places of those that cannot.
     fn present(&self, known: &[ServerId]) -> Vec<ServerId> {
         let held = self.next_canary();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use health_spec::Phase;
+use health_spec::{EventKind, Phase};
 use health_spec::status::Observed;
 
 use super::{Checked, Watch};
@@ -143,14 +143,10 @@ impl Watch {
                     life.forget();
                 }
             }
-            // The moment takes the place of the last check's start, also where the death is not said again.
-            Word::Died(_) => (life.paced, life.alone) = (now, Mono::default()),
-            Word::Killed | Word::Stopped | Word::Paused | Word::NotRunning | Word::Running | Word::Cut(_) => {}
+            // A death tells by its events: the same one told again changes nothing.
+            Word::Died(_) | Word::Killed | Word::Stopped | Word::Paused | Word::NotRunning | Word::Running | Word::Cut(_) => {}
         }
         if let Some(outage) = &mut self.outage {
-            if matches!(told, Word::Stopped | Word::Paused) {
-                outage.stopped(actor);
-            }
             outage.spare(actor);
         }
     }
@@ -176,8 +172,11 @@ impl Watch {
     pub(super) fn happened(&mut self, world: &World, happened: &Happened) -> Checked {
         let Some(id) = happened.server else { return Ok(()) };
         self.judge(world, id, happened)?;
-        let life = &mut self.lives[world.actor(id)];
-        life.learn(happened, world, id);
+        let actor = world.actor(id);
+        if let (EventKind::ServerStopped { .. }, Some(outage)) = (&happened.kind, &mut self.outage) {
+            outage.stopped(actor);
+        }
+        self.lives[actor].learn(happened, world, id);
         Ok(())
     }
 }
@@ -203,7 +202,7 @@ impl Life {
         self.phase = Some(left.phase);
         self.alone = left.alone_until.unwrap_or_default();
         (self.in_flight, self.ebbing) = (false, false);
-        (self.started, self.paced) = (now, now);
+        (self.started, self.paced, self.course) = (now, now, None);
         self.maintained = false;
         // Streaks survive, but what is being verified is verified anew.
         if self.attempt.is_some() {

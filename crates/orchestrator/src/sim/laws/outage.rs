@@ -21,7 +21,9 @@ pub(super) struct Outage {
 }
 
 impl Outage {
+    /// What was planned is asked about anew.
     pub(super) fn crashed(&mut self) {
+        self.asked.clear();
         self.canaries += 1;
     }
 

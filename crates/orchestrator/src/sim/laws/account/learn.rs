@@ -42,7 +42,13 @@ impl Life {
     fn learn_recovery(&mut self, happened: &Happened) {
         let at = happened.at;
         match &happened.kind {
-            EventKind::ServerDown { .. } => self.goes_down(happened),
+            EventKind::ServerDown { reason, .. } => {
+                self.goes_down(happened);
+                // The moment of a death takes the place of the last check's start, also where an earlier run has said the death.
+                if reason == "container_died" {
+                    (self.paced, self.alone) = (at, Mono::default());
+                }
+            }
             EventKind::RecoveryStarted { attempt, strategy, .. } => {
                 self.recreates = strategy == "recreate";
                 self.recreated |= self.recreates;
@@ -55,9 +61,12 @@ impl Life {
             EventKind::RecoverySuperseded { .. } => self.attempt = None,
             EventKind::RecoveryReleased { reason } if reason == "storm" => self.ebbing = !self.reported,
             EventKind::RecoveryHeld { reason, .. } if reason != "concurrency" => self.ebbing = false,
-            EventKind::RecoveryFailed { .. } => {
+            EventKind::RecoveryFailed { error, .. } => {
                 self.owed = self.recreates;
                 (self.attempt, self.trouble, self.paced) = (None, at, at);
+                if error == "container_died" {
+                    self.alone = Mono::default();
+                }
                 self.forget();
             }
             EventKind::RecoveryExhausted { .. } => {
