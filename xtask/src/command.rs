@@ -6,9 +6,19 @@ use std::process::{Command, Stdio};
 use crate::outcome::{Context, Failure, Outcome};
 use crate::workspace;
 
-/// The cargo that started us, in the repository.
+/// The cargo that started us, in the repository. What it has told us about our own package is not passed on: build scripts would take that
+/// for a change, and whatever needs them would be built again.
 pub(crate) fn cargo() -> Command {
-    program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = program(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let told = std::env::vars_os().map(|(name, _)| name).filter(|name| is_of_a_package(name));
+    told.for_each(|name| _ = cargo.env_remove(name));
+    cargo
+}
+
+fn is_of_a_package(name: &OsStr) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_CRATE_", "CARGO_BIN_"]
+        .iter()
+        .any(|prefix| name.to_string_lossy().starts_with(prefix))
 }
 
 /// A program, started in the repository, without stdin.
@@ -65,6 +75,12 @@ fn line(command: &Command) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cargo_within_a_cargo_is_told_nothing_of_our_package() {
+        let unset: Vec<_> = cargo().get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name.to_owned()).collect();
+        assert!(unset.iter().any(|name| name == "CARGO_PKG_NAME") && unset.iter().all(|name| is_of_a_package(name)), "{unset:?}");
+    }
 
     #[test]
     fn a_failure_names_the_command_as_one_would_type_it() {

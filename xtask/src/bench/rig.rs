@@ -34,7 +34,7 @@ impl<'a> Rig<'a> {
         registry::write(&registry, settings, servers)?;
         let address = registry::free_addresses(1)?[0];
         let program = workspace::binary("release", "orchestrator");
-        let setup = Setup { program: &program, registry: &registry, state: &folder, api: address, dashboard: None };
+        let setup = Setup { program: &program, registry: &registry, state: &folder.join("state"), api: address, dashboard: None };
         let orchestrator = Orchestrator::start(&setup)?;
         let api = format!("http://{address}");
         let client = Client::new(Duration::from_secs(10));

@@ -118,7 +118,7 @@ impl Driver {
                 () = tokio::time::sleep_until(deadline) => self.take(&mut vec![Input::Woken]).await,
             }
             if self.uptimes.due() <= self.clock.now() {
-                self.minute().await;
+                self.keep_time().await;
             }
         }
         self.flush().await;
@@ -235,10 +235,11 @@ impl Driver {
         }
     }
 
-    /// A full minute: everybody's uptime is brought up to date and written.
-    async fn minute(&mut self) {
-        self.uptimes.minute(self.clock.now());
-        self.published.refresh(|place| self.uptimes.of(place));
+    /// Every minute everybody's uptime is brought up to date, and then written portion by portion.
+    async fn keep_time(&mut self) {
+        if self.uptimes.turn(self.clock.now()) {
+            self.published.refresh(|place| self.uptimes.of(place));
+        }
         self.settle(vec![], vec![]).await;
     }
 

@@ -256,4 +256,4 @@ fn json(evidence: &Evidence) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -143,7 +143,7 @@ mod tests {
     }
 
     fn failed() -> Verdict {
-        Verdict::failed(Reason::Timeout, "no answer")
+        Verdict::failed(Reason::ConnectRefused, "nothing listens")
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Tells a machine again what another was told: the same one, which must decide the same to the bit, or one with another policy.
 
-use super::recording::{Recording, What, fingerprint};
+use super::recording::{Recording, Told, What, fingerprint};
 use super::trace::Trace;
 use crate::machine::policy::{Issue, Policy, Purpose, compile};
 use crate::machine::{Effect, Fleet};
 
 mod differences;
 mod other;
+mod recorded;
 
 pub use differences::{Difference, differences};
 pub use other::other;
@@ -25,20 +26,30 @@ pub struct Replayed {
 /// Tells everything again.
 pub fn replay(recording: &Recording) -> Result<Replayed, Vec<Issue>> {
     let header = &recording.header;
-    let policies = compile(&header.configuration, Purpose::Run)?;
-    let mut trace = Trace::new(header.at, policies.iter().map(|policy| policy.name.clone()));
-    let (mut fleet, effects) = Fleet::new(policies, &header.beginning, header.at);
-    trace.learn(header.at, &effects, &fleet);
-    let mut differs_at = None;
-    for (index, told) in recording.told.iter().enumerate() {
-        let effects = tell(&mut fleet, told.at, &told.what)?;
-        trace.learn(told.at, &effects, &fleet);
-        if fingerprint(&effects) != told.effects {
-            differs_at.get_or_insert(index + 2);
+    let mut trace = Trace::new(header.at, header.configuration.servers.iter().map(|entry| entry.name.clone()));
+    let (mut differs_at, mut line) = (None, 1);
+    retell(recording, |told, effects, fleet| {
+        trace.learn(told.map_or(header.at, |told| told.at), effects, fleet);
+        if told.is_some_and(|told| fingerprint(effects) != told.effects) {
+            differs_at.get_or_insert(line);
         }
-    }
+        line += 1;
+    })?;
     trace.end = recording.told.last().map_or(header.at, |told| told.at);
     Ok(Replayed { told: recording.told.len(), differs_at, trace })
+}
+
+/// Shows what the machine does when it begins, and what it does with every line.
+fn retell(recording: &Recording, mut see: impl FnMut(Option<&Told>, &[Effect], &Fleet)) -> Result<(), Vec<Issue>> {
+    let header = &recording.header;
+    let policies = compile(&header.configuration, Purpose::Run)?;
+    let (mut fleet, effects) = Fleet::new(policies, &header.beginning, header.at);
+    see(None, &effects, &fleet);
+    for told in &recording.told {
+        let effects = tell(&mut fleet, told.at, &told.what)?;
+        see(Some(told), &effects, &fleet);
+    }
+    Ok(())
 }
 
 fn tell(fleet: &mut Fleet, at: crate::machine::Mono, what: &What) -> Result<Vec<Effect>, Vec<Issue>> {

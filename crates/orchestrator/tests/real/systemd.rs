@@ -2,11 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::bus::{Bus, Restart, State, Systemd};
-use crate::harness::{Orchestrator, QUICK, until};
+use crate::harness::{Events, Orchestrator, QUICK, until};
 
 const UNIT: &str = "calculator.service";
 
@@ -44,15 +45,21 @@ fn registry(service: &Service, bus: &Bus) -> String {
     format!("{QUICK}servers:\n  - {{name: calculator, port: {port}, runtime: {{kind: systemd, unit: {UNIT}, bus: \"{bus}\"}}}}\n")
 }
 
-#[test]
-fn a_unit_is_brought_back_and_what_an_operator_stops_stays_stopped() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let bus = Bus::start(directory.path());
-    let systemd = Systemd::start(&bus, &[(UNIT, State::running())]);
+/// A unit that is watched and well.
+fn watched(directory: &Path, state: State) -> (Bus, Systemd, Service, Orchestrator, Events) {
+    let bus = Bus::start(directory);
+    let systemd = Systemd::start(&bus, &[(UNIT, state)]);
     let service = Service::start();
     let orchestrator = Orchestrator::start_with(&registry(&service, &bus));
     let mut events = orchestrator.events();
     events.wait_for("calculator", "status_changed");
+    (bus, systemd, service, orchestrator, events)
+}
+
+#[test]
+fn a_unit_is_brought_back_and_what_an_operator_stops_stays_stopped() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (_bus, systemd, service, _orchestrator, mut events) = watched(directory.path(), State::running());
 
     service.is(false);
     systemd.dies(UNIT, 9);
@@ -77,13 +84,8 @@ fn a_unit_is_brought_back_and_what_an_operator_stops_stays_stopped() {
 #[test]
 fn a_start_limit_is_said_and_not_lifted() {
     let directory = tempfile::tempdir().expect("a directory");
-    let bus = Bus::start(directory.path());
     let limited = State { on_restart: Restart::StartLimit, ..State::running() };
-    let systemd = Systemd::start(&bus, &[(UNIT, limited)]);
-    let service = Service::start();
-    let orchestrator = Orchestrator::start_with(&registry(&service, &bus));
-    let mut events = orchestrator.events();
-    events.wait_for("calculator", "status_changed");
+    let (_bus, systemd, service, _orchestrator, mut events) = watched(directory.path(), limited);
     service.is(false);
     systemd.dies(UNIT, 11);
     let failed = events.wait_for("calculator", "recovery_failed");
@@ -94,12 +96,7 @@ fn a_start_limit_is_said_and_not_lifted() {
 #[test]
 fn without_its_bus_the_monitor_says_so_and_waits() {
     let directory = tempfile::tempdir().expect("a directory");
-    let bus = Bus::start(directory.path());
-    let systemd = Systemd::start(&bus, &[(UNIT, State::running())]);
-    let service = Service::start();
-    let orchestrator = Orchestrator::start_with(&registry(&service, &bus));
-    let mut events = orchestrator.events();
-    events.wait_for("calculator", "status_changed");
+    let (bus, systemd, service, _orchestrator, mut events) = watched(directory.path(), State::running());
     drop((systemd, bus));
     events.wait_until("systemd is missed", |event| event["event_type"] == "monitor_impaired" && event["reason"] == "engine");
     service.is(false);

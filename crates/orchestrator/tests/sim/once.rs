@@ -38,6 +38,21 @@ fn what_strikes_all_at_once_is_a_storm_and_has_an_end() {
     assert_eq!((said(&trace, "recovery_started"), said(&trace, "recovery_held")), (0, 5), "{}", trace.table());
 }
 
+/// A monitor that ended while it asked its witnesses came back, and restarted what it had planned to without asking anybody.
+#[test]
+fn a_monitor_that_ends_while_it_asks_asks_again() {
+    let others = "{name: b}, {name: c}, {name: d}, {name: e}";
+    let text = format!(
+        "{{servers: [{{name: a, health_check: {{failure_threshold: 1}}}}, {others}], recovery: {{backoff: {{schedule: [5]}}}}}}"
+    );
+    let turns = vec![
+        Turn { at: at(61_000), twist: Twist::NetworkLost(at(400_000)) },
+        Turn { at: at(97_000), twist: Twist::Crash { until: at(98_000), done: false } },
+    ];
+    let trace = play(policies(&text), turns, 140);
+    assert_eq!((said(&trace, "recovery_started"), said(&trace, "recovery_held")), (0, 5), "{}", trace.table());
+}
+
 /// A stopped server that is killed and stopped again was taken for dead, or never looked at again.
 #[test]
 fn a_stopped_server_that_is_stopped_again_stays_stopped_and_is_looked_at() {

@@ -59,7 +59,7 @@ impl Driver {
             Ok(logged) => {
                 book.written(&incidents);
                 self.unwritten.clear();
-                self.uptimes.saved();
+                self.uptimes.saved(self.clock.now());
                 self.is_written(logged.as_deref());
             }
             Err(StoreError::Unwritten) => self.unwritten.keep(written, changed),
@@ -95,8 +95,8 @@ impl Driver {
             uptime: self
                 .uptimes
                 .changes()
+                .filter(|(place, _)| !self.fleet.servers()[*place].is_retired())
                 .map(|(place, changes)| (self.name(place), changes))
-                .filter(|(name, _)| self.is_live(name))
                 .collect(),
             gone: self.unwritten.gone.iter().cloned().chain(gone).collect(),
             ..Batch::default()
@@ -140,7 +140,11 @@ impl Driver {
     pub(super) async fn say_stopped(&mut self) {
         let now = self.clock.now();
         self.uptimes.minute(now);
-        if let Err(error) = self.record(vec![of_ours(EventKind::MonitorStopped, now)], true).await {
+        let mut written = self.record(vec![of_ours(EventKind::MonitorStopped, now)], true).await;
+        while written.is_ok() && !self.uptimes.is_saved() {
+            written = self.record(vec![], true).await;
+        }
+        if let Err(error) = written {
             tracing::error!(error = &error as &dyn std::error::Error, "the last events are not on disk");
         }
     }

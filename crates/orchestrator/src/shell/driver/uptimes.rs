@@ -1,6 +1,7 @@
 //! The ledgers of all servers: told of every change and of every full minute, and what of them is to be written.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use health_spec::view::Uptime;
 
@@ -9,6 +10,12 @@ use crate::machine::uptime::{Changes, Ledger, Resolution, Retention, Standing, S
 use crate::machine::{Fleet, Mono};
 use crate::shell::store::Kept;
 
+/// So many servers' time is written at once: that of a large fleet would keep checks waiting.
+const PORTION: usize = 256;
+
+/// From one portion to the next.
+const PORTION_DISTANCE: Duration = Duration::from_millis(100);
+
 /// Every server's time.
 #[derive(Debug)]
 pub struct Uptimes {
@@ -16,7 +23,9 @@ pub struct Uptimes {
     retention: Retention,
     ledgers: Vec<(Standing, Ledger)>,
     /// The next full minute.
-    due: Mono,
+    minute: Mono,
+    /// When more of what is unsaved is written, if the last portion was.
+    portion: Option<Mono>,
     unsaved: BTreeSet<usize>,
 }
 
@@ -30,7 +39,7 @@ impl Uptimes {
             (standing, Ledger::new(kept, standing, retention, at))
         };
         let ledgers = fleet.servers().iter().map(ledger).collect();
-        let mut uptimes = Self { origin, retention, ledgers, due: now, unsaved: BTreeSet::new() };
+        let mut uptimes = Self { origin, retention, ledgers, minute: now, portion: None, unsaved: BTreeSet::new() };
         uptimes.wait_for_next(now);
         uptimes
     }
@@ -44,12 +53,22 @@ impl Uptimes {
         }
     }
 
-    /// When [`Self::minute`] is to be called.
+    /// When [`Self::turn`] is to be called.
     pub fn due(&self) -> Mono {
-        self.due
+        self.portion.map_or(self.minute, |at| at.min(self.minute))
     }
 
-    /// A full minute has passed: everything is counted and is to be written.
+    /// It is time to write more. `true`: and a full minute has passed.
+    pub fn turn(&mut self, now: Mono) -> bool {
+        self.portion = None;
+        let is_full = self.minute <= now;
+        if is_full {
+            self.minute(now);
+        }
+        is_full
+    }
+
+    /// Everything is counted and is to be written.
     pub fn minute(&mut self, now: Mono) {
         let at = Steady::of(self.origin, now);
         for (_, ledger) in &mut self.ledgers {
@@ -74,9 +93,12 @@ impl Uptimes {
         self.ledgers[place].1.uptime()
     }
 
-    /// The servers whose time is to be written, and what of it.
+    /// Servers whose time is to be written now, and what of it.
     pub fn changes(&self) -> impl Iterator<Item = (usize, Changes)> {
-        self.unsaved.iter().flat_map(|place| self.ledgers[*place].1.changes().into_iter().map(|changes| (*place, changes)))
+        self.unsaved
+            .iter()
+            .take(PORTION)
+            .flat_map(|place| self.ledgers[*place].1.changes().into_iter().map(|changes| (*place, changes)))
     }
 
     /// Whether there is something to be written.
@@ -84,16 +106,44 @@ impl Uptimes {
         self.unsaved.is_empty()
     }
 
-    /// It is written.
-    pub fn saved(&mut self) {
-        for place in std::mem::take(&mut self.unsaved) {
+    /// What [`Self::changes`] said last is written.
+    pub fn saved(&mut self, now: Mono) {
+        let rest = self.unsaved.iter().nth(PORTION).copied().map(|first| self.unsaved.split_off(&first)).unwrap_or_default();
+        for place in std::mem::replace(&mut self.unsaved, rest) {
             self.ledgers[place].1.saved();
         }
+        self.portion = (!self.is_saved()).then(|| now.after(PORTION_DISTANCE));
     }
 
     fn wait_for_next(&mut self, now: Mono) {
         let at = Steady::of(self.origin, now);
         let full = at.floor(Resolution::Minute).after(Resolution::Minute.length());
-        self.due = now.after(full.since(at));
+        self.minute = now.after(full.since(at));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::fleet::Beginning;
+    use crate::machine::policy::{Purpose, compile};
+
+    #[test]
+    fn a_large_fleets_time_is_written_in_portions() {
+        let names: Vec<_> = (0..600).map(|number| format!("{{name: s{number}}}")).collect();
+        let file = serde_saphyr::from_str(&format!("servers: [{}]", names.join(", "))).expect("it reads");
+        let at = |milliseconds| Mono(Duration::from_millis(milliseconds));
+        let (fleet, _) = Fleet::new(compile(&file, Purpose::Simulate).expect("it compiles"), &Beginning::default(), at(0));
+        let mut uptimes = Uptimes::new(&fleet, &mut Kept::default(), Steady::default(), Retention::default(), at(0));
+        let places = |uptimes: &Uptimes| uptimes.changes().map(|(place, _)| place).collect::<BTreeSet<_>>();
+        assert_eq!((uptimes.due(), uptimes.is_saved()), (at(60_000), true));
+        assert!(uptimes.turn(at(60_000)));
+        for (moment, portion) in [(60_000, 0..256), (60_100, 256..512), (60_200, 512..600)] {
+            assert_eq!(places(&uptimes), portion.collect());
+            uptimes.saved(at(moment));
+            assert_eq!(uptimes.due() == at(moment + 100), !uptimes.is_saved());
+            assert!(!uptimes.turn(at(moment + 100)));
+        }
+        assert_eq!((uptimes.due(), uptimes.is_saved()), (at(120_000), true));
     }
 }

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use health_spec::event::REPO;
+use health_spec::EventKind;
 use health_spec::registry::{Runtime, RuntimeKind};
-use health_spec::{Event, EventKind};
 use tokio::net::UnixListener;
 
 use super::subject::Directories;
 use super::*;
 use crate::shell::incidents::Teller;
+use crate::shell::incidents::tests::event;
 use crate::shell::journal::Journal;
 use crate::shell::store::{Batch, Retention, Store};
 use crate::shell::view::Known;
@@ -47,20 +47,7 @@ fn runtime(kind: RuntimeKind) -> Runtime {
 
 fn open_incident(collector: &Collector) {
     let kind = EventKind::ServerDown { reason: "container_died".into(), first_failure_at: None, detection_ms: 0 };
-    let event = Event {
-        kind,
-        trace_id: "t".into(),
-        timestamp: wall(),
-        repo: REPO.into(),
-        source: "here".into(),
-        epoch: "e".into(),
-        seq: 1,
-        server_name: Some("a".into()),
-        phase: None,
-        incident_id: Some("e-1".into()),
-        otel_trace_id: None,
-        otel_span_id: None,
-    };
+    let event = event(wall().as_second(), Some(1), kind);
     collector.book.fold(&event, Teller::default);
 }
 

@@ -5,7 +5,8 @@ use health_spec::incident::AttemptResult;
 
 use super::*;
 
-fn event(second: i64, incident: Option<u64>, kind: EventKind) -> Event {
+/// About server `a`, of epoch `e`.
+pub(crate) fn event(second: i64, incident: Option<u64>, kind: EventKind) -> Event {
     Event {
         kind,
         trace_id: "t".into(),

@@ -1,21 +1,16 @@
 //! Another policy, told what was recorded, by time.
 //!
-//! A check sees what the recorded check saw that started nearest to it. Words of engines and commands come when they came. An
-//! action takes a second and ends well. What a server would have done after an action that was never made, nobody knows: it
-//! answers as it did.
+//! Words of engines and commands come when they came. Checks and actions go as the nearest recorded ones went (`recorded`). What a
+//! server would have done after an action that was never made, nobody knows: it answers as it did.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use health_spec::{Outcome, Verdict};
-
+use super::recorded::Recorded;
 use crate::machine::policy::Policy;
-use crate::machine::{Effect, Fleet, Input, Mono, ServerId, Ticket};
+use crate::machine::{Effect, Fleet, Input, Mono, ServerId};
 use crate::sim::recording::{Recording, What};
 use crate::sim::trace::Trace;
-
-/// What checks of one server found, by when they started; the error when the monitor could not look.
-type Verdicts = BTreeMap<Mono, Result<Verdict, String>>;
 
 /// Plays the recording to these policies.
 pub fn other(recording: &Recording, policies: &[Policy]) -> Trace {
@@ -27,7 +22,8 @@ pub fn other(recording: &Recording, policies: &[Policy]) -> Trace {
     let mut trace = Trace::new(header.at, policies.iter().map(|policy| policy.name.clone()));
     let (fleet, effects) = Fleet::new(policies.to_vec(), &header.beginning, header.at);
     trace.learn(header.at, &effects, &fleet);
-    let mut stage = Stage { fleet, trace, verdicts: verdicts(recording, &place), ends: BTreeMap::new(), number: 0 };
+    let recorded = Recorded::of(recording, &place);
+    let mut stage = Stage { fleet, trace, recorded, ends: BTreeMap::new(), number: 0 };
     stage.carry_out(header.at, &effects);
     for told in &recording.told {
         stage.play_until(told.at);
@@ -65,26 +61,10 @@ fn word(input: &Input, place: &impl Fn(ServerId) -> Option<ServerId>) -> Option<
     }
 }
 
-fn verdicts(recording: &Recording, place: &impl Fn(ServerId) -> Option<ServerId>) -> HashMap<ServerId, Verdicts> {
-    let mut verdicts: HashMap<_, Verdicts> = HashMap::new();
-    for told in &recording.told {
-        let (check, found) = match &told.what {
-            What::Input(Input::Observed { ticket, verdict, took }) => ((ticket, *took), Ok(verdict.clone())),
-            What::Input(Input::Blind { ticket, error }) => ((ticket, Duration::ZERO), Err(error.clone())),
-            _ => continue,
-        };
-        let (ticket, took) = check;
-        if let Some(id) = place(ticket.server) {
-            verdicts.entry(id).or_default().insert(Mono(told.at.0.saturating_sub(took)), found);
-        }
-    }
-    verdicts
-}
-
 struct Stage {
     fleet: Fleet,
     trace: Trace,
-    verdicts: HashMap<ServerId, Verdicts>,
+    recorded: Recorded,
     /// Results of checks and actions that are to come, in order.
     ends: BTreeMap<(Mono, u64), Input>,
     number: u64,
@@ -119,15 +99,13 @@ impl Stage {
         for effect in effects {
             match *effect {
                 Effect::Publish(_) => {}
-                Effect::Probe { ticket, .. } => {
-                    let input = match self.found(ticket, at) {
-                        Ok(verdict) => Input::Observed { ticket, verdict, took: Duration::ZERO },
-                        Err(error) => Input::Blind { ticket, error },
-                    };
-                    self.later(at, input);
+                Effect::Probe { ticket, timeout } => {
+                    let (took, input) = self.recorded.check(ticket, at, timeout);
+                    self.later(at.after(took), input);
                 }
                 Effect::Act { ticket, .. } => {
-                    self.later(at.after(Duration::from_secs(1)), Input::Finished { ticket, result: Ok(()) });
+                    let (took, result) = self.recorded.action(ticket.server, at);
+                    self.later(at.after(took), Input::Finished { ticket, result });
                 }
                 Effect::Settle { ticket, keep } => {
                     let takes = Duration::from_secs(u64::from(!keep));
@@ -140,13 +118,5 @@ impl Stage {
     fn later(&mut self, at: Mono, input: Input) {
         self.number += 1;
         self.ends.insert((at, self.number), input);
-    }
-
-    /// The nearest one; a server that nobody ever asked is well.
-    fn found(&self, ticket: Ticket, at: Mono) -> Result<Verdict, String> {
-        let known = self.verdicts.get(&ticket.server);
-        let around = known.map(|known| [known.range(..=at).next_back(), known.range(at..).next()]);
-        let nearest = around.into_iter().flatten().flatten().min_by_key(|(start, _)| start.since(at).max(at.since(**start)));
-        nearest.map_or_else(|| Ok(Verdict::new(Outcome::Ok, None, None)), |(_, found)| found.clone())
     }
 }
