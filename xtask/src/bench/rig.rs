@@ -7,7 +7,7 @@ use crate::api::Client;
 use crate::event::{Event, Log};
 use crate::interrupt::Interrupt;
 use crate::orchestrator::{Orchestrator, Setup};
-use crate::outcome::{Failure, Outcome};
+use crate::outcome::{Context, Failure, Outcome};
 use crate::registry::{self, Entry};
 use crate::workspace;
 
@@ -32,9 +32,12 @@ impl<'a> Rig<'a> {
         let folder = workspace::fresh_folder("bench")?;
         let registry = folder.join("registry.yaml");
         registry::write(&registry, settings, servers)?;
+        // Elsewhere than the registry: its directory is watched.
+        let state = folder.join("state");
+        std::fs::create_dir(&state).context(format_args!("create {}", state.display()))?;
         let address = registry::free_addresses(1)?[0];
         let program = workspace::binary("release", "orchestrator");
-        let setup = Setup { program: &program, registry: &registry, state: &folder.join("state"), api: address, dashboard: None };
+        let setup = Setup { program: &program, registry: &registry, state: &state, api: address, dashboard: None };
         let orchestrator = Orchestrator::start(&setup)?;
         let api = format!("http://{address}");
         let client = Client::new(Duration::from_secs(10));

@@ -12,6 +12,8 @@ use super::{Mono, ServerId, Ticket};
 pub enum Effect {
     /// Say that this happened.
     Publish(Happened),
+    /// Nothing is to be said, but what the server remembers has to survive a crash from now on.
+    Remember(ServerId),
     /// Check the server once, and report what was found under this ticket.
     Probe {
         /// Names the check.

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use health_spec::{EventKind, Outcome, Phase};
 use serde::{Deserialize, Serialize};
@@ -11,13 +11,15 @@ use super::hold::{Reason, Surroundings};
 use super::memory::{FleetMemory, ServerMemory};
 use super::policy::Policy;
 use super::server::{Server, Turn};
-use super::storm::Storm;
+use super::storm::{Line, Storm};
 use super::{Command, Effect, EngineId, Happened, Input, Mono, ServerId};
 
 mod followers;
+mod queue;
 mod reload;
 mod weather;
 
+use queue::Queue;
 pub use reload::Reloaded;
 
 /// The whole machine. Same inputs at the same moments, same effects.
@@ -30,13 +32,15 @@ pub struct Fleet {
     lost_engines: BTreeMap<EngineId, Mono>,
     unwritten_since: Option<Mono>,
     storm: Storm,
+    /// Servers whose recovery a storm holds.
+    stormed: Line,
     limits: Limits,
     /// Servers that an action of ours is recovering.
     recovering: BTreeSet<usize>,
     /// Servers whose attempt has fallen due while witnesses are asked.
     postponed: BTreeSet<usize>,
     /// Servers that wait for such a place, in the order in which they came.
-    crowded: VecDeque<ServerId>,
+    crowded: Queue,
     /// Servers that were let go on, and whose delay runs before they take the place.
     promised: BTreeSet<usize>,
     /// Servers that have lost the network of another one, which is being brought back.
@@ -44,7 +48,7 @@ pub struct Fleet {
     /// How many checks are in flight.
     checking: usize,
     /// Servers whose check is due and has to wait for others to end.
-    queued: VecDeque<ServerId>,
+    queued: Queue,
     spread: bool,
     deadlines: BinaryHeap<Reverse<(Mono, usize)>>,
     serial: u64,
@@ -85,6 +89,9 @@ pub struct Beginning {
     pub spread: bool,
     /// How much happens at the same time.
     pub limits: Limits,
+    /// The maintenance windows that are open, by server name, and until when.
+    #[serde(default)]
+    pub maintenance: BTreeMap<String, Mono>,
 }
 
 impl Fleet {
@@ -96,14 +103,15 @@ impl Fleet {
             lost_engines: BTreeMap::new(),
             unwritten_since: None,
             storm: Storm::default(),
+            stormed: Line::default(),
             limits: beginning.limits,
             recovering: BTreeSet::new(),
             postponed: BTreeSet::new(),
-            crowded: VecDeque::new(),
+            crowded: Queue::default(),
             promised: BTreeSet::new(),
             cut: BTreeSet::new(),
             checking: 0,
-            queued: VecDeque::new(),
+            queued: Queue::default(),
             spread: beginning.spread,
             deadlines: BinaryHeap::new(),
             serial: 0,
@@ -115,14 +123,26 @@ impl Fleet {
             fleet.register(policy, memory, now, &mut effects);
         }
         fleet.learn_dependents();
+        fleet.open_windows(&beginning.maintenance, now, &mut effects);
         fleet.resume_doubt(now);
         for index in 0..fleet.servers.len() {
             fleet.turn(now, ServerId(index), &mut effects, Server::take_up);
         }
         fleet.doubt_what_was_planned(now, &mut effects);
         // What held a recovery in an earlier run may be gone: another policy, a dependency that is well, a disk with room.
-        fleet.reconsider_all(now, &mut effects);
+        for index in 0..fleet.servers.len() {
+            fleet.turn(now, ServerId(index), &mut effects, Server::reconsider_after_a_break);
+        }
         (fleet, effects)
+    }
+
+    /// Before anything is released: what an open window holds stays held.
+    fn open_windows(&mut self, windows: &BTreeMap<String, Mono>, now: Mono, effects: &mut Vec<Effect>) {
+        for index in 0..self.servers.len() {
+            if let Some(until) = windows.get(&self.servers[index].policy().name) {
+                self.turn(now, ServerId(index), effects, |server, turn| server.maintain(turn, Some(*until)));
+            }
+        }
     }
 
     /// A server takes the next place.
@@ -266,6 +286,7 @@ impl Fleet {
             return;
         }
         let (was_healthy, waited) = (self.servers[id.0].is_healthy(), self.servers[id.0].waits_by_checks());
+        let by_operator = self.servers[id.0].is_being_verified_for_an_operator();
         let around = self.surroundings(id);
         let begin = effects.len();
         let room = self.checking < self.limits.checks;
@@ -286,7 +307,7 @@ impl Fleet {
         self.count(id);
         self.arm(id);
         if was_healthy != self.servers[id.0].is_healthy() {
-            if !was_healthy && self.storm.helped(id) {
+            if !was_healthy && self.storm.helped(id, by_operator) {
                 self.release_storm(now, effects);
             }
             if !was_healthy {
@@ -306,11 +327,13 @@ impl Fleet {
         } else {
             self.recovering.remove(&id.0);
         }
-        if self.servers[id.0].is_postponed() {
+        if server.is_postponed() {
             self.postponed.insert(id.0);
         } else {
             self.postponed.remove(&id.0);
         }
+        let is_stormed = server.held() == Some(Reason::Storm);
+        self.stormed.put(id, is_stormed.then_some(server.state().since));
         if !server.is_waiting() {
             self.promised.remove(&id.0);
         }
@@ -319,18 +342,18 @@ impl Fleet {
         } else {
             self.cut.insert(id.0);
         }
-        if server.held() == Some(Reason::Concurrency) && !self.crowded.contains(&id) {
-            self.crowded.push_back(id);
+        if server.held() == Some(Reason::Concurrency) {
+            self.crowded.join(id);
         }
-        if server.is_queued() && !self.queued.contains(&id) {
-            self.queued.push_back(id);
+        if server.is_queued() {
+            self.queued.join(id);
         }
     }
 
     /// A recovery or a check has ended: whoever waited for that may have room now.
     fn let_others_go_on(&mut self, now: Mono, effects: &mut Vec<Effect>) {
         while self.recovering.len() + self.promised.len() < self.limits.recoveries
-            && let Some(id) = self.crowded.pop_front()
+            && let Some(id) = self.crowded.leave()
         {
             self.turn(now, id, effects, Server::reconsider);
             if self.servers[id.0].is_waiting() {
@@ -338,7 +361,7 @@ impl Fleet {
             }
         }
         while self.checking < self.limits.checks
-            && let Some(id) = self.queued.pop_front()
+            && let Some(id) = self.queued.leave()
         {
             self.turn(now, id, effects, Server::start_queued);
         }

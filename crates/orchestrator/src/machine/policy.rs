@@ -105,9 +105,11 @@ pub enum Purpose {
 pub fn compile(file: &File, purpose: Purpose) -> Result<Vec<Policy>, Vec<Issue>> {
     let mut issues = Vec::new();
     relations::check_names(file, &mut issues);
-    relations::check_cycles(file, &mut issues);
+    let graph = relations::graph(file);
+    relations::check_cycles(file, &graph, &mut issues);
+    let entries = file.servers.iter().zip(graph).enumerate();
     let policies =
-        file.servers.iter().enumerate().map(|(index, entry)| policy(file, index, entry, purpose, &mut issues)).collect();
+        entries.map(|(index, (entry, depends_on))| policy(file, (index, entry), depends_on, purpose, &mut issues)).collect();
     relations::check_max_concurrent(file, &mut issues);
     if purpose == Purpose::Run {
         runtime::check(file, &mut issues);
@@ -120,7 +122,13 @@ pub fn max_concurrent(file: &File) -> u32 {
     file.recovery.max_concurrent.unwrap_or(defaults::MAX_CONCURRENT)
 }
 
-fn policy(file: &File, index: usize, entry: &ServerEntry, purpose: Purpose, issues: &mut Vec<Issue>) -> Policy {
+fn policy(
+    file: &File,
+    (index, entry): (usize, &ServerEntry),
+    depends_on: Vec<ServerId>,
+    purpose: Purpose,
+    issues: &mut Vec<Issue>,
+) -> Policy {
     let mut section = merge::Section::new(file, index, issues);
     let interval = section.duration("interval_seconds", |check| check.interval_seconds, defaults::INTERVAL);
     let confirm = section.confirm_interval(interval);
@@ -147,7 +155,7 @@ fn policy(file: &File, index: usize, entry: &ServerEntry, purpose: Purpose, issu
             on_exit_zero: section.recovery(|recovery| recovery.on_exit_zero).unwrap_or(defaults::ON_EXIT_ZERO),
             start_stopped: section.recovery(|recovery| recovery.start_stopped).unwrap_or(defaults::START_STOPPED),
         },
-        depends_on: relations::dependencies(file, entry),
+        depends_on,
         host: host(entry),
         engine: runtime::keeper_of(file, entry),
     }

@@ -139,6 +139,11 @@ impl Server {
         }
     }
 
+    /// An operator's restart of it has ended, and it has to show that it is well.
+    pub(super) fn is_being_verified_for_an_operator(&self) -> bool {
+        matches!(self.state.recovery, Recovery::Verifying { attempt: Attempt::Operator, .. })
+    }
+
     /// An attempt's delay runs.
     pub(super) fn is_waiting(&self) -> bool {
         matches!(self.state.recovery, Recovery::Waiting { .. })

@@ -12,8 +12,10 @@ use std::time::Duration;
 
 use super::{Mono, ServerId};
 use ebb::Ebb;
+pub(super) use line::Line;
 
 mod ebb;
+mod line;
 #[cfg(test)]
 mod tests;
 
@@ -271,9 +273,9 @@ impl Storm {
         }
     }
 
-    /// A server has come up: whether it was the canary. Then it was not the monitor.
-    pub(super) fn helped(&mut self, id: ServerId) -> bool {
-        let helped = self.doubt.as_ref().is_some_and(|doubt| doubt.canary == Some(id));
+    /// A server has come up: whether it was the canary, or one that an operator has restarted. Then it was not the monitor.
+    pub(super) fn helped(&mut self, id: ServerId, by_operator: bool) -> bool {
+        let helped = self.doubt.as_ref().is_some_and(|doubt| by_operator || doubt.canary == Some(id));
         if helped {
             self.end();
         }

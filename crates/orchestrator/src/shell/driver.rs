@@ -163,17 +163,17 @@ impl Driver {
 
     /// Writes, publishes, then acts.
     async fn settle(&mut self, effects: Vec<Effect>, verdicts: Vec<(ServerId, Verdict)>) {
-        let mut happened = Vec::new();
-        let mut orders = Vec::new();
+        let (mut happened, mut remembered, mut orders) = (Vec::new(), Vec::new(), Vec::new());
         for effect in effects {
             match effect {
                 Effect::Publish(it) => happened.push(it),
+                Effect::Remember(id) => remembered.push(id),
                 order => orders.push(order),
             }
         }
         self.learn(&verdicts, &happened);
         let acts = orders.iter().any(|order| matches!(order, Effect::Act { .. } | Effect::Settle { .. }));
-        if acts {
+        if acts || !remembered.is_empty() {
             happened = self.routine.take().into_iter().chain(happened).collect();
         } else if happened.is_empty() {
             // Nothing to hold, and maybe a minute to write.
@@ -185,19 +185,19 @@ impl Driver {
             }
             return;
         }
-        self.write_down(happened, &orders, acts).await;
+        self.write_down(happened, &remembered, &orders, acts).await;
     }
 
     /// What is held is due.
     async fn flush(&mut self) {
         let happened = self.routine.take();
-        self.write_down(happened, &[], false).await;
+        self.write_down(happened, &[], &[], false).await;
     }
 
-    async fn write_down(&mut self, happened: Vec<Happened>, orders: &[Effect], acts: bool) {
+    async fn write_down(&mut self, happened: Vec<Happened>, remembered: &[ServerId], orders: &[Effect], acts: bool) {
         let since = happened.iter().map(|it| it.at).min().unwrap_or_else(|| self.clock.now());
         let changed: Vec<_> = happened.iter().filter_map(|it| it.server).collect();
-        let written = self.record(happened, acts).await;
+        let written = self.record(happened, remembered, acts).await;
         self.reword(&changed);
         for order in orders {
             self.carry_out(order);
@@ -245,7 +245,7 @@ impl Driver {
 
     fn carry_out(&self, order: &Effect) {
         match *order {
-            Effect::Publish(_) => {}
+            Effect::Publish(_) | Effect::Remember(_) => {}
             Effect::Probe { ticket, timeout } => {
                 let history = self.files[ticket.server.0].history.clone();
                 self.actions.probe(ticket, timeout, history);

@@ -3,7 +3,7 @@
 //! Pure: it is given the moment. A window starts when the clock on the wall of its time zone says so, and lasts as long as it lasts:
 //! where clocks are put forward a start that is skipped happens at the end of the gap, where they are put back a repeated one happens once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use croner::Cron;
@@ -60,9 +60,21 @@ impl Maintenance {
             None => Held { now: false, until: windows.iter().filter_map(|window| window.next_start(at)).min() },
         }
     }
-}
 
-impl Maintenance {
+    /// The same for many: servers that the same windows concern share one answer.
+    pub fn of_each<'a>(
+        &self,
+        servers: impl Iterator<Item = &'a str>,
+        at: Timestamp,
+    ) -> impl Iterator<Item = (&'a str, Held)> {
+        let mut known: HashMap<Vec<usize>, Held> = HashMap::new();
+        servers.map(move |server| {
+            let concerned = self.windows.iter().enumerate().filter(|(_, window)| window.concerns(server));
+            let held = *known.entry(concerned.map(|(index, _)| index).collect()).or_insert_with(|| self.of(server, at));
+            (server, held)
+        })
+    }
+
     /// The windows of `server` from `from` to `to`, in order.
     pub fn within(&self, server: &str, from: Timestamp, to: Timestamp) -> Vec<(Timestamp, Timestamp)> {
         let mut windows = Vec::new();

@@ -226,6 +226,7 @@ impl World {
                 // Nothing of a server that is well is touched.
                 Effect::Settle { ticket, keep: true } => self.answers.push_back(Input::Settled { ticket, result: Ok(()) }),
                 Effect::Settle { ticket, keep: false } => self.put_back(ticket),
+                Effect::Remember(_) => {}
             }
         }
         if let Some(trace) = &mut self.trace {

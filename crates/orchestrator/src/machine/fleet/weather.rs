@@ -87,8 +87,7 @@ impl Fleet {
 
     /// The monitor can see again, or could all the time: what was held goes on, in its turn.
     pub(super) fn release_storm(&mut self, now: Mono, effects: &mut Vec<Effect>) {
-        let held = self.held_by_storm();
-        self.storm.ebbs(held.into_iter());
+        self.storm.ebbs(self.stormed.iter());
         self.release_in_turn(now, effects);
         for id in self.postponed.clone().into_iter().map(ServerId) {
             self.turn(now, id, effects, Server::go_on);
@@ -184,22 +183,14 @@ impl Fleet {
         let dependents = changed.iter().flat_map(|id| &self.dependents[id.0]).copied();
         let mut reworded: BTreeSet<_> = dependents.filter(|id| waits(id, Reason::Dependency)).collect();
         if self.storm.take_news() {
-            reworded.extend(self.held_by_storm());
+            reworded.extend(self.stormed.iter());
         }
         reworded
     }
 
     /// Who would be the canary.
     pub(in crate::machine) fn next_canary(&self) -> Option<ServerId> {
-        self.held_by_storm().into_iter().next()
-    }
-
-    /// In the order in which they were held.
-    fn held_by_storm(&self) -> Vec<ServerId> {
-        let held = self.servers.iter().enumerate().filter(|(_, server)| server.held() == Some(Reason::Storm));
-        let mut held: Vec<_> = held.map(|(index, server)| (server.state().since, ServerId(index))).collect();
-        held.sort_unstable();
-        held.into_iter().map(|(_, id)| id).collect()
+        self.stormed.iter().next()
     }
 
     fn for_all(

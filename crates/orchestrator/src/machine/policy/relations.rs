@@ -61,12 +61,21 @@ pub(super) fn check_max_concurrent(file: &File, issues: &mut Vec<Issue>) {
     }));
 }
 
+/// By server, those that it depends on; unknown names are left out.
+pub(super) fn graph(file: &File) -> Vec<Vec<ServerId>> {
+    let mut places = HashMap::new();
+    for (index, entry) in file.servers.iter().enumerate() {
+        places.entry(entry.name.as_str()).or_insert(ServerId(index));
+    }
+    let of = |entry: &ServerEntry| entry.depends_on.iter().filter_map(|name| places.get(name.as_str()).copied()).collect();
+    file.servers.iter().map(of).collect()
+}
+
 /// No server waits for itself, however far around.
-pub(super) fn check_cycles(file: &File, issues: &mut Vec<Issue>) {
-    let graph: Vec<Vec<ServerId>> = file.servers.iter().map(|entry| dependencies(file, entry)).collect();
-    let mut done = vec![false; graph.len()];
+pub(super) fn check_cycles(file: &File, graph: &[Vec<ServerId>], issues: &mut Vec<Issue>) {
+    let mut marks = vec![Mark::New; graph.len()];
     for start in 0..graph.len() {
-        let Some(cycle) = find_cycle(&graph, start, &mut vec![], &mut done) else { continue };
+        let Some(cycle) = find_cycle(graph, start, &mut marks) else { continue };
         let names: Vec<_> = cycle.iter().map(|index| file.servers[*index].name.as_str()).collect();
         issues.push(Issue {
             pointer: format!("/servers/{}/depends_on", cycle[0]),
@@ -76,22 +85,40 @@ pub(super) fn check_cycles(file: &File, issues: &mut Vec<Issue>) {
     }
 }
 
-/// The cycle that can be reached from `at`, if one can. `done` holds what needs no second visit.
-fn find_cycle(graph: &[Vec<ServerId>], at: usize, path: &mut Vec<usize>, done: &mut [bool]) -> Option<Vec<usize>> {
-    if let Some(from) = path.iter().position(|index| *index == at) {
-        return Some(path[from..].to_vec());
-    }
-    if std::mem::replace(&mut done[at], true) {
-        return None;
-    }
-    path.push(at);
-    let cycle = graph[at].iter().find_map(|next| find_cycle(graph, next.0, path, done));
-    path.pop();
-    cycle
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark {
+    New,
+    OnPath,
+    Done,
 }
 
-/// Where the dependencies of `entry` stand; unknown names are left out.
-pub(super) fn dependencies(file: &File, entry: &ServerEntry) -> Vec<ServerId> {
-    let place = |name: &String| file.servers.iter().position(|other| other.name == *name).map(ServerId);
-    entry.depends_on.iter().filter_map(place).collect()
+/// The first cycle that can be reached from `start`, if one can. Not by recursion: a chain may be as long as the registry.
+fn find_cycle(graph: &[Vec<ServerId>], start: usize, marks: &mut [Mark]) -> Option<Vec<usize>> {
+    if marks[start] != Mark::New {
+        return None;
+    }
+    let mut cycle = None;
+    // The path, each with how many of its dependencies have been looked at.
+    let mut path = vec![(start, 0)];
+    marks[start] = Mark::OnPath;
+    while let Some((at, seen)) = path.last_mut() {
+        let Some(next) = graph[*at].get(*seen).map(|next| next.0).filter(|_| cycle.is_none()) else {
+            marks[*at] = Mark::Done;
+            path.pop();
+            continue;
+        };
+        *seen += 1;
+        match marks[next] {
+            Mark::New => {
+                marks[next] = Mark::OnPath;
+                path.push((next, 0));
+            }
+            Mark::OnPath => {
+                let from = path.iter().position(|(index, _)| *index == next).unwrap_or_default();
+                cycle = Some(path[from..].iter().map(|(index, _)| *index).collect());
+            }
+            Mark::Done => {}
+        }
+    }
+    cycle
 }

@@ -59,8 +59,8 @@ pub(super) fn taken_up(mut memory: ServerMemory, policy: &Policy, first_check: M
     memory.next_check = Some(pace::next_after_a_break(&memory, policy, first_check, now));
     let look = first_check.max(memory.alone_until.unwrap_or_default());
     match &mut memory.recovery {
-        // It goes on, and is ordered anew: see `Server::take_up`.
-        Recovery::Acting { undoing: true, .. } => memory.next_check = None,
+        // It goes on, and is ordered anew; or somebody stopped the server, which is honoured now: see `Server::take_up`.
+        Recovery::Acting { undoing: true, .. } | Recovery::Acting { stopped: true, .. } => memory.next_check = None,
         Recovery::Acting { attempt, .. } | Recovery::Verifying { attempt, .. } => {
             let until = now.after(policy.recovery.verify_timeout);
             memory.recovery = Recovery::Verifying { until, attempt: *attempt };

@@ -6,7 +6,7 @@ use health_spec::config::{Mode, Strategy};
 use health_spec::event::Would;
 use health_spec::{EventKind, Phase};
 
-use super::{Server, Turn, milliseconds, number};
+use super::{Server, Turn, milliseconds, number, pace};
 use crate::machine::memory::{Attempt, Recovery, Stage};
 use crate::machine::{Effect, Mono, hold};
 
@@ -143,9 +143,25 @@ impl Server {
         self.check_at_once(turn.now);
     }
 
-    /// The server had its time and did not come back.
+    /// The server had its time and did not come back; unless the monitor cannot look, which says nothing about it.
     pub(super) fn not_verified(&mut self, turn: &mut Turn<'_>, attempt: Attempt) {
+        if self.state.is_blind {
+            return self.give_time_to_show(turn.now);
+        }
         self.attempt_failed(turn, attempt, "verify_timeout".to_owned());
+    }
+
+    /// What is being verified has at least as long from now as good answers in a row take.
+    pub(super) fn give_time_to_show(&mut self, now: Mono) {
+        let shown = now.after(self.showing());
+        if let Recovery::Verifying { until, .. } = &mut self.state.recovery {
+            *until = shown.max(*until);
+        }
+    }
+
+    /// How long good answers in a row take.
+    fn showing(&self) -> Duration {
+        self.policy.confirm_interval.saturating_mul(self.policy.success_threshold).saturating_add(self.policy.timeout)
     }
 
     /// An attempt failed: recovery is planned anew, and the next check comes one pace from now (rule 5).
@@ -221,6 +237,15 @@ impl Server {
 
     /// Something around it has changed: whether a hold still stands (rule 9).
     pub(in crate::machine) fn reconsider(&mut self, turn: &mut Turn<'_>) {
+        self.release_unless_held(turn, false);
+    }
+
+    /// Nobody has looked for a while: whoever is no longer held is looked at before anything is done to it.
+    pub(in crate::machine) fn reconsider_after_a_break(&mut self, turn: &mut Turn<'_>) {
+        self.release_unless_held(turn, true);
+    }
+
+    fn release_unless_held(&mut self, turn: &mut Turn<'_>, after_a_break: bool) {
         let now_holds = self.hold_reason(turn);
         let Some(held) = &mut self.state.held else { return };
         if let Some((reason, on)) = now_holds
@@ -236,11 +261,11 @@ impl Server {
         if self.state.held.is_some() {
             return self.schedule(turn.now);
         }
-        self.check_at_once(turn.now);
-        if reason == hold::Reason::Storm && self.state.by_checks {
+        let look = if after_a_break { turn.now.after(pace::first_delay(self.place)) } else { turn.now };
+        self.check_at_once(look);
+        if after_a_break || (reason == hold::Reason::Storm && self.state.by_checks) {
             // It may have been well all the time: it gets the time to show that.
-            let confirming = self.policy.confirm_interval.saturating_mul(self.policy.success_threshold);
-            self.wait_at_least(turn.now.after(confirming.saturating_add(self.policy.timeout)));
+            self.wait_at_least(look.after(self.showing()));
         } else if matches!(self.state.recovery, Recovery::Waiting { due, .. } if due <= turn.now) {
             // At once, so that the next one that waits for a place sees this one taken.
             self.attempt_due(turn);

@@ -14,6 +14,10 @@ impl Server {
     pub(in crate::machine) fn take_up(&mut self, turn: &mut Turn<'_>) {
         match self.state.recovery {
             Recovery::Acting { attempt, stopped, undoing: true, .. } => self.undo(turn, attempt, stopped),
+            Recovery::Acting { stopped: true, .. } => {
+                self.state.recovery = Recovery::Idle;
+                self.stop(turn, "operator");
+            }
             _ if self.is_up() => self.keep(turn),
             _ => {}
         }

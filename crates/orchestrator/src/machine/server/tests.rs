@@ -13,9 +13,9 @@ use crate::machine::policy::{Purpose, compile};
 use crate::machine::{Command, Death, Effect, EngineId, Fleet, Happened, Input, Mono, Refusal, ServerId, Ticket, Word};
 
 mod alone;
+mod breaks;
 mod deaths;
 mod restarts;
-
 mod strategies;
 
 const A: ServerId = ServerId(0);
@@ -53,6 +53,7 @@ fn answered(fleet: &mut Fleet, now: Mono, effects: Vec<Effect>, answer: &Verdict
             }
             Effect::Act { .. } => seen.push("ACT"),
             Effect::Settle { .. } => seen.push("SETTLE"),
+            Effect::Remember(_) => {}
         }
     }
 }
@@ -64,7 +65,7 @@ fn named(kind: &EventKind) -> Option<&'static str> {
 fn names(effects: &[Effect]) -> Vec<&'static str> {
     let name = |effect: &Effect| match effect {
         Effect::Publish(happened) => named(&happened.kind),
-        Effect::Probe { .. } => None,
+        Effect::Probe { .. } | Effect::Remember(_) => None,
         Effect::Act { .. } => Some("ACT"),
         Effect::Settle { .. } => Some("SETTLE"),
     };
@@ -316,7 +317,8 @@ fn what_held_a_recovery_is_asked_again_when_the_monitor_begins() {
     let policies = compile(&file, Purpose::Simulate).expect("it compiles");
     let (mut second, begun) = Fleet::new(policies, &memory_of(&first), at(200.0));
     assert_eq!(names(&begun), ["recovery_released"]);
-    assert_eq!(run(&mut second, 201.0, &refused()), ["recovery_started", "ACT"]);
+    assert_eq!(run(&mut second, 207.0, &refused()), Vec::<&str>::new(), "it has the time to show that it is well");
+    assert_eq!(run(&mut second, 208.0, &refused()), ["recovery_started", "ACT"]);
 }
 
 /// What is left of `first` after a break, at `now`.

@@ -9,7 +9,7 @@ use health_spec::{EventKind, Phase};
 use super::{Server, Turn, number};
 use crate::machine::hold::Reason;
 use crate::machine::memory::{Attempt, Dying, Pause, Recovery, Stage};
-use crate::machine::{Command, Death, Mono, Refusal, Word};
+use crate::machine::{Command, Death, Effect, Mono, Refusal, Word};
 
 /// How long a death after a reported kill signal waits for the engine's `stop` (rule 3).
 const STOP_FOLLOWS_WITHIN: Duration = Duration::from_secs(1);
@@ -117,6 +117,7 @@ impl Server {
     pub(super) fn stop(&mut self, turn: &mut Turn<'_>, reason: &str) {
         if let Recovery::Acting { stopped, .. } = &mut self.state.recovery {
             *stopped = true;
+            turn.effects.push(Effect::Remember(turn.id));
             return;
         }
         if self.state.phase == Phase::Stopped {

@@ -44,11 +44,6 @@ impl Storm {
         self.ebb.iter().flat_map(|ebb| ebb.released.iter().copied())
     }
 
-    /// How many are still held after the storm.
-    pub(in crate::machine) fn held_after(&self) -> usize {
-        self.ebb.as_ref().map_or(0, |ebb| ebb.held.len())
-    }
-
     /// It has come back, or its recovery has come to an end some other way.
     pub(in crate::machine) fn settled(&mut self, id: ServerId) {
         if let Some(ebb) = &mut self.ebb {
@@ -61,7 +56,6 @@ impl Storm {
         let ebb = self.ebb.as_mut().filter(|ebb| ebb.released.len() < most)?;
         let next = ebb.held.pop_first()?;
         ebb.released.insert(next);
-        self.news = true;
         Some(next)
     }
 

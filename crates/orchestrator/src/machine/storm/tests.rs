@@ -42,21 +42,32 @@ fn rounds_go_on_until_most_answer_and_one_canary_is_tried() {
     storm.try_canary(Some(ServerId(7)), at(65));
     assert!(storm.holds(ServerId(7)).is_empty() && !storm.holds(ServerId(8)).is_empty());
     assert!(!storm.canary_due(at(600)), "one a storm");
-    assert!(!storm.helped(ServerId(8)) && storm.helped(ServerId(7)) && storm.is_calm());
+    assert!(!storm.helped(ServerId(8), false) && storm.helped(ServerId(7), false) && storm.is_calm());
 }
+
 #[test]
 fn after_a_storm_a_few_go_on_at_a_time() {
     let mut storm = Storm::default();
     storm.begin((0..4).map(ServerId).collect(), vec![ServerId(2)], at(0));
     storm.try_canary(Some(ServerId(5)), at(60));
-    assert!(storm.helped(ServerId(5)));
+    assert!(storm.helped(ServerId(5), false));
     storm.ebbs((6..10).map(ServerId));
     assert!(storm.holds(ServerId(6)) == [ServerId(2)] && storm.holds(ServerId(1)).is_empty());
     assert_eq!((storm.release_next(2), storm.release_next(2)), (Some(ServerId(6)), None), "the canary is one of two");
     storm.settled(ServerId(5));
-    assert_eq!((storm.release_next(2), storm.release_next(2), storm.held_after()), (Some(ServerId(7)), None, 2));
+    assert_eq!((storm.release_next(2), storm.release_next(2)), (Some(ServerId(7)), None));
     storm.begin(vec![], vec![ServerId(1)], at(100));
     assert_eq!((storm.release_next(2), storm.holds(ServerId(9))), (None, &[ServerId(1)][..]), "another storm holds them again");
+}
+
+/// A canary that cannot be brought back would hold everybody for ever.
+#[test]
+fn an_operators_restart_that_helps_ends_a_storm() {
+    let mut storm = Storm::default();
+    assert!(!storm.helped(ServerId(8), true), "there is none");
+    storm.begin((0..4).map(ServerId).collect(), vec![ServerId(2)], at(0));
+    storm.try_canary(Some(ServerId(5)), at(60));
+    assert!(storm.helped(ServerId(8), true) && storm.is_calm());
 }
 
 #[test]

@@ -164,5 +164,5 @@ fn after_a_storm_those_that_are_still_held_say_that_they_go_on_in_turn() {
     let all: Vec<_> = (0..9).collect();
     run(&mut fleet, 605, &all);
     run(&mut fleet, 617, &[]);
-    assert_eq!(waits(&fleet, 8), "a storm is over, and 5 servers that it held go on in turn, 4 at a time");
+    assert_eq!(waits(&fleet, 8), "a storm is over, and what it held goes on in turn, 4 at a time");
 }

@@ -70,8 +70,8 @@ impl Account<'_> {
 
     fn storm(&self, on: &[String]) -> String {
         let Some(Forecast { since, witnesses, failing, .. }) = self.fleet.storm().forecast() else {
-            let (held, most) = (self.fleet.storm().held_after(), self.fleet.limits().recoveries);
-            return format!("a storm is over, and {held} servers that it held go on in turn, {most} at a time");
+            // Not how many: their number changes with each that goes on, and nobody is to be told again for that.
+            return format!("a storm is over, and what it held goes on in turn, {} at a time", self.fleet.limits().recoveries);
         };
         let failing = if failing.is_empty() { on.join(", ") } else { self.names(failing.iter().copied()) };
         format!(

@@ -15,17 +15,23 @@ use crate::shell::store::{Batch, Record, StoreError, Written};
 
 impl Driver {
     /// `Err` when it did not reach the disk. Published it is in any case: an unwritable disk must not hide a failure.
-    pub(super) async fn record(&mut self, happened: Vec<Happened>, durable: bool) -> Result<(), StoreError> {
-        if happened.is_empty() && self.uptimes.is_saved() {
+    pub(super) async fn record(
+        &mut self,
+        happened: Vec<Happened>,
+        remembered: &[ServerId],
+        durable: bool,
+    ) -> Result<(), StoreError> {
+        if happened.is_empty() && remembered.is_empty() && self.uptimes.is_saved() {
             return self.unwritten.as_before();
         }
-        let changed: BTreeSet<usize> = happened.iter().filter_map(|it| it.server.map(|id| id.0)).collect();
+        let concerned = happened.iter().filter_map(|it| it.server).chain(remembered.iter().copied());
+        let changed: BTreeSet<usize> = concerned.map(|id| id.0).collect();
         let now = self.clock.now();
         for place in &changed {
             self.uptimes.happened(*place, &self.fleet.servers()[*place], now);
         }
         let is_change = |it: &Happened| !matches!(it.kind, EventKind::HealthCheckCompleted { .. });
-        let durable = durable || happened.iter().any(is_change);
+        let durable = durable || !remembered.is_empty() || happened.iter().any(is_change);
         let events: Vec<(Event, String)> = happened.iter().map(|it| self.writer.write(it, &self.fleet, &self.clock)).collect();
         self.fold(&happened, &events);
         self.gather(&happened);
@@ -109,7 +115,7 @@ impl Driver {
             return Ok(());
         }
         let kind = EventKind::MonitorImpaired { reason: "log".to_owned(), error };
-        Box::pin(self.record(vec![of_ours(kind, self.clock.now())], true)).await
+        Box::pin(self.record(vec![of_ours(kind, self.clock.now())], &[], true)).await
     }
 
     fn say(&self, events: Vec<(Event, String)>, views: Vec<(usize, Option<ServerView>)>) {
@@ -140,9 +146,9 @@ impl Driver {
     pub(super) async fn say_stopped(&mut self) {
         let now = self.clock.now();
         self.uptimes.minute(now);
-        let mut written = self.record(vec![of_ours(EventKind::MonitorStopped, now)], true).await;
+        let mut written = self.record(vec![of_ours(EventKind::MonitorStopped, now)], &[], true).await;
         while written.is_ok() && !self.uptimes.is_saved() {
-            written = self.record(vec![], true).await;
+            written = self.record(vec![], &[], true).await;
         }
         if let Err(error) = written {
             tracing::error!(error = &error as &dyn std::error::Error, "the last events are not on disk");

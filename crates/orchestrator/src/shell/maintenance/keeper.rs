@@ -31,8 +31,8 @@ impl Kept {
     fn at(&self, at: Timestamp) -> (BTreeMap<ServerId, Timestamp>, Option<Timestamp>) {
         let mut held = BTreeMap::new();
         let mut next: Option<Timestamp> = None;
-        for (id, name) in &self.servers {
-            let found = self.maintenance.of(name, at);
+        let found = self.maintenance.of_each(self.servers.values().map(String::as_str), at);
+        for (id, (_, found)) in self.servers.keys().zip(found) {
             if found.now {
                 held.insert(*id, found.until.unwrap_or(Timestamp::MAX));
             }
@@ -40,6 +40,17 @@ impl Kept {
         }
         (held, next)
     }
+}
+
+/// The windows that are open at `now`, by server, and until when: what the machine begins with.
+pub fn open<'a>(
+    maintenance: &Maintenance,
+    servers: impl Iterator<Item = &'a str>,
+    now: Timestamp,
+    clock: &Clock,
+) -> BTreeMap<String, Mono> {
+    let open = maintenance.of_each(servers, now).filter(|(_, held)| held.now);
+    open.map(|(name, held)| (name.to_owned(), moment(held.until.unwrap_or(Timestamp::MAX), now, clock))).collect()
 }
 
 /// Runs until the other ends are gone. `wall` is the wall clock.

@@ -32,7 +32,7 @@ use crate::shell::evidence::{self, Collector};
 use crate::shell::hook::HookRunner;
 use crate::shell::incidents::Book;
 use crate::shell::journal::{Journal, Jsonl};
-use crate::shell::maintenance::keeper::{Kept, keep};
+use crate::shell::maintenance::keeper::{Kept, keep, open};
 use crate::shell::metrics::Metrics;
 use crate::shell::plan::{Plan, faults};
 use crate::shell::probe::{Lives, Resolver};
@@ -179,8 +179,10 @@ async fn discover(written: &Plan, settings: &Settings, lifetimes: &Lifetimes) ->
 fn begin(plan: &mut Plan, settings: &Settings, left: &mut Left) -> Result<Begun, ServeError> {
     let known = Known { source: settings.name.clone(), epoch: left.epoch.clone() };
     let clock = Clock::resume(left.first_start, left.last);
-    let beginning = Beginning { memory: left.memory(), spread: true, limits: reload::limits(plan) };
     let now = clock.now();
+    let names = plan.entries.iter().map(|entry| entry.name.as_str());
+    let maintenance = open(&plan.maintenance, names, wall(), &clock);
+    let beginning = Beginning { memory: left.memory(), spread: true, limits: reload::limits(plan), maintenance };
     let recorder = match &settings.record {
         Some(path) => Recorder::begin(path, &plan.loaded.file, &beginning, now)
             .map_err(|source| ServeError::Record { path: path.clone(), source })?,

@@ -55,6 +55,8 @@ pub(super) struct Life {
     pub(super) alone: Mono,
     /// Its engine has told of its death since it was last up.
     pub(super) reported: bool,
+    /// The last check of it could not be made.
+    pub(super) blind: bool,
     /// A storm has held it, and it has been let go on and has not settled.
     pub(super) ebbing: bool,
     /// From when the pace counts.
@@ -203,7 +205,7 @@ impl Life {
         self.alone = left.alone_until.unwrap_or_default();
         (self.in_flight, self.ebbing) = (false, false);
         (self.started, self.paced, self.course) = (now, now, None);
-        self.maintained = false;
+        self.blind = left.is_blind;
         // Streaks survive, but what is being verified is verified anew.
         if self.attempt.is_some() {
             self.successes = 0;

@@ -2,7 +2,7 @@
 
 use health_spec::EventKind;
 
-use super::{CHANGES, CLOSED, Checked, EBB, EXHAUSTED, LATE_RESULT, NUMBERS, Watch, law};
+use super::{BLIND, CHANGES, CLOSED, Checked, EBB, EXHAUSTED, LATE_RESULT, NUMBERS, Watch, law};
 use crate::machine::{Happened, ServerId};
 use crate::sim::World;
 
@@ -39,9 +39,11 @@ impl Watch {
                 law(&CLOSED, world, life.attempt.is_some(), told)?;
                 self.judge_confirmed(world, id)
             }
-            EventKind::RecoveryFailed { .. } | EventKind::RecoverySuperseded { .. } => {
+            EventKind::RecoveryFailed { error, .. } => {
+                law(&BLIND, world, !life.blind || error != "verify_timeout", told)?;
                 law(&CLOSED, world, life.attempt.is_some(), told)
             }
+            EventKind::RecoverySuperseded { .. } => law(&CLOSED, world, life.attempt.is_some(), told),
             EventKind::ServerRecovered { .. } => {
                 law(&CLOSED, world, life.incident.is_some(), told)?;
                 self.judge_confirmed(world, id)

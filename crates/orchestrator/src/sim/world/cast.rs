@@ -1,6 +1,6 @@
 //! The scripted servers, and who plays in which place.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use health_spec::config::{Becomes, RestartResult};
@@ -55,6 +55,15 @@ impl Cast {
         let mut cast = Self { actors: Vec::new(), by_name: HashMap::new(), places: Vec::new() };
         cast.take_places(policies);
         cast
+    }
+
+    /// The maintenance windows that are open for these servers, and until when.
+    pub(super) fn windows(&self, policies: &[Policy]) -> BTreeMap<String, Mono> {
+        let of = |policy: &Policy| {
+            let actor = &self.actors[*self.by_name.get(&policy.name)?];
+            Some((policy.name.clone(), actor.maintenance?))
+        };
+        policies.iter().filter_map(of).collect()
     }
 
     /// All places anew: a fleet begins.

@@ -1,7 +1,7 @@
 //! What an orchestrator that is killed finds again: what the shell writes, when it writes it.
 //!
-//! A step's events and the state of the servers that they concern are one transaction; a server without an event in a step
-//! is not written. While the disk refuses, both are kept, and written when it is well again.
+//! A step's events and the state of the servers that they concern are one transaction; a server that a step
+//! does not concern is not written. While the disk refuses, both are kept, and written when it is well again.
 
 use std::collections::BTreeSet;
 
@@ -22,11 +22,15 @@ impl Disk {
     pub(super) fn write(&mut self, effects: &[Effect], fleet: &Fleet, durable: bool) -> u64 {
         let first = self.seq + 1;
         for effect in effects {
-            let Effect::Publish(happened) = effect else { continue };
-            self.seq += 1;
-            if let Some(id) = happened.server.filter(|_| durable) {
-                self.unwritten.insert(id.0);
-            }
+            let changed = match effect {
+                Effect::Publish(happened) => {
+                    self.seq += 1;
+                    happened.server
+                }
+                Effect::Remember(id) => Some(*id),
+                _ => None,
+            };
+            self.unwritten.extend(changed.filter(|_| durable).map(|id| id.0));
         }
         if !self.refuses {
             for place in std::mem::take(&mut self.unwritten) {

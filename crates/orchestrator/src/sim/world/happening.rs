@@ -148,12 +148,13 @@ impl World {
         }
     }
 
-    /// As the shell begins: what is on disk, then what the engines see, then the calendar.
+    /// As the shell begins: what is on disk, and the calendar, then what the engines see.
     pub(super) fn begin_again(&mut self) {
         self.crashed = None;
         self.step.reborn = true;
         let memory = self.disk.memory.clone();
-        let beginning = Beginning { memory, spread: self.setting.spread, limits: self.setting.limits };
+        let maintenance = self.cast.windows(&self.policies);
+        let beginning = Beginning { memory, spread: self.setting.spread, limits: self.setting.limits, maintenance };
         let (fleet, effects) = Fleet::new(self.policies.clone(), &beginning, self.now);
         self.fleet = fleet;
         self.cast.take_places(&self.policies);
@@ -161,11 +162,8 @@ impl World {
         self.carry_out(effects);
         for place in 0..self.policies.len() {
             let id = ServerId(place);
-            let (dead, maintenance) = (self.cast.of_place(id).dead, self.cast.of_place(id).maintenance);
+            let dead = self.cast.of_place(id).dead;
             self.answers.push_back(Input::Reported(id, if dead { Word::NotRunning } else { Word::Running }));
-            if maintenance.is_some() {
-                self.answers.push_back(Input::Maintenance(id, maintenance));
-            }
         }
     }
 

@@ -12,6 +12,7 @@ impl Life {
         match &happened.kind {
             EventKind::HealthCheckCompleted { status, failure, .. } => {
                 self.answered(*status, at, world, id);
+                self.blind = false;
                 let overloaded = failure.as_ref().is_some_and(|failure| failure.reason == "overloaded");
                 let most = world.fleet().servers()[id.0].policy().max_backoff;
                 self.alone = if overloaded { at.after(world.asks(id).min(most)) } else { Mono::default() };
@@ -27,6 +28,7 @@ impl Life {
                 (self.paced, self.alone, self.ebbing, self.reported) = (at, Mono::default(), false, true);
                 self.forget();
             }
+            EventKind::MonitorImpaired { reason, .. } => self.blind |= reason == "probe",
             EventKind::ServerPaused { .. } => self.paused = true,
             EventKind::ServerResumed => self.paused = false,
             EventKind::ServerDeregistered => *self = Self { started: at, paced: at, ..Self::default() },
