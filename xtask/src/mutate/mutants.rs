@@ -17,7 +17,7 @@ const fn mutant(name: &'static str, file: &'static str, from: &'static str, to: 
 }
 
 /// All of them.
-pub(super) const MUTANTS: [Mutant; 30] = [
+pub(super) const MUTANTS: [Mutant; 32] = [
     mutant(
         "down one failure late",
         "server/check.rs",
@@ -163,6 +163,18 @@ pub(super) const MUTANTS: [Mutant; 30] = [
     ),
     mutant("checks do not wait for room", "server.rs", "            if turn.room {\n", "            if turn.room || true {\n"),
     mutant("the disk is never waited for", "hold.rs", "(unwritten, Reason::State", "(false && unwritten, Reason::State"),
+    mutant(
+        "an attempt fails while nobody can look",
+        "server/recovery.rs",
+        "if self.state.is_blind {",
+        "if false {",
+    ),
+    mutant(
+        "a window that was open is forgotten",
+        "fleet.rs",
+        "fleet.open_windows(&beginning.maintenance, now, &mut effects);",
+        "",
+    ),
 ];
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ laws! {
     LATE_RESULT = "late results", "A result that nobody waits for changes nothing and says nothing.", "`server/check` (`observed`), `server/recovery` (`finished`)";
     ON_TIME = "on time", "No check is later than its pace, its share of the spread and a slot, while there is room for it.", "`server/pace`, `fleet` (`arm`)";
     PUT_BACK = "put back", "What a recreate has replaced goes only while its successor is well, and is put back after every failed attempt, also across a crash.", "`server/settle`";
-    BLIND = "blind", "No attempt has failed for want of time while the monitor could not look.", "`server/recovery` (`not_verified`)";
+    BLIND = "blind", "No attempt has failed for want of time while the monitor could not look.", "`server/check` (`blind`), `server/recovery` (`not_verified`)";
     ROOM = "room", "Never more checks at once than there is room for; witnesses aside.", "`fleet` (`let_others_go_on`)";
     REMEMBERED = "remembered", "No server is forgotten: each is being checked, acted on or judged, or has a moment at which it will be, and the fleet wakes by then.", "`fleet` (`arm`), `server` (`deadline`)";
     SETTLES = "settles", "Once a world is quiet, everything is well within `story::settles_within`.", "everything";

@@ -53,6 +53,20 @@ fn a_monitor_that_ends_while_it_asks_asks_again() {
     assert_eq!((said(&trace, "recovery_started"), said(&trace, "recovery_held")), (0, 5), "{}", trace.table());
 }
 
+/// Nothing is said of such a start. After a crash the failures from before it counted again, and its grace was forgotten.
+#[test]
+fn a_start_right_before_a_crash_is_remembered() {
+    use health_spec::config::Becomes;
+    let turns = vec![
+        turn(29_000, "a", Change::Becomes(Becomes::Refuse)),
+        turn(30_500, "a", Change::Says(Word::Started)),
+        Turn { at: at(30_600), twist: Twist::Crash { until: at(31_000), done: false } },
+        turn(40_000, "a", Change::Becomes(Becomes::Ok)),
+    ];
+    let trace = play(policies("{servers: [{name: a}], health_check: {failure_threshold: 2}}"), turns, 120);
+    assert_eq!(said(&trace, "server_down"), 0, "{}", trace.table());
+}
+
 /// A stopped server that is killed and stopped again was taken for dead, or never looked at again.
 #[test]
 fn a_stopped_server_that_is_stopped_again_stays_stopped_and_is_looked_at() {

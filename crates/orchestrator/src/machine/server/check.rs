@@ -38,6 +38,7 @@ impl Server {
         if !std::mem::replace(&mut self.state.is_blind, true) {
             self.say(turn, EventKind::MonitorImpaired { reason: "probe".to_owned(), error });
         }
+        // Time in which nobody could look is not the server's.
         self.give_time_to_show(turn.now);
         self.schedule(turn.now);
     }

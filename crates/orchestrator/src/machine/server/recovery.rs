@@ -143,7 +143,7 @@ impl Server {
         self.check_at_once(turn.now);
     }
 
-    /// The server had its time and did not come back; unless the monitor cannot look, which says nothing about it.
+    /// The server had its time and did not come back; unless the last look could not be taken.
     pub(super) fn not_verified(&mut self, turn: &mut Turn<'_>, attempt: Attempt) {
         if self.state.is_blind {
             return self.give_time_to_show(turn.now);

@@ -86,13 +86,18 @@ impl Server {
         // Engines do not bring back what they were told to kill.
         let killed = std::mem::take(&mut self.state.killed);
         let comes_back = death.comes_back && !killed;
+        // Whoever asked to be left alone is gone.
+        let was_alone = self.state.alone_until.take().is_some();
         if self.is_stop(death) {
-            return self.stop(turn, "exit_zero");
+            self.stop(turn, "exit_zero");
+            if was_alone {
+                self.schedule(turn.now);
+            }
+            return;
         }
         self.drop_check();
         self.forget_streaks();
         self.state.pace_from = turn.now;
-        self.state.alone_until = None;
         self.forget_life();
         self.state.by_checks = false;
         match (self.state.phase, self.state.recovery) {
@@ -169,6 +174,8 @@ impl Server {
         if self.state.dying.is_some() {
             self.judge_now(turn);
         }
+        // What it had failed before is forgotten, and its grace begins: also for a run that comes after a crash.
+        turn.effects.push(Effect::Remember(turn.id));
         self.state.killed = false;
         self.state.is_dead = false;
         self.state.alone_until = None;
