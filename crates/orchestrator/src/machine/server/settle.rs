@@ -7,7 +7,7 @@ use health_spec::{EventKind, Phase};
 
 use super::{Server, Turn};
 use crate::machine::Effect;
-use crate::machine::memory::{Attempt, Recovery, Stage};
+use crate::machine::memory::{Attempt, Recovery, Stage, Stop};
 
 impl Server {
     /// An earlier run has left it. What that run was putting back is put back.
@@ -63,7 +63,7 @@ impl Server {
             self.say(turn, EventKind::MonitorImpaired { reason: "recreate".to_owned(), error });
         }
         if stopped {
-            return self.stop(turn, "operator");
+            return self.stop(turn, Stop::Operator);
         }
         self.plan(turn);
         self.schedule(turn.now);
