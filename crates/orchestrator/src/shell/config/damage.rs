@@ -155,7 +155,7 @@ fn is_by_key(section: &str, key: &str) -> bool {
 }
 
 fn pointer_of(steps: &[&str]) -> String {
-    steps.iter().map(|step| format!("/{step}")).collect()
+    if steps.is_empty() { String::new() } else { format!("/{}", steps.join("/")) }
 }
 
 fn replace(raw: &mut Value, steps: &[&str], by: Value) -> String {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use health_spec::{EventKind, Phase};
 use health_spec::status::Observed;
+use health_spec::{EventKind, Phase};
 
 use super::{Checked, Watch};
 use crate::machine::memory::ServerMemory;

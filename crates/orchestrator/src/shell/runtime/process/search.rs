@@ -55,19 +55,19 @@ pub fn find(program: &Path, directory: &Path, path: Option<&str>) -> Result<(), 
 
 /// Whether a directory is there.
 pub fn is_directory(path: &Path) -> bool {
-    look(path).is_some_and(|found| found.is_none_or(|found| found.is_dir()))
+    look(path, fs::Metadata::is_dir) == Some(true)
 }
 
 /// `None`: there is nothing.
 fn is_executable(file: &Path) -> Option<bool> {
-    look(file).map(|found| found.is_none_or(|found| found.is_file() && found.permissions().mode() & 0o111 != 0))
+    look(file, |found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
-/// `None`: there is nothing. `Some(None)`: that is not ours to know.
-fn look(path: &Path) -> Option<Option<fs::Metadata>> {
+/// Whether what is there fits; `None`: there is nothing.
+fn look(path: &Path, fits: impl Fn(&fs::Metadata) -> bool) -> Option<bool> {
     match fs::metadata(path) {
-        Ok(found) => Some(Some(found)),
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Some(None),
+        Ok(found) => Some(fits(&found)),
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Some(true),
         Err(_) => None,
     }
 }
