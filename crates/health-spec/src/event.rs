@@ -200,7 +200,8 @@ pub enum EventKind {
     ServerRegistered,
     /// Something about how it is watched has changed.
     ServerUpdated {
-        /// `registry`: its entry. `maintenance_began`, `maintenance_ended`: a window of its.
+        /// `registry`: its entry. `next_start`: what it is started with has changed in the configuration, and is in force from its next
+        /// start on. `maintenance_began`, `maintenance_ended`: a window of its.
         reason: String,
     },
     /// It is no longer watched.

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use health_spec::config::Seconds;
+use health_spec::event::EVENT_TYPES;
 use health_spec::slo::Window;
 
 /// Watches MCP servers and brings them back.
@@ -314,7 +316,7 @@ pub(crate) struct Events {
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) server: Vec<String>,
     /// Only these types, such as `server_down`. Default: all but `health_check_completed`.
-    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]
+    #[arg(long = "type", value_name = "TYPE", value_delimiter = ',', value_parser = PossibleValuesParser::new(EVENT_TYPES))]
     pub(crate) types: Vec<String>,
     /// From the one after this number on. Default: the last ones.
     #[arg(long, value_name = "SEQ")]

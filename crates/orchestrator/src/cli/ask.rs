@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use health_spec::Problem;
+use health_spec::config::defaults;
 use hyper::StatusCode;
 use orchestrator::shell::client::{Question, request};
 use serde::de::DeserializeOwned;
@@ -18,6 +19,9 @@ mod show;
 mod slo;
 
 pub(super) use act::duration;
+
+/// What a gateway answers to what it does not forward.
+const ORCHESTRATORS_ONLY: [&str; 3] = ["unknown_route", "method_not_allowed", "which_source"];
 
 /// The table.
 pub(super) fn run(command: &Client) -> Outcome {
@@ -38,8 +42,11 @@ pub(super) fn run(command: &Client) -> Outcome {
 /// Asks, and reads the answer; a refusal is an error in the daemon's own words.
 fn get<T: DeserializeOwned>(daemon: &Daemon, path: &str) -> Result<(T, Vec<u8>), Box<dyn std::error::Error>> {
     let body = answer(&daemon.url, path, Question::get())?;
-    let read = serde_json::from_slice(&body).map_err(|error| not_ours(daemon, &error))?;
-    Ok((read, body))
+    match serde_json::from_slice(&body) {
+        Ok(read) => Ok((read, body)),
+        Err(_) if is_gateway(&daemon.url) => Err(of_a_gateway(&daemon.url).into()),
+        Err(error) => Err(not_ours(daemon, &error).into()),
+    }
 }
 
 fn answer(url: &str, path: &str, question: Question<'_>) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
@@ -48,9 +55,23 @@ fn answer(url: &str, path: &str, question: Question<'_>) -> Result<Vec<u8>, Box<
         return Ok(body);
     }
     Err(match serde_json::from_slice::<Problem>(&body) {
+        Ok(problem) if ORCHESTRATORS_ONLY.contains(&problem.code.as_str()) && is_gateway(url) => of_a_gateway(url).into(),
         Ok(problem) => problem.detail.unwrap_or(problem.title).into(),
         Err(_) => format!("{url} answers {code}; is that an orchestrator?").into(),
     })
+}
+
+/// Only gateways know the ecosystem.
+fn is_gateway(url: &str) -> bool {
+    ask(url, "/health/ecosystem", Question::get()).is_ok_and(|(code, _)| code.is_success())
+}
+
+fn of_a_gateway(url: &str) -> String {
+    format!(
+        "{url} is a gateway: it shows what orchestrators tell it, and only an orchestrator answers this; give the address of one, \
+         such as --url http://{}",
+        defaults::LISTEN
+    )
 }
 
 fn ask(url: &str, path: &str, question: Question<'_>) -> Result<(StatusCode, Vec<u8>), Box<dyn std::error::Error>> {

@@ -61,6 +61,9 @@ pub struct ServerMemory {
     pub was_alive_only: bool,
     /// It was stopped, and has not been well since.
     pub was_stopped: bool,
+    /// Why it is `stopped`. Memories of before do not say.
+    #[serde(default)]
+    pub stop: Option<Stop>,
     /// Its death has been said, and it has not been started or well since.
     #[serde(default)]
     pub is_dead: bool,
@@ -145,6 +148,9 @@ pub enum Recovery {
         until: Mono,
         /// What was tried.
         attempt: Attempt,
+        /// An end of the monitor cut the action off, and nothing that runs has been heard of since.
+        #[serde(default)]
+        cut_off: bool,
     },
 }
 
@@ -175,6 +181,29 @@ pub enum Attempt {
     Foreign,
     /// We do, since the server whose network it shares was brought back in this way; it is not counted.
     Follows(Strategy),
+}
+
+/// Why a server was stopped on purpose: the `reason` of `server_stopped`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// Somebody did.
+    Operator,
+    /// Somebody froze it, with its engine.
+    Paused,
+    /// It ended with exit code 0, which is a stop for this server.
+    ExitZero,
+}
+
+impl Stop {
+    /// As events have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Operator => "operator",
+            Self::Paused => "paused",
+            Self::ExitZero => "exit_zero",
+        }
+    }
 }
 
 /// A network that is gone.

@@ -221,7 +221,7 @@ impl Server {
         self.resume_if_due(turn);
         match self.state.recovery {
             Recovery::Waiting { due, .. } if due <= turn.now => self.attempt_due(turn),
-            Recovery::Verifying { until, attempt } if until <= turn.now => self.not_verified(turn, attempt),
+            Recovery::Verifying { until, attempt, .. } if until <= turn.now => self.not_verified(turn, attempt),
             _ => {}
         }
         // A resume may have made an attempt due at this very moment.

@@ -123,7 +123,7 @@ impl Draft {
     /// The configuration, unless its form is wrong, or its meaning: `issues` are what is wrong with [`Loaded::file`].
     pub fn judge(self, issues: Vec<Issue>) -> Result<Loaded, LoadError> {
         let Self { loaded, mut problems, damage } = self;
-        problems.extend(issues.into_iter().filter(|issue| !damage.explains(&issue.pointer)).map(|issue| located(&loaded, issue)));
+        problems.extend(issues.into_iter().filter_map(|issue| damage.believed(issue)).map(|issue| located(&loaded, issue)));
         if problems.is_empty() { Ok(loaded) } else { Err(LoadError::Invalid(in_order(problems))) }
     }
 }
@@ -192,7 +192,8 @@ fn first_with_the_same(raw: &Value, pointer: &str) -> Option<String> {
     (0..at).map(|at| format!("/servers/{at}/{key}")).find(|pointer| raw.pointer(pointer) == Some(value))
 }
 
-fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+/// As they stand in the files, each once.
+pub(in crate::shell) fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems.sort_by_key(|problem| (problem.order, problem.line, problem.column));
     problems.dedup();
     problems

@@ -19,6 +19,7 @@ use super::causes::causes;
 use super::runtime::process::group::{GroupError, Members};
 use super::runtime::process::places::{hook_record, hook_records};
 use super::runtime::process::procfs;
+use super::runtime::process::program::Missing;
 use super::runtime::process::record::{Record, RecordError, RecordFile};
 use crate::machine::policy::Issue;
 use command::Program;
@@ -198,16 +199,30 @@ pub fn compile(file: &File, directory: &dyn Fn(&str) -> PathBuf) -> Vec<Hooks> {
 
 /// What is wrong with requests; whether a hook is complete, the policy's compiler says.
 pub fn check(file: &File, issues: &mut Vec<Issue>) {
-    let own = file.servers.iter().enumerate().map(|(index, entry)| (format!("/servers/{index}/recovery"), &entry.recovery));
-    for (pointer, recovery) in std::iter::once(("/recovery".to_owned(), &file.recovery)).chain(own) {
-        for (name, hook) in [("repair", &recovery.repair), ("before", &recovery.before), ("after", &recovery.after)] {
-            let Some(hook) = hook.as_ref().filter(|hook| hook.command.is_none() && hook.url.is_some()) else { continue };
-            if let Err(mistake) = Call::of(hook) {
-                let pointer = format!("{pointer}/{name}/{}", mistake.key);
-                issues.push(Issue { pointer, message: mistake.message, help: mistake.help.to_owned() });
-            }
+    for (pointer, hook) in written(file).filter(|(_, hook)| hook.command.is_none() && hook.url.is_some()) {
+        if let Err(mistake) = Call::of(hook) {
+            let pointer = format!("{pointer}/{}", mistake.key);
+            issues.push(Issue { pointer, message: mistake.message, help: mistake.help.to_owned() });
         }
     }
+}
+
+/// Programs that this machine does not have, each with its pointer. `path` is our own PATH, which is a hook's too.
+pub fn missing(file: &File, directory: &dyn Fn(&str) -> PathBuf, path: Option<&str>) -> Vec<(String, Missing)> {
+    let one = |(pointer, hook): (String, &config::Hook)| {
+        let missing = Program::of(hook.command.as_ref()?, &directory(&pointer)).missing(path)?;
+        Some((format!("{pointer}/{}", missing.key), missing))
+    };
+    written(file).filter_map(one).collect()
+}
+
+/// Every hook with its pointer: the file's own, then those of its servers.
+fn written(file: &File) -> impl Iterator<Item = (String, &config::Hook)> {
+    let own = file.servers.iter().enumerate().map(|(index, entry)| (format!("/servers/{index}/recovery"), &entry.recovery));
+    std::iter::once(("/recovery".to_owned(), &file.recovery)).chain(own).flat_map(|(pointer, recovery)| {
+        let hooks = [("repair", &recovery.repair), ("before", &recovery.before), ("after", &recovery.after)];
+        hooks.into_iter().filter_map(move |(name, hook)| Some((format!("{pointer}/{name}"), hook.as_ref()?)))
+    })
 }
 
 impl Hook {

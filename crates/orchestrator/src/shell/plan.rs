@@ -18,12 +18,10 @@ use crate::machine::ServerId;
 use crate::machine::policy::{Policy, Purpose, compile, engines, max_concurrent};
 
 mod address;
-mod compare;
 mod discovered;
 mod found;
+mod missing;
 mod probes;
-
-pub use compare::{Change, Difference};
 
 /// Everything that a configuration asks for.
 #[derive(Clone, Debug)]
@@ -58,7 +56,8 @@ pub struct Plan {
 
 /// Reads and compiles the files, and those of the directories, at `paths`; every problem at once.
 pub fn read(paths: &[PathBuf], environment: &dyn Fn(&str) -> Option<String>, observe: bool) -> Result<Plan, LoadError> {
-    compiled(draft(paths, environment)?, || found::engines(environment), observe)
+    let plan = compiled(draft(paths, environment)?, || found::engines(environment), observe)?;
+    Ok(missing::warned(plan, environment))
 }
 
 /// What is asked for without any file: the defaults, and what the environment says.
@@ -74,7 +73,8 @@ pub fn read_again(
     environment: &dyn Fn(&str) -> Option<String>,
     observe: bool,
 ) -> Result<Plan, LoadError> {
-    compiled(draft(paths, environment)?, || engines.to_vec(), observe)
+    let plan = compiled(draft(paths, environment)?, || engines.to_vec(), observe)?;
+    Ok(missing::warned(plan, environment))
 }
 
 /// From what is well formed to what is run.
@@ -104,7 +104,7 @@ fn compiled(mut draft: Draft, found: impl FnOnce() -> Vec<Engine>, observe: bool
         targets,
         registry: registry(&loaded.raw),
         supervised: supervised(&file.servers, &loaded),
-        hooks: hook::compile(&file, &|pointer| loaded.places.path(pointer).map_or_else(|| directory_of(&loaded), parent)),
+        hooks: hook::compile(&file, &|pointer| directory_at(&loaded, pointer)),
         engines: engines(&file),
         maintenance,
         max_concurrent: max_concurrent(&file),
@@ -164,6 +164,11 @@ fn directory_of(loaded: &Loaded) -> PathBuf {
     }
 }
 
+/// Where the file is that `pointer` leads to.
+fn directory_at(loaded: &Loaded, pointer: &str) -> PathBuf {
+    loaded.places.path(pointer).map_or_else(|| directory_of(loaded), parent)
+}
+
 fn parent(path: &Path) -> PathBuf {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
@@ -196,8 +201,10 @@ fn supervised(entries: &[ServerEntry], loaded: &Loaded) -> Vec<Supervised> {
         let mut runtime = entry.runtime.clone().filter(|runtime| runtime.kind != RuntimeKind::None)?;
         let own = loaded.places.path(&format!("/servers/{index}/runtime/kind")).map(parent);
         if let Some(own) = own.filter(|own| runtime.kind == RuntimeKind::Process && *own != base) {
-            let own = std::path::absolute(&own).unwrap_or(own).join(runtime.cwd.as_deref().unwrap_or_default());
-            runtime.cwd = Some(own.to_string_lossy().into_owned());
+            let own = std::path::absolute(&own).unwrap_or(own);
+            let below = |path: &str| own.join(path).to_string_lossy().into_owned();
+            runtime.env_file = runtime.env_file.as_deref().map(below);
+            runtime.cwd = Some(below(runtime.cwd.as_deref().unwrap_or_default()));
         }
         let stop_timeout = runtime.stop_timeout_seconds.map(|timeout| timeout.0);
         Some(Supervised {

@@ -73,6 +73,8 @@ pub struct Begun {
 struct Turnover {
     new: Vec<Supervised>,
     otherwise: Vec<Supervised>,
+    /// Those of them that are started with something else.
+    at_next_start: Vec<ServerId>,
     gone: Vec<ServerId>,
 }
 
@@ -185,7 +187,8 @@ impl Reloader {
             }
         }
         let configured = configured(&plan, needs_restart, self.runtimes.state_directory());
-        let configured = Configured { reread: written.is_some(), ..configured };
+        let otherwise = turnover.at_next_start.clone();
+        let configured = Configured { reread: written.is_some(), otherwise, ..configured };
         let change = Change::Configured(Box::new(configured), answer);
         // The driver has ended when this fails, and so has everything else.
         if self.driver.send(change).await.is_err() {
@@ -196,6 +199,10 @@ impl Reloader {
             self.runtimes.let_go(id).await;
         }
         for supervised in &turnover.otherwise {
+            if turnover.at_next_start.contains(&supervised.server) {
+                let name = &supervised.name;
+                tracing::info!("{name}: what it is started with has changed; that takes effect at its next start");
+            }
             self.runtimes.become_otherwise(supervised).await;
         }
         self.runtimes.take(prepared).await;
@@ -222,7 +229,10 @@ impl Reloader {
             let now = Supervised { server: places[supervised.entry], ..supervised.clone() };
             match before.remove(supervised.name.as_str()) {
                 Some(known) if known.runtime == now.runtime => {}
-                Some(known) if known.runtime.kind == now.runtime.kind && now.is_process() => turnover.otherwise.push(now),
+                Some(known) if known.runtime.kind == now.runtime.kind && now.is_process() => {
+                    turnover.at_next_start.extend(known.is_started_otherwise(&now).then_some(now.server));
+                    turnover.otherwise.push(now);
+                }
                 Some(_) => {
                     turnover.gone.push(now.server);
                     turnover.new.push(now);
@@ -254,6 +264,7 @@ fn configured(plan: &Plan, needs_restart: Vec<String>, state_directory: &Path) -
         registry: plan.registry.clone(),
         subjects: plan.subjects(state_directory),
         file: plan.loaded.file.clone(),
+        otherwise: Vec::new(),
         reread: false,
     }
 }

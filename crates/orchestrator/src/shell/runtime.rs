@@ -322,6 +322,12 @@ impl Supervised {
         self.runtime.kind == RuntimeKind::Process
     }
 
+    /// Whether `other` starts a process with something else: what only its end and its log depend on is no such thing.
+    pub fn is_started_otherwise(&self, other: &Self) -> bool {
+        let started = |runtime: &Runtime| Runtime { stop: None, on_crash: None, log: None, ..runtime.clone() };
+        started(&self.runtime) != started(&other.runtime)
+    }
+
     /// Something is wrong at a key of its runtime.
     fn fault(&self, key: &str, text: String) -> Fault {
         Fault { pointer: format!("/servers/{}/runtime{key}", self.entry), text }

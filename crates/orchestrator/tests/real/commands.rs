@@ -184,6 +184,34 @@ fn metrics_count_what_happens() {
 }
 
 #[test]
+fn a_type_of_events_that_there_is_not_is_a_mistake() {
+    let here = std::path::Path::new(".");
+    let (code, text) = run(here, &["events", "--type", "server_dwon"]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("similar") && text.contains("'server_down'") && text.contains("monitor_impaired"), "{text}");
+}
+
+/// It forwards what it can; for the rest it is said what it is, and what to do.
+#[test]
+fn a_gateway_is_no_orchestrator() {
+    let orchestrator = Orchestrator::start(&sample("a", free_port()));
+    orchestrator.events().wait_for("a", "status_changed");
+    let of_gateway =
+        |arguments: &[&str]| run(orchestrator.directory.path(), &[arguments, &["--url", &orchestrator.gateway]].concat());
+    for arguments in [&["status"][..], &["why", "a"], &["events"], &["restart", "a", "--state-dir", "state"]] {
+        let (code, text) = of_gateway(arguments);
+        assert_eq!(code, 1, "{arguments:?}: {text}");
+        assert!(text.contains("is a gateway") && text.contains("--url http://127.0.0.1:8090"), "{arguments:?}: {text}");
+    }
+    for arguments in [&["incidents"][..], &["slo"]] {
+        let (code, text) = of_gateway(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {text}");
+    }
+    let (code, text) = of_gateway(&["incidents", "none-1"]);
+    assert!(code == 1 && text.contains("has an incident"), "{text}");
+}
+
+#[test]
 fn shells_complete_the_commands() {
     for shell in ["bash", "zsh", "fish"] {
         let (code, text) = run(std::path::Path::new("."), &["completions", shell]);

@@ -125,3 +125,33 @@ fn what_a_reload_cannot_change_is_said() {
     let reloaded = events.wait_until("the reload", |event| event["event_type"] == "config_reloaded");
     assert_eq!(reloaded["needs_restart"], serde_json::json!(["listen", "retention"]));
 }
+
+/// What runs goes on as it is; the next start is with what is written now.
+#[test]
+fn what_a_child_is_started_with_changes_at_its_next_start_and_that_is_said() {
+    let good = registry(&[sample("a", free_port())]);
+    let orchestrator = Orchestrator::start_with(&good);
+    let mut events = orchestrator.events();
+    events.wait_for("a", "status_changed");
+    let pid = orchestrator.pid_of("a");
+    let carries = |pid: i32| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).expect("its environment");
+        String::from_utf8_lossy(&environment).contains("MARK=new")
+    };
+
+    rewrite(&orchestrator, &good.replace("kind: process", "env: { MARK: new }, kind: process"));
+
+    let updated = events.wait_for("a", "server_updated");
+    assert_eq!((updated["reason"].as_str(), updated["phase"].as_str()), (Some("next_start"), Some("healthy")));
+    assert!(orchestrator.pid_of("a") == pid && !carries(pid), "it is not touched");
+    signal(pid, "KILL");
+    events.wait_for("a", "recovery_successful");
+    assert!(carries(orchestrator.pid_of("a")));
+
+    // How it would be ended is no such change.
+    let stop = "stop: { term_seconds: 3 }, env: { MARK: new }, kind: process";
+    rewrite(&orchestrator, &good.replace("kind: process", stop));
+    events.wait_until("the reload", |event| event["event_type"] == "config_reloaded");
+    let told = events.types("a").iter().filter(|told| **told == "server_updated").count();
+    assert_eq!(told, 1);
+}

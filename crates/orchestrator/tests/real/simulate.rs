@@ -20,3 +20,25 @@ fn a_maintenance_window_is_where_the_start_says() {
     let (code, said) = run(&examples, &["simulate", "storm.yaml"]);
     assert!(code == 0 && said.contains("- healthy") && said.contains("monitor_impaired"), "{code}: {said}");
 }
+
+/// A mistake within the section does not make it one that is not there.
+#[test]
+fn a_mistake_in_the_script_is_shown_with_its_place() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let says = |script: &str| {
+        let registry = format!("servers: [{{ name: a }}]\nsimulate:\n{script}");
+        std::fs::write(directory.path().join("script.yaml"), registry).expect("written");
+        run(directory.path(), &["simulate", "script.yaml"])
+    };
+    for (script, place, words) in [
+        ("  duration_seconds: 9\n  script: [{ at: 1, server: a, becomes: hangs }]\n", "4:", "did you mean `hang`?"),
+        ("  duration_seconds: soon\n", "3:21:", "`duration_seconds` cannot be `soon`"),
+        ("  duration_seconds: 9\n  script: [{ at: 1, server: a, become: hang }]\n", "4:", "did you mean `becomes`?"),
+        ("  duration_seconds: 9\n  script: [{ at: x, server: a }, { at: 2, server: b, becomes: hang }]\n", "4:", "no server `b`"),
+    ] {
+        let (code, text) = says(script);
+        assert_eq!(code, 78, "{text}");
+        assert!(text.contains(&format!("script.yaml:{place}")) && text.contains(words), "{text}");
+        assert!(!text.contains("section"), "{text}");
+    }
+}

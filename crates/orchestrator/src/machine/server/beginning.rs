@@ -7,7 +7,7 @@ use health_spec::status::Observed;
 
 use super::pace;
 use crate::machine::Mono;
-use crate::machine::memory::{Recovery, ServerMemory};
+use crate::machine::memory::{Recovery, ServerMemory, Stage};
 use crate::machine::policy::Policy;
 
 /// A server that is seen for the first time.
@@ -31,6 +31,7 @@ pub(super) fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemor
         was_up: false,
         was_alive_only: false,
         was_stopped: false,
+        stop: None,
         is_dead: false,
         by_checks: false,
         episodes: VecDeque::new(),
@@ -62,8 +63,12 @@ pub(super) fn taken_up(mut memory: ServerMemory, policy: &Policy, first_check: M
         // It goes on, and is ordered anew; or somebody stopped the server, which is honoured now: see `Server::take_up`.
         Recovery::Acting { undoing: true, .. } | Recovery::Acting { stopped: true, .. } => memory.next_check = None,
         Recovery::Acting { attempt, .. } | Recovery::Verifying { attempt, .. } => {
-            let until = now.after(policy.recovery.verify_timeout);
-            memory.recovery = Recovery::Verifying { until, attempt: *attempt };
+            let (until, attempt) = (now.after(policy.recovery.verify_timeout), *attempt);
+            let cut_off = matches!(
+                memory.recovery,
+                Recovery::Acting { stage: Stage::Begun, .. } | Recovery::Verifying { cut_off: true, .. }
+            );
+            memory.recovery = Recovery::Verifying { until, attempt, cut_off };
             memory.successes = 0;
             memory.next_check = Some(look);
         }

@@ -7,7 +7,7 @@ use health_spec::event::Would;
 use health_spec::{EventKind, Phase};
 
 use super::{Server, Turn, milliseconds, number, pace};
-use crate::machine::memory::{Attempt, Recovery, Stage};
+use crate::machine::memory::{Attempt, Recovery, Stage, Stop};
 use crate::machine::{Effect, Mono, hold};
 
 /// Why no further attempt is made.
@@ -122,8 +122,8 @@ impl Server {
         self.state.recovery = Recovery::Idle;
         match result {
             Err(_) if stopped && self.state.unsettled => self.undo(turn, attempt, true),
-            _ if stopped => self.stop(turn, "operator"),
-            _ if stage == Stage::Ended => self.stop(turn, "exit_zero"),
+            _ if stopped => self.stop(turn, Stop::Operator),
+            _ if stage == Stage::Ended => self.stop(turn, Stop::ExitZero),
             Ok(()) if stage == Stage::Died => self.attempt_failed(turn, attempt, "container_died".to_owned()),
             Ok(()) => {
                 self.state.is_dead = false;
@@ -138,7 +138,7 @@ impl Server {
     pub(super) fn verify(&mut self, turn: &mut Turn<'_>, attempt: Attempt) {
         let until = turn.now.after(self.policy.recovery.verify_timeout);
         self.enter(Phase::Recovering);
-        self.state.recovery = Recovery::Verifying { until, attempt };
+        self.state.recovery = Recovery::Verifying { until, attempt, cut_off: false };
         self.forget_streaks();
         self.check_at_once(turn.now);
     }

@@ -7,7 +7,7 @@ use health_spec::{EventKind, Phase};
 
 use super::{Server, Turn};
 use crate::machine::Effect;
-use crate::machine::memory::{Attempt, Recovery, Stage};
+use crate::machine::memory::{Attempt, Recovery, Stage, Stop};
 
 impl Server {
     /// An earlier run has left it. What that run was putting back is put back.
@@ -16,7 +16,7 @@ impl Server {
             Recovery::Acting { attempt, stopped, undoing: true, .. } => self.undo(turn, attempt, stopped),
             Recovery::Acting { stopped: true, .. } => {
                 self.state.recovery = Recovery::Idle;
-                self.stop(turn, "operator");
+                self.stop(turn, Stop::Operator);
             }
             _ if self.is_up() => self.keep(turn),
             _ => {}
@@ -67,7 +67,7 @@ impl Server {
             self.say(turn, EventKind::MonitorImpaired { reason: "recreate".to_owned(), error });
         }
         if stopped {
-            return self.stop(turn, "operator");
+            return self.stop(turn, Stop::Operator);
         }
         self.plan(turn);
         self.schedule(turn.now);

@@ -8,7 +8,7 @@ use health_spec::{EventKind, Phase};
 
 use super::{Server, Turn, number};
 use crate::machine::hold::Reason;
-use crate::machine::memory::{Attempt, Dying, Pause, Recovery, Stage};
+use crate::machine::memory::{Attempt, Dying, Pause, Recovery, Stage, Stop};
 use crate::machine::{Command, Death, Effect, Mono, Refusal, Word};
 
 /// How long a death after a reported kill signal waits for the engine's `stop` (rule 3).
@@ -17,13 +17,16 @@ const STOP_FOLLOWS_WITHIN: Duration = Duration::from_secs(1);
 /// How long an engine that starts a container again on its own has for it (contract, section 3.2).
 const COMES_BACK_WITHIN: Duration = Duration::from_secs(5);
 
+/// Why an attempt has failed whose action the end of an earlier run has cut off: its server was not started again.
+const INTERRUPTED: &str = "action: interrupted, since the orchestrator ended while it ran";
+
 impl Server {
     pub(in crate::machine) fn reported(&mut self, turn: &mut Turn<'_>, word: Word) {
         match word {
             Word::Died(death) => self.died(turn, death),
             Word::Killed => self.state.killed = true,
-            Word::Stopped => self.stop(turn, "operator"),
-            Word::Paused => self.stop(turn, "paused"),
+            Word::Stopped => self.stop(turn, Stop::Operator),
+            Word::Paused => self.stop(turn, Stop::Paused),
             Word::Started => self.started(turn),
             Word::Restarted => self.restarted(turn),
             Word::NotRunning => self.not_running(turn),
@@ -89,7 +92,7 @@ impl Server {
         // Whoever asked to be left alone is gone.
         let was_alone = self.state.alone_until.take().is_some();
         if self.is_stop(death) {
-            self.stop(turn, "exit_zero");
+            self.stop(turn, Stop::ExitZero);
             if was_alone {
                 self.schedule(turn.now);
             }
@@ -105,8 +108,9 @@ impl Server {
                 self.go_down(turn, "container_died", at);
                 self.plan(turn);
             }
-            (_, Recovery::Verifying { attempt, .. }) => {
-                self.attempt_failed(turn, attempt, "container_died".to_owned());
+            (_, Recovery::Verifying { attempt, cut_off, .. }) => {
+                let error = if cut_off { INTERRUPTED } else { "container_died" };
+                self.attempt_failed(turn, attempt, error.to_owned());
             }
             // What the engine has seen is never held for what the monitor may have seen wrongly (section 3.2).
             (Phase::Down, _) if self.held() == Some(Reason::Storm) => self.reconsider(turn),
@@ -119,14 +123,14 @@ impl Server {
     }
 
     /// Rule 8: stopped on purpose. During an action of ours it is honoured when that ends.
-    pub(super) fn stop(&mut self, turn: &mut Turn<'_>, reason: &str) {
+    pub(super) fn stop(&mut self, turn: &mut Turn<'_>, stop: Stop) {
         if let Recovery::Acting { stopped, .. } = &mut self.state.recovery {
             *stopped = true;
             turn.effects.push(Effect::Remember(turn.id));
             return;
         }
         if self.state.phase == Phase::Stopped {
-            return self.stays_stopped(turn);
+            return self.stays_stopped(turn, stop);
         }
         self.drop_check();
         self.forget_streaks();
@@ -138,15 +142,20 @@ impl Server {
         self.state.alone_until = None;
         self.state.up_since = None;
         self.state.was_stopped = true;
+        self.state.stop = Some(stop);
         self.forget_life();
         self.publish_status(turn, Observed::Down, "stopped");
-        self.say(turn, EventKind::ServerStopped { reason: reason.to_owned() });
+        self.say(turn, EventKind::ServerStopped { reason: stop.as_str().to_owned() });
         self.state.incident = None;
         self.schedule(turn.now);
     }
 
     /// It was stopped again. A death that waited for this word is explained by it, and checks go on.
-    fn stays_stopped(&mut self, turn: &mut Turn<'_>) {
+    fn stays_stopped(&mut self, turn: &mut Turn<'_>, stop: Stop) {
+        // What has ended by itself is found to be stopped when the monitor begins.
+        if self.state.stop != Some(Stop::ExitZero) {
+            self.state.stop = Some(stop);
+        }
         self.state.dying = None;
         self.state.killed = false;
         if self.state.next_check.is_none() && !self.queued {
@@ -157,8 +166,10 @@ impl Server {
     /// Rule 5: whoever dies from then on dies again, also when the end of the action is heard of later.
     fn started_by_us(&mut self) {
         self.state.is_dead = false;
-        if let Recovery::Acting { stage, .. } = &mut self.state.recovery {
-            *stage = Stage::Started;
+        match &mut self.state.recovery {
+            Recovery::Acting { stage, .. } => *stage = Stage::Started,
+            Recovery::Verifying { cut_off, .. } => *cut_off = false,
+            Recovery::Idle | Recovery::Waiting { .. } => {}
         }
     }
 
@@ -191,7 +202,8 @@ impl Server {
                 self.state.attempts = 0;
                 self.verify(turn, Attempt::Foreign);
             }
-            (Phase::Recovering, Recovery::Verifying { until, .. }) => {
+            (Phase::Recovering, Recovery::Verifying { until, cut_off, .. }) => {
+                *cut_off = false;
                 *until = turn.now.after(self.policy.recovery.verify_timeout);
                 self.forget_streaks();
                 self.check_at_once(turn.now);
@@ -224,7 +236,7 @@ impl Server {
                 self.plan(turn);
                 self.schedule(turn.now);
             }
-            Phase::Starting if self.first_seen => self.stop(turn, "operator"),
+            Phase::Starting if self.first_seen => self.stop(turn, Stop::Operator),
             _ => self.died(turn, Death::default()),
         }
     }

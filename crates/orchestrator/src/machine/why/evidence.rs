@@ -3,7 +3,7 @@
 use health_spec::Phase;
 
 use super::Account;
-use crate::machine::memory::Recovery;
+use crate::machine::memory::{Recovery, Stop};
 
 impl Account<'_> {
     pub(super) fn evidence(&self) -> Vec<String> {
@@ -35,12 +35,23 @@ impl Account<'_> {
             evidence.push("it has not answered well since it started".to_owned());
         }
         if state.phase == Phase::Stopped {
-            evidence.push("somebody stopped it on purpose: it is not started again".to_owned());
+            evidence.push(self.stop());
         }
         if let Some(pause) = &state.paused {
             evidence.push(format!("its recovery is {}", self.pause(pause)));
         }
         evidence
+    }
+
+    fn stop(&self) -> String {
+        match self.server.state().stop {
+            Some(Stop::Paused) => {
+                let engine = self.server.policy().engine.as_ref().map_or("its engine", |engine| engine.name.as_str());
+                format!("it is paused in {engine}: its container is frozen, and nothing is done until it is unpaused there")
+            }
+            Some(Stop::ExitZero) => "it ended with exit code 0, which is a stop for it: it is not started again".to_owned(),
+            Some(Stop::Operator) | None => "somebody stopped it on purpose: it is not started again".to_owned(),
+        }
     }
 
     /// How much of what may be done has been done.

@@ -35,7 +35,7 @@ impl Account<'_> {
             Recovery::Acting { attempt, .. } => {
                 vec![Step::then(format!("{} ends, then it is verified", self.named(attempt)))]
             }
-            Recovery::Verifying { until, attempt } => {
+            Recovery::Verifying { until, attempt, .. } => {
                 vec![Step::at(until, format!("{} has failed, unless it has come back", self.named(attempt)))]
             }
             Recovery::Idle => self.deed().map(Step::then).into_iter().collect(),

@@ -71,6 +71,29 @@ fn a_dependency_is_named_with_how_it_is_and_since_when() {
 }
 
 #[test]
+fn what_stopped_it_is_said() {
+    let stopped = "somebody stopped it on purpose: it is not started again";
+    let paused = "it is paused in its engine: its container is frozen, and nothing is done until it is unpaused there";
+    let ended = "it ended with exit code 0, which is a stop for it: it is not started again";
+    let zero = Word::Died(Death { exit_code: Some(0), ..Death::default() });
+    for (words, said) in [
+        (vec![Word::Stopped], stopped),
+        (vec![Word::Paused], paused),
+        (vec![Word::Paused, Word::Stopped], stopped),
+        (vec![zero.clone()], ended),
+        // A monitor that begins finds it stopped.
+        (vec![zero, Word::Stopped], ended),
+    ] {
+        let mut fleet = fleet("{servers: [{name: a}], recovery: {on_exit_zero: stop}}");
+        run(&mut fleet, 0, &[]);
+        for word in words {
+            fleet.step(at(7), Input::Reported(ServerId(0), word));
+        }
+        assert!(why(&fleet, 0).evidence.contains(&said.to_owned()), "{:?}", why(&fleet, 0).evidence);
+    }
+}
+
+#[test]
 fn an_attempt_says_which_and_when() {
     let mut fleet = fleet("servers: [{name: a}]");
     run(&mut fleet, 0, &[]);

@@ -3,6 +3,7 @@
 //! Lists of several documents are one list; sections are put together key by key. Judges nothing but what cannot be
 //! filled in, and what stands twice.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use serde_json::{Map, Number, Value};
@@ -14,11 +15,16 @@ use super::problem::Problem;
 use super::syntax::spot;
 use super::tree::Node;
 
+/// A key and its value.
+type Entry = (Spanned<String>, Spanned<Node>);
+
 /// Puts documents together.
 pub(super) struct Builder<'a> {
     pub(super) value: Map<String, Value>,
     pub(super) places: Places,
     pub(super) problems: Vec<Problem>,
+    /// Keys that stand twice in one mapping; the first one is kept.
+    pub(super) twice: Vec<Problem>,
     /// Files that values were read from.
     pub(super) secrets: Vec<PathBuf>,
     pub(super) lookup: Lookup<'a>,
@@ -28,8 +34,8 @@ pub(super) struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     pub(super) fn new(lookup: Lookup<'a>) -> Self {
-        let (value, places, problems, secrets) = (Map::new(), Places::default(), Vec::new(), Vec::new());
-        Self { value, places, problems, secrets, lookup, source: 0 }
+        let (problems, twice, secrets) = (Vec::new(), Vec::new(), Vec::new());
+        Self { value: Map::new(), places: Places::default(), problems, twice, secrets, lookup, source: 0 }
     }
 
     /// Adds one document of the file `source`.
@@ -38,7 +44,7 @@ impl<'a> Builder<'a> {
         let start = if first { Spot::start(source) } else { spot(&root.defined, source) };
         unwrap_entries(&mut root.value);
         match root.value {
-            Node::Map(sections) => sections.iter().for_each(|section| self.section(section)),
+            Node::Map(sections) => self.distinct(&sections, "").into_iter().for_each(|section| self.section(section)),
             Node::Seq(_) => self.refuse(start, "the file is a list, not a mapping", "put `servers:` in front of the list"),
             _ => self.refuse(start, "the file is one value, not a mapping", "start with `servers:` and a list of servers"),
         }
@@ -48,7 +54,7 @@ impl<'a> Builder<'a> {
         self.problems.push(self.places.at(spot, "", message.to_owned(), Some(help.to_owned())));
     }
 
-    fn section(&mut self, entry: &(Spanned<String>, Spanned<Node>)) {
+    fn section(&mut self, entry: &Entry) {
         let (key, node) = entry;
         let pointer = step("", &key.value);
         match (self.value.get(&key.value), &node.value) {
@@ -64,14 +70,16 @@ impl<'a> Builder<'a> {
                     items.extend(more);
                 }
             }
-            (Some(Value::Object(_)), Node::Map(more)) => more.iter().for_each(|entry| self.merge(&key.value, entry)),
+            (Some(Value::Object(_)), Node::Map(more)) => {
+                self.distinct(more, &pointer).into_iter().for_each(|entry| self.merge(&key.value, entry));
+            }
             (Some(value), node) if is_same(value, node) => {}
             (Some(_), _) => self.stands_twice(&pointer, key),
         }
     }
 
     /// One more key of a section that another document has begun.
-    fn merge(&mut self, section: &str, entry: &(Spanned<String>, Spanned<Node>)) {
+    fn merge(&mut self, section: &str, entry: &Entry) {
         let parent = step("", section);
         let pointer = step(&parent, &entry.0.value);
         let known = self.value.get(section).and_then(|section| section.get(&entry.0.value)).filter(|value| !value.is_null());
@@ -104,8 +112,23 @@ impl<'a> Builder<'a> {
             Node::Float(value) => Number::from_f64(*value).map_or_else(|| Value::String(value.to_string()), Value::Number),
             Node::Str(text) => self.text(text, pointer, spot),
             Node::Seq(items) => self.items(items, pointer, 0).into(),
-            Node::Map(entries) => entries.iter().map(|entry| self.entry(entry, pointer)).collect::<Map<_, _>>().into(),
+            Node::Map(entries) => {
+                let entries = self.distinct(entries, pointer).into_iter();
+                entries.map(|entry| self.entry(entry, pointer)).collect::<Map<_, _>>().into()
+            }
         }
+    }
+
+    /// The entries without those whose key stands there already, which are a mistake.
+    fn distinct<'e>(&mut self, entries: &'e [Entry], pointer: &str) -> Vec<&'e Entry> {
+        let mut seen = HashSet::new();
+        let (kept, again): (Vec<_>, Vec<_>) = entries.iter().partition(|(key, _)| seen.insert(key.value.as_str()));
+        for (key, _) in again {
+            let message = format!("the key `{}` stands twice in the same mapping", key.value);
+            let (spot, pointer) = (spot(&key.defined, self.source), step(pointer, &key.value));
+            self.twice.push(self.places.at(spot, &pointer, message, Some("keep one of the two".to_owned())));
+        }
+        kept
     }
 
     fn items(&mut self, items: &[Spanned<Node>], pointer: &str, before: usize) -> Vec<Value> {
@@ -113,7 +136,7 @@ impl<'a> Builder<'a> {
         items.map(|(at, item)| self.node(item, &step(pointer, &(before + at).to_string()), None)).collect()
     }
 
-    fn entry(&mut self, (key, value): &(Spanned<String>, Spanned<Node>), pointer: &str) -> (String, Value) {
+    fn entry(&mut self, (key, value): &Entry, pointer: &str) -> (String, Value) {
         let pointer = step(pointer, &key.value);
         let spot = spot(&key.defined, self.source);
         self.places.key(&pointer, spot);
@@ -166,8 +189,7 @@ fn unwrap_entry(entry: &mut Node) {
     if outer.iter().any(|(key, _)| key.value == "name") {
         return;
     }
-    let is_server =
-        |(key, value): &(Spanned<String>, Spanned<Node>)| key.value == "server" && matches!(value.value, Node::Map(_));
+    let is_server = |(key, value): &Entry| key.value == "server" && matches!(value.value, Node::Map(_));
     let Some(at) = outer.iter().position(is_server) else { return };
     if let Node::Map(mut server) = outer.remove(at).1.value {
         let beside = outer.drain(..).filter(|(key, _)| server.iter().all(|(inner, _)| inner.value != key.value));

@@ -1,13 +1,18 @@
 //! Judging the meaning of a file whose form is broken: what is broken is taken out, and nothing is said that only
 //! follows from its absence.
 
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
+use super::nearest::nearest;
 use super::places::is_within;
 use super::problem::Problem;
+use crate::machine::policy::Issue;
 
 /// Sections whose keys stand for themselves; of any other section all goes when a part is broken.
-const BY_KEY: &[&str] = &["health_check", "recovery", "event_emission", "retention", "listen"];
+const BY_KEY: &[&str] = &["health_check", "recovery", "runtime", "event_emission", "retention", "listen"];
+
+/// The keys that these cannot do without: with one of them all goes.
+const NEEDED: &[&str] = &["kind"];
 
 /// Keys that are judged together: a message about one is not believed when another is broken.
 const TOGETHER: &[&[&str]] = &[
@@ -21,6 +26,8 @@ const TOGETHER: &[&[&str]] = &[
 #[derive(Clone, Debug, Default)]
 pub(super) struct Damage {
     pointers: Vec<String>,
+    /// Servers whose names are not known: whoever names one that is not there may mean them.
+    nameless: Vec<String>,
     /// A file could not be read, so that names may be missing.
     pub(super) incomplete: bool,
     /// What is left cannot be read either.
@@ -33,16 +40,39 @@ impl Damage {
         self.pointers.push(pointer);
     }
 
-    /// Whether a message about `pointer` may only follow from what is broken.
-    pub(super) fn explains(&self, pointer: &str) -> bool {
-        let names = self.incomplete || self.pointers.iter().any(|broken| breaks_names(broken));
-        self.unreadable || (names && asks_for_a_name(pointer)) || self.pointers.iter().any(|broken| is_related(broken, pointer))
+    /// The issue, unless it may only follow from what is broken.
+    pub(super) fn believed(&self, mut issue: Issue) -> Option<Issue> {
+        if self.explains(&issue.pointer) {
+            return None;
+        }
+        if asks_for_a_server(&issue.pointer) {
+            issue.help = match &self.nameless[..] {
+                [] => issue.help,
+                [one] => format!("{}, unless {one} is meant, whose name is wrong", issue.help),
+                more => format!("{}, unless one of the {} is meant whose names are wrong", issue.help, more.len()),
+            };
+        }
+        Some(issue)
+    }
+
+    fn explains(&self, pointer: &str) -> bool {
+        let breaks = |what: fn(&[&str]) -> bool| self.incomplete || self.pointers.iter().any(|broken| what(&steps(broken)));
+        self.unreadable
+            || asks_for_a_server(pointer) && breaks(|broken| matches!(broken, ["servers"]))
+            || asks_for_an_engine(pointer) && breaks(|broken| matches!(broken, ["engines", ..]))
+            || self.pointers.iter().any(|broken| is_related(broken, pointer))
     }
 }
 
+fn steps(pointer: &str) -> Vec<&str> {
+    pointer.split('/').skip(1).collect()
+}
+
 fn is_related(broken: &str, pointer: &str) -> bool {
-    let parent = broken.rsplit_once('/').map_or("", |(parent, _)| parent);
-    if is_within(pointer, broken) || is_within(broken, pointer) && (broken == pointer || parent == pointer) {
+    let (parent, key) = broken.rsplit_once('/').unwrap_or_default();
+    // Nothing that is said of a server as a whole follows from its name.
+    let is_whole = broken == pointer || parent == pointer && key != "name";
+    if is_within(pointer, broken) || is_within(broken, pointer) && is_whole {
         return true;
     }
     let section = |name: &str| broken.ends_with(name) && pointer.contains(name);
@@ -62,40 +92,78 @@ fn is_one_scope(one: &str, other: &str) -> bool {
     }
 }
 
-fn breaks_names(broken: &str) -> bool {
-    let steps: Vec<&str> = broken.split('/').skip(1).collect();
-    matches!(steps[..], ["servers" | "engines", ..] if steps.len() <= 2 || steps.get(2) == Some(&"name"))
+/// A cycle does not: all of it is there.
+fn asks_for_a_server(pointer: &str) -> bool {
+    matches!(
+        steps(pointer)[..],
+        ["servers", _, "depends_on", _] | ["maintenance", _, "servers", ..] | ["health", _] | ["simulate", "script", _, "server"]
+    )
 }
 
-fn asks_for_a_name(pointer: &str) -> bool {
-    let steps: Vec<&str> = pointer.split('/').skip(1).collect();
-    matches!(steps[..], ["servers", _, "depends_on" | "runtime", ..] | ["maintenance" | "health" | "simulate", ..])
+fn asks_for_an_engine(pointer: &str) -> bool {
+    matches!(
+        steps(pointer)[..],
+        ["servers", _, "runtime", "engine" | "kind"] | ["discovery", "engines", _] | ["simulate", "script", _, "engine", _]
+    )
+}
+
+/// Takes exactly these keys out of `raw`, which nothing knows.
+pub(super) fn forget(raw: &mut Value, unknown: &[Problem], damage: &mut Damage) {
+    for Problem { pointer, .. } in unknown {
+        if let Some((parent, key)) = pointer.rsplit_once('/') {
+            remove(raw.pointer_mut(parent), key);
+        }
+        damage.at(pointer.clone());
+    }
 }
 
 /// Takes out of `raw` what the types would refuse.
 pub(super) fn repair(raw: &mut Value, problems: &[Problem], damage: &mut Damage) {
-    for problem in problems.iter().filter(|problem| !problem.pointer.is_empty()) {
-        take_out(raw, &problem.pointer);
-        damage.at(problem.pointer.clone());
+    for Problem { pointer, .. } in problems.iter().filter(|problem| !problem.pointer.is_empty()) {
+        match steps(pointer)[..] {
+            ["servers", at] | ["servers", at, "name", ..] => rename(raw, at, damage),
+            _ => {
+                let taken = take_out(raw, &steps(pointer));
+                damage.at(pointer.clone());
+                damage.at(taken);
+            }
+        }
     }
 }
 
-fn take_out(raw: &mut Value, pointer: &str) {
-    let steps: Vec<&str> = pointer.split('/').skip(1).collect();
-    match steps[..] {
-        ["servers", at, ref rest @ ..] if rest.first().is_none_or(|key| *key == "name") => placeholder(raw, at),
-        ["servers", at, section, key, ..] if BY_KEY.contains(&section) => {
-            remove(raw.pointer_mut(&format!("/servers/{at}/{section}")), key);
-        }
-        ["servers", at, key, ..] => remove(raw.pointer_mut(&format!("/servers/{at}")), key),
-        ["health", name, section, key, ..] if BY_KEY.contains(&section) => {
-            remove(raw.pointer_mut(&format!("/health/{name}/{section}")), key);
-        }
-        ["health", name, key, ..] => remove(raw.pointer_mut(&format!("/health/{name}")), key),
-        [section, key, ..] if BY_KEY.contains(&section) => remove(raw.get_mut(section), key),
-        [section, ..] => remove(Some(raw), section),
-        [] => {}
+/// What goes, as a pointer.
+fn take_out(raw: &mut Value, steps: &[&str]) -> String {
+    let (within, key) = match *steps {
+        // The others of a list keep their numbers.
+        ["servers", _, "probes", _, ..] => return replace(raw, &steps[..4], json!({ "kind": "http" })),
+        ["maintenance", _, ..] => return replace(raw, &steps[..2], json!({ "cron": "@daily", "duration": 3600 })),
+        ["simulate", "script", _, ..] => return replace(raw, &steps[..3], json!({ "at": 0 })),
+        ["servers" | "health", _, section, key, ..] if is_by_key(section, key) => (&steps[..3], key),
+        ["servers" | "health", _, key, ..] => (&steps[..2], key),
+        ["health", name] => (&steps[..1], name),
+        [section, key, ..] if is_by_key(section, key) => (&steps[..1], key),
+        [section, ..] => (&steps[..0], section),
+        [] => return String::new(),
+    };
+    let within = pointer_of(within);
+    remove(raw.pointer_mut(&within), key);
+    format!("{within}/{key}")
+}
+
+fn is_by_key(section: &str, key: &str) -> bool {
+    BY_KEY.contains(&section) && !NEEDED.contains(&key)
+}
+
+fn pointer_of(steps: &[&str]) -> String {
+    if steps.is_empty() { String::new() } else { format!("/{}", steps.join("/")) }
+}
+
+fn replace(raw: &mut Value, steps: &[&str], by: Value) -> String {
+    let pointer = pointer_of(steps);
+    if let Some(place) = raw.pointer_mut(&pointer) {
+        *place = by;
     }
+    pointer
 }
 
 fn remove(from: Option<&mut Value>, key: &str) {
@@ -104,13 +172,40 @@ fn remove(from: Option<&mut Value>, key: &str) {
     }
 }
 
-/// The others keep their numbers. Two of these have no name in common.
-fn placeholder(raw: &mut Value, at: &str) {
-    let Some(server) = raw.pointer_mut(&format!("/servers/{at}")) else { return };
-    if !server.is_object() {
-        *server = Value::Object(serde_json::Map::new());
+/// The server with this number gets the name that was meant, if that can be seen, else one that stands for its place.
+fn rename(raw: &mut Value, at: &str, damage: &mut Damage) {
+    let others: Vec<_> = raw["servers"].as_array().into_iter().flatten().filter_map(|server| server["name"].as_str()).collect();
+    let meant = raw.pointer(&format!("/servers/{at}")).and_then(meant_name).filter(|name| !others.contains(&name.as_str()));
+    if meant.is_none() {
+        damage.nameless.push(place_name(at));
     }
-    server["name"] = format!("\u{0}{at}").into();
+    let Some(server) = raw.pointer_mut(&format!("/servers/{at}")) else { return };
+    if server.is_object() {
+        damage.at(format!("/servers/{at}/name"));
+    } else {
+        damage.at(format!("/servers/{at}"));
+        *server = Value::Object(Map::new());
+    }
+    server["name"] = meant.unwrap_or_else(|| place_name(at)).into();
+}
+
+/// A text alone may be one, a number is one without its quotes, and a key that is almost `name` is it.
+fn meant_name(server: &Value) -> Option<String> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    match server.as_object().map(|keys| (keys, keys.get("name"))) {
+        None => text(server),
+        Some((_, Some(Value::Number(number)))) => Some(number.to_string()),
+        Some((_, Some(_))) => None,
+        Some((keys, None)) => {
+            let is_meant = |key: &str| key.len() <= 5 && nearest(key, ["name"]).is_some();
+            keys.iter().find_map(|(key, value)| is_meant(key).then(|| text(value)).flatten())
+        }
+    }
+}
+
+/// `server 2`, counted from 1 as in every message.
+fn place_name(at: &str) -> String {
+    format!("server {}", at.parse::<usize>().map_or(0, |at| at + 1))
 }
 
 #[cfg(test)]
@@ -133,7 +228,7 @@ mod tests {
         for (pointer, expected) in cases {
             assert_eq!(damage.explains(pointer), expected, "{pointer}");
         }
-        damage.at("/servers/3/name".to_owned());
+        damage.at("/servers".to_owned());
         assert!(damage.explains("/servers/1/depends_on/0"));
     }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::build::Builder;
-use super::damage::{Damage, repair};
+use super::damage::{Damage, forget, repair};
 use super::interpolate::Lookup;
 use super::places::Spot;
 use super::problem::Problem;
@@ -58,7 +58,7 @@ impl<'a> Reading<'a> {
     /// Everything that was read, and everything that is wrong with its form.
     pub(super) fn finish(self, paths: &[PathBuf], mut watched: Vec<PathBuf>) -> Draft {
         let Self { builder, lookup, warnings, mut damage, broken } = self;
-        let Builder { mut value, mut places, problems: gaps, secrets, .. } = builder;
+        let Builder { mut value, mut places, problems: gaps, twice, secrets, .. } = builder;
         environment::overlay(&mut value, &mut places, lookup);
         let (value, schema) = (Value::Object(value), health_spec::schema::registry());
         let unknown = unknown(&value, Shape::new(&schema), &places);
@@ -69,12 +69,12 @@ impl<'a> Reading<'a> {
         problems.extend(gaps);
         damage.incomplete = !broken.is_empty() || problems.iter().any(|problem| problem.pointer.is_empty());
         let Unknown { errors, warnings: odd, meant } = unknown;
-        for pointer in meant {
-            damage.at(pointer);
-        }
-        problems.extend(errors);
+        let below_the_top = |problem: &&Problem| problem.pointer.rfind('/') > Some(0);
+        let unsure = twice.iter().filter(below_the_top).map(|problem| problem.pointer.clone());
+        meant.into_iter().chain(unsure).for_each(|pointer| damage.at(pointer));
+        forget(&mut raw, &errors, &mut damage);
         repair(&mut raw, &problems, &mut damage);
-        problems.extend(broken);
+        problems.extend(errors.into_iter().chain(broken).chain(twice));
         let issues = overlay::apply(&mut raw, &mut places);
         let file = serde_json::from_value(raw.clone());
         if let (Err(error), true) = (&file, problems.is_empty()) {
@@ -92,7 +92,7 @@ impl<'a> Reading<'a> {
             watched,
             stamps: Stamps::default(),
         };
-        problems.extend(issues.into_iter().filter(|issue| !damage.explains(&issue.pointer)).map(|issue| located(&loaded, issue)));
+        problems.extend(issues.into_iter().filter_map(|issue| damage.believed(issue)).map(|issue| located(&loaded, issue)));
         Draft { loaded, problems, damage }
     }
 }

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use serde_saphyr::budget::BudgetBreach;
-use serde_saphyr::options::NonFiniteFloatPolicy;
+use serde_saphyr::options::{DuplicateKeyPolicy, NonFiniteFloatPolicy};
 use serde_saphyr::{Error, Location, Spanned, alias_limits, budget, options};
 
 use super::places::Spot;
@@ -23,7 +23,7 @@ pub(super) struct Fault {
     pub(super) help: Option<String>,
 }
 
-/// Parses every document of a file; empty ones are left out. Duplicate keys are errors; `yes` and `no` are words, as in
+/// Parses every document of a file; empty ones are left out. A key that stands twice is there twice; `yes` and `no` are words, as in
 /// YAML 1.2. A document with a mistake does not hide those of the next one, as long as the parser finds it.
 pub(super) fn parse(text: &str, source: usize) -> (Vec<Spanned<Node>>, Vec<Fault>) {
     let options = options! {
@@ -32,6 +32,7 @@ pub(super) fn parse(text: &str, source: usize) -> (Vec<Spanned<Node>>, Vec<Fault
         budget: budget! { max_depth: MAX_DEPTH, max_nodes: MOST_NODES, max_events: 2 * MOST_NODES },
         alias_limits: alias_limits! { max_total_replayed_events: MOST_REPEATED },
         non_finite_float_policy: NonFiniteFloatPolicy::AsString,
+        duplicate_keys: DuplicateKeyPolicy::PassThrough,
     };
     let mut bytes = Cursor::new(text.as_bytes());
     let (mut documents, mut faults) = (Vec::new(), Vec::new());
@@ -55,11 +56,7 @@ fn fault(text: &str, error: &Error, source: usize) -> Fault {
     let spot = error.location().map_or(Spot::start(source), |location| spot(&location, source));
     let line = text.split('\n').nth(spot.line - 1).unwrap_or_default();
     let (message, help) = explain(error, line);
-    let width = match error {
-        Error::DuplicateMappingKey { key: Some(key), .. } => key.chars().count(),
-        _ => spot.width,
-    };
-    Fault { spot: Spot { width, ..spot }, message, help: help.map(str::to_owned) }
+    Fault { spot, message, help: help.map(str::to_owned) }
 }
 
 /// What is wrong in an alias is wrong where its anchor stands.
@@ -72,10 +69,6 @@ fn innermost(error: &Error) -> &Error {
 
 fn explain(error: &Error, line: &str) -> (String, Option<&'static str>) {
     match error {
-        Error::DuplicateMappingKey { key: Some(key), .. } => {
-            (format!("the key `{key}` stands twice in the same mapping"), Some("keep one of the two"))
-        }
-        Error::DuplicateMappingKey { .. } => ("a key stands twice in the same mapping".to_owned(), Some("keep one of the two")),
         Error::UnknownAnchor { .. } => {
             ("this alias has no anchor".to_owned(), Some("define it before with `&name`, or quote the `*`"))
         }

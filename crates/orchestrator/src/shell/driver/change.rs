@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::{Driver, ServerFile};
 use crate::machine::fleet::{Limits, Reloaded};
-use crate::machine::{Effect, Happened, Policy};
+use crate::machine::{Effect, Happened, Policy, ServerId};
 use crate::shell::actions::Eyes;
 use crate::shell::descriptors;
 use crate::shell::evidence::Subject;
@@ -46,6 +46,8 @@ pub struct Configured {
     pub subjects: Vec<Subject>,
     /// The whole of it.
     pub file: File,
+    /// Those of which what they are started with has changed, in force from their next start on.
+    pub otherwise: Vec<ServerId>,
     /// Whether the files were read again, which is said; else only what is discovered has changed.
     pub reread: bool,
     /// Sections that have changed, and take effect when the orchestrator is started again.
@@ -106,8 +108,15 @@ impl Driver {
             self.published.set_config_error(None);
             said.push(self.said(EventKind::ConfigReloaded { needs_restart: configured.needs_restart }));
         }
-        self.settle([said, effects].concat(), vec![]).await;
+        let otherwise = configured.otherwise.into_iter().map(|server| self.starts_otherwise(server)).collect();
+        self.settle([said, effects, otherwise].concat(), vec![]).await;
         reloaded
+    }
+
+    fn starts_otherwise(&self, server: ServerId) -> Effect {
+        let (at, phase) = (self.clock.now(), Some(self.fleet.servers()[server.0].phase()));
+        let kind = EventKind::ServerUpdated { reason: "next_start".to_owned() };
+        Effect::Publish(Happened { at, server: Some(server), kind, moment: None, phase, incident: None })
     }
 
     fn said(&self, kind: EventKind) -> Effect {

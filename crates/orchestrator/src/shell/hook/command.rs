@@ -16,7 +16,9 @@ use super::{About, HookError};
 use crate::shell::runtime::process::INSTANCE_VARIABLE;
 use crate::shell::runtime::process::group::{Members, ask_to_end};
 use crate::shell::runtime::process::procfs::{self, Identity};
+use crate::shell::runtime::process::program::Missing;
 use crate::shell::runtime::process::record::{Instance, Record, RecordFile};
+use crate::shell::runtime::process::search;
 
 /// Between the request to end and the end by force.
 const GRACE: Duration = Duration::from_secs(1);
@@ -49,6 +51,12 @@ impl Program {
         let (program, arguments) = command.split_first().map_or(("", &[][..]), |(program, rest)| (program.as_str(), rest));
         let program = if program.contains('/') { directory.join(program) } else { program.into() };
         Self { path: program, arguments: arguments.to_vec(), directory }
+    }
+
+    /// The program, if this machine does not have it.
+    pub(super) fn missing(&self, path: Option<&str>) -> Option<Missing> {
+        let error = search::find(&self.path, &self.directory, path).err()?;
+        Some(Missing { key: "command/0", text: error.to_string(), help: error.help() })
     }
 
     pub(super) async fn run(

@@ -72,7 +72,7 @@ fn process(server: &mut Server, command: &Value, rest: &mut Map<String, Value>) 
     }
     report(server, &references);
     server.set("runtime", runtime);
-    server.without_address();
+    server.speaks_on_pipes();
 }
 
 /// Lists of words, and numbers among them as words.

@@ -1,6 +1,6 @@
 //! One server on its way into the registry.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::reference::{escaped, escaped_in};
 use crate::shell::causes::causes;
@@ -56,12 +56,18 @@ impl Server {
         }
     }
 
-    /// It speaks over pipes.
-    pub(super) fn without_address(&mut self) {
-        self.note(
-            "health_url is missing: it speaks over stdin and stdout, so there is no address to check; started without a client it may \
-             end at once. Serve it over HTTP with a GET /health, and give its health_url",
-        );
+    /// It speaks over pipes: over ours, if we start it; those of a container lead nowhere.
+    pub(super) fn speaks_on_pipes(&mut self) {
+        let runtime = self.fields.iter_mut().find_map(|(key, value)| value.as_object_mut().filter(|_| *key == "runtime"));
+        let Some(runtime) = runtime else {
+            return self.note(
+                "health_url is missing: it speaks over stdin and stdout, so there is no address to check. Serve it over HTTP with a \
+                 GET /health, and give its health_url",
+            );
+        };
+        runtime.insert("stdio".to_owned(), "mcp".into());
+        self.set("probes", json!([{ "kind": "mcp" }]));
+        self.note("the orchestrator starts one of its own, and speaks with that over its pipes; those that clients start it does not see");
     }
 
     /// The whole entry.

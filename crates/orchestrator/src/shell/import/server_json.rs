@@ -65,7 +65,7 @@ fn package(server: &mut Server, package: &Value) {
     match transport.map(|url| filled(url, package.get("variables"))) {
         Some(Ok(url)) => server.endpoint(&escaped(&url)),
         Some(Err(variable)) => server.note(format!("the URL needs a value for `{variable}`: give the endpoint and a health_url")),
-        None => server.without_address(),
+        None => server.speaks_on_pipes(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 /// Each file `mistakes/*.txt`: cases of files and variables, a line `----`, and what is said about them.
 ///
 /// `%env NAME=value` sets a variable; `%file NAME` begins a file, which is `registry.yaml` without such a line.
-fn mistakes() -> [(&'static str, &'static str); 9] {
+fn mistakes() -> [(&'static str, &'static str); 10] {
     [
         ("meaning", include_str!("mistakes/meaning.txt")),
         ("both", include_str!("mistakes/both.txt")),
@@ -15,6 +15,7 @@ fn mistakes() -> [(&'static str, &'static str); 9] {
         ("probes", include_str!("mistakes/probes.txt")),
         ("process", include_str!("mistakes/process.txt")),
         ("runtime", include_str!("mistakes/runtime.txt")),
+        ("machine", include_str!("mistakes/machine.txt")),
         ("budget", include_str!("mistakes/budget.txt")),
     ]
 }

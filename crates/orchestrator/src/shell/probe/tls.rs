@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use health_spec::verdict::Reason;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -120,7 +120,7 @@ impl Secured {
     /// Secures a connection that has just been opened.
     pub(super) async fn secure(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, Fault> {
         let connector = TlsConnector::from(Arc::clone(&self.config));
-        connector.connect(self.name.clone(), stream).await.map_err(|error| fault(&error))
+        connector.connect(self.name.clone(), stream).await.map_err(|error| fault(&error, !self.files.roots.is_empty()))
     }
 }
 
@@ -170,11 +170,11 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     if found.is_empty() { Err(TlsError::Empty { path: path.to_owned() }) } else { Ok(found) }
 }
 
-/// A connection that ends is another fault than one that cannot be trusted.
-fn fault(error: &io::Error) -> Fault {
+/// A connection that ends is another fault than one that cannot be trusted. `given`: the roots are those of a `ca_file`.
+fn fault(error: &io::Error, given: bool) -> Fault {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
-        Some(cause) => Fault::Server(Reason::Tls, format!("no secure connection: {cause}")),
+        Some(cause) => Fault::Server(Reason::Tls, format!("no secure connection: {cause}{}", advice(cause, given))),
         None if matches!(
             error.kind(),
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
@@ -183,5 +183,28 @@ fn fault(error: &io::Error) -> Fault {
             Fault::Server(Reason::ConnectionReset, "the connection closed before it was secure".to_owned())
         }
         None => Fault::Server(Reason::Tls, format!("no secure connection: {error}")),
+    }
+}
+
+/// What to do about a certificate that is not trusted.
+fn advice(cause: &rustls::Error, given: bool) -> &'static str {
+    let rustls::Error::InvalidCertificate(cause) = cause else { return "" };
+    match cause {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature if given => {
+            "; whoever has signed it is not in the probe's `tls.ca_file`"
+        }
+        CertificateError::UnknownIssuer => {
+            "; this machine does not know who has signed it: give the probe `tls: {ca_file: ...}` with the certificate of the authority, \
+             or with the server's own if it is self-signed"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "; the probe's `tls: {server_name: ...}` says which name it should bear"
+        }
+        // The verifier's word for what `openssl req -x509` makes by default.
+        CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity") => {
+            "; it is self-signed and an authority's, which no server may show: make one with basicConstraints=critical,CA:FALSE, and \
+             give it to the probe as `tls: {ca_file: ...}`"
+        }
+        _ => "",
     }
 }

@@ -36,6 +36,7 @@ pub mod procfs;
 pub mod program;
 pub mod reaper;
 pub mod record;
+pub mod search;
 pub mod user;
 pub mod wire;
 

@@ -59,7 +59,7 @@ fn check(file: &File, index: usize, scene: &Scene, issues: &mut Vec<Issue>) {
             help: "exactly one of becomes, dies, restart, operator; or of network, engine, state, without a server".to_owned(),
         });
     }
-    check_whom(file, &pointer, scene, of_server.contains(&true), issues);
+    check_whom(file, &pointer, scene, (of_server.contains(&true), of_monitor.contains(&true)), issues);
     let engines = engines(file);
     if let Some(engine) = scene.engine.as_ref().filter(|scene| engines.iter().all(|engine| engine.name != scene.name)) {
         let known: Vec<_> = engines.iter().map(|engine| engine.name.as_str()).collect();
@@ -71,12 +71,14 @@ fn check(file: &File, index: usize, scene: &Scene, issues: &mut Vec<Issue>) {
     }
 }
 
-fn check_whom(file: &File, pointer: &str, scene: &Scene, of_server: bool, issues: &mut Vec<Issue>) {
+fn check_whom(file: &File, pointer: &str, scene: &Scene, (of_server, of_monitor): (bool, bool), issues: &mut Vec<Issue>) {
     let (message, help) = match &scene.server {
         Some(name) if file.servers.iter().all(|entry| entry.name != *name) => {
             (format!("there is no server `{name}`"), "name a server of this file")
         }
-        Some(name) if !of_server => (format!("this does not happen to `{name}` but to the monitor"), "remove server"),
+        Some(name) if of_monitor && !of_server => {
+            (format!("this does not happen to `{name}` but to the monitor"), "remove server")
+        }
         None if of_server => ("this scene has no server".to_owned(), "add server: with a name of this file"),
         _ => return,
     };

@@ -112,6 +112,7 @@ async fn a_trusted_server_is_read_and_its_handshake_timed() {
 async fn one_that_cannot_be_trusted_is_a_tls_failure_that_says_why() {
     let (authority, foreign) = (Authority::new("ours"), Authority::new("theirs"));
     let address = serve(authority.issue("taskmgr.internal", |_| {}), None).await;
+    let everybody = Wanted::default();
     let expired = serve(
         authority.issue("taskmgr.internal", |params| {
             params.not_before = rcgen::date_time_ymd(2020, 1, 1);
@@ -121,8 +122,10 @@ async fn one_that_cannot_be_trusted_is_a_tls_failure_that_says_why() {
     )
     .await;
     for (address, wanted, name, why) in [
-        (address, foreign.wanted(), "taskmgr.internal", "UnknownIssuer"),
+        (address, foreign.wanted(), "taskmgr.internal", "is not in the probe's `tls.ca_file`"),
+        (address, everybody, "taskmgr.internal", "give the probe `tls: {ca_file: ...}`"),
         (address, authority.wanted(), "other.internal", "not valid for name"),
+        (address, authority.wanted(), "other.internal", "`tls: {server_name: ...}` says which name"),
         (expired, authority.wanted(), "taskmgr.internal", "expired"),
     ] {
         let found = ask(address, &wanted, name).await;

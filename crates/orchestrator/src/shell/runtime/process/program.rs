@@ -19,6 +19,7 @@ use thiserror::Error;
 use super::{
     INSTANCE_VARIABLE,
     environment::{self, EnvironmentError},
+    search,
     user::{User, UserError},
 };
 
@@ -55,6 +56,17 @@ impl Default for Patience {
     fn default() -> Self {
         Self { stdin: Duration::from_secs(2), term: Duration::from_secs(5), kill: Duration::from_secs(10) }
     }
+}
+
+/// Something that the machine does not have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Who names it: a key of the runtime, or of a hook.
+    pub key: &'static str,
+    /// What is missing.
+    pub text: String,
+    /// What to do about it.
+    pub help: &'static str,
 }
 
 /// It could not be started, or cannot be as it is configured.
@@ -124,6 +136,34 @@ impl Program {
         self.variables()?;
         self.user()?;
         Ok(())
+    }
+
+    /// What of it this machine does not have; `path` is our own PATH. Who may become whom is not asked: whoever looks need not be who starts it.
+    pub fn missing(&self, path: Option<&str>) -> Vec<Missing> {
+        let (variables, user) = (self.variables(), self.user());
+        let own = |(name, value): &(String, String)| (name == "PATH").then(|| value.clone());
+        let of_file = variables.as_ref().ok().and_then(|variables| variables.iter().rev().find_map(own));
+        let path = self.env.get("PATH").or(of_file.as_ref()).map(String::as_str).or(path);
+        let has_directory = search::is_directory(&self.cwd);
+        let mut missing = Vec::new();
+        let mut say = |key, text, help| missing.push(Missing { key, text, help });
+        if let Err(error) = search::find(&self.command, &self.cwd, path)
+            && (has_directory || !self.command.starts_with(&self.cwd))
+        {
+            say("command", error.to_string(), error.help());
+        }
+        if !has_directory {
+            let text = format!("there is no directory \"{}\" on this machine", self.cwd.display());
+            say("cwd", text, "make it, or name another one; a relative path starts at the directory of this file");
+        }
+        match user {
+            Ok(_) | Err(UserError::NotAllowed { .. }) => {}
+            Err(error) => say("user", error.to_string(), "make the user, or name one that is there"),
+        }
+        if let Err(error) = variables {
+            say("env_file", error.to_string(), "a server is not started without its file of variables");
+        }
+        missing
     }
 
     /// Starts it, with a log or without.

@@ -66,7 +66,7 @@ impl Life {
             EventKind::RecoveryFailed { error, .. } => {
                 self.owed = self.recreates;
                 (self.attempt, self.trouble, self.paced) = (None, at, at);
-                if error == "container_died" {
+                if error == "container_died" || error.starts_with("action: interrupted") {
                     self.alone = Mono::default();
                 }
                 self.forget();
