@@ -97,14 +97,15 @@ fn compiled(mut draft: Draft, found: impl FnOnce() -> Vec<Engine>, observe: bool
     let listen = address::listen("orchestrator", file.listen.orchestrator.as_deref(), defaults::LISTEN, &mut issues);
     let gateway = address::listen("gateway", file.listen.gateway.as_deref(), defaults::LISTEN_GATEWAY, &mut issues);
     let maintenance = Maintenance::compile(&file, &mut issues);
-    hook::check(&file, &mut issues);
+    let directory = |pointer: &str| draft.loaded.places.path(pointer).map_or_else(|| directory_of(&draft.loaded), parent);
+    let hooks = hook::compile(&file, &directory, &mut issues);
     let loaded = draft.judge(issues)?;
     Ok(Plan {
         policies,
         targets,
         registry: registry(&loaded.raw),
         supervised: supervised(&file.servers, &loaded),
-        hooks: hook::compile(&file, &|pointer| loaded.places.path(pointer).map_or_else(|| directory_of(&loaded), parent)),
+        hooks,
         engines: engines(&file),
         maintenance,
         max_concurrent: max_concurrent(&file),
