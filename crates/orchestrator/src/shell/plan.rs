@@ -13,6 +13,7 @@ use super::evidence::subject::Directories;
 use super::hook::{self, Hooks};
 use super::maintenance::Maintenance;
 use super::probe::Target;
+use super::runtime::container::consent::Consent;
 use super::runtime::{StartError, Supervised};
 use crate::machine::ServerId;
 use crate::machine::policy::{Policy, Purpose, compile, engines, max_concurrent};
@@ -210,6 +211,7 @@ fn supervised(entries: &[ServerEntry], loaded: &Loaded) -> Vec<Supervised> {
             acting: false,
             unsettled: false,
             known: false,
+            consent: Consent::default(),
         })
     };
     entries.iter().enumerate().filter_map(one).collect()
