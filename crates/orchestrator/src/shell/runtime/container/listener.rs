@@ -143,8 +143,6 @@ impl Listener {
             };
             if is_hiccup(&error) && hiccup.is_none_or(|last| last.elapsed() > STEADY) {
                 hiccup = Some(Instant::now());
-                // What nobody knows any more if it was the engine's end after all is doubted all the same.
-                self.doubt();
                 connection = self.address.connect().await;
                 if connection.is_ok() {
                     continue;
@@ -164,17 +162,11 @@ impl Listener {
         if was_lost {
             return;
         }
-        self.doubt();
-        for Registered { seen, .. } in &self.containers {
+        for Registered { ledger, seen, .. } in &mut self.containers {
+            ledger.lost(self.since.unwrap_or_default());
             seen.send_replace(None);
         }
         self.mouth.say(Input::EngineLost(self.engine, error.to_owned())).await;
-    }
-
-    fn doubt(&mut self) {
-        for Registered { ledger, .. } in &mut self.containers {
-            ledger.lost(self.since.unwrap_or_default());
-        }
     }
 
     /// Every container has been looked at.
@@ -247,7 +239,8 @@ impl Listener {
     }
 }
 
-/// Podman's service ends a stream of events when it reads a line of its log that is just being written. It goes on, and so do all containers.
+/// Podman's service ends a stream of events when it reads a line of its log that is just being written. It goes on, and what it has told
+/// since can be asked for: there is nothing to be looked at.
 fn is_hiccup(error: &ListenError) -> bool {
     matches!(error, ListenError::Closed(EngineKind::Podman))
 }

@@ -8,13 +8,14 @@ use health_spec::config::EngineKind;
 use jiff::Timestamp;
 use tokio::{
     pin,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval_at, timeout},
 };
 
 use super::{FIRST_PAUSE, ListenError, Listener};
 use crate::machine::ServerId;
 use crate::shell::runtime::container::{
     address::Connection,
+    engine::Link,
     event::{Act, Happening},
     inspect,
     ledger::Look,
@@ -55,14 +56,17 @@ impl Listener {
         self.since = Some(since);
         let events = connection.client.events(Some(inspect::events_since(since, ("", vec![])))).boxed();
         let mut session = Session { connection, events };
-        self.unseen = self.containers.iter().map(|container| container.server).collect();
+        if *self.link.borrow() != Link::Up {
+            self.unseen = self.containers.iter().map(|container| container.server).collect();
+        }
         for container in &mut self.containers {
             container.ledger.speaks(connection.kind);
         }
         self.look_at_the_unseen(&mut session).await?;
         self.gain().await;
         *pause = FIRST_PAUSE;
-        let mut rounds = interval(ROUND);
+        // Not at once: what has just been looked at may be ahead of its events.
+        let mut rounds = interval_at(Instant::now() + ROUND, ROUND);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -195,7 +199,7 @@ async fn ended_by_memory(happening: &Happening, connection: &Connection, oom: Op
     look.oom_killed || is_killed_for_memory(&look, at, oom)
 }
 
-/// Where Podman does not say it, as with the first version of cgroups: SIGKILL, a limit, and the kernel's count rose.
+/// Where Podman does not say it, as Debian's 4.3: SIGKILL, a limit, and the kernel's count rose.
 fn is_killed_for_memory(look: &Look, at: i64, oom: Option<&Oom>) -> bool {
     let at = Timestamp::from_nanosecond(at.into());
     look.exit_code == Some(KILLED) && look.memory_limited && oom.zip(at.ok()).is_some_and(|(oom, at)| oom.has_killed_about(at))
