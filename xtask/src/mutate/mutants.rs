@@ -163,12 +163,7 @@ pub(super) const MUTANTS: [Mutant; 32] = [
     ),
     mutant("checks do not wait for room", "server.rs", "            if turn.room {\n", "            if turn.room || true {\n"),
     mutant("the disk is never waited for", "hold.rs", "(unwritten, Reason::State", "(false && unwritten, Reason::State"),
-    mutant(
-        "an attempt fails while nobody can look",
-        "server/recovery.rs",
-        "if self.state.is_blind {",
-        "if false {",
-    ),
+    mutant("an attempt fails while nobody can look", "server/recovery.rs", "if self.state.is_blind {", "if false {"),
     mutant(
         "a window that was open is forgotten",
         "fleet.rs",

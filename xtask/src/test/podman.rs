@@ -61,6 +61,8 @@ pub(super) fn provide() -> Outcome<Podman> {
     let log = fs::File::create(folder.join("log")).context("write Podman's log")?;
     let mut service = podman(rights, &folder);
     service.args(["system", "service", "-t", "0", &address]).stdin(Stdio::null());
+    // Whoever watches a container leaves a file `oom` where the service was started.
+    service.current_dir(&folder);
     service.stdout(log.try_clone().context("share the log file")?).stderr(log);
     let service = service.spawn().context("start podman")?;
     let started = Podman { address, own: Some(Own { service, rights, folder }) };

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Seconds;
 #[cfg(feature = "schema")]
 use super::defaults;
+use crate::registry::ProbeTls;
 
 /// A command, or a request to a URL: exactly one of the two.
 ///
@@ -21,6 +22,8 @@ pub struct Hook {
     pub command: Option<Vec<String>>,
     /// Where the request goes, such as `http://127.0.0.1:9000/repair`.
     pub url: Option<String>,
+    /// How an `https` request is secured. Default: with the system's trusted certificates.
+    pub tls: Option<ProbeTls>,
     /// The request's method. Default `POST`.
     #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::HOOK_METHOD), length(min = 1)))]
     pub method: Option<String>,

@@ -16,6 +16,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use super::causes::causes;
+use super::probe::tls::Roots;
 use super::runtime::process::group::{GroupError, Members};
 use super::runtime::process::places::{hook_record, hook_records};
 use super::runtime::process::procfs;
@@ -180,29 +181,35 @@ async fn end_leftover(path: &Path) -> Result<(), String> {
     record.write(Record::Stopped).await.map_err(|error| causes(&error))
 }
 
-/// The hooks of all servers, in the order of the file. `directory` says where the file is that a pointer leads to.
-pub fn compile(file: &File, directory: &dyn Fn(&str) -> PathBuf) -> Vec<Hooks> {
-    let one = |index: usize, name: &str, key: fn(&config::Recovery) -> Option<&config::Hook>| {
-        let (hook, pointer) = match key(&file.servers[index].recovery) {
-            Some(hook) => (hook, format!("/servers/{index}/recovery/{name}")),
-            None => (key(&file.recovery)?, format!("/recovery/{name}")),
+/// The hooks of all servers, in the order of the file, and what is wrong with requests; whether a hook is complete, the policy's compiler
+/// says. `directory` says where the file is that a pointer leads to.
+pub fn compile(file: &File, directory: &dyn Fn(&str) -> PathBuf, issues: &mut Vec<Issue>) -> Vec<Hooks> {
+    let roots = Roots::default();
+    let mut of = |recovery: &config::Recovery, place: &str| {
+        let mut one = |name: &str, hook: Option<&config::Hook>| {
+            let pointer = format!("{place}/{name}");
+            let hook = hook.filter(|hook| hook.command.is_some() || hook.url.is_some())?;
+            let made = Hook::of(hook, &directory(&pointer), &roots);
+            made.map_err(|mistake| issues.push(mistake.at(&pointer))).ok()
         };
-        Hook::of(hook, &directory(&pointer)).ok()
+        Hooks {
+            repair: one("repair", recovery.repair.as_ref()),
+            before: one("before", recovery.before.as_ref()),
+            after: one("after", recovery.after.as_ref()),
+        }
     };
-    let of = |index| Hooks {
-        repair: one(index, "repair", |recovery| recovery.repair.as_ref()),
-        before: one(index, "before", |recovery| recovery.before.as_ref()),
-        after: one(index, "after", |recovery| recovery.after.as_ref()),
-    };
-    (0..file.servers.len()).map(of).collect()
+    let common = of(&file.recovery, "/recovery");
+    let own = file.servers.iter().enumerate().map(|(index, entry)| of(&entry.recovery, &format!("/servers/{index}/recovery")));
+    own.map(|own| own.or(&common)).collect()
 }
 
-/// What is wrong with requests; whether a hook is complete, the policy's compiler says.
-pub fn check(file: &File, issues: &mut Vec<Issue>) {
-    for (pointer, hook) in written(file).filter(|(_, hook)| hook.command.is_none() && hook.url.is_some()) {
-        if let Err(mistake) = Call::of(hook) {
-            let pointer = format!("{pointer}/{}", mistake.key);
-            issues.push(Issue { pointer, message: mistake.message, help: mistake.help.to_owned() });
+impl Hooks {
+    fn or(self, common: &Self) -> Self {
+        let or = |own: Option<Hook>, common: &Option<Hook>| own.or_else(|| common.clone());
+        Self {
+            repair: or(self.repair, &common.repair),
+            before: or(self.before, &common.before),
+            after: or(self.after, &common.after),
         }
     }
 }
@@ -226,10 +233,10 @@ fn written(file: &File) -> impl Iterator<Item = (String, &config::Hook)> {
 }
 
 impl Hook {
-    fn of(hook: &config::Hook, directory: &Path) -> Result<Self, request::Mistake> {
+    fn of(hook: &config::Hook, directory: &Path, roots: &Roots) -> Result<Self, request::Mistake> {
         let does = match &hook.command {
             Some(command) => Does::Command(Program::of(command, directory)),
-            None => Does::Request(Box::new(Call::of(hook)?)),
+            None => Does::Request(Box::new(Call::of(hook, directory, roots)?)),
         };
         Ok(Self { does, timeout: hook.timeout_seconds.unwrap_or(defaults::HOOK_TIMEOUT).0 })
     }

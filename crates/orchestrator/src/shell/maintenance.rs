@@ -62,11 +62,7 @@ impl Maintenance {
     }
 
     /// The same for many: servers that the same windows concern share one answer.
-    pub fn of_each<'a>(
-        &self,
-        servers: impl Iterator<Item = &'a str>,
-        at: Timestamp,
-    ) -> impl Iterator<Item = (&'a str, Held)> {
+    pub fn of_each<'a>(&self, servers: impl Iterator<Item = &'a str>, at: Timestamp) -> impl Iterator<Item = (&'a str, Held)> {
         let mut known: HashMap<Vec<usize>, Held> = HashMap::new();
         servers.map(move |server| {
             let concerned = self.windows.iter().enumerate().filter(|(_, window)| window.concerns(server));

@@ -13,6 +13,7 @@ use super::evidence::subject::Directories;
 use super::hook::{self, Hooks};
 use super::maintenance::Maintenance;
 use super::probe::Target;
+use super::runtime::container::consent::Consent;
 use super::runtime::{StartError, Supervised};
 use crate::machine::ServerId;
 use crate::machine::policy::{Policy, Purpose, compile, engines, max_concurrent};
@@ -97,14 +98,14 @@ fn compiled(mut draft: Draft, found: impl FnOnce() -> Vec<Engine>, observe: bool
     let listen = address::listen("orchestrator", file.listen.orchestrator.as_deref(), defaults::LISTEN, &mut issues);
     let gateway = address::listen("gateway", file.listen.gateway.as_deref(), defaults::LISTEN_GATEWAY, &mut issues);
     let maintenance = Maintenance::compile(&file, &mut issues);
-    hook::check(&file, &mut issues);
+    let hooks = hook::compile(&file, &|pointer| directory_at(&draft.loaded, pointer), &mut issues);
     let loaded = draft.judge(issues)?;
     Ok(Plan {
         policies,
         targets,
         registry: registry(&loaded.raw),
         supervised: supervised(&file.servers, &loaded),
-        hooks: hook::compile(&file, &|pointer| directory_at(&loaded, pointer)),
+        hooks,
         engines: engines(&file),
         maintenance,
         max_concurrent: max_concurrent(&file),
@@ -216,6 +217,7 @@ fn supervised(entries: &[ServerEntry], loaded: &Loaded) -> Vec<Supervised> {
             acting: false,
             unsettled: false,
             known: false,
+            consent: Consent::default(),
         })
     };
     entries.iter().enumerate().filter_map(one).collect()

@@ -96,9 +96,17 @@ pub async fn check(target: &Target, question: &Question<'_>) -> Result<Checked, 
         [only] => vec![look(only, question, deadline).await],
         looks => join_all(looks.iter().map(|one| look(one, question, deadline))).await,
     };
-    let glimpse = seen.iter().find_map(|one| one.glimpse.clone());
+    let glimpse = glimpse(&seen);
     let verdict = combine(seen)?;
     Ok(Checked { verdict, response_time: started.elapsed(), glimpse })
+}
+
+/// Of several answers the one that the verdict is about, so far as it can be told: the first of the worst.
+fn glimpse(seen: &[Seen]) -> Option<Glimpse> {
+    let answered = seen.iter().filter(|one| one.glimpse.is_some());
+    // Of equals the last one is taken.
+    let worst = answered.rev().max_by_key(|one| one.found.as_ref().ok().map(|verdict| verdict.outcome));
+    worst?.glimpse.clone()
 }
 
 async fn look(look: &Look, question: &Question<'_>, deadline: Deadline) -> Seen {

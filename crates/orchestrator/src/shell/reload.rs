@@ -228,7 +228,8 @@ impl Reloader {
         for supervised in &plan.supervised {
             let now = Supervised { server: places[supervised.entry], ..supervised.clone() };
             match before.remove(supervised.name.as_str()) {
-                Some(known) if known.runtime == now.runtime => {}
+                Some(known) if (&known.runtime, &known.consent) == (&now.runtime, &now.consent) => {}
+                Some(known) if known.runtime == now.runtime => turnover.otherwise.push(now),
                 Some(known) if known.runtime.kind == now.runtime.kind && now.is_process() => {
                     turnover.at_next_start.extend(known.is_started_otherwise(&now).then_some(now.server));
                     turnover.otherwise.push(now);

@@ -34,6 +34,7 @@ pub use self::reporter::Reports;
 use self::{
     container::{
         Ready,
+        consent::Consent,
         engine::{Engine, Link},
         ledger::Seen,
         listener::Request,
@@ -77,6 +78,8 @@ pub struct Supervised {
     pub unsettled: bool,
     /// An earlier run of ours has watched it: what cannot be found now is waited for.
     pub known: bool,
+    /// What its container has to have to be touched, beside its name.
+    pub consent: Consent,
 }
 
 /// What cannot be run as configured: everything at once.
@@ -216,7 +219,7 @@ impl Runtimes {
         if let Some(engine) = engines.get(&ready.id) {
             return engine.clone();
         }
-        let (engine, listener, connection) = ready.listener(&self.mouth);
+        let (engine, listener, connection) = ready.listener(&self.mouth, &self.places.oom);
         self.spawn(listener.run(connection));
         engines.insert(ready.id, engine.clone());
         engine
@@ -251,11 +254,20 @@ impl Runtimes {
         }
     }
 
-    /// A child process is configured otherwise from its next start on; `false` when there is no such child.
+    /// A child process is configured otherwise from its next start on, a container from the next action on; `false` when there is
+    /// nothing of the kind.
     pub async fn become_otherwise(&self, supervised: &Supervised) -> bool {
-        let Some(Handle::Process(orders, _)) = self.handle(supervised.server) else { return false };
-        let Some(program) = self.places.program(supervised) else { return false };
-        orders.send(process::Order::Become(Box::new(program))).await.is_ok()
+        match self.handle(supervised.server) {
+            Some(Handle::Process(orders, _)) => {
+                let Some(program) = self.places.program(supervised) else { return false };
+                orders.send(process::Order::Become(Box::new(program))).await.is_ok()
+            }
+            Some(Handle::Container(container, _)) => {
+                container.lock().await.consent.clone_from(&supervised.consent);
+                true
+            }
+            Some(Handle::Unit(_)) | None => false,
+        }
     }
 
     /// What a child process with `stdio: mcp` is spoken with through; `None` when there is no such child.

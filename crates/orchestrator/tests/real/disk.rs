@@ -7,10 +7,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use orchestrator::shell::runtime::process::{INSTANCE_VARIABLE, procfs};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Orchestrator, QUICK, free_port, log, sample_server, signal, until};
+use crate::harness::{Orchestrator, QUICK, find_key, free_port, log, sample_server, signal, until};
 
 /// Enough for everything that a short test writes.
 const SIZE: &str = "16m";
@@ -18,10 +19,14 @@ const SIZE: &str = "16m";
 /// Below what any file of the state directory already has, but enough for the small records of processes.
 const LIMIT_BYTES: u64 = 4_096;
 
+/// Nothing at all, as on a file system that has become read-only.
+const NOTHING: u64 = 0;
+
 /// Where the state is kept.
 enum Disk {
     Tmpfs(PathBuf),
-    Limit,
+    /// No file may be larger.
+    Limit(u64),
 }
 
 impl Disk {
@@ -34,7 +39,7 @@ impl Disk {
             return Self::Tmpfs(state);
         }
         eprintln!("nothing can be mounted here: a limit on the size of files stands for a full disk");
-        Self::Limit
+        Self::Limit(LIMIT_BYTES)
     }
 
     fn fill(&self, orchestrator: &Orchestrator) {
@@ -43,14 +48,14 @@ impl Disk {
                 let mut filler = File::create(state.join("filler")).expect("a file");
                 while filler.write_all(&[0; 4_096]).is_ok() {}
             }
-            Self::Limit => limit(orchestrator, &LIMIT_BYTES.to_string()),
+            Self::Limit(bytes) => limit(orchestrator, &bytes.to_string()),
         }
     }
 
     fn free(&self, orchestrator: &Orchestrator) {
         match self {
             Self::Tmpfs(state) => std::fs::remove_file(state.join("filler")).expect("it is removed"),
-            Self::Limit => limit(orchestrator, "unlimited"),
+            Self::Limit(_) => limit(orchestrator, "unlimited"),
         }
     }
 }
@@ -73,7 +78,7 @@ fn limit(orchestrator: &Orchestrator, size: &str) {
 
 /// Its own words go nowhere: a server that dies of a full disk is another story.
 fn entry(port: u16) -> String {
-    let script = format!("exec {} --listen 127.0.0.1:{port} 2>/dev/null", sample_server().display());
+    let script = format!("exec {} --listen 127.0.0.1:{port} >/dev/null 2>&1", sample_server().display());
     format!("  - {{name: a, port: {port}, runtime: {{kind: process, command: /bin/sh, args: [-c, {}]}}}}\n", Value::from(script))
 }
 
@@ -90,6 +95,16 @@ fn nothing_is_missing(orchestrator: &Orchestrator) {
     let database = rusqlite::Connection::open(orchestrator.state().join("state.db")).expect("it opens");
     let count: u64 = database.query_row("SELECT count(*) FROM event", [], |row| row.get(0)).expect("a count");
     assert_eq!(count, log.len() as u64);
+}
+
+/// Every process that is server `a`, by the token on disk or by the one that follows it.
+fn running(orchestrator: &Orchestrator) -> Vec<i32> {
+    let record = std::fs::read_to_string(orchestrator.state().join("processes/a.json")).expect("a record");
+    let record: Value = serde_json::from_str(&record).expect("JSON");
+    let token = find_key(&record, "token").and_then(Value::as_str).expect("a token").to_owned();
+    let tokens = [format!("{token}+"), token];
+    let pids = procfs::everyone().into_iter().map(|stat| stat.identity.pid);
+    pids.filter(|pid| tokens.iter().any(|token| procfs::has_environment(*pid, INSTANCE_VARIABLE, token))).collect()
 }
 
 fn on(disk: impl FnOnce(&Path) -> Disk) -> (Disk, Orchestrator) {
@@ -138,9 +153,32 @@ fn on_a_full_disk_monitoring_goes_on_and_everything_is_written_later() {
 fn files_that_may_not_grow_are_a_full_disk() {
     let (disk, orchestrator) = on(|directory| {
         std::fs::create_dir(directory.join("state")).expect("a directory");
-        Disk::Limit
+        Disk::Limit(LIMIT_BYTES)
     });
     goes_on_and_catches_up(&disk, orchestrator);
+}
+
+#[test]
+fn where_nothing_can_be_written_the_one_action_is_made_and_nothing_runs_twice() {
+    let (disk, orchestrator) = on(|directory| {
+        std::fs::create_dir(directory.join("state")).expect("a directory");
+        Disk::Limit(NOTHING)
+    });
+    let mut events = orchestrator.events();
+    events.wait_for("a", "status_changed");
+    disk.fill(&orchestrator);
+    own_health(&orchestrator, "degraded");
+    let first = orchestrator.pid_of("a");
+    signal(first, "KILL");
+    events.wait_for("a", "recovery_successful");
+    let second = running(&orchestrator);
+    assert!(second.len() == 1 && second != [first], "{second:?} after {first}");
+    let mut orchestrator = orchestrator.crash_and_start_again();
+    until("it is well", || (orchestrator.get("/servers/a")["status"] == "ok").then_some(()));
+    until("the one that runs is found", || (orchestrator.pid_of("a") == second[0]).then_some(()));
+    assert_eq!(running(&orchestrator), second);
+    assert!(orchestrator.stop().success());
+    nothing_is_missing(&orchestrator);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What a restart would destroy is kept before it does: real processes and containers that fail in each way.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
+use std::process::Command;
 
 use health_spec::config::EngineKind;
 use rusqlite::Connection;
@@ -101,6 +103,29 @@ fn an_exit_code_and_the_last_lines_are_kept_without_their_secrets() {
     }
     let (code, text) = run(Path::new("."), &["incidents", "--server", "calculator", "--url", &orchestrator.api]);
     assert!(code == 0 && text.lines().count() == 2 && text.contains("container_died"), "{text}");
+}
+
+#[test]
+fn a_core_dump_is_named_where_the_machine_makes_one() {
+    let (port, server, abort) = (free_port(), sample_server().display(), "ulimit -c unlimited; kill -ABRT $$");
+    let text = format!(
+        "if [ -e crashed ]; then exec {server} --listen 127.0.0.1:{port}; fi; {server} --listen 127.0.0.1:{port} & \
+         while [ ! -e crash ]; do sleep 0.05; done; touch crashed; kill $!; {abort}"
+    );
+    let orchestrator = Orchestrator::start(&script("calculator", port, &text));
+    let directory = orchestrator.directory.path();
+    let here = Command::new("/bin/sh").args(["-c", abort]).current_dir(directory).status().expect("a shell").core_dumped();
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+
+    std::fs::write(directory.join("crash"), "").expect("written");
+
+    let died = events.wait_for("calculator", "container_died");
+    assert_eq!((died["signal"].as_i64(), died["core_dumped"].as_bool().unwrap_or_default()), (Some(6), here), "{died}");
+    let down = events.wait_for("calculator", "server_down");
+    events.wait_for("calculator", "recovery_successful");
+    let death = incident(&orchestrator, &down).pointer("/evidence/death").cloned().expect("a death");
+    assert_eq!((death["signal"].as_i64(), death["core_dumped"].as_bool()), (Some(6), Some(here)), "{death}");
 }
 
 #[test]

@@ -204,7 +204,7 @@ fn serving(mut child: Child, name: &'static str) -> (Child, String) {
     (child, first)
 }
 
-fn find_key<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
+pub(crate) fn find_key<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     let object = value.as_object()?;
     object.get(key).or_else(|| object.values().find_map(|inner| find_key(inner, key)))
 }

@@ -3,8 +3,12 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
+use rcgen::CertifiedKey;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
 
 use crate::harness::{Events, Orchestrator, PATIENCE, QUICK, free_port, sample, signal, until};
@@ -12,27 +16,49 @@ use crate::harness::{Events, Orchestrator, PATIENCE, QUICK, free_port, sample, s
 /// A server that runs somewhere else: well as long as the file `well` is there, and `POST` makes it so.
 struct Remote {
     port: u16,
+    /// The same over TLS; `trusted.pem` vouches for it.
+    secure_port: u16,
     asked: Receiver<String>,
 }
 
 impl Remote {
     fn beside(directory: &Path) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
         let (outbox, asked) = channel();
         let well = directory.join("well");
         std::fs::write(&well, "").expect("it is well");
-        std::thread::spawn(move || {
-            for stream in listener.incoming().flatten() {
-                answer(stream, &well, &outbox);
-            }
+        let (also_well, also_outbox, config) = (well.clone(), outbox.clone(), secured(directory));
+        let port = listen(move |stream| answer(stream, &well, &outbox));
+        let secure_port = listen(move |stream| {
+            let connection = ServerConnection::new(Arc::clone(&config)).expect("a connection");
+            answer(StreamOwned::new(connection, stream), &also_well, &also_outbox);
         });
-        Self { port, asked }
+        Self { port, secure_port, asked }
     }
 }
 
-fn answer(mut stream: TcpStream, well: &Path, asked: &Sender<String>) {
-    let mut reader = BufReader::new(&stream);
+fn listen(answer: impl Fn(TcpStream) + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || listener.incoming().flatten().for_each(answer));
+    port
+}
+
+/// Two certificates that vouch for themselves, and the use of one of them.
+fn secured(directory: &Path) -> Arc<ServerConfig> {
+    let [trusted, _] = ["trusted", "foreign"].map(|name| {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        std::fs::write(directory.join(format!("{name}.pem")), made.cert.pem()).expect("written");
+        made
+    });
+    let CertifiedKey { cert, signing_key } = trusted;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).expect("a key");
+    Arc::new(builder.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key).expect("a configuration"))
+}
+
+fn answer(stream: impl Read + Write, well: &Path, asked: &Sender<String>) {
+    let mut reader = BufReader::new(stream);
     let mut request = String::new();
     while !request.ends_with("\r\n\r\n") {
         if reader.read_line(&mut request).unwrap_or_default() == 0 {
@@ -54,15 +80,15 @@ fn answer(mut stream: TcpStream, well: &Path, asked: &Sender<String>) {
         "503 Service Unavailable"
     };
     // Whoever asked may be gone.
-    let _ =
-        write!(stream, "HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: 7\r\nconnection: close\r\n\r\nnot now");
+    let head = "content-type: text/plain\r\ncontent-length: 7\r\nconnection: close";
+    let _ = write!(reader.get_mut(), "HTTP/1.1 {status}\r\n{head}\r\n\r\nnot now");
 }
 
 /// An orchestrator over one remote server with this `recovery`, once that is well.
-fn watch(recovery: impl FnOnce(u16) -> String) -> (Orchestrator, Events, Remote) {
+fn watch(recovery: impl FnOnce(&Remote) -> String) -> (Orchestrator, Events, Remote) {
     let directory = tempfile::tempdir().expect("a directory");
     let remote = Remote::beside(directory.path());
-    let (port, recovery) = (remote.port, recovery(remote.port));
+    let (port, recovery) = (remote.port, recovery(&remote));
     let registry = format!("{QUICK}servers:\n  - {{name: remote, port: {port}, recovery: {{strategy: repair, {recovery}}}}}\n");
     let orchestrator = Orchestrator::start_at(directory, registry);
     let mut events = orchestrator.events();
@@ -124,7 +150,9 @@ fn a_server_that_is_only_watched_is_repaired_by_a_command() {
 
 #[test]
 fn a_server_that_is_only_watched_is_repaired_by_a_request() {
-    let hook = |port| format!("repair: {{url: \"http://127.0.0.1:{port}/fix?it=1\", headers: {{X-Key: secret}}, body: please}}");
+    let hook = |remote: &Remote| {
+        format!("repair: {{url: \"http://127.0.0.1:{}/fix?it=1\", headers: {{X-Key: secret}}, body: please}}", remote.port)
+    };
     let (orchestrator, mut events, remote) = watch(hook);
     break_it(&orchestrator);
     events.wait_for("remote", "recovery_successful");
@@ -139,6 +167,32 @@ fn a_server_that_is_only_watched_is_repaired_by_a_request() {
 }
 
 #[test]
+fn a_request_can_be_secured() {
+    let hook = |remote: &Remote| {
+        format!("repair: {{url: \"https://localhost:{}/fix\", tls: {{ca_file: trusted.pem}}, body: please}}", remote.secure_port)
+    };
+    let (orchestrator, mut events, remote) = watch(hook);
+    break_it(&orchestrator);
+    events.wait_for("remote", "recovery_successful");
+    let asked = remote.asked.recv_timeout(PATIENCE).expect("it was asked");
+    assert!(asked.starts_with("post /fix http/1.1") && asked.ends_with("please"), "{asked}");
+}
+
+#[test]
+fn whoever_cannot_be_trusted_is_told_nothing() {
+    let hook = |remote: &Remote| {
+        format!("repair: {{url: \"https://localhost:{}/fix\", tls: {{ca_file: foreign.pem}}}}", remote.secure_port)
+    };
+    let (orchestrator, mut events, remote) = watch(hook);
+    break_it(&orchestrator);
+    let failed = events.wait_for("remote", "recovery_failed");
+    let url = format!("https://localhost:{}/fix", remote.secure_port);
+    let beginning = format!("action: hook `repair`: {url} does not answer: no secure connection: invalid peer certificate");
+    assert!(error_of(&failed).starts_with(&beginning), "{failed}");
+    assert!(remote.asked.try_recv().is_err(), "it was asked");
+}
+
+#[test]
 fn what_a_hook_says_when_it_fails_stands_in_the_error() {
     let (orchestrator, mut events, _remote) = watch(|_| "repair: {command: [sh, -c, \"echo no luck >&2; exit 3\"]}".to_owned());
     break_it(&orchestrator);
@@ -148,7 +202,8 @@ fn what_a_hook_says_when_it_fails_stands_in_the_error() {
 
 #[test]
 fn an_answer_that_is_no_success_is_a_failure() {
-    let (orchestrator, mut events, remote) = watch(|port| format!("repair: {{url: \"http://127.0.0.1:{port}/refuse?key=1\"}}"));
+    let (orchestrator, mut events, remote) =
+        watch(|remote| format!("repair: {{url: \"http://127.0.0.1:{}/refuse?key=1\"}}", remote.port));
     break_it(&orchestrator);
     let failed = events.wait_for("remote", "recovery_failed");
     let expected = format!("action: hook `repair`: http://127.0.0.1:{}/refuse answered 409: not now", remote.port);

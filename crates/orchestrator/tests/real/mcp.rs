@@ -130,6 +130,11 @@ fn children_are_spoken_with_over_their_pipes() {
     for name in ["old", "new", "usual"] {
         is_well(&orchestrator, name);
     }
+    // What they said is evidence, as it would be over HTTP.
+    let answers = orchestrator.get("/servers/old/health")["answers"].clone();
+    let said = answers.as_array().expect("answers").iter().filter_map(|answer| answer["body"].as_str());
+    assert!(said.clone().any(|said| said.contains("get_current_time")), "{answers:#}");
+    assert!(answers[0].get("http_status").is_none(), "{answers:#}");
     let first = orchestrator.pid_of("old");
     signal(first, "STOP");
     fails_with(&mut events, "old", "timeout");

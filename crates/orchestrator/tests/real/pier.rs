@@ -66,7 +66,7 @@ impl Pier {
         self.run_labelled(name, habits, &[])
     }
 
-    /// One with these labels.
+    /// One with these labels; `{port}` in a value is its port.
     #[expect(clippy::needless_pass_by_value, reason = "written where it is asked for")]
     pub(crate) fn run_labelled(&self, name: &str, habits: Habits, labels: &[(&str, &str)]) -> Container<'_> {
         let port = habits.network_of.as_ref().map_or_else(free_port, |(_, port)| *port);
@@ -86,7 +86,9 @@ impl Pier {
             entrypoint: Some(words.map(str::to_owned).to_vec()),
             exposed_ports: (!shares).then(|| bindings.clone().map(|(port, _)| port).collect()),
             stop_signal: habits.stop_signal.map(str::to_owned),
-            labels: Some(labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned())).collect()),
+            labels: Some(
+                labels.iter().map(|(label, value)| ((*label).to_owned(), value.replace("{port}", &port.to_string()))).collect(),
+            ),
             env: Some(habits.environment.iter().map(|&pair| pair.to_owned()).collect()),
             host_config: Some(HostConfig {
                 port_bindings: (!shares).then(|| bindings.collect()),

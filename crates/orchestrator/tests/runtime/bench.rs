@@ -15,6 +15,7 @@ use orchestrator::{
     machine::{Input, ServerId, Word},
     shell::runtime::{
         ActionError, Runtimes, Setup, StartError, Supervised,
+        container::{consent::Consent, event::Health},
         process::{
             procfs::{self, Stat},
             wire::Wire,
@@ -42,6 +43,8 @@ pub(crate) struct Bench {
     pub(crate) engines: Vec<Engine>,
     /// An earlier run has watched the servers.
     pub(crate) known: bool,
+    /// What containers have to have to be touched.
+    pub(crate) consent: Consent,
 }
 
 /// From a start of the orchestrator to its end.
@@ -69,6 +72,7 @@ impl Bench {
             stop_timeout: Duration::from_secs(5),
             engines: Vec::new(),
             known: false,
+            consent: Consent::default(),
         }
     }
 
@@ -120,6 +124,7 @@ impl Bench {
             acting: false,
             unsettled: false,
             known: self.known,
+            consent: self.consent.clone(),
         });
         let setup = Setup {
             servers: supervised.collect(),
@@ -173,6 +178,11 @@ impl Life {
         std::iter::from_fn(|| self.inbox.try_recv().ok()).collect()
     }
 
+    /// What the HEALTHCHECK of server 0 says.
+    pub(crate) fn health(&self) -> Option<Health> {
+        self.runtimes.container(ServerId(0))?.ok()?.health
+    }
+
     /// Through which server 0 is spoken with.
     pub(crate) fn wire(&self) -> Wire {
         self.runtimes.wire(ServerId(0)).expect("a process")
@@ -185,6 +195,10 @@ impl Life {
 
     pub(crate) fn restart(&self) -> Result<(), ActionError> {
         self.run(self.runtimes.restart(ServerId(0)))
+    }
+
+    pub(crate) fn recreate(&self) -> Result<(), ActionError> {
+        self.run(self.runtimes.recreate(ServerId(0)))
     }
 
     pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {

@@ -1,21 +1,37 @@
 //! Containers of one test in an engine of the machine.
 
-use std::{fs, path::Path, process::Command, sync::OnceLock};
+use std::{
+    fs,
+    io::{Read, Write},
+    os::unix::net::UnixStream,
+    path::Path,
+    process::Command,
+    sync::OnceLock,
+};
 
-use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType};
+use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, Mount, MountType};
 use health_spec::{
     config::EngineKind,
     registry::{Runtime, RuntimeKind},
 };
 
-use crate::{bench::runtime, quay::Quay};
+use crate::{
+    bench::runtime,
+    quay::{self, Quay},
+};
 
-/// The whole content of the image: it stays, exits with a code, or eats memory once `/gate/open` is there.
+/// Of Docker's HEALTHCHECK, in nanoseconds.
+const CHECK_INTERVAL: i64 = 200_000_000;
+
+/// The whole content of the image: it stays, exits with a code, checks that `/gate/ill` is not there, or eats memory once `/gate/open` is.
 const PROGRAM: &str = r#"
 fn main() {
     let what = std::env::args().nth(1).unwrap_or_default();
     if let Some(code) = what.strip_prefix("exit=") {
         std::process::exit(code.parse().unwrap());
+    }
+    if what == "check" {
+        std::process::exit(i32::from(std::path::Path::new("/gate/ill").exists()));
     }
     while what == "eat" && !std::path::Path::new("/gate/open").exists() {
         std::thread::sleep(std::time::Duration::from_millis(5));
@@ -65,18 +81,57 @@ impl Harbour {
         self.server(name)
     }
 
+    /// The same with these labels.
+    pub(crate) fn run_labelled(&self, name: &str, labels: &[(&str, &str)]) -> Runtime {
+        let labels = labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned()));
+        self.0.create(name, ContainerCreateBody { labels: Some(labels.collect()), ..Self::body("stay", HostConfig::default()) });
+        self.start(name);
+        self.server(name)
+    }
+
+    /// The same with a HEALTHCHECK that looks into this directory.
+    pub(crate) fn run_checked(&self, name: &str, gate: &Path) -> Runtime {
+        let check = HealthConfig {
+            test: Some(["CMD", "/hold", "check"].map(str::to_owned).to_vec()),
+            interval: Some(CHECK_INTERVAL),
+            retries: Some(1),
+            ..HealthConfig::default()
+        };
+        let host_config = HostConfig { mounts: Some(Self::mount(gate, "/gate")), ..HostConfig::default() };
+        self.0.create(name, ContainerCreateBody { healthcheck: Some(check), ..Self::body("stay", host_config) });
+        self.start(name);
+        self.server(name)
+    }
+
+    /// Without a systemd Podman checks when it is asked to, and only then.
+    pub(crate) fn check(&self, name: &str) {
+        if self.0.kind == EngineKind::Docker {
+            return;
+        }
+        let socket = quay::engine(EngineKind::Podman).address;
+        let mut stream = UnixStream::connect(socket.trim_start_matches("unix://")).unwrap();
+        let path = format!("/v4.0.0/libpod/containers/{}/healthcheck", self.name(name));
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: podman\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains(" 200 "), "{answer}");
+    }
+
     /// A container that does not run yet.
     pub(crate) fn create(&self, name: &str, what: &str, host_config: HostConfig) -> Runtime {
-        let body = ContainerCreateBody {
+        self.0.create(name, Self::body(what, host_config));
+        self.server(name)
+    }
+
+    fn body(what: &str, host_config: HostConfig) -> ContainerCreateBody {
+        ContainerCreateBody {
             entrypoint: Some(vec!["/hold".to_owned(), what.to_owned()]),
             // The program has no handler for SIGTERM, and as pid 1 would ignore it.
             stop_signal: Some("SIGKILL".to_owned()),
             network_disabled: Some(true),
             host_config: Some(host_config),
             ..ContainerCreateBody::default()
-        };
-        self.0.create(name, body);
-        self.server(name)
+        }
     }
 
     /// A directory of ours inside a container.
@@ -119,6 +174,10 @@ impl Harbour {
 
     pub(crate) fn remove(&self, name: &str) {
         self.0.remove(name);
+    }
+
+    pub(crate) fn started_at(&self, name: &str) -> Option<String> {
+        self.0.state(name).started_at
     }
 
     pub(crate) fn is_running(&self, name: &str) -> bool {

@@ -6,8 +6,10 @@
 mod bench;
 #[path = "../engine/bus.rs"]
 mod bus;
+mod consent;
 mod docker;
 mod harbour;
+mod healthcheck;
 mod podman;
 mod process;
 #[path = "../engine/quay.rs"]

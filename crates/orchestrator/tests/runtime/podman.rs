@@ -1,5 +1,6 @@
 //! The same with Podman, which says less: neither a signal nor, mostly, a stop.
 
+use bollard::models::HostConfig;
 use health_spec::config::EngineKind;
 use orchestrator::machine::{Death, Input, ServerId, Word, input::EngineId};
 
@@ -35,6 +36,22 @@ fn a_kill_is_a_death_and_nothing_more() {
     assert_eq!(life.next_word(), ended(137));
     harbour.start("a");
     assert_eq!(life.next_word(), Word::Started);
+}
+
+#[test]
+fn one_that_is_killed_for_memory_says_so() {
+    const LIMIT: i64 = 32 * 1024 * 1024;
+    let (harbour, mut bench) = (Harbour::with(EngineKind::Podman), Bench::new());
+    bench.engines = vec![quay::engine(EngineKind::Podman)];
+    let mount = Harbour::mount(bench.path(), "/gate");
+    let limits = HostConfig { memory: Some(LIMIT), memory_swap: Some(LIMIT), mounts: Some(mount), ..HostConfig::default() };
+    let mut life = bench.start(&[harbour.create("a", "eat", limits)]);
+    assert_eq!(life.next_word(), Word::NotRunning);
+    harbour.start("a");
+    assert_eq!(life.next_word(), Word::Started);
+    std::fs::write(bench.path().join("open"), "").unwrap();
+    let Word::Died(death) = life.next_word() else { panic!("no death") };
+    assert_eq!((death.exit_code, death.oom_killed), (Some(137), true));
 }
 
 #[test]

@@ -116,8 +116,12 @@ impl Section<'_> {
             }
             _ => {}
         }
-        let of_requests =
-            [("method", hook.method.is_some()), ("headers", !hook.headers.is_empty()), ("body", hook.body.is_some())];
+        let of_requests = [
+            ("method", hook.method.is_some()),
+            ("headers", !hook.headers.is_empty()),
+            ("body", hook.body.is_some()),
+            ("tls", hook.tls.is_some()),
+        ];
         for (key, _) in of_requests.into_iter().filter(|(_, is_given)| *is_given && hook.command.is_some()) {
             let message = format!("`{key}` belongs to a request, and this hook is a command");
             self.issue(format!("{pointer}/{key}"), message, "remove it, or give a `url` instead of the command");

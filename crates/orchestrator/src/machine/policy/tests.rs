@@ -98,6 +98,7 @@ fn what_cannot_be_done_is_a_mistake() {
         ("before: {command: [x], url: \"http://h/\"}", process, "`url` stands beside `command`"),
         ("before: {command: [\"\"]}", process, "`command` has no program"),
         ("after: {command: [x], method: PUT}", process, "`method` belongs to a request, and this hook is a command"),
+        ("after: {command: [x], tls: {ca_file: y}}", process, "`tls` belongs to a request, and this hook is a command"),
         ("after: {url: \"http://h/\", timeout_seconds: 0}", process, "timeout_seconds is too short for anything to run"),
     ];
     for (recovery, runtime, expected) in cases {

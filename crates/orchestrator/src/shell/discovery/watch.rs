@@ -70,12 +70,23 @@ pub(super) async fn watch(engine: Engine, reports: mpsc::Sender<Report>) {
     let mut pause = FIRST_PAUSE;
     loop {
         let Err(error) = session(&engine, &reports, &mut pause).await else { return };
-        let news = Err(causes(&error));
-        if reports.send(Report { engine: engine.name.clone(), news }).await.is_err() {
-            return;
+        if !is_passing(&error) {
+            let news = Err(causes(&error));
+            if reports.send(Report { engine: engine.name.clone(), news }).await.is_err() {
+                return;
+            }
         }
         sleep(pause).await;
         pause = (pause * 2).min(LAST_PAUSE);
+    }
+}
+
+/// An engine that ends is out of reach then. Podman's streams end by themselves as well, and it errs while a container is removed.
+fn is_passing(error: &LookError) -> bool {
+    match error {
+        LookError::Closed => true,
+        LookError::Answer(error) => inspect::is_passing(error),
+        LookError::Connect(_) => false,
     }
 }
 

@@ -26,8 +26,8 @@ pub const KEPT_BYTES: usize = 640;
 /// An answer as it came.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Glimpse {
-    /// Its status code.
-    pub http_status: u16,
+    /// Its status code, where there is such a thing.
+    pub http_status: Option<u16>,
     /// The first [`KEPT_BYTES`] of its body.
     pub body: Box<[u8]>,
     /// How long the body was, as far as it was read.
@@ -53,7 +53,12 @@ struct Kept {
 impl Glimpse {
     /// Of an answer with this body.
     pub fn of(http_status: u16, body: &[u8]) -> Self {
-        Self { http_status, body: body[..body.len().min(KEPT_BYTES)].into(), body_bytes: body.len() }
+        Self { http_status: Some(http_status), ..Self::said(body) }
+    }
+
+    /// Of what came without HTTP.
+    pub fn said(text: &[u8]) -> Self {
+        Self { http_status: None, body: text[..text.len().min(KEPT_BYTES)].into(), body_bytes: text.len() }
     }
 }
 
@@ -111,7 +116,7 @@ impl Kept {
             reason: self.reason.map(str::to_owned),
             message: self.message.as_deref().map(shown),
             took_ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
-            http_status: glimpse.map(|glimpse| glimpse.http_status),
+            http_status: glimpse.and_then(|glimpse| glimpse.http_status),
             phases: phases(&self.phases),
             body: glimpse.map(|glimpse| body(glimpse, mask)),
             body_bytes: glimpse.map_or(0, |glimpse| glimpse.body_bytes as u64),

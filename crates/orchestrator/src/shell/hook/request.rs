@@ -1,5 +1,7 @@
 //! A hook that is a request: one exchange on a connection of its own, and only a status of success is one.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,9 +11,13 @@ use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{HeaderMap, Method, Request, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
 
 use super::tail::Tail;
 use super::{About, HookError};
+use crate::machine::policy::Issue;
+use crate::shell::probe::tls::{Roots, Secured};
 
 /// So much of an answer is read.
 const MOST: usize = 64 * 1024;
@@ -23,6 +29,8 @@ const AGENT: &str = concat!("mcp-health/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Call {
     uri: Uri,
+    /// How the connection is secured, if it is.
+    secured: Option<Arc<Secured>>,
     method: Method,
     headers: HeaderMap,
     body: String,
@@ -37,9 +45,18 @@ pub(super) struct Mistake {
     pub(super) help: &'static str,
 }
 
+impl Mistake {
+    /// Of the hook at this place.
+    pub(super) fn at(self, pointer: &str) -> Issue {
+        Issue { pointer: format!("{pointer}/{}", self.key), message: self.message, help: self.help.to_owned() }
+    }
+}
+
 impl Call {
-    pub(super) fn of(hook: &config::Hook) -> Result<Self, Mistake> {
+    /// Relative paths start at `directory`.
+    pub(super) fn of(hook: &config::Hook, directory: &Path, roots: &Roots) -> Result<Self, Mistake> {
         let uri = uri(hook.url.as_deref().unwrap_or_default())?;
+        let secured = secured(hook, &uri, directory, roots)?;
         let method = hook.method.as_deref().unwrap_or(defaults::HOOK_METHOD);
         let method = Method::from_bytes(method.as_bytes()).map_err(|_| Mistake {
             key: "method".to_owned(),
@@ -60,7 +77,7 @@ impl Call {
                 HeaderValue::from_str(value).map_err(|_| mistake("has a value that no header may have", "one line of text"))?;
             headers.append(parsed, value);
         }
-        Ok(Self { uri, method, headers, body: hook.body.clone().unwrap_or_default() })
+        Ok(Self { uri, secured, method, headers, body: hook.body.clone().unwrap_or_default() })
     }
 
     /// Sends it, and waits for the answer.
@@ -82,7 +99,7 @@ impl Call {
 
     /// Without the query, which may hold a secret.
     fn shown(&self) -> String {
-        format!("http://{}{}", self.host(), self.uri.path())
+        format!("{}://{}{}", self.uri.scheme_str().unwrap_or_default(), self.host(), self.uri.path())
     }
 
     /// With the port, if there is one; without a user's name and password.
@@ -91,10 +108,16 @@ impl Call {
         authority.rsplit_once('@').map_or(authority, |(_, host)| host)
     }
 
+    async fn connect(&self) -> Result<Either<TcpStream, TlsStream<TcpStream>>, Box<dyn std::error::Error + Send + Sync>> {
+        let port = self.uri.port_u16().unwrap_or(if self.secured.is_some() { 443 } else { 80 });
+        let stream = TcpStream::connect((bare_host(&self.uri), port)).await?;
+        let Some(secured) = &self.secured else { return Ok(Either::Left(stream)) };
+        let stream = secured.over(stream).await.map_err(|error| format!("no secure connection: {error}"))?;
+        Ok(Either::Right(stream))
+    }
+
     async fn exchange(&self, about: &About) -> Result<(u16, Bytes), Box<dyn std::error::Error + Send + Sync>> {
-        let (host, port) = (self.uri.host().unwrap_or_default(), self.uri.port_u16().unwrap_or(80));
-        let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(self.connect().await?)).await?;
         let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
         let mut request = Request::builder().method(&self.method).uri(path);
         for (name, value) in [(HOST, self.host()), (CONNECTION, "close"), (USER_AGENT, AGENT)] {
@@ -128,11 +151,26 @@ fn uri(url: &str) -> Result<Uri, Mistake> {
     let mistake = |message: String, help| Mistake { key: "url".to_owned(), message, help };
     let uri: Uri = url.parse().map_err(|_| mistake("this is no URL".to_owned(), "such as http://127.0.0.1:9000/repair"))?;
     match uri.scheme_str() {
-        Some("http") if uri.host().is_some_and(|host| !host.is_empty()) => Ok(uri),
-        Some("https") => Err(mistake(
-            "a hook's request cannot use https yet".to_owned(),
-            "use http://, or a command such as [curl, --fail, https://...]",
-        )),
-        _ => Err(mistake("a hook's URL starts with http://".to_owned(), "such as http://127.0.0.1:9000/repair")),
+        Some("http" | "https") if !bare_host(&uri).is_empty() => Ok(uri),
+        _ => Err(mistake("a hook's URL starts with http:// or https://".to_owned(), "such as http://127.0.0.1:9000/repair")),
     }
+}
+
+/// Without the brackets of an IPv6 address.
+fn bare_host(uri: &Uri) -> &str {
+    uri.host().unwrap_or_default().trim_matches(['[', ']'])
+}
+
+fn secured(hook: &config::Hook, uri: &Uri, directory: &Path, roots: &Roots) -> Result<Option<Arc<Secured>>, Mistake> {
+    if uri.scheme_str() != Some("https") {
+        let message = "`tls` is given, and the URL is not https://".to_owned();
+        let mistake = Mistake { key: "tls".to_owned(), message, help: "use https://, or remove `tls`" };
+        return if hook.tls.is_some() { Err(mistake) } else { Ok(None) };
+    }
+    let tls = hook.tls.clone().unwrap_or_default();
+    let secured = Secured::written(&tls, bare_host(uri), directory, roots).map_err(|wrong| {
+        let key = if hook.tls.is_some() { format!("tls{}", wrong.key) } else { "url".to_owned() };
+        Mistake { key, message: wrong.message, help: wrong.help }
+    })?;
+    Ok(Some(Arc::new(secured)))
 }

@@ -9,6 +9,8 @@ use serde_json::Value;
 use super::{Plan, compiled, probes};
 use crate::machine::policy::{Issue, Purpose, compile, engine_of};
 use crate::shell::config::{Draft, LoadError};
+use crate::shell::discovery::labels::ENABLE;
+use crate::shell::runtime::container::consent::Consent;
 
 impl Plan {
     /// This plan, which the files ask for, with these entries after the files' own.
@@ -24,7 +26,18 @@ impl Plan {
             let servers = raw.entry("servers").or_insert_with(|| Value::Array(Vec::new()));
             servers.as_array_mut().into_iter().for_each(|servers| servers.extend_from_slice(entries));
         }
-        compiled(Draft::of(loaded), || self.engines.clone(), observe)
+        let mut plan = compiled(Draft::of(loaded), || self.engines.clone(), observe)?;
+        for supervised in plan.supervised.iter_mut().filter(|supervised| supervised.entry >= self.entries.len()) {
+            supervised.consent = self.consent();
+        }
+        Ok(plan)
+    }
+
+    /// What a container that is discovered has to have.
+    fn consent(&self) -> Consent {
+        let asks = (ENABLE.to_owned(), "true".to_owned());
+        let more = self.loaded.file.discovery.labels.iter().map(|(label, value)| (label.clone(), value.clone()));
+        Consent::by(more.chain([asks]).collect())
     }
 
     /// What is wrong with one more entry, beside the files' own defaults.

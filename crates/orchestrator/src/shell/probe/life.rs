@@ -3,6 +3,7 @@
 use std::fmt::Debug;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use health_spec::verdict::{Outcome, Reason, Verdict};
 use tokio::time::Instant;
 
@@ -35,6 +36,9 @@ pub trait Lives: Debug + Send + Sync {
     /// What is known of it now. Never waits.
     fn life(&self, server: ServerId) -> Life;
 
+    /// Waits until that is no longer [`Life::Unknown`].
+    fn known(&self, server: ServerId) -> BoxFuture<'_, ()>;
+
     /// The pipes of its child, if it is spoken with through them.
     fn wire(&self, server: ServerId) -> Option<Wire>;
 }
@@ -42,21 +46,12 @@ pub trait Lives: Debug + Send + Sync {
 /// How long an engine that has not been looked at yet, as at the start, is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Between two looks at what is known.
-const PAUSE: Duration = Duration::from_millis(50);
-
 /// What is known of it, once something is.
 pub(super) async fn check(question: &Question<'_>, deadline: Deadline) -> Result<Verdict, Impaired> {
-    let known = async {
-        loop {
-            match question.lives.life(question.server) {
-                Life::Unknown(_) => tokio::time::sleep(PAUSE).await,
-                life => break life,
-            }
-        }
-    };
-    let life = tokio::time::timeout_at(deadline.at().min(Instant::now() + PATIENCE), known).await;
-    verdict(life.unwrap_or_else(|_| question.lives.life(question.server)))
+    let known = question.lives.known(question.server);
+    // What is not known in time is said by the life itself.
+    let _ = tokio::time::timeout_at(deadline.at().min(Instant::now() + PATIENCE), known).await;
+    verdict(question.lives.life(question.server))
 }
 
 fn verdict(life: Life) -> Result<Verdict, Impaired> {

@@ -99,7 +99,7 @@ pub(super) async fn check(
 ) -> Result<Verdict, Impaired> {
     let http = match &target.channel {
         Channel::Http(http) => http,
-        Channel::Stdio => return stdio::check(target, question, deadline, phases).await,
+        Channel::Stdio => return stdio::check(target, question, deadline, phases, glimpse).await,
     };
     let mut loan = target.memory.lend();
     let mut talk = Talk::new(http, question, deadline, phases);

@@ -22,6 +22,10 @@ impl Lives for Nobody {
         Life::Unknown("nobody runs it".to_owned())
     }
 
+    fn known(&self, _: ServerId) -> futures_util::future::BoxFuture<'_, ()> {
+        Box::pin(std::future::pending())
+    }
+
     fn wire(&self, _: ServerId) -> Option<crate::shell::runtime::process::wire::Wire> {
         None
     }

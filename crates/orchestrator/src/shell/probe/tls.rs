@@ -15,6 +15,10 @@ use tokio_rustls::client::TlsStream;
 
 use super::Fault;
 
+mod written;
+
+pub use written::Mistake;
+
 /// How the connections of one target are secured. Two are equal when they are configured alike.
 #[derive(Clone, Debug)]
 pub struct Secured {
@@ -119,8 +123,12 @@ impl Secured {
 
     /// Secures a connection that has just been opened.
     pub(super) async fn secure(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, Fault> {
-        let connector = TlsConnector::from(Arc::clone(&self.config));
-        connector.connect(self.name.clone(), stream).await.map_err(|error| fault(&error, !self.files.roots.is_empty()))
+        self.over(stream).await.map_err(|error| fault(&error, !self.files.roots.is_empty()))
+    }
+
+    /// The same for whoever judges nobody by what goes wrong.
+    pub async fn over(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        TlsConnector::from(Arc::clone(&self.config)).connect(self.name.clone(), stream).await
     }
 }
 

@@ -4,6 +4,7 @@
 //! ends. One [`listener`] an engine tells all of its servers' news; everybody else asks the engine through it.
 
 pub mod address;
+pub mod consent;
 pub mod engine;
 pub mod event;
 pub mod inspect;
@@ -21,12 +22,13 @@ use tokio::sync::{mpsc, watch};
 
 use self::{
     address::{Address, ConnectError, Connection},
+    consent::Consent,
     engine::{Engine, Link},
     ledger::Ledger,
     listener::{Listener, Recent, Registered},
     restart::Container,
 };
-use super::{Fault, Supervised, reporter::Mouth};
+use super::{Fault, Supervised, process::oom::Oom, reporter::Mouth};
 use crate::machine::{ServerId, input::EngineId};
 use crate::shell::causes::causes;
 
@@ -59,6 +61,7 @@ struct Wanted {
     patience: Option<Duration>,
     /// A recreate of an earlier run was cut short.
     interrupted: bool,
+    consent: Consent,
     ledger: Ledger,
 }
 
@@ -97,7 +100,7 @@ async fn meet(address: &Address, engine: &str, servers: &[&Supervised]) -> Resul
     // Before events are asked for: these would be somebody else's.
     for unsettled in servers.iter().filter(|supervised| supervised.unsettled) {
         let name = name_of(unsettled);
-        if let Err(error) = Box::pin(recreate::tidy(&connection.client, &name, unsettled.acting)).await {
+        if let Err(error) = Box::pin(recreate::tidy(&connection.client, &name, unsettled.acting, &unsettled.consent)).await {
             tracing::error!("the recreate of `{name}` that a crash has cut short is not undone yet: {}", causes(&error));
         }
     }
@@ -120,7 +123,8 @@ fn wanted(supervised: &Supervised, mut ledger: Ledger, now: Option<i64>) -> Want
         ledger.resume(now.map_or(i64::MAX, |now| now.saturating_add(longest)));
     }
     let interrupted = supervised.acting && supervised.unsettled;
-    Wanted { server: supervised.server, name: name_of(supervised), patience, interrupted, ledger }
+    let consent = supervised.consent.clone();
+    Wanted { server: supervised.server, name: name_of(supervised), patience, interrupted, consent, ledger }
 }
 
 /// Finds a server's container. The error is a sentence for people.
@@ -160,7 +164,7 @@ async fn meant(client: &Docker, wanted: &str) -> String {
 
 impl Ready {
     /// A listener for the engine, when there is none yet; it is to be run with the first connection.
-    pub fn listener(&mut self, mouth: &Mouth) -> (Engine, Listener, Result<Connection, ConnectError>) {
+    pub fn listener(&mut self, mouth: &Mouth, oom: &Oom) -> (Engine, Listener, Result<Connection, ConnectError>) {
         let (requests, asked) = mpsc::channel(REQUESTS);
         let (link, linked) = watch::channel(Link::Begins);
         let listener = Listener {
@@ -168,6 +172,7 @@ impl Ready {
             address: self.address.clone(),
             containers: Vec::new(),
             mouth: mouth.clone(),
+            oom: self.address.is_near().then(|| oom.clone()),
             requests: asked,
             link,
             since: self.since,
@@ -181,12 +186,14 @@ impl Ready {
 
     /// What is to be told to the listener, and what its servers are restarted with.
     pub fn containers(self, engine: &Engine) -> (Vec<Registered>, Vec<Container>) {
-        let one = |Wanted { server, name, patience, interrupted, ledger }: Wanted| {
+        let one = |Wanted { server, name: wanted, patience, interrupted, consent, ledger }: Wanted| {
             let (progress, progressed) = watch::channel(None);
             let (seen, saw) = watch::channel(None);
             let registered = Registered { server, ledger, progress, seen };
             let requests = engine.requests.clone();
-            (registered, Container { server, wanted: name, patience, interrupted, requests, progress: progressed, seen: saw })
+            let container =
+                Container { server, wanted, patience, interrupted, consent, requests, progress: progressed, seen: saw };
+            (registered, container)
         };
         self.wanted.into_iter().map(one).unzip()
     }

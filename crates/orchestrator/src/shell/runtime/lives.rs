@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Runtimes;
+use futures_util::future::BoxFuture;
+
 use super::container::{
     event::Health,
     ledger::{Seen, State},
 };
 use super::process::wire::Wire;
+use super::{Handle, Runtimes};
 use crate::machine::{Death, ServerId, Word};
 use crate::shell::probe::Lives;
 use crate::shell::probe::life::Life;
@@ -47,6 +49,16 @@ impl Lives for Runtimes {
             Some(Err(unseen)) => Life::Unknown(unseen.to_string()),
             None => self.mouth.last_words().of(server),
         }
+    }
+
+    fn known(&self, server: ServerId) -> BoxFuture<'_, ()> {
+        let handle = self.handle(server);
+        Box::pin(async move {
+            if let Some(Handle::Container(_, mut seen)) = handle {
+                // It has been let go when this fails: then its last words are known.
+                let _ = seen.wait_for(Option::is_some).await;
+            }
+        })
     }
 
     fn wire(&self, server: ServerId) -> Option<Wire> {

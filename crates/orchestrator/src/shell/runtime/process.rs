@@ -20,6 +20,7 @@
 //! | during a graceful shutdown | `stopping`, pid | as in a restart | |
 //! | after a graceful shutdown | `stopped` | nothing | starts it |
 //! | and then the machine was rebooted | any but `ended`, old boot | no process of that boot | starts it |
+//! | after a start that could not be written down | any, token | a group leader with the token that follows that one | adopts it |
 //!
 //! Where the table says *adopts*, a server with `on_crash: end` is ended and started anew. So is one with `stdio: mcp`, running or
 //! not: its pipes ended with us, and so does it, which is no death of its own.
@@ -100,6 +101,8 @@ pub struct Process {
     reporter: Reporter,
     child: Option<Child>,
     first: Option<Record>,
+    /// The token of the last start of this run.
+    announced: String,
 }
 
 /// What is asked of the supervisor of one server.
@@ -120,7 +123,7 @@ impl Process {
         let record = RecordFile::new(record, procfs::boot_id());
         let first = record.read()?;
         let (log, wire) = (Log::new(log, kept), Wire::default());
-        Ok(Self { program, name, record, log, wire, oom: Oom::default(), reporter, child: None, first })
+        Ok(Self { program, name, record, log, wire, oom: Oom::default(), reporter, child: None, first, announced: String::new() })
     }
 
     /// With somebody who knows what the kernel kills for memory.
@@ -241,7 +244,11 @@ impl Process {
 
     async fn restart(&mut self) -> Result<(), ProcessError> {
         match &self.child {
-            Some(child) => self.record.write(Record::Stopping(child.instance().clone())).await?,
+            Some(child) => {
+                let stopping = self.record.write(Record::Stopping(child.instance().clone())).await;
+                // What could not be started again is not stopped.
+                stopping.or_else(|error| self.unwritten_token().map(|_| ()).ok_or(error))?;
+            }
             // Nothing that we hold; but what an earlier step could not take hold of may still run.
             None => return self.resume_from(self.record.read()?).await,
         }
@@ -272,14 +279,41 @@ impl Process {
         if self.reporter.cancel().is_cancelled() {
             return Err(ProcessError::ShuttingDown);
         }
-        let token = uuid::Uuid::new_v4().to_string();
-        self.record.write(Record::Starting { token: token.clone(), bound: self.program.speaks }).await?;
+        let token = self.announce().await?;
         self.rotate_log().await;
         let child = Child::spawn(&self.program, token, self.open_log(), &self.wire).map_err(ProcessError::Start)?;
         // Without the pid on disk it is still found by its token.
         self.write_or_warn(Record::Running(child.instance().clone())).await;
         self.child = Some(child);
         Ok(())
+    }
+
+    /// Writes down that it is about to be started, under a token of its own. Where nothing can be written, the one start that an
+    /// attempt may still make has a token by which the next run finds it all the same.
+    async fn announce(&mut self) -> Result<String, RecordError> {
+        let token = uuid::Uuid::new_v4().to_string();
+        let token = match self.record.write(Record::Starting { token: token.clone(), bound: self.program.speaks }).await {
+            Ok(()) => token,
+            Err(error) => {
+                // What the disk has half taken is not built upon.
+                let next = self.unwritten_token().filter(|next| *next != record::unwritten_after(&token));
+                tracing::warn!(
+                    server = self.name,
+                    error = causes(&error),
+                    starts = next.is_some(),
+                    "a start cannot be written down"
+                );
+                next.ok_or(error)?
+            }
+        };
+        self.announced.clone_from(&token);
+        Ok(token)
+    }
+
+    /// For a start that cannot be written down: there is one, until something can. `None` when the next run would not find it.
+    fn unwritten_token(&self) -> Option<String> {
+        let next = record::unwritten_after(self.record.read().ok()??.token()?);
+        (next != self.announced).then_some(next)
     }
 
     /// It ended, and not through us.

@@ -6,7 +6,13 @@ use std::{
     process::{Command, Stdio},
 };
 
-use orchestrator::{machine::Word, shell::runtime::process::procfs};
+use orchestrator::{
+    machine::Word,
+    shell::runtime::{
+        ActionError,
+        process::{ProcessError, procfs},
+    },
+};
 use rustix::process::Signal;
 
 use super::{STAYS, begin, died, only};
@@ -74,6 +80,32 @@ fn one_whose_pid_was_not_written_is_adopted_by_its_token() {
     assert_eq!(life.next_word(), Word::Running);
     assert_eq!(only(&bench.leaders()), pid);
     eventually("the pid is on disk", || bench.record_is("running"));
+}
+
+/// Invariant: what cannot be written down is done once, and found by the next run: nothing runs twice.
+#[test]
+fn a_start_that_cannot_be_written_down_is_made_once_and_adopted() {
+    let bench = Bench::new();
+    let (mut life, first) = begin(&bench, STAYS);
+    eventually("the pid is on disk", || bench.record_is("running"));
+    let record = read_record(&bench);
+    // In the way of every record from now on; also of root's.
+    let in_the_way = bench.record().with_extension("json.tmp");
+    fs::create_dir(&in_the_way).unwrap();
+    life.restart().unwrap();
+    assert_eq!(life.next_word(), Word::Running);
+    let second = only(&bench.leaders());
+    assert_ne!(second, first);
+    assert!(matches!(life.restart(), Err(ActionError::Process(ProcessError::Record(_)))));
+    assert_eq!((only(&bench.leaders()), read_record(&bench)), (second, record));
+    life.crash();
+    fs::remove_dir(in_the_way).unwrap();
+    let mut life = next_life(&bench);
+    assert_eq!(life.next_word(), Word::Running);
+    assert_eq!(only(&bench.leaders()), second);
+    eventually("the pid is on disk", || read_record(&bench)["leader"]["pid"] == second);
+    life.restart().unwrap();
+    assert_ne!(only(&bench.leaders()), second);
 }
 
 #[test]

@@ -1,11 +1,10 @@
-//! How a probe's connection is secured: certificates that can be read and fit together.
+//! How a probe's connection is secured, if it is.
 
-use health_spec::registry::{Probe, ProbeTls};
+use health_spec::registry::Probe;
 
 use super::Compiler;
-use crate::shell::causes::causes;
 use crate::shell::probe::address::Address;
-use crate::shell::probe::tls::{Secured, TlsError, Wanted};
+use crate::shell::probe::tls::Secured;
 
 impl Compiler<'_> {
     /// `None`: something is wrong. `Some(None)`: a plain connection.
@@ -25,58 +24,13 @@ impl Compiler<'_> {
             return None;
         }
         let tls = probe.tls.clone().unwrap_or_default();
-        let wanted = self.wanted(&tls, &place)?;
-        let name = tls.server_name.as_deref().unwrap_or_else(|| address.host());
-        match Secured::new(&wanted, name, self.roots) {
+        match Secured::written(&tls, address.host(), &self.base, self.roots) {
             Ok(secured) => Some(Some(secured)),
-            Err(error) => {
-                let key = key_of(&error, &wanted);
-                let place = if probe.tls.is_some() { format!("{place}{key}") } else { pointer.to_owned() };
-                self.wrong(&place, causes(&error), help(&error));
+            Err(mistake) => {
+                let place = if probe.tls.is_some() { format!("{place}{}", mistake.key) } else { pointer.to_owned() };
+                self.wrong(&place, mistake.message, mistake.help);
                 None
             }
         }
-    }
-
-    fn wanted(&mut self, tls: &ProbeTls, place: &str) -> Option<Wanted> {
-        let own = match (&tls.cert_file, &tls.key_file) {
-            (Some(chain), Some(key)) => Some((self.path(chain), self.path(key))),
-            (None, None) => None,
-            (Some(_), None) => {
-                self.wrong(&format!("{place}/cert_file"), "a certificate needs its key".to_owned(), "add key_file: ...");
-                return None;
-            }
-            (None, Some(_)) => {
-                self.wrong(&format!("{place}/key_file"), "a key needs its certificate".to_owned(), "add cert_file: ...");
-                return None;
-            }
-        };
-        Some(Wanted { ca_file: tls.ca_file.as_ref().map(|path| self.path(path)), own })
-    }
-}
-
-/// The key whose file it is about.
-fn key_of(error: &TlsError, wanted: &Wanted) -> &'static str {
-    match error {
-        TlsError::Name { .. } => "/server_name",
-        TlsError::Key { .. } => "/key_file",
-        TlsError::Unusable(_) | TlsError::NoRoots => "",
-        TlsError::Certificates { path, .. } | TlsError::Empty { path } => {
-            if wanted.ca_file.as_ref() == Some(path) {
-                "/ca_file"
-            } else {
-                "/cert_file"
-            }
-        }
-    }
-}
-
-fn help(error: &TlsError) -> &'static str {
-    match error {
-        TlsError::Name { .. } => "a host name such as mcp.example.com, or an IP address",
-        TlsError::Key { .. } => "a file that begins with -----BEGIN PRIVATE KEY-----",
-        TlsError::Unusable(_) => "a certificate and the key that it was made with",
-        TlsError::NoRoots => "tls: {ca_file: ...}",
-        TlsError::Certificates { .. } | TlsError::Empty { .. } => "a file that begins with -----BEGIN CERTIFICATE-----",
     }
 }

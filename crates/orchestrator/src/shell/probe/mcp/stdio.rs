@@ -18,6 +18,7 @@ use super::known::Era;
 use super::meet::message;
 use super::message::{Form, Message};
 use super::reply::{Reply, alone};
+use crate::shell::evidence::Glimpse;
 use crate::shell::probe::deadline::{Deadline, milliseconds};
 use crate::shell::probe::http::verdict_of;
 use crate::shell::probe::{Fault, Impaired, Question};
@@ -37,12 +38,13 @@ pub(super) async fn check(
     question: &Question<'_>,
     deadline: Deadline,
     phases: &mut Phases,
+    glimpse: &mut Option<Glimpse>,
 ) -> Result<Verdict, Impaired> {
     let Some(wire) = question.lives.wire(question.server) else {
         return Ok(Verdict::failed(Reason::NotRunning, "it has no child that speaks on its pipes"));
     };
     let began = Instant::now();
-    let found = ask(target, &wire, deadline).await;
+    let found = ask(target, &wire, deadline, glimpse).await;
     phases.answer_ms = Some(milliseconds(began.elapsed()));
     let mut loan = target.memory.lend();
     match found {
@@ -55,9 +57,9 @@ pub(super) async fn check(
     }
 }
 
-async fn ask(target: &McpTarget, wire: &Wire, deadline: Deadline) -> Result<Reply, Fault> {
+async fn ask(target: &McpTarget, wire: &Wire, deadline: Deadline, last: &mut Option<Glimpse>) -> Result<Reply, Fault> {
     let mut conversation = deadline.hold("no turn to speak", wire.converse()).await?.map_err(|error| fault(&error))?;
-    let mut talk = Spoken { pipes: &target.memory.pipes, conversation: &mut conversation, deadline };
+    let mut talk = Spoken { pipes: &target.memory.pipes, conversation: &mut conversation, deadline, last };
     if target.depth == Depth::Discover {
         return talk.say(&Message::ping(), Form::Bare).await;
     }
@@ -69,6 +71,8 @@ struct Spoken<'a> {
     pipes: &'a Pipes,
     conversation: &'a mut Conversation,
     deadline: Deadline,
+    /// The line that came last, an answer or not: evidence.
+    last: &'a mut Option<Glimpse>,
 }
 
 impl Spoken<'_> {
@@ -99,6 +103,7 @@ impl Spoken<'_> {
         self.deadline.hold("it does not listen", self.conversation.say(&line)).await?.map_err(|error| fault(&error))?;
         loop {
             let heard = self.deadline.hold("no answer", self.conversation.hear()).await?.map_err(|error| fault(&error))?;
+            *self.last = Some(Glimpse::said(heard.as_bytes()));
             // What else it says is its log, a notification, or a late answer.
             if let Some(answer) = alone(heard.as_bytes(), id) {
                 return Ok(Reply { status: 200, headers: HeaderMap::new(), answer: Some(answer), is_cut: false });

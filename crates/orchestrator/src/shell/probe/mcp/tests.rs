@@ -185,6 +185,19 @@ async fn only_a_list_sees_a_dead_child_behind_a_bridge() {
 }
 
 #[tokio::test]
+async fn of_several_answers_the_one_that_the_verdict_is_about_is_kept() {
+    let (_, url) = start(Nature { child_is_dead: true, ..sessions(404) }).await;
+    let (resolver, history) = (Resolver::default(), History::default());
+    for depths in [[Depth::Discover, Depth::List], [Depth::List, Depth::Discover]] {
+        let looks = depths.map(|depth| target(&url, depth, None).looks[0].clone());
+        let target = Target { looks: looks.into(), trace_id: None };
+        let checked = crate::shell::probe::check(&target, &question(PATIENT, &history, &resolver)).await.expect("a verdict");
+        let glimpse = checked.glimpse.expect("an answer");
+        assert!(String::from_utf8_lossy(&glimpse.body).contains("Not connected"), "{depths:?}: {glimpse:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_tool_has_to_say_what_is_expected() {
     let (_, url) = start(Nature { is_modern: true, ..Nature::default() }).await;
     let rows = [

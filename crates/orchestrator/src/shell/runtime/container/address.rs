@@ -102,6 +102,11 @@ impl Address {
         hello.await.map_err(|_| ConnectError::Silent { kind: shown(self.kind), address: self.text.clone() })?
     }
 
+    /// Whether its containers run on this machine.
+    pub(super) fn is_near(&self) -> bool {
+        self.text.starts_with("unix://")
+    }
+
     /// It does not answer as it should.
     pub(super) fn unreachable(&self, source: bollard::errors::Error) -> ConnectError {
         ConnectError::Unreachable { kind: shown(self.kind), address: self.text.clone(), source }

@@ -31,15 +31,20 @@ pub async fn look(client: &Docker, wanted: &str) -> Result<Option<Look>, Error> 
         match client.inspect_container(wanted, None::<InspectContainerOptions>).await {
             Ok(found) => return Ok(Some(read(found))),
             Err(Error::DockerResponseServerError { status_code: 404, .. }) => return Ok(None),
-            Err(error) if is_another_word(&error) && looks.next().is_some() => tokio::time::sleep(BETWEEN_WORDS).await,
+            Err(error) if is_passing(&error) && looks.next().is_some() => tokio::time::sleep(BETWEEN_WORDS).await,
             Err(error) => return Err(error),
         }
     }
 }
 
-/// The engine has answered, with a word that we do not know.
-pub fn is_another_word(error: &Error) -> bool {
-    matches!(error, Error::JsonDataError { .. } | Error::JsonSerdeError { .. })
+/// The engine has answered, and will answer otherwise soon: with a word that we do not know, or that one of its containers is just
+/// being removed, of which Podman makes a fault of its own (`no such container`, 500).
+pub fn is_passing(error: &Error) -> bool {
+    match error {
+        Error::JsonDataError { .. } | Error::JsonSerdeError { .. } => true,
+        Error::DockerResponseServerError { status_code: 500, message } => message.contains("no such container"),
+        _ => false,
+    }
 }
 
 /// Whether somebody stopped it, as far as the engine still knows.
@@ -102,7 +107,8 @@ pub async fn similar(client: &Docker, wanted: &str) -> Result<Vec<String>, Error
 fn read(found: ContainerInspectResponse) -> Look {
     let state = found.state.unwrap_or_default();
     let running = state.running.unwrap_or_default() && !state.restarting.unwrap_or_default();
-    let policy = found.host_config.and_then(|config| config.restart_policy).and_then(|policy| policy.name);
+    let host = found.host_config.unwrap_or_default();
+    let policy = host.restart_policy.and_then(|policy| policy.name);
     let moment = if running { state.started_at } else { state.finished_at };
     let health = state.health.and_then(|health| health.status);
     Look {
@@ -116,6 +122,7 @@ fn read(found: ContainerInspectResponse) -> Look {
         since: moment.and_then(|text| nanoseconds(&text)).unwrap_or(i64::MIN),
         exit_code: state.exit_code,
         oom_killed: state.oom_killed.unwrap_or_default(),
+        memory_limited: host.memory.is_some_and(|bytes| bytes > 0),
         stopped: false,
         comes_back: match policy {
             None | Some(RestartPolicyNameEnum::EMPTY | RestartPolicyNameEnum::NO) => ComesBack::Never,

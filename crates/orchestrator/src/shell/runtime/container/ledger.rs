@@ -429,10 +429,10 @@ impl Ledger {
         Vec::new()
     }
 
+    /// Podman stops one that runs before it removes it, and may say both.
     fn destroyed(&mut self, at: i64) -> Vec<Word> {
         self.now(State::Gone, at);
-        self.end.stop_told = None;
-        self.unless_ours(Word::Stopped)
+        if self.end.stop_told.take().is_some() { Vec::new() } else { self.unless_ours(Word::Stopped) }
     }
 
     /// It is found dead: nobody saw it end.

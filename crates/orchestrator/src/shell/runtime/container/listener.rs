@@ -25,12 +25,18 @@ use super::{
 };
 use crate::{
     machine::{Input, ServerId, Word, input::EngineId},
-    shell::{causes::causes, runtime::reporter::Mouth},
+    shell::{
+        causes::causes,
+        runtime::{process::oom::Oom, reporter::Mouth},
+    },
 };
 
 /// Between two attempts to reach a lost engine: doubled from the first to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LAST_PAUSE: Duration = Duration::from_secs(10);
+
+/// A stream of Podman's that ends sooner after the last one is no hiccup.
+const STEADY: Duration = Duration::from_secs(1);
 
 /// Docker keeps this many events to be asked for; more cannot come twice.
 const KEPT_EVENTS: usize = 256;
@@ -100,6 +106,8 @@ pub struct Listener {
     pub containers: Vec<Registered>,
     /// Where to report.
     pub mouth: Mouth,
+    /// Whom the kernel kills on this machine, if that is the engine's.
+    pub oom: Option<Oom>,
     /// From restarts.
     pub requests: mpsc::Receiver<Request>,
     /// Whether it is listened to, for whoever asks.
@@ -127,12 +135,19 @@ impl Listener {
     }
 
     async fn listen(&mut self, mut connection: Result<Connection, ConnectError>) {
-        let mut pause = FIRST_PAUSE;
+        let (mut pause, mut hiccup) = (FIRST_PAUSE, None::<Instant>);
         loop {
             let error = match connection {
                 Ok(connection) => self.session(&connection, &mut pause).await,
                 Err(error) => ListenError::Connect(error),
             };
+            if is_hiccup(&error) && hiccup.is_none_or(|last| last.elapsed() > STEADY) {
+                hiccup = Some(Instant::now());
+                connection = self.address.connect().await;
+                if connection.is_ok() {
+                    continue;
+                }
+            }
             let error = causes(&error);
             self.lose(&error).await;
             self.refuse_for(pause, &error).await;
@@ -222,6 +237,12 @@ impl Listener {
     fn container(&mut self, server: ServerId) -> Option<&mut Registered> {
         self.containers.iter_mut().find(|container| container.server == server)
     }
+}
+
+/// Podman's service ends a stream of events when it reads a line of its log that is just being written. It goes on, and what it has told
+/// since can be asked for: there is nothing to be looked at.
+fn is_hiccup(error: &ListenError) -> bool {
+    matches!(error, ListenError::Closed(EngineKind::Podman))
 }
 
 impl Registered {

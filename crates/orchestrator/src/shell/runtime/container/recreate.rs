@@ -21,6 +21,7 @@ use thiserror::Error as ThisError;
 
 use self::layout::{Layout, label_of, name_of};
 use super::{
+    consent::Consent,
     ledger::Stage,
     restart::{Container, RestartError, whole_seconds},
 };
@@ -92,6 +93,7 @@ impl Container {
         if name_of(&current) != self.wanted || current.id.as_deref() != Some(id) {
             return Err(RecreateError::ById);
         }
+        self.consent.given_by(&current)?;
         if current.host_config.as_ref().and_then(|config| config.auto_remove) == Some(true) {
             return Err(RecreateError::AutoRemoved);
         }
@@ -180,8 +182,11 @@ impl Container {
         let Some(old) = layout.old else {
             let Some(current) = layout.current else { return Err(RecreateError::Gone(self.wanted.clone())) };
             // It was stopped, and nothing more.
-            let stands = !self.interrupted || layout::is_running(&current);
-            return if stands { Ok(false) } else { start(client, &current.id.unwrap_or_default()).await.map(|()| true) };
+            if !self.interrupted || layout::is_running(&current) {
+                return Ok(false);
+            }
+            self.consent.given_by(&current)?;
+            return start(client, &current.id.unwrap_or_default()).await.map(|()| true);
         };
         let id = old.id.clone().unwrap_or_default();
         if let Some(current) = layout.current {
@@ -210,11 +215,14 @@ impl Container {
 
 /// Finishes what an end of ours has cut short in the middle of a recreate (`acting`): a new one that runs is left to be verified, else the old one
 /// is put back. Nothing is started that runs, or that an action of ours did not stop.
-pub async fn tidy(client: &Docker, name: &str, acting: bool) -> Result<(), RecreateError> {
+pub async fn tidy(client: &Docker, name: &str, acting: bool, consent: &Consent) -> Result<(), RecreateError> {
     let Layout { current, old } = Layout::of(client, name).await?;
     match (old, current) {
         _ if !acting => Ok(()),
-        (None, Some(current)) if !layout::is_running(&current) => start(client, &current.id.unwrap_or_default()).await,
+        (None, Some(current)) if !layout::is_running(&current) => {
+            consent.given_by(&current)?;
+            start(client, &current.id.unwrap_or_default()).await
+        }
         (None, _) => Ok(()),
         (Some(old), current) => {
             let id = old.id.clone().unwrap_or_default();

@@ -13,6 +13,7 @@ use tokio::{
 };
 
 use super::{
+    consent::Consent,
     inspect,
     ledger::{Action, Seen, Stage},
     listener::{Reach, Request},
@@ -28,6 +29,17 @@ pub enum RestartError {
     /// The engine is out of reach, or there is no such container.
     #[error("{0}")]
     OutOfReach(String),
+    /// It is watched because of a label, and whoever has its name now has none.
+    #[error("container {container} has no label {label}, so it is left alone; it may have been created anew")]
+    NotAsked {
+        /// Its name.
+        container: String,
+        /// Which one.
+        label: String,
+    },
+    /// Whether it may be touched is not known.
+    #[error("the engine does not say which labels the container has, so it is left alone")]
+    Unseen(#[source] Error),
     /// The engine refused, or failed.
     #[error("the engine did not restart the container")]
     Refused(#[source] Error),
@@ -47,6 +59,8 @@ pub struct Container {
     pub patience: Option<Duration>,
     /// A recreate has stopped it, and has not come to its end.
     pub interrupted: bool,
+    /// What it has to have to be touched.
+    pub consent: Consent,
     /// The listener of its engine.
     pub requests: mpsc::Sender<Request>,
     /// How far the restart is, as the listener sees it.
@@ -61,6 +75,10 @@ impl Container {
     pub async fn restart(&mut self) -> Result<(), RestartError> {
         let reach = self.begin().await?;
         let (client, id) = (&reach.connection.client, reach.id.as_str());
+        if let Err(error) = self.consent.of(client, id).await {
+            self.end(true).await;
+            return Err(error);
+        }
         if reach.connection.kind == EngineKind::Podman {
             // It refuses when there is nothing to wake.
             let _ = client.unpause_container(id).await;

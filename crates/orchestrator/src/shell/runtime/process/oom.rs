@@ -1,43 +1,60 @@
-//! Whether the kernel killed a child for memory.
+//! Whether the kernel killed for memory: a child, or a container of an engine that does not say so.
 //!
-//! It tells nobody whom it killed, but counts (`oom_kill` in `/proc/vmstat`). So the count is looked at every second: a child
-//! that died of SIGKILL while it rose, and not through us, was killed for memory, unless that was somebody else and somebody
+//! It tells nobody whom it killed, but counts (`oom_kill` in `/proc/vmstat`). So the count is looked at every second: what died
+//! of SIGKILL while it rose, and not through us, was killed for memory, unless that was somebody else and somebody
 //! sent a SIGKILL within the same two seconds.
 
 use std::{
+    collections::VecDeque,
     fs,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
+
+use crate::shell::clock::wall;
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The count of one or two seconds ago.
+/// Looks that are kept: a busy engine tells of a death half a minute later.
+const KEPT: usize = 40;
+
+/// When was looked, and the count then.
 #[derive(Clone, Debug, Default)]
-pub struct Oom(Arc<AtomicU64>);
+pub struct Oom(Arc<Mutex<VecDeque<(Timestamp, u64)>>>);
 
 impl Oom {
     /// Looks until cancelled.
     pub async fn watch(self, cancel: CancellationToken) {
         let mut look = tokio::time::interval(LOOK);
-        let mut last = kills();
-        self.0.store(last, Ordering::Relaxed);
         while cancel.run_until_cancelled(look.tick()).await.is_some() {
-            self.0.store(last, Ordering::Relaxed);
-            last = kills();
+            self.note(wall(), kills());
         }
     }
 
-    /// Whether it was so just now. Not known before the first look.
+    fn note(&self, at: Timestamp, count: u64) {
+        let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if looks.len() == KEPT {
+            looks.pop_front();
+        }
+        looks.push_back((at, count));
+    }
+
+    /// Whether it was so just now.
     pub fn has_just_killed(&self) -> bool {
-        let before = self.0.load(Ordering::Relaxed);
-        before != UNKNOWN && kills() > before
+        self.has_killed_about(wall())
+    }
+
+    /// Whether it was so within about a second of this moment. Not known before the first look.
+    pub fn has_killed_about(&self, at: Timestamp) -> bool {
+        let (Ok(earlier), Ok(later)) = (at.checked_sub(LOOK), at.checked_add(LOOK)) else { return false };
+        let looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = looks.iter().rev().find(|(when, _)| *when <= earlier).or(looks.front().filter(|(when, _)| *when <= at));
+        let after = || looks.iter().find(|(when, _)| *when >= later).map_or_else(kills, |(_, count)| *count);
+        before.is_some_and(|(_, before)| *before != UNKNOWN && after() > *before)
     }
 }
 
@@ -64,13 +81,14 @@ mod tests {
     }
 
     #[test]
-    fn a_count_that_rose_was_just_now() {
-        let oom = Oom::default();
-        assert!(!oom.has_just_killed(), "nobody has looked yet");
-        oom.0.store(kills(), Ordering::Relaxed);
-        let before = kills();
-        assert!(!oom.has_just_killed() || kills() > before);
-        oom.0.store(kills().saturating_sub(1).max(1), Ordering::Relaxed);
-        assert_eq!(oom.has_just_killed(), kills() > 1);
+    fn a_count_that_rose_tells_of_that_moment() {
+        let (oom, at) = (Oom::default(), |second| Timestamp::from_second(second).expect("a timestamp"));
+        assert!(!oom.has_killed_about(at(5)), "nobody has looked yet");
+        for second in 0..20 {
+            oom.note(at(second), if second < 10 { 7 } else { 8 });
+        }
+        let told: Vec<_> = (0..19).filter(|second| oom.has_killed_about(at(*second))).collect();
+        assert_eq!(told, [9, 10]);
+        assert_eq!(oom.has_killed_about(at(30)), kills() > 8);
     }
 }

@@ -105,6 +105,40 @@ pub enum Plan {
     Mourn(Instance, Death),
 }
 
+/// The token of a start that cannot be written down, where this one is the last that was: who knows the one finds the other.
+pub fn unwritten_after(token: &str) -> String {
+    format!("{token}+")
+}
+
+impl Record {
+    /// The token of the start that it is about, and whether pipes of ours belong to that.
+    fn start(&self) -> Option<(&str, bool)> {
+        match self {
+            Self::Starting { token, bound } => Some((token, *bound)),
+            Self::Running(instance) | Self::Stopping(instance) | Self::Ended { instance, .. } => {
+                Some((&instance.token, instance.bound))
+            }
+            Self::Stopped => None,
+        }
+    }
+
+    /// The token of the start that it is about.
+    pub fn token(&self) -> Option<&str> {
+        self.start().map(|(token, _)| token)
+    }
+
+    /// It was followed by a start that could not be written down, when somebody carries that one's token.
+    fn followed(self, alive: impl Fn(Identity) -> bool, carrier: impl Fn(&str) -> Option<Identity>) -> Self {
+        // One that lives is not followed yet, and a look at every process is saved.
+        let lives = matches!(&self, Self::Running(instance) | Self::Stopping(instance) if alive(instance.leader));
+        let next = self.start().filter(|_| !lives).map(|(token, bound)| (unwritten_after(token), bound));
+        match next.filter(|(token, _)| carrier(token).is_some()) {
+            Some((token, bound)) => Self::Starting { token, bound },
+            None => self,
+        }
+    }
+}
+
 impl Plan {
     /// What a record means, given what the kernel says: whether a process lives, and who leads a group and carries a token.
     pub fn of(
@@ -117,7 +151,7 @@ impl Plan {
             OnCrash::Adopt if !instance.bound => Self::Adopt(instance),
             _ => Self::FinishStop(instance),
         };
-        match record {
+        match record.map(|record| record.followed(&alive, &carrier)) {
             None | Some(Record::Stopped) => Self::Spawn { leftover: None },
             Some(Record::Starting { token, bound }) => match carrier(&token) {
                 Some(leader) => lives(Instance { token, leader, bound }),
@@ -239,9 +273,28 @@ mod tests {
             (Some(Record::Stopped), false, spawn(None)),
             (ended, false, Plan::Mourn(instance(), seen)),
         ] {
-            let found = Plan::of(record.clone(), OnCrash::Adopt, |_| lives, |_| lives.then_some(instance().leader));
+            let found =
+                Plan::of(record.clone(), OnCrash::Adopt, |_| lives, |token| (lives && token == "t").then_some(instance().leader));
             assert_eq!(found, plan, "{record:?}, alive: {lives}");
         }
+    }
+
+    #[test]
+    fn a_start_that_could_not_be_written_down_is_found_by_what_follows_from_the_record() {
+        let next = Identity { pid: 9, start: 90 };
+        let carrier = |token: &str| (token == "t+").then_some(next);
+        let ended = Record::Ended { instance: instance(), exit_code: Some(0), signal: None, core_dumped: false };
+        let unwritten = Instance { token: "t+".to_owned(), leader: next, bound: false };
+        let starting = Record::Starting { token: "t".to_owned(), bound: false };
+        for record in [Record::Running(instance()), Record::Stopping(instance()), ended, starting] {
+            let found = Plan::of(Some(record.clone()), OnCrash::Adopt, |_| false, carrier);
+            assert_eq!(found, Plan::Adopt(unwritten.clone()), "{record:?}");
+        }
+        let before = Plan::of(Some(Record::Running(instance())), OnCrash::Adopt, |_| true, carrier);
+        assert_eq!(before, Plan::Adopt(instance()), "that one was not stopped");
+        let bound = Record::Running(Instance { bound: true, ..instance() });
+        let found = Plan::of(Some(bound), OnCrash::Adopt, |_| false, carrier);
+        assert_eq!(found, Plan::FinishStop(Instance { bound: true, ..unwritten }));
     }
 
     #[test]
@@ -257,7 +310,8 @@ mod tests {
             (Some(Record::Running(instance())), end, false, Plan::Mourn(instance(), Death::default())),
             (starting(false), end, true, Plan::FinishStop(instance())),
         ] {
-            let found = Plan::of(record.clone(), on_crash, |_| lives, |_| lives.then_some(instance().leader));
+            let found =
+                Plan::of(record.clone(), on_crash, |_| lives, |token| (lives && token == "t").then_some(instance().leader));
             assert_eq!(found, plan, "{record:?}, {on_crash:?}, alive: {lives}");
         }
     }

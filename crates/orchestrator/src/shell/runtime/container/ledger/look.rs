@@ -18,6 +18,8 @@ pub struct Look {
     pub exit_code: Option<i64>,
     /// Whether that was for memory.
     pub oom_killed: bool,
+    /// It may only have so much memory.
+    pub memory_limited: bool,
     /// Somebody stopped it, as far as the engine still knows.
     pub stopped: bool,
     /// What asks it to end.

@@ -259,6 +259,8 @@ fn podman_says_little_of_a_stop() {
     assert_eq!(podmans(&restarted), [unclear(0), Word::Stopped, Word::Started]);
     let removed = [Act::Die(Some(137)), Act::Cleanup, Act::Destroy];
     assert_eq!(podmans(&removed), [unclear(137), Word::Stopped]);
+    let stopped_and_removed = [Act::Stop, Act::Die(Some(137)), Act::Cleanup, Act::Destroy];
+    assert_eq!(podmans(&stopped_and_removed), [unclear(137), Word::Stopped]);
 }
 
 #[test]

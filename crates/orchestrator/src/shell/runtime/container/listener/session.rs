@@ -5,19 +5,22 @@ use std::time::Duration;
 use bollard::{errors::Error, models::EventMessage};
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 use health_spec::config::EngineKind;
+use jiff::Timestamp;
 use tokio::{
     pin,
-    time::{MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval_at, timeout},
 };
 
 use super::{FIRST_PAUSE, ListenError, Listener};
 use crate::machine::ServerId;
 use crate::shell::runtime::container::{
     address::Connection,
+    engine::Link,
     event::{Act, Happening},
     inspect,
     ledger::Look,
 };
+use crate::shell::runtime::process::oom::Oom;
 
 /// How often an engine has to list its containers.
 const ROUND: Duration = Duration::from_secs(10);
@@ -53,14 +56,17 @@ impl Listener {
         self.since = Some(since);
         let events = connection.client.events(Some(inspect::events_since(since, ("", vec![])))).boxed();
         let mut session = Session { connection, events };
-        self.unseen = self.containers.iter().map(|container| container.server).collect();
+        if *self.link.borrow() != Link::Up {
+            self.unseen = self.containers.iter().map(|container| container.server).collect();
+        }
         for container in &mut self.containers {
             container.ledger.speaks(connection.kind);
         }
         self.look_at_the_unseen(&mut session).await?;
         self.gain().await;
         *pause = FIRST_PAUSE;
-        let mut rounds = interval(ROUND);
+        // Not at once: what has just been looked at may be ahead of its events.
+        let mut rounds = interval_at(Instant::now() + ROUND, ROUND);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -93,7 +99,7 @@ impl Listener {
         let Some(container) = self.container(server) else { return Ok(None) };
         let (wanted, id) = (container.ledger.wanted().to_owned(), container.ledger.id().to_owned());
         let asks_why = container.ledger.asks_why();
-        let client = &session.connection.client;
+        let (client, kind, oom) = (&session.connection.client, session.connection.kind, self.oom.clone());
         let look = async move {
             let mut look = inspect::look(client, &wanted).await?;
             if look.is_none() && !id.is_empty() && id != wanted {
@@ -102,6 +108,7 @@ impl Listener {
             }
             if let Some(look) = look.as_mut().filter(|look| asks_why && !look.state.is_alive()) {
                 look.stopped = inspect::was_stopped(client, look).await?;
+                look.oom_killed |= kind == EngineKind::Podman && is_killed_for_memory(look, look.since, oom.as_ref());
             }
             Ok(look)
         };
@@ -114,7 +121,7 @@ impl Listener {
         let list = async move {
             match inspect::list(client).await {
                 Ok(listed) => Ok(Some(listed)),
-                Err(error) if inspect::is_another_word(&error) => Ok(None),
+                Err(error) if inspect::is_passing(&error) => Ok(None),
                 Err(error) => Err(error),
             }
         };
@@ -161,12 +168,12 @@ impl Listener {
         if !self.recent.is_new(&happening) {
             return Ok(());
         }
-        let mouth = self.mouth.clone();
+        let (mouth, oom) = (self.mouth.clone(), self.oom.clone());
         for container in &mut self.containers {
             let before = container.ledger.seen();
             if kind == EngineKind::Podman
                 && container.ledger.concerns(&happening)
-                && ended_by_memory(&happening, connection).await
+                && ended_by_memory(&happening, connection, oom.as_ref()).await
             {
                 container.ledger.fold(&Happening { act: Act::Oom, ..happening.clone() });
             }
@@ -180,13 +187,22 @@ impl Listener {
     }
 }
 
-/// Podman has no event for it: a container that was killed is asked.
-async fn ended_by_memory(happening: &Happening, connection: &Connection) -> bool {
+/// Podman has no event for it: a container that was killed is asked, and so is the kernel.
+async fn ended_by_memory(happening: &Happening, connection: &Connection, oom: Option<&Oom>) -> bool {
     if happening.act != Act::Die(Some(KILLED)) {
         return false;
     }
     let look = answer(connection.kind, inspect::look(&connection.client, &happening.id)).await;
-    look.is_ok_and(|look| look.is_some_and(|look| look.oom_killed))
+    let Ok(Some(look)) = look else { return false };
+    // One that runs again no longer says when it ended.
+    let at = if look.state.is_alive() { happening.at } else { look.since };
+    look.oom_killed || is_killed_for_memory(&look, at, oom)
+}
+
+/// Where Podman does not say it, as Debian's 4.3: SIGKILL, a limit, and the kernel's count rose.
+fn is_killed_for_memory(look: &Look, at: i64, oom: Option<&Oom>) -> bool {
+    let at = Timestamp::from_nanosecond(at.into());
+    look.exit_code == Some(KILLED) && look.memory_limited && oom.zip(at.ok()).is_some_and(|(oom, at)| oom.has_killed_about(at))
 }
 
 async fn answer<T>(kind: EngineKind, asked: impl Future<Output = Result<T, Error>>) -> Result<T, ListenError> {

@@ -1,0 +1,43 @@
+//! Whether a container that is watched because of its labels has them still: looked at right before it is touched.
+//!
+//! Who has the name now may be another one, which nobody has looked at yet. An id is one container for ever, and its labels never
+//! change: what is seen of an id holds for whatever is done to that id.
+
+use std::collections::BTreeMap;
+
+use bollard::{Docker, models::ContainerInspectResponse, query_parameters::InspectContainerOptions};
+
+use super::restart::RestartError;
+
+/// The labels that make a container ours to touch; none for one that the registry names.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Consent(BTreeMap<String, String>);
+
+impl Consent {
+    /// Of labels with these values.
+    pub fn by(labels: BTreeMap<String, String>) -> Self {
+        Self(labels)
+    }
+
+    /// Asks the engine about the container of this id.
+    pub(super) async fn of(&self, client: &Docker, id: &str) -> Result<(), RestartError> {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        let found = client.inspect_container(id, None::<InspectContainerOptions>).await.map_err(RestartError::Unseen)?;
+        self.given_by(&found)
+    }
+
+    /// Whether it is given by this container.
+    pub(super) fn given_by(&self, found: &ContainerInspectResponse) -> Result<(), RestartError> {
+        let labels = found.config.as_ref().and_then(|config| config.labels.as_ref());
+        let lacks = |(label, value): &(&String, &String)| labels.and_then(|labels| labels.get(*label)) != Some(*value);
+        match self.0.iter().find(lacks) {
+            None => Ok(()),
+            Some((label, value)) => Err(RestartError::NotAsked {
+                container: found.name.as_deref().unwrap_or_default().trim_start_matches('/').to_owned(),
+                label: format!("{label}={value}"),
+            }),
+        }
+    }
+}
