@@ -164,12 +164,7 @@ pub(super) const MUTANTS: [Mutant; 34] = [
     mutant("checks do not wait for room", "server.rs", "            if turn.room {\n", "            if turn.room || true {\n"),
     mutant("the disk is never waited for", "hold.rs", "(unwritten, Reason::State", "(false && unwritten, Reason::State"),
     mutant("an attempt fails while nobody can look", "server/recovery.rs", "if self.state.is_blind {", "if false {"),
-    mutant(
-        "a monitor that begins again asks nobody",
-        "fleet.rs",
-        "fleet.doubt_what_was_planned(now, &mut effects);",
-        "",
-    ),
+    mutant("a monitor that begins again asks nobody", "fleet.rs", "fleet.doubt_what_was_planned(now, &mut effects);", ""),
     mutant(
         "a start that nobody told of is forgotten by a crash",
         "server/word.rs",

@@ -118,9 +118,9 @@ impl Fleet {
             incidents: beginning.memory.incidents,
         };
         let mut effects = Vec::new();
-        for policy in policies {
+        for (others, policy) in policies.into_iter().enumerate() {
             let memory = beginning.memory.servers.get(&policy.name).cloned();
-            fleet.register(policy, memory, now, &mut effects);
+            fleet.register(policy, memory, others, now, &mut effects);
         }
         fleet.learn_dependents();
         fleet.open_windows(&beginning.maintenance, now, &mut effects);
@@ -145,8 +145,8 @@ impl Fleet {
         }
     }
 
-    /// A server takes the next place.
-    fn register(&mut self, policy: Policy, memory: Option<ServerMemory>, now: Mono, effects: &mut Vec<Effect>) {
+    /// A server takes the next place; `others` begin before it at the same moment.
+    fn register(&mut self, policy: Policy, memory: Option<ServerMemory>, others: usize, now: Mono, effects: &mut Vec<Effect>) {
         let id = ServerId(self.servers.len());
         if memory.is_none() {
             effects.push(Effect::Publish(Happened {
@@ -158,7 +158,7 @@ impl Fleet {
                 incident: None,
             }));
         }
-        self.servers.push(Server::new(policy, memory, self.spread.then_some(id.0), now));
+        self.servers.push(Server::new(policy, memory, self.spread.then_some(id.0), others, now));
         self.count(id);
         self.arm(id);
     }

@@ -78,8 +78,9 @@ impl Turn<'_> {
 }
 
 impl Server {
-    pub(super) fn new(policy: Policy, memory: Option<ServerMemory>, place: Option<usize>, now: Mono) -> Self {
-        let first_check = now.after(pace::first_delay(place));
+    /// `others` begin before it at the same moment.
+    pub(super) fn new(policy: Policy, memory: Option<ServerMemory>, place: Option<usize>, others: usize, now: Mono) -> Self {
+        let first_check = now.after(place.map_or(Duration::ZERO, |_| pace::first_delay(others)));
         let first_seen = memory.is_none();
         let state = match memory {
             Some(memory) => beginning::taken_up(memory, &policy, first_check, now),

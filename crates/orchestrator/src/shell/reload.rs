@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use health_spec::config::Engine;
 use tokio::sync::{mpsc, oneshot, watch as watch_channel};
+use tokio::task::block_in_place;
 
 use super::alarm::forgiving;
 use super::causes::causes;
@@ -131,7 +132,7 @@ impl Reloader {
             return Err(refused(&plan, "/engines", "engines cannot change while the orchestrator runs", "restart it"));
         }
         // What is discovered is judged beside the new file; who watches the engines follows when that is in force.
-        let (plan, written) = (self.discovery.composed(&plan, self.reading.observe), plan);
+        let (plan, written) = (block_in_place(|| self.discovery.composed(&plan, self.reading.observe)), plan);
         let (plan, turnover, prepared) = self.prepared(plan, &written).await?;
         for warning in &written.loaded.warnings {
             tracing::warn!("{warning}");
@@ -146,7 +147,8 @@ impl Reloader {
     /// A container has come, gone or changed: as if somebody had written that into the registry.
     async fn rediscover(&mut self) {
         let Some(written) = self.written.take() else { return };
-        let plan = self.discovery.composed(&written, self.reading.observe);
+        // With a large registry this takes a while: checks go on meanwhile.
+        let plan = block_in_place(|| self.discovery.composed(&written, self.reading.observe));
         if !self.in_force.is_all_of(&plan) {
             match self.prepared(plan, &written).await {
                 Ok((plan, turnover, prepared)) => self.put_in_force(plan, turnover, prepared, None).await,

@@ -32,7 +32,7 @@ impl Fleet {
         for (policy, &place) in policies.into_iter().zip(&reloaded.places) {
             let policy = with_places(policy, &reloaded.places);
             if place.0 >= self.servers.len() {
-                self.register(policy, None, now, &mut effects);
+                self.register(policy, None, reloaded.added.len(), now, &mut effects);
                 reloaded.added.push(place);
             } else if *self.servers[place.0].policy() != policy {
                 self.turn(now, place, &mut effects, |server, turn| server.amend(turn, policy));

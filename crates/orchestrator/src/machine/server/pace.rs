@@ -15,9 +15,9 @@ const FIRST_CHECK_DISTANCE: Duration = Duration::from_millis(2);
 /// Checks are grouped into slots of this width, since wake-ups cost more than checks (rule 12).
 const SLOT: Duration = Duration::from_millis(10);
 
-/// How long the first check of the server in this place waits.
-pub(super) fn first_delay(place: Option<usize>) -> Duration {
-    place.map_or(Duration::ZERO, |place| FIRST_CHECK_DISTANCE.saturating_mul(u32::try_from(place).unwrap_or(u32::MAX)))
+/// How long the first check of the server waits that begins after so many others.
+pub(in crate::machine) fn first_delay(others: usize) -> Duration {
+    FIRST_CHECK_DISTANCE.saturating_mul(u32::try_from(others).unwrap_or(u32::MAX))
 }
 
 /// The next check of a server that an earlier run has left: as planned, or in its turn when that has passed. So a restart of

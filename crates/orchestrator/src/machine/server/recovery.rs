@@ -261,7 +261,8 @@ impl Server {
         if self.state.held.is_some() {
             return self.schedule(turn.now);
         }
-        let look = if after_a_break { turn.now.after(pace::first_delay(self.place)) } else { turn.now };
+        let first = self.place.filter(|_| after_a_break).map_or(Duration::ZERO, pace::first_delay);
+        let look = turn.now.after(first);
         self.check_at_once(look);
         if after_a_break || (reason == hold::Reason::Storm && self.state.by_checks) {
             // It may have been well all the time: it gets the time to show that.

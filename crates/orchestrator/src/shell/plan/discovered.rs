@@ -15,6 +15,9 @@ use crate::shell::runtime::container::consent::Consent;
 impl Plan {
     /// This plan, which the files ask for, with these entries after the files' own.
     pub fn with(&self, entries: &[Value], observe: bool) -> Result<Self, LoadError> {
+        if entries.is_empty() {
+            return Ok(self.clone());
+        }
         let mut loaded = self.loaded.clone();
         for entry in entries {
             let read = serde_json::from_value(entry.clone());
