@@ -222,7 +222,11 @@ impl Store {
         }
         transaction.commit()?;
         self.seq = last;
-        if prunes { retention::give_back(&self.connection) } else { Ok(()) }
+        if prunes && let Err(error) = retention::give_back(&self.connection) {
+            // The batch is written: were it refused now, it would be offered again, and clash with itself for ever.
+            tracing::warn!(error = &error as &dyn std::error::Error, "free room of the state database is not given back");
+        }
+        Ok(())
     }
 
     /// Keeps the evidence of an incident; it has reached the disk when this returns.
