@@ -123,22 +123,33 @@ impl Jsonl {
         Ok(())
     }
 
+    /// Old files make room only for what is there: an attempt that fails half way is made again, and somebody may have removed the log.
     fn rotate(&mut self) -> std::io::Result<()> {
-        let old = |number: u32| {
-            let mut name = self.path.clone().into_os_string();
-            name.push(format!(".{number}"));
-            PathBuf::from(name)
-        };
-        for number in (1..3).rev() {
-            match std::fs::rename(old(number), old(number + 1)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+        if self.path.try_exists()? {
+            if old(&self.path, 1).try_exists()? {
+                rename(&old(&self.path, 2), &old(&self.path, 3))?;
+                rename(&old(&self.path, 1), &old(&self.path, 2))?;
             }
+            rename(&self.path, &old(&self.path, 1))?;
         }
-        std::fs::rename(&self.path, old(1))?;
         self.file = File::options().create(true).read(true).append(true).open(&self.path)?;
-        self.size = 0;
+        self.size = self.file.metadata()?.len();
         Ok(())
+    }
+}
+
+/// An old file of the log at `path`; larger numbers are older.
+fn old(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number}"));
+    PathBuf::from(name)
+}
+
+/// What is not there need not be moved.
+fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
+    match std::fs::rename(from, to) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
@@ -209,5 +220,23 @@ mod tests {
         }
         assert_eq!(std::fs::read_to_string(&path).expect("readable"), format!("{}\n", line(3)));
         assert!(directory.path().join("log.jsonl.2").exists());
+    }
+
+    #[test]
+    fn a_log_that_was_removed_is_begun_anew_and_no_old_one_is_lost() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = store(directory.path(), 0);
+        let path = directory.path().join("log.jsonl");
+        let mut log = Jsonl::open(&path, "e", store.reader().expect("a reader")).expect("opens");
+        log.rotate_at = 10;
+        let mut append = |seq| log.append([(seq, line(seq).as_str())].into_iter()).expect("written");
+        append(1);
+        append(2);
+        std::fs::remove_file(&path).expect("removed");
+        append(3);
+        append(4);
+        let read = |number| std::fs::read_to_string(old(&path, number)).expect("readable");
+        assert_eq!(std::fs::read_to_string(&path).expect("readable"), format!("{}\n", line(4)));
+        assert_eq!((read(1), read(2)), (format!("{}\n", line(3)), format!("{}\n", line(1))));
     }
 }
