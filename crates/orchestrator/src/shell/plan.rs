@@ -21,9 +21,12 @@ mod address;
 mod compare;
 mod discovered;
 mod found;
+mod hidden;
 mod probes;
 
 pub use compare::{Change, Difference};
+use hidden::hide_entry;
+pub use hidden::hide_file;
 
 /// Everything that a configuration asks for.
 #[derive(Clone, Debug)]
@@ -168,24 +171,10 @@ fn parent(path: &Path) -> PathBuf {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
-/// Where an entry may hold secrets, by name; beside the headers of its probes.
-const SECRETS: [&str; 4] = ["/runtime/env", "/recovery/repair/headers", "/recovery/before/headers", "/recovery/after/headers"];
-
-/// The entries as written, for everybody to read: what stands in an environment or a header may be a secret.
+/// The entries as written, for everybody to read.
 fn registry(raw: &Value) -> Vec<Value> {
     let mut entries = raw.get("servers").and_then(Value::as_array).cloned().unwrap_or_default();
-    for entry in &mut entries {
-        let secret = |value: &mut Value| {
-            for value in value.as_object_mut().into_iter().flat_map(|map| map.values_mut()) {
-                *value = Value::from("***");
-            }
-        };
-        for pointer in SECRETS {
-            entry.pointer_mut(pointer).into_iter().for_each(secret);
-        }
-        let probes = entry.get_mut("probes").and_then(Value::as_array_mut);
-        probes.into_iter().flatten().filter_map(|probe| probe.get_mut("headers")).for_each(secret);
-    }
+    entries.iter_mut().for_each(hide_entry);
     entries
 }
 
@@ -240,12 +229,14 @@ mod tests {
     }
 
     #[test]
-    fn environments_and_headers_are_not_shown() {
+    fn secrets_of_entries_are_not_shown() {
         let raw = serde_json::json!({ "servers": [{ "name": "a", "runtime": { "env": { "KEY": "secret" } } },
-            { "name": "b", "probes": [{ "kind": "http", "headers": { "x-key": "secret" } }] }] });
+            { "name": "b", "recovery": { "before": { "command": ["drain", "secret"] } } }] });
         let shown = registry(&raw);
         assert_eq!(shown[0]["runtime"]["env"]["KEY"], "***");
-        assert_eq!(shown[1]["name"], "b");
-        assert_eq!(shown[1]["probes"][0]["headers"]["x-key"], "***");
+        assert_eq!(
+            (&shown[1]["name"], &shown[1]["recovery"]["before"]["command"]),
+            (&"b".into(), &serde_json::json!(["drain", "***"]))
+        );
     }
 }
