@@ -146,9 +146,11 @@ impl Plan {
         let registry = self.directory();
         let directories = Directories { state: state_directory, registry: &registry };
         let raw = self.loaded.raw.get("servers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        // Hooks for all servers may say what they were given, too.
+        let recovery = self.loaded.raw.get("recovery").unwrap_or(&Value::Null);
         let one = |(index, entry): (usize, &ServerEntry)| {
             let written = raw.get(index).unwrap_or(&Value::Null);
-            Subject::new(&entry.name, runtimes[index], &self.engines, written, directories)
+            Subject::new(&entry.name, runtimes[index], &self.engines, [written, recovery], directories)
         };
         self.entries.iter().enumerate().map(one).collect()
     }
