@@ -94,6 +94,11 @@ impl Published {
         self.read(|now| (self.snapshot_of(now), self.said.subscribe()))
     }
 
+    /// The last event, and what comes after it.
+    pub fn listen(&self) -> (u64, broadcast::Receiver<Said>) {
+        self.read(|now| (now.seq, self.said.subscribe()))
+    }
+
     /// One server's place in the fleet, and its view.
     pub fn server(&self, name: &str) -> Option<(usize, Arc<ServerView>)> {
         self.read(|now| now.present(name))
