@@ -134,6 +134,19 @@ fn a_batch_that_is_written_is_not_refused_because_no_room_can_be_given_back() {
 }
 
 #[test]
+fn a_state_that_does_not_read_back_is_forgotten_and_the_others_are_kept() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("state.db");
+    schema::tests::of_version(&path, schema::tests::VERSION);
+    let disk = Connection::open(&path).expect("opens");
+    disk.execute("INSERT INTO server VALUES ('b', '{\"memory\": 7}')", []).expect("a state of another kind");
+    let mut store = Store::open(directory.path(), Retention::default()).expect("opens");
+    let left = store.left("e", now()).expect("it starts");
+    let names: Vec<_> = left.records.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["a"]);
+}
+
+#[test]
 fn events_after_a_hole_take_the_place_of_those_before_it() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut store = Store::open(directory.path(), Retention::default()).expect("opens");
