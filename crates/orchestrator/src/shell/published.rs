@@ -192,10 +192,31 @@ impl Present {
         if place >= self.views.len() {
             self.views.resize(place + 1, None);
         }
-        match &view {
-            Some(view) => drop(self.places.insert(view.name.clone(), place)),
-            None => self.places.retain(|_, known| *known != place),
+        match (&view, &self.views[place]) {
+            (Some(view), _) => drop(self.places.insert(view.name.clone(), place)),
+            // One that came back under the same name has another place.
+            (None, Some(gone)) if self.places.get(&gone.name) == Some(&place) => drop(self.places.remove(&gone.name)),
+            (None, _) => {}
         }
         self.views[place] = view.map(Arc::new);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::view::tests::sample;
+
+    #[test]
+    fn a_name_is_forgotten_with_its_server_unless_another_has_it() {
+        let known = Known { source: "here".into(), epoch: "e".into() };
+        let published = Published::new(known, 0, Timestamp::UNIX_EPOCH, vec![sample("a"), sample("b")], vec![]);
+        let put = |place, view| published.publish(vec![], vec![(place, view)], Timestamp::UNIX_EPOCH);
+        let place = |name| published.server(name).map(|(place, _)| place);
+        put(0, None);
+        assert_eq!((place("a"), place("b")), (None, Some(1)));
+        put(2, Some(sample("b")));
+        put(1, None);
+        assert_eq!((place("b"), published.snapshot().servers.len()), (Some(2), 1));
     }
 }
