@@ -52,6 +52,14 @@ struct Present {
     shortage: Option<String>,
 }
 
+/// What a snapshot is made of.
+struct Taken {
+    seq: u64,
+    as_of: Timestamp,
+    config_error: Option<String>,
+    views: Vec<Arc<ServerView>>,
+}
+
 impl Published {
     /// Begins after event `seq` with these views.
     pub fn new(known: Known, seq: u64, as_of: Timestamp, views: Vec<ServerView>, registry: Vec<Value>) -> Self {
@@ -68,7 +76,7 @@ impl Published {
 
     /// Everything, as of one event.
     pub fn snapshot(&self) -> Snapshot {
-        self.read(|now| self.snapshot_of(now))
+        self.snapshot_of(self.read(Present::taken))
     }
 
     /// Why what is published does not all reach the disk; `None` while it does.
@@ -91,7 +99,8 @@ impl Published {
 
     /// Everything, and what comes after it.
     pub fn follow(&self) -> (Snapshot, broadcast::Receiver<Said>) {
-        self.read(|now| (self.snapshot_of(now), self.said.subscribe()))
+        let (taken, said) = self.read(|now| (now.taken(), self.said.subscribe()));
+        (self.snapshot_of(taken), said)
     }
 
     /// The last event, and what comes after it.
@@ -170,19 +179,25 @@ impl Published {
         look(&self.now.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn snapshot_of(&self, now: &Present) -> Snapshot {
+    /// Copying every view takes a while; the driver does not wait for it.
+    fn snapshot_of(&self, taken: Taken) -> Snapshot {
         Snapshot {
             source: self.known.source.clone(),
             epoch: self.known.epoch.clone(),
-            seq: now.seq,
-            timestamp: now.as_of,
-            config_error: now.config_error.clone(),
-            servers: now.views.iter().flatten().map(|view| ServerView::clone(view)).collect(),
+            seq: taken.seq,
+            timestamp: taken.as_of,
+            config_error: taken.config_error,
+            servers: taken.views.into_iter().map(Arc::unwrap_or_clone).collect(),
         }
     }
 }
 
 impl Present {
+    fn taken(&self) -> Taken {
+        let views = self.views.iter().flatten().map(Arc::clone).collect();
+        Taken { seq: self.seq, as_of: self.as_of, config_error: self.config_error.clone(), views }
+    }
+
     fn present(&self, name: &str) -> Option<(usize, Arc<ServerView>)> {
         let place = *self.places.get(name)?;
         Some((place, self.views[place].clone()?))
