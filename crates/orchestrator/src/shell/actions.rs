@@ -115,6 +115,7 @@ impl Actions {
         self.tasks.spawn(async move {
             actions.collector.before(ticket.server, turn).await;
             let result = actions.attempt(ticket.server, strategy, &about).await;
+            let result = masked(&actions.collector, ticket.server, result).await;
             report(&actions.inbox, Input::Finished { ticket, result }).await;
         });
     }
@@ -144,9 +145,10 @@ impl Actions {
 
     /// Clears away what a `recreate` has replaced, or puts it back.
     pub fn settle(&self, ticket: Ticket, keep: bool) {
-        let Self { runtimes, inbox, .. } = self.clone();
+        let Self { runtimes, collector, inbox, .. } = self.clone();
         self.tasks.spawn(async move {
             let result = runtimes.settle(ticket.server, keep).await.map_err(|error| causes(&error));
+            let result = masked(&collector, ticket.server, result).await;
             report(&inbox, Input::Settled { ticket, result }).await;
         });
     }
@@ -168,7 +170,65 @@ impl Eyes {
     }
 }
 
+/// What hooks print and engines say may hold secrets. It becomes events, lines of the log and reasons, so they are hidden before all of those.
+async fn masked(collector: &Collector, server: ServerId, result: Result<(), String>) -> Result<(), String> {
+    match result {
+        Ok(()) => Ok(()),
+        Err(error) => Err(collector.mask(server).await.text(&error)),
+    }
+}
+
 /// The driver has ended when this fails: nobody is left to be told.
 async fn report(inbox: &mpsc::Sender<Input>, input: Input) {
     let _ = inbox.send(input).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use health_spec::config::File;
+    use health_spec::registry::RuntimeKind;
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::shell::evidence::tests::{collector, runtime};
+    use crate::shell::hook::compile;
+    use crate::shell::runtime::Setup;
+
+    const SERVER: ServerId = ServerId(0);
+
+    const FILE: &str =
+        "servers: [{name: a, port: 1, recovery: {repair: {command: [/bin/sh, -c, 'echo password=hunter2; exit 3']}}}]";
+
+    async fn actions(directory: &std::path::Path, inbox: mpsc::Sender<Input>, collector: Arc<Collector>) -> Actions {
+        let file: File = serde_saphyr::from_str(FILE).expect("the file reads");
+        let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let setup =
+            Setup { servers: vec![], engines: vec![], state_directory: directory.into(), registry_directory: directory.into() };
+        let runtimes = Arc::new(Runtimes::start(setup, inbox.clone(), &tasks, &shutdown).await.expect("nothing to run"));
+        let lives: Arc<dyn Lives> = Arc::<Runtimes>::clone(&runtimes);
+        Actions {
+            targets: vec![],
+            eyes: Arc::new(Eyes { resolver: Resolver::default(), lives, trace_id: None, says_traces: true }),
+            hooks: compile(&file, &|_| directory.into()).into(),
+            hook_runner: HookRunner::new(directory, shutdown),
+            runtimes,
+            collector,
+            inbox,
+            tasks,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_hook_prints_is_hidden_before_anybody_is_told() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (inbox, mut reports) = mpsc::channel(8);
+        let (collector, _journal) = collector(directory.path(), &runtime(RuntimeKind::Process), "unix:///nowhere");
+        let actions = actions(directory.path(), inbox, collector).await;
+        let strategy = Strategy::Repair;
+        let about = About { server: "a".into(), attempt: 1, reason: "down".into(), strategy, incident: None };
+        actions.act(Ticket { server: SERVER, serial: 1 }, strategy, about, actions.collector.turn(SERVER));
+        let told = tokio::time::timeout(Duration::from_secs(30), reports.recv()).await.expect("in time");
+        let Some(Input::Finished { result: Err(error), .. }) = told else { panic!("{told:?}") };
+        assert_eq!(error, "hook `repair`: it ended with exit code 3: password=***");
+    }
 }

@@ -74,8 +74,9 @@ pub async fn request(base: &str, path: &str, question: Question<'_>) -> Result<(
     }
 }
 
-/// Reads server-sent events, and gives the data of each to `told`, until that says `false` or the stream ends.
-pub async fn follow(base: &str, path: &str, mut told: impl FnMut(&str) -> bool) -> Result<(), ClientError> {
+/// Reads server-sent events, and gives the name (empty when there is none) and the data of each to `told`, until that says `false` or the
+/// stream ends.
+pub async fn follow(base: &str, path: &str, mut told: impl FnMut(&str, &str) -> bool) -> Result<(), ClientError> {
     let question = Question { accept: "text/event-stream", ..Question::get() };
     let sent = timeout(TIMEOUT, send(authority(base)?, path, question)).await;
     let response = sent.map_err(|_| unreachable(base, "no answer in time".to_owned()))?;
@@ -84,7 +85,7 @@ pub async fn follow(base: &str, path: &str, mut told: impl FnMut(&str) -> bool) 
         return Err(ClientError::Refused(format!("{base} answers {}", response.status())));
     }
     let mut body = response.into_body();
-    let mut rest = Vec::new();
+    let (mut rest, mut name) = (Vec::new(), String::new());
     loop {
         let Ok(frame) = timeout(SILENCE, body.frame()).await else {
             return Err(unreachable(base, "the stream is silent".into()));
@@ -96,10 +97,7 @@ pub async fn follow(base: &str, path: &str, mut told: impl FnMut(&str) -> bool) 
         rest.extend_from_slice(frame.data_ref().map_or(&[][..], |data| data));
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let line: Vec<u8> = rest.drain(..=end).collect();
-            let line = String::from_utf8_lossy(&line);
-            if let Some(data) = line.trim_end().strip_prefix("data:")
-                && !told(data.trim_start())
-            {
+            if !take(&String::from_utf8_lossy(&line), &mut name, &mut told) {
                 return Ok(());
             }
         }
@@ -107,6 +105,17 @@ pub async fn follow(base: &str, path: &str, mut told: impl FnMut(&str) -> bool) 
             return Err(ClientError::Refused(format!("{base} sends a line without an end")));
         }
     }
+}
+
+/// One line of a stream; `name` is that of the event which it belongs to. Our data are single lines.
+fn take(line: &str, name: &mut String, told: &mut impl FnMut(&str, &str) -> bool) -> bool {
+    match line.trim_end().split_once(':') {
+        Some(("event", given)) => given.trim_start().clone_into(name),
+        Some(("data", data)) => return told(name, data.trim_start()),
+        None if line.trim_end().is_empty() => name.clear(),
+        _ => {}
+    }
+    true
 }
 
 fn authority(base: &str) -> Result<&str, ClientError> {
@@ -143,4 +152,23 @@ fn bare(host: &str) -> &str {
 #[expect(clippy::disallowed_methods, reason = "ends with its one answer, in a program that waits for nothing else")]
 fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     tokio::spawn(task);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_come_with_the_name_of_their_event() {
+        let (mut name, mut seen) = (String::new(), Vec::new());
+        let mut told = |name: &str, data: &str| {
+            seen.push((name.to_owned(), data.to_owned()));
+            seen.len() < 3
+        };
+        let text = ": alive\n\nid: 1\ndata: {\"a\":1}\n\nevent: gap\r\ndata: {}\r\n\r\ndata:last\n\n";
+        let all: Vec<_> = text.split_inclusive('\n').map(|line| take(line, &mut name, &mut told)).collect();
+        assert!(!all[8] && all[..8].iter().all(|more| *more), "{all:?}");
+        let seen: Vec<_> = seen.iter().map(|(name, data)| (name.as_str(), data.as_str())).collect();
+        assert_eq!(seen, [("", r#"{"a":1}"#), ("gap", "{}"), ("", "last")]);
+    }
 }

@@ -130,7 +130,8 @@ impl Driver {
         let now = self.clock.now();
         let mut effects = Vec::new();
         let mut verdicts = Vec::new();
-        for input in inputs.drain(..) {
+        for mut input in inputs.drain(..) {
+            self.hide(&mut input);
             let seen = match &input {
                 Input::Observed { ticket, verdict, .. } => Some((ticket.server, verdict.clone())),
                 _ => None,

@@ -298,11 +298,13 @@ impl Collector {
 
     /// The last answers of a server without their secrets.
     pub async fn last_answers(&self, server: ServerId) -> Vec<health_spec::incident::Answer> {
-        let mask = match self.subject(server) {
-            Some(subject) => Mask::of(subject.secrets().await),
-            None => Mask::default(),
-        };
-        self.answers.of(server, None, &mask)
+        self.answers.of(server, None, &self.mask(server).await)
+    }
+
+    /// Hides the secrets of a server. Files that do not answer soon have none that anybody could show.
+    pub async fn mask(&self, server: ServerId) -> Mask {
+        let Some(subject) = self.subject(server) else { return Mask::default() };
+        Mask::of(timeout(FRESH, subject.secrets()).await.unwrap_or_else(|_| subject.values().collect()))
     }
 }
 
@@ -316,4 +318,4 @@ async fn look(source: &Source, want: Want, deadline: Deadline) -> Found {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -85,8 +85,12 @@ impl Book {
         if let (EventKind::ContainerDied { .. }, Some(name)) = (&event.kind, &event.server_name) {
             pages.deaths.insert(name.clone(), death(event, &teller));
         }
+        let name = event.server_name.as_deref().unwrap_or_default();
+        let died = match event.kind {
+            EventKind::ServerDeregistered => pages.deaths.remove(name),
+            _ => pages.deaths.get(name).cloned(),
+        };
         let Some(number) = event.incident_id.as_deref().and_then(number) else { return };
-        let died = event.server_name.as_ref().and_then(|name| pages.deaths.get(name)).cloned();
         let page = pages.incidents.entry(number).or_insert_with(|| Page::new(fold::opened(event, &teller)));
         page.version += 1;
         fold::take(&mut page.incident, event, &teller);

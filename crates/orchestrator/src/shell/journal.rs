@@ -1,8 +1,8 @@
 //! The order in which things become true: first the database, then the JSONL line, then everybody hears of it.
 //!
-//! A thread of its own writes, so that a slow disk never stops the driver's loop from being polled. After a crash, or when
-//! it could not be written for a while, the JSONL log is mended from the database: a torn last line is cut off, and what is
-//! missing is appended.
+//! A thread of its own writes, so that a slow disk holds up no other task. The driver's loop does wait for each batch: what is not on disk
+//! must not be acted upon, and a disk that never answers stops it. After a crash, or when it could not be written for a while, the JSONL
+//! log is mended from the database: a torn last line is cut off, and what is missing is appended.
 
 use std::path::PathBuf;
 

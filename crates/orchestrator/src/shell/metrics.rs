@@ -21,7 +21,7 @@ pub struct Metrics {
     counted: Mutex<Counted>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Counted {
     servers: BTreeMap<String, OfServer>,
     events: BTreeMap<&'static str, u64>,
@@ -31,7 +31,7 @@ struct Counted {
 }
 
 /// One server's numbers.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct OfServer {
     /// By result and reason; an answer that is `ok` has no reason. A handful, so that a list is enough.
     probes: Vec<(&'static str, String, u64)>,
@@ -42,7 +42,7 @@ struct OfServer {
 }
 
 /// A histogram over [`BUCKETS`]; the last one is for all that is longer.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Durations {
     sum: f64,
     count: u64,

@@ -21,8 +21,12 @@ use crate::machine::policy::{Policy, Purpose, compile, engines, max_concurrent};
 mod address;
 mod discovered;
 mod found;
+mod hidden;
 mod missing;
 mod probes;
+
+use hidden::hide_entry;
+pub use hidden::hide_file;
 
 /// Everything that a configuration asks for.
 #[derive(Clone, Debug)]
@@ -144,9 +148,11 @@ impl Plan {
         let registry = self.directory();
         let directories = Directories { state: state_directory, registry: &registry };
         let raw = self.loaded.raw.get("servers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        // Hooks for all servers may say what they were given, too.
+        let recovery = self.loaded.raw.get("recovery").unwrap_or(&Value::Null);
         let one = |(index, entry): (usize, &ServerEntry)| {
             let written = raw.get(index).unwrap_or(&Value::Null);
-            Subject::new(&entry.name, runtimes[index], &self.engines, written, directories)
+            Subject::new(&entry.name, runtimes[index], &self.engines, [written, recovery], directories)
         };
         self.entries.iter().enumerate().map(one).collect()
     }
@@ -174,24 +180,10 @@ fn parent(path: &Path) -> PathBuf {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned()
 }
 
-/// Where an entry may hold secrets, by name; beside the headers of its probes.
-const SECRETS: [&str; 4] = ["/runtime/env", "/recovery/repair/headers", "/recovery/before/headers", "/recovery/after/headers"];
-
-/// The entries as written, for everybody to read: what stands in an environment or a header may be a secret.
+/// The entries as written, for everybody to read.
 fn registry(raw: &Value) -> Vec<Value> {
     let mut entries = raw.get("servers").and_then(Value::as_array).cloned().unwrap_or_default();
-    for entry in &mut entries {
-        let secret = |value: &mut Value| {
-            for value in value.as_object_mut().into_iter().flat_map(|map| map.values_mut()) {
-                *value = Value::from("***");
-            }
-        };
-        for pointer in SECRETS {
-            entry.pointer_mut(pointer).into_iter().for_each(secret);
-        }
-        let probes = entry.get_mut("probes").and_then(Value::as_array_mut);
-        probes.into_iter().flatten().filter_map(|probe| probe.get_mut("headers")).for_each(secret);
-    }
+    entries.iter_mut().for_each(hide_entry);
     entries
 }
 
@@ -249,12 +241,14 @@ mod tests {
     }
 
     #[test]
-    fn environments_and_headers_are_not_shown() {
+    fn secrets_of_entries_are_not_shown() {
         let raw = serde_json::json!({ "servers": [{ "name": "a", "runtime": { "env": { "KEY": "secret" } } },
-            { "name": "b", "probes": [{ "kind": "http", "headers": { "x-key": "secret" } }] }] });
+            { "name": "b", "recovery": { "before": { "command": ["drain", "secret"] } } }] });
         let shown = registry(&raw);
         assert_eq!(shown[0]["runtime"]["env"]["KEY"], "***");
-        assert_eq!(shown[1]["name"], "b");
-        assert_eq!(shown[1]["probes"][0]["headers"]["x-key"], "***");
+        assert_eq!(
+            (&shown[1]["name"], &shown[1]["recovery"]["before"]["command"]),
+            (&"b".into(), &serde_json::json!(["drain", "***"]))
+        );
     }
 }

@@ -52,6 +52,14 @@ struct Present {
     shortage: Option<String>,
 }
 
+/// What a snapshot is made of.
+struct Taken {
+    seq: u64,
+    as_of: Timestamp,
+    config_error: Option<String>,
+    views: Vec<Arc<ServerView>>,
+}
+
 impl Published {
     /// Begins after event `seq` with these views.
     pub fn new(known: Known, seq: u64, as_of: Timestamp, views: Vec<ServerView>, registry: Vec<Value>) -> Self {
@@ -68,7 +76,7 @@ impl Published {
 
     /// Everything, as of one event.
     pub fn snapshot(&self) -> Snapshot {
-        self.read(|now| self.snapshot_of(now))
+        self.snapshot_of(self.read(Present::taken))
     }
 
     /// Why what is published does not all reach the disk; `None` while it does.
@@ -91,7 +99,13 @@ impl Published {
 
     /// Everything, and what comes after it.
     pub fn follow(&self) -> (Snapshot, broadcast::Receiver<Said>) {
-        self.read(|now| (self.snapshot_of(now), self.said.subscribe()))
+        let (taken, said) = self.read(|now| (now.taken(), self.said.subscribe()));
+        (self.snapshot_of(taken), said)
+    }
+
+    /// The last event, and what comes after it.
+    pub fn listen(&self) -> (u64, broadcast::Receiver<Said>) {
+        self.read(|now| (now.seq, self.said.subscribe()))
     }
 
     /// One server's place in the fleet, and its view.
@@ -165,19 +179,25 @@ impl Published {
         look(&self.now.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn snapshot_of(&self, now: &Present) -> Snapshot {
+    /// Copying every view takes a while; the driver does not wait for it.
+    fn snapshot_of(&self, taken: Taken) -> Snapshot {
         Snapshot {
             source: self.known.source.clone(),
             epoch: self.known.epoch.clone(),
-            seq: now.seq,
-            timestamp: now.as_of,
-            config_error: now.config_error.clone(),
-            servers: now.views.iter().flatten().map(|view| ServerView::clone(view)).collect(),
+            seq: taken.seq,
+            timestamp: taken.as_of,
+            config_error: taken.config_error,
+            servers: taken.views.into_iter().map(Arc::unwrap_or_clone).collect(),
         }
     }
 }
 
 impl Present {
+    fn taken(&self) -> Taken {
+        let views = self.views.iter().flatten().map(Arc::clone).collect();
+        Taken { seq: self.seq, as_of: self.as_of, config_error: self.config_error.clone(), views }
+    }
+
     fn present(&self, name: &str) -> Option<(usize, Arc<ServerView>)> {
         let place = *self.places.get(name)?;
         Some((place, self.views[place].clone()?))
@@ -187,10 +207,31 @@ impl Present {
         if place >= self.views.len() {
             self.views.resize(place + 1, None);
         }
-        match &view {
-            Some(view) => drop(self.places.insert(view.name.clone(), place)),
-            None => self.places.retain(|_, known| *known != place),
+        match (&view, &self.views[place]) {
+            (Some(view), _) => drop(self.places.insert(view.name.clone(), place)),
+            // One that came back under the same name has another place.
+            (None, Some(gone)) if self.places.get(&gone.name) == Some(&place) => drop(self.places.remove(&gone.name)),
+            (None, _) => {}
         }
         self.views[place] = view.map(Arc::new);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::view::tests::sample;
+
+    #[test]
+    fn a_name_is_forgotten_with_its_server_unless_another_has_it() {
+        let known = Known { source: "here".into(), epoch: "e".into() };
+        let published = Published::new(known, 0, Timestamp::UNIX_EPOCH, vec![sample("a"), sample("b")], vec![]);
+        let put = |place, view| published.publish(vec![], vec![(place, view)], Timestamp::UNIX_EPOCH);
+        let place = |name| published.server(name).map(|(place, _)| place);
+        put(0, None);
+        assert_eq!((place("a"), place("b")), (None, Some(1)));
+        put(2, Some(sample("b")));
+        put(1, None);
+        assert_eq!((place("b"), published.snapshot().servers.len()), (Some(2), 1));
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! A recording that cannot be written ends, with a warning: one with a gap would replay to something that never was.
 
-use std::fs::File as Handle;
+use std::fs::{File as Handle, Permissions};
 use std::io::{BufWriter, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -12,10 +13,14 @@ use health_spec::config::File;
 
 use crate::machine::fleet::Beginning;
 use crate::machine::{Command, Effect, Fleet, Input, Mono, Refusal, ServerId};
+use crate::shell::plan::hide_file;
 use crate::sim::recording::{self, Header, Told, VERSION, What, fingerprint};
 
 /// Lines that may wait for the disk: some seconds of a large fleet.
 const QUEUE: usize = 16_384;
+
+/// Only its owner may read it.
+const PRIVATE: u32 = 0o600;
 
 /// Stands between the driver and the machine. The default one writes nothing.
 #[derive(Debug, Default)]
@@ -27,11 +32,8 @@ pub struct Recorder {
 impl Recorder {
     /// Begins a recording at `path`, in place of what was there.
     pub fn begin(path: &Path, file: &File, beginning: &Beginning, at: Mono) -> std::io::Result<Self> {
-        let mut options = Handle::options();
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let handle = options.create(true).write(true).truncate(true).open(path)?;
-        let mut out = BufWriter::new(handle);
-        let header = Header { version: VERSION, configuration: masked(file), beginning: beginning.clone(), at };
+        let mut out = BufWriter::new(own(path)?);
+        let header = Header { version: VERSION, configuration: masked(file)?, beginning: beginning.clone(), at };
         writeln!(out, "{}", serde_json::to_string(&header)?)?;
         out.flush()?;
         let (lines, queue) = sync_channel(QUEUE);
@@ -61,9 +63,15 @@ impl Recorder {
 
     /// Another configuration has been put in force, with these effects.
     pub fn reloaded(&mut self, now: Mono, file: &File, limits: crate::machine::fleet::Limits, effects: &[Effect]) {
-        if self.lines.is_some() {
-            let what = What::Reload(Box::new(masked(file)), limits);
-            self.keep(Told { at: now, what, effects: fingerprint(effects) });
+        if self.lines.is_none() {
+            return;
+        }
+        match masked(file) {
+            Ok(file) => self.keep(Told { at: now, what: What::Reload(Box::new(file), limits), effects: fingerprint(effects) }),
+            Err(error) => {
+                tracing::warn!(%error, "the recording ends here: a configuration cannot be written into it");
+                self.lines = None;
+            }
         }
     }
 
@@ -75,16 +83,20 @@ impl Recorder {
     }
 }
 
-/// Values of environments and headers may be secrets.
-fn masked(file: &File) -> File {
-    let mut file = file.clone();
-    for runtime in file.servers.iter_mut().filter_map(|entry| entry.runtime.as_mut()) {
-        runtime.env.values_mut().for_each(|value| "***".clone_into(value));
+/// Without what may be a secret; nothing is decided by it.
+fn masked(file: &File) -> serde_json::Result<File> {
+    let mut written = serde_json::to_value(file)?;
+    hide_file(&mut written);
+    serde_json::from_value(written)
+}
+
+/// For its owner alone, also where something stood that others could read. A pipe keeps what it has.
+fn own(path: &Path) -> std::io::Result<Handle> {
+    let handle = Handle::options().create(true).write(true).truncate(true).mode(PRIVATE).open(path)?;
+    if handle.metadata()?.is_file() {
+        handle.set_permissions(Permissions::from_mode(PRIVATE))?;
     }
-    for probe in file.servers.iter_mut().flat_map(|entry| &mut entry.probes) {
-        probe.headers.values_mut().for_each(|value| "***".clone_into(value));
-    }
-    file
+    Ok(handle)
 }
 
 /// Until the driver has gone; flushed whenever nothing more waits. A disk that refuses closes the queue, which the driver sees.
@@ -122,7 +134,16 @@ mod tests {
     use health_spec::{Reason, Verdict};
     use std::time::Duration;
 
-    const FILE: &str = "servers: [{name: a, port: 1, runtime: {kind: process, command: x, env: {KEY: hunter2}}}]";
+    const FILE: &str = "
+servers:
+  - name: a
+    port: 1
+    runtime: {kind: process, command: x, env: {KEY: hunter2}}
+    probes: [{kind: http, headers: {X-Key: hunter2}}]
+    recovery: {before: {command: [drain, hunter2]}}
+health: {a: {recovery: {after: {url: 'http://me:hunter2@h/hunter2'}}}}
+recovery: {before: {url: 'http://h/?key=hunter2', headers: {X-Key: hunter2}, body: hunter2}}
+";
 
     fn record(path: &Path) {
         let file: File = serde_saphyr::from_str(FILE).expect("the file reads");
@@ -150,9 +171,12 @@ mod tests {
     fn a_recording_replays_to_the_bit_and_holds_no_secret() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("r.jsonl");
+        std::fs::write(&path, "what everybody may read").expect("written");
+        std::fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("set");
         record(&path);
         let text = std::fs::read_to_string(&path).expect("readable");
-        assert!(!text.contains("hunter2"));
+        assert!(!text.contains("hunter2"), "{text}");
+        assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, PRIVATE);
         let recording = Recording::read(&text).expect("a recording");
         let replayed = replay(&recording).expect("valid");
         assert!(replayed.told > 10 && replayed.differs_at.is_none() && !replayed.trace.lines.is_empty(), "{replayed:?}");

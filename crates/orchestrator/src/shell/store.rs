@@ -222,7 +222,11 @@ impl Store {
         }
         transaction.commit()?;
         self.seq = last;
-        if prunes { retention::give_back(&self.connection) } else { Ok(()) }
+        if prunes && let Err(error) = retention::give_back(&self.connection) {
+            // The batch is written: were it refused now, it would be offered again, and clash with itself for ever.
+            tracing::warn!(error = &error as &dyn std::error::Error, "free room of the state database is not given back");
+        }
+        Ok(())
     }
 
     /// Keeps the evidence of an incident; it has reached the disk when this returns.
@@ -246,15 +250,25 @@ impl Store {
     fn records(&self) -> Result<Vec<(String, Record)>, StoreError> {
         let mut statement = self.connection.prepare("SELECT name, state FROM server")?;
         let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
-        rows.map(|row| {
-            let (name, state) = row?;
-            match serde_json::from_str(&state) {
-                Ok(record) => Ok((name, record)),
-                Err(source) => Err(StoreError::Record { name, source }),
-            }
+        rows.filter_map(|row| match row {
+            Ok((name, state)) => readable(&name, &state).map(|record| Ok((name, record))),
+            Err(error) => Some(Err(error.into())),
         })
         .collect()
     }
+}
+
+/// One server that is forgotten is less than a fleet that nobody watches.
+fn readable(name: &str, state: &str) -> Option<Record> {
+    serde_json::from_str(state)
+        .inspect_err(|error| {
+            tracing::error!(
+                %error,
+                "the state of {name} does not read back, and it starts afresh: its status, its attempts and a pause are forgotten, and an \
+                 incident of it that is open stays so"
+            );
+        })
+        .ok()
 }
 
 /// The first start on the axis of [`Steady`].

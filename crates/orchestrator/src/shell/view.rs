@@ -131,8 +131,35 @@ pub fn last_check(verdict: &Verdict, kind: &EventKind, ended: Timestamp) -> Opti
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A server that is well.
+    pub(crate) fn sample(name: &str) -> ServerView {
+        let at = Timestamp::UNIX_EPOCH;
+        ServerView {
+            name: name.into(),
+            source: "here".into(),
+            group: None,
+            status: Observed::Ok,
+            phase: Phase::Healthy,
+            reason: None,
+            since: at,
+            paused: None,
+            held: None,
+            requires_manual: false,
+            last_check: None,
+            streak: Streak::default(),
+            recovery: None,
+            restarts: Restarts::default(),
+            incident_id: None,
+            uptime: Uptime::default(),
+            maintenance_until: None,
+            why: Why::default(),
+            stale: false,
+            as_of: at,
+        }
+    }
 
     #[test]
     fn a_moment_of_another_day_has_its_date() {

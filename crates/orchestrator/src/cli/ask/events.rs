@@ -8,6 +8,7 @@ use health_spec::view::EventPage;
 use health_spec::{Event, Snapshot};
 use orchestrator::shell::client::{ClientError, follow};
 use orchestrator::shell::narrate::detail;
+use serde::Deserialize;
 
 use super::super::args::Events;
 use super::super::{End, Outcome, note};
@@ -21,36 +22,48 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) fn run(arguments: &Events) -> Outcome {
     let (snapshot, _) = get::<Snapshot>(&arguments.daemon, "/servers")?;
-    if arguments.limit > 0 {
-        let found = match arguments.since {
-            Some(since) => after(arguments, since)?,
-            None => last(arguments, snapshot.seq)?,
-        };
-        for event in &found {
-            if !show(arguments, event)? {
-                return Ok(End::Fine);
-            }
+    let Found { events, until } = match arguments.since {
+        Some(since) => after(arguments.limit, since, |since| page(arguments, since, PAGE), |event| fits(arguments, event))?,
+        None => Found { events: last(arguments, snapshot.seq)?, until: snapshot.seq },
+    };
+    for event in &events {
+        if !show(arguments, event)? {
+            return Ok(End::Fine);
         }
     }
     if arguments.follow {
-        let since = arguments.since.filter(|_| arguments.limit == 0).unwrap_or(snapshot.seq);
-        keep_showing(arguments, since)?;
+        keep_showing(arguments, until)?;
     }
     Ok(End::Fine)
 }
 
+/// What is shown first, and the event that whoever follows goes on after.
+#[derive(Debug)]
+struct Found {
+    events: Vec<Event>,
+    until: u64,
+}
+
 /// The first that fit, after `since`.
-fn after(arguments: &Events, mut since: u64) -> Result<Vec<Event>, Box<dyn std::error::Error>> {
-    let mut found = Vec::new();
-    while found.len() < arguments.limit {
-        let page = page(arguments, since, PAGE)?;
-        if page.events.is_empty() {
+fn after<E>(
+    limit: usize,
+    since: u64,
+    page: impl Fn(u64) -> Result<EventPage, E>,
+    fits: impl Fn(&Event) -> bool,
+) -> Result<Found, E> {
+    let mut found = Found { events: Vec::new(), until: since };
+    while found.events.len() < limit {
+        let EventPage { events, next, .. } = page(found.until)?;
+        if events.is_empty() {
             break;
         }
-        since = page.next;
-        found.extend(page.events.into_iter().filter(|event| fits(arguments, event)));
+        found.until = next;
+        found.events.extend(events.into_iter().filter(&fits));
     }
-    found.truncate(arguments.limit);
+    if found.events.len() >= limit {
+        found.events.truncate(limit);
+        found.until = found.events.last().map_or(since, |event| event.seq);
+    }
     Ok(found)
 }
 
@@ -97,6 +110,19 @@ fn told(event: &Event) -> String {
     printable(&format!("{:.3}  {server:<20}  {}{}", event.timestamp, event.kind.name(), detail(&event.kind)))
 }
 
+/// Events that the log no longer has, or never had.
+#[derive(Deserialize)]
+struct Gap {
+    from: u64,
+    to: u64,
+}
+
+fn say_gap(data: &str, since: &mut u64) {
+    let Ok(Gap { from, to }) = serde_json::from_str(data) else { return };
+    note(&format!("note: events {from} to {to} are missing: the log does not have them"));
+    *since = to.max(*since);
+}
+
 /// Comes back when the daemon does, and goes on after the last event that was seen.
 fn keep_showing(arguments: &Events, mut since: u64) -> Result<(), Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -105,8 +131,12 @@ fn keep_showing(arguments: &Events, mut since: u64) -> Result<(), Box<dyn std::e
         loop {
             let mut written = Ok(true);
             let path = format!("/events?since={since}");
-            let ended = follow(&arguments.daemon.url, &path, |data| {
+            let ended = follow(&arguments.daemon.url, &path, |name, data| {
                 lost = false;
+                if name == "gap" {
+                    say_gap(data, &mut since);
+                    return true;
+                }
                 let Ok(event) = serde_json::from_str::<Event>(data) else { return true };
                 since = event.seq;
                 if fits(arguments, &event) {
@@ -127,4 +157,42 @@ fn keep_showing(arguments: &Events, mut since: u64) -> Result<(), Box<dyn std::e
             tokio::time::sleep(PATIENCE).await;
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Events 1 to 9, two a page.
+    fn page(since: u64) -> Result<EventPage, String> {
+        let event = |seq: u64| {
+            serde_json::json!({ "event_type": "server_resumed", "trace_id": "t", "timestamp": "2026-01-02T03:04:05Z", "repo": "r",
+                "source": "s", "epoch": "e", "seq": seq, "server_name": "a" })
+        };
+        let events: Vec<_> = (since + 1..=9).take(2).collect();
+        let next = events.last().copied().unwrap_or(since);
+        let events: Vec<_> = events.into_iter().map(event).collect();
+        let page = serde_json::json!({ "source": "s", "epoch": "e", "events": events, "next": next, "oldest": 1 });
+        serde_json::from_value(page).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn whoever_follows_goes_on_after_what_was_shown() {
+        let even = |event: &Event| event.seq % 2 == 0;
+        for (limit, since, shown, until) in
+            [(2, 3, vec![4, 6], 6), (9, 3, vec![4, 6, 8], 9), (0, 3, vec![], 3), (3, 9, vec![], 9)]
+        {
+            let found = after(limit, since, page, even).expect("pages");
+            let seqs: Vec<_> = found.events.iter().map(|event| event.seq).collect();
+            assert_eq!((seqs, found.until), (shown, until), "{limit} after {since}");
+        }
+    }
+
+    #[test]
+    fn a_gap_is_passed() {
+        let mut since = 4;
+        say_gap(r#"{"from":5,"to":9}"#, &mut since);
+        say_gap("?", &mut since);
+        assert_eq!(since, 9);
+    }
 }

@@ -1,6 +1,6 @@
 //! `GET /events`: the log as pages, or live as server-sent events that resume exactly.
 
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,8 +76,8 @@ fn stream(api: Arc<Api>, range: &Range, headers: &HeaderMap) -> Result<Response,
     let resumed = resumed
         .map(|id| id.parse::<u64>().map_err(|_| Refused::bad_query("Last-Event-ID is no number".to_owned())))
         .transpose()?;
-    let (snapshot, said) = api.published.follow();
-    let since = resumed.or(range.since).unwrap_or(snapshot.seq);
+    let (seq, said) = api.published.listen();
+    let since = resumed.or(range.since).unwrap_or(seq);
     not_ahead(&api, since)?;
     let (frames, outgoing) = mpsc::channel(QUEUE);
     let shutdown = api.shutdown.clone();
@@ -104,12 +104,18 @@ fn not_ahead(api: &Api, since: u64) -> Result<(), Refused> {
 
 impl Api {
     /// A page of the log, and the oldest event that it holds.
+    ///
+    /// What is on disk and not published yet is left out: the servers are not yet shown as they are after it, and whoever went on after it
+    /// would be ahead of the log.
     async fn read(&self, since: u64, limit: usize) -> Result<(Vec<(u64, String)>, u64), Refused> {
         let log = Arc::clone(&self.log).lock_owned().await;
+        let last = self.published.last_seq();
         let read = tokio::task::spawn_blocking(move || Ok((log.events(since, limit)?, log.oldest()?.unwrap_or(0))));
         let read: Result<_, crate::shell::store::StoreError> =
             read.await.map_err(|error| Refused::log_unreadable(&error.to_string()))?;
-        read.map_err(|error| Refused::log_unreadable(&error.to_string()))
+        let (mut lines, oldest) = read.map_err(|error| Refused::log_unreadable(&error.to_string()))?;
+        lines.retain(|(seq, _)| *seq <= last);
+        Ok((lines, oldest))
     }
 }
 
@@ -131,27 +137,25 @@ impl Follower {
     }
 
     async fn catch_up(&mut self) -> Result<(), Gone> {
-        let mut touched = BTreeSet::new();
         loop {
             // An unreadable log ends the stream: the client comes back with the last number that it has seen.
-            let (lines, oldest) = self.api.read(self.since, MOST).await.map_err(|_| Gone)?;
-            if oldest > self.since + 1 {
-                self.send(
-                    sse::Event::default().event("gap").data(json!({ "from": self.since + 1, "to": oldest - 1 }).to_string()),
-                )
-                .await?;
-            }
+            let (lines, _) = self.api.read(self.since, MOST).await.map_err(|_| Gone)?;
             if lines.is_empty() {
-                break;
+                return Ok(());
             }
-            for (seq, line) in lines {
-                touched.extend(serde_json::from_str::<Event>(&line).ok().and_then(|event| event.server_name));
-                self.since = seq;
-                self.send(sse::Event::default().id(seq.to_string()).data(line)).await?;
-            }
+            self.send_page(lines).await?;
         }
-        for name in touched {
-            if let Some((_, view)) = self.api.published.server(&name) {
+    }
+
+    /// The present view of a server directly follows the last of its events: a gateway has no use for it elsewhere.
+    async fn send_page(&mut self, lines: Vec<(u64, String)>) -> Result<(), Gone> {
+        let server = |line: &str| serde_json::from_str::<Event>(line).ok().and_then(|event| event.server_name);
+        let last: HashMap<String, u64> = lines.iter().filter_map(|(seq, line)| Some((server(line)?, *seq))).collect();
+        let mut touched: HashMap<u64, String> = last.into_iter().map(|(name, seq)| (seq, name)).collect();
+        for (seq, line) in lines {
+            self.send_event(seq, &line).await?;
+            let view = touched.remove(&seq).and_then(|name| self.api.published.server(&name));
+            if let Some((_, view)) = view {
                 self.send_view(&view).await?;
             }
         }
@@ -170,14 +174,23 @@ impl Follower {
                 Err(RecvError::Closed) => return Err(Gone),
                 Ok(said) if said.event.seq <= self.since => {}
                 Ok(said) => {
-                    self.since = said.event.seq;
-                    self.send(sse::Event::default().id(said.event.seq.to_string()).data(&*said.json)).await?;
+                    self.send_event(said.event.seq, &said.json).await?;
                     if let Some(view) = &said.view {
                         self.send_view(view).await?;
                     }
                 }
             }
         }
+    }
+
+    /// Those before it that are nowhere to be had are said to be missing: they are older than the log, or the disk has refused them.
+    async fn send_event(&mut self, seq: u64, line: &str) -> Result<(), Gone> {
+        if seq > self.since + 1 {
+            let missing = json!({ "from": self.since + 1, "to": seq - 1 });
+            self.send(sse::Event::default().event("gap").data(missing.to_string())).await?;
+        }
+        self.since = seq;
+        self.send(sse::Event::default().id(seq.to_string()).data(line)).await
     }
 
     async fn send_view(&self, view: &health_spec::ServerView) -> Result<(), Gone> {
@@ -191,3 +204,6 @@ impl Follower {
         self.frames.send(Ok(frame)).await.map_err(|_| Gone)
     }
 }
+
+#[cfg(test)]
+mod tests;

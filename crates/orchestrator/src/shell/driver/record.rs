@@ -1,6 +1,6 @@
 //! What has happened goes to the disk, then to everybody; what the disk refuses is kept and offered again.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use health_spec::{Event, EventKind, ServerView};
 
@@ -92,7 +92,8 @@ impl Driver {
             changed.union(&self.unwritten.servers).copied().partition(|place| self.fleet.servers()[*place].is_retired());
         let servers = live.into_iter().map(|place| (self.name(place), self.state(place))).collect();
         // One that came back under the same name has another place.
-        let gone = gone.into_iter().map(|place| self.name(place)).filter(|name| !self.is_live(name));
+        let names = if gone.is_empty() { HashSet::new() } else { self.live_names() };
+        let gone = gone.into_iter().map(|place| self.name(place)).filter(|name| !names.contains(name.as_str()));
         Batch {
             now: self.clock.now(),
             incidents: self.fleet.incidents(),
@@ -155,8 +156,9 @@ impl Driver {
         }
     }
 
-    fn is_live(&self, name: &str) -> bool {
-        self.fleet.servers().iter().any(|server| !server.is_retired() && server.policy().name == name)
+    fn live_names(&self) -> HashSet<&str> {
+        let live = self.fleet.servers().iter().filter(|server| !server.is_retired());
+        live.map(|server| server.policy().name.as_str()).collect()
     }
 
     pub(super) fn name(&self, place: usize) -> String {

@@ -88,10 +88,16 @@ pub struct Directories<'a> {
 }
 
 impl Subject {
-    /// A server of this name; `entry` is its entry in the registry, with everything in it.
-    pub fn new(name: &str, runtime: Option<&Runtime>, engines: &[Engine], entry: &Value, directories: Directories<'_>) -> Self {
+    /// A server of this name; `written` is all that was written for it, such as its entry in the registry.
+    pub fn new<'a>(
+        name: &str,
+        runtime: Option<&Runtime>,
+        engines: &[Engine],
+        written: impl IntoIterator<Item = &'a Value>,
+        directories: Directories<'_>,
+    ) -> Self {
         let mut secrets = Vec::new();
-        collect(entry, directories.registry, &mut secrets);
+        written.into_iter().for_each(|written| collect(written, directories.registry, &mut secrets));
         let source = runtime.map_or(Source::None, |runtime| source(name, runtime, engines, directories));
         Self { name: name.to_owned(), source, secrets: secrets.into() }
     }
@@ -232,10 +238,11 @@ mod tests {
             "runtime": { "env": { "PLAIN": "from-the-environment" }, "env_file": "more.env" },
             "probes": [{ "headers": { "X-Team": "from-a-header" }, "bearer_token_file": "bearer", "password": "from-a-key" }],
         });
+        let recovery = serde_json::json!({ "after": { "url": "http://a/", "headers": { "X-Hook": "from-a-hook" } } });
         let directories = Directories { state: directory.path(), registry: directory.path() };
-        let subject = Subject::new("calculator", None, &[], &entry, directories);
+        let subject = Subject::new("calculator", None, &[], [&entry, &recovery], directories);
         let mask = Mask::of(subject.secrets().await);
-        for secret in ["from-a-file", "from-the-environment", "from-a-header", "from-a-key", "from-a-line"] {
+        for secret in ["from-a-file", "from-the-environment", "from-a-header", "from-a-key", "from-a-line", "from-a-hook"] {
             assert_eq!(mask.text(&format!("a {secret} b")), "a *** b");
         }
         assert_eq!(mask.text("calculator"), "calculator");

@@ -17,7 +17,7 @@ use crate::shell::view::Known;
 const SERVER: ServerId = ServerId(0);
 
 /// A collector over one server with an open incident, and its journal.
-fn collector(directory: &std::path::Path, runtime: &Runtime, engine: &str) -> (Arc<Collector>, Journal) {
+pub(crate) fn collector(directory: &std::path::Path, runtime: &Runtime, engine: &str) -> (Arc<Collector>, Journal) {
     let mut store = Store::open(directory, Retention::default()).expect("a store");
     store.left("e", wall()).expect("it reads");
     let log = Arc::new(Mutex::new(store.reader().expect("a reader")));
@@ -35,11 +35,12 @@ fn collector(directory: &std::path::Path, runtime: &Runtime, engine: &str) -> (A
     let engine =
         health_spec::config::Engine { address: engine.to_owned(), ..health_spec::config::defaults::engines().swap_remove(0) };
     let directories = Directories { state: directory, registry: directory };
-    let subject = Subject::new("a", Some(runtime), &[engine], &serde_json::json!({ "name": "a" }), directories);
+    let subject = Subject::new("a", Some(runtime), &[engine], [&serde_json::json!({ "name": "a" })], directories);
     (Arc::new(Collector::new(setup, vec![subject])), journal)
 }
 
-fn runtime(kind: RuntimeKind) -> Runtime {
+/// Of a server that is a shell, or the container `a`.
+pub(crate) fn runtime(kind: RuntimeKind) -> Runtime {
     let mut runtime: Runtime = serde_json::from_value(serde_json::json!({ "kind": "process" })).expect("a runtime");
     (runtime.kind, runtime.command, runtime.container) = (kind, Some("/bin/sh".into()), Some("a".into()));
     runtime
@@ -119,7 +120,7 @@ async fn what_differs_from_when_it_was_well_is_told() {
     let mut other = runtime(RuntimeKind::Process);
     other.args.push("--token=swordfish".into());
     let directories = Directories { state: directory.path(), registry: directory.path() };
-    collector.know(vec![Some(Subject::new("a", Some(&other), &[], &serde_json::json!({ "name": "a" }), directories))]);
+    collector.know(vec![Some(Subject::new("a", Some(&other), &[], [&serde_json::json!({ "name": "a" })], directories))]);
     open_incident(&collector);
     collector.before(SERVER, collector.turn(SERVER)).await;
     let evidence = kept(&collector).await;

@@ -132,3 +132,13 @@ fn a_change_while_the_disk_was_busy_is_not_taken_for_written() {
     book.written(&rows);
     assert_eq!(book.unwritten()[0].incident.attempts.len(), 1);
 }
+
+#[test]
+fn how_a_server_died_is_forgotten_with_it() {
+    let book = Book::default();
+    let died = EventKind::ContainerDied { exit_code: Some(1), signal: None, oom_killed: false, core_dumped: false, error: None };
+    book.fold(&event(10, None, died), Teller::default);
+    assert_eq!(book.lock().deaths.len(), 1);
+    book.fold(&event(11, None, EventKind::ServerDeregistered), Teller::default);
+    assert_eq!(book.lock().deaths.len(), 0);
+}

@@ -64,7 +64,11 @@ impl Jsonl {
             std::fs::create_dir_all(parent).map_err(failed)?;
         }
         let mut file = File::options().create(true).read(true).append(true).open(path).map_err(failed)?;
-        let last = mend(&mut file).map_err(failed)?;
+        let last = match mend(&mut file).map_err(failed)? {
+            // Rotated, and ended before the first line came: without the mark of the old file all of it would come again.
+            None if file.metadata().map_err(failed)?.len() == 0 => last_of(&old(path, 1)).map_err(failed)?,
+            last => last,
+        };
         let last = last.filter(|mark| mark.epoch == epoch).map_or(0, |mark| mark.seq);
         let size = file.metadata().map_err(failed)?.len();
         let mut log = Self { path: path.to_owned(), file, size, rotate_at: ROTATE_AT, reader, last, is_behind: true };
@@ -123,38 +127,64 @@ impl Jsonl {
         Ok(())
     }
 
+    /// Old files make room only for what is there: an attempt that fails half way is made again, and somebody may have removed the log.
     fn rotate(&mut self) -> std::io::Result<()> {
-        let old = |number: u32| {
-            let mut name = self.path.clone().into_os_string();
-            name.push(format!(".{number}"));
-            PathBuf::from(name)
-        };
-        for number in (1..3).rev() {
-            match std::fs::rename(old(number), old(number + 1)) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
-                _ => {}
+        if self.path.try_exists()? {
+            if old(&self.path, 1).try_exists()? {
+                rename(&old(&self.path, 2), &old(&self.path, 3))?;
+                rename(&old(&self.path, 1), &old(&self.path, 2))?;
             }
+            rename(&self.path, &old(&self.path, 1))?;
         }
-        std::fs::rename(&self.path, old(1))?;
         self.file = File::options().create(true).read(true).append(true).open(&self.path)?;
-        self.size = 0;
+        self.size = self.file.metadata()?.len();
         Ok(())
+    }
+}
+
+/// An old file of the log at `path`; larger numbers are older.
+fn old(path: &Path, number: u32) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{number}"));
+    PathBuf::from(name)
+}
+
+/// What is not there need not be moved.
+fn rename(from: &Path, to: &Path) -> std::io::Result<()> {
+    match std::fs::rename(from, to) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 
 /// Cuts a torn last line off and reads the last whole one.
 fn mend(file: &mut File) -> std::io::Result<Option<Mark>> {
+    let (whole, last) = tail(file)?;
+    if whole < file.metadata()?.len() {
+        file.set_len(whole)?;
+    }
+    Ok(last)
+}
+
+/// The last whole line of a file that may not be there.
+fn last_of(path: &Path) -> std::io::Result<Option<Mark>> {
+    match File::open(path) {
+        Ok(mut file) => Ok(tail(&mut file)?.1),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// How much of a file is whole lines, and what the last of them says.
+fn tail(file: &mut File) -> std::io::Result<(u64, Option<Mark>)> {
     let size = file.metadata()?.len();
     let from = size.saturating_sub(TAIL);
     file.seek(SeekFrom::Start(from))?;
     let mut tail = Vec::new();
     file.read_to_end(&mut tail)?;
     let whole = tail.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    if whole < tail.len() {
-        file.set_len(from + whole as u64)?;
-    }
     let last = tail[..whole].trim_ascii_end().rsplit(|byte| *byte == b'\n').next();
-    Ok(last.and_then(|line| serde_json::from_slice(line).ok()))
+    Ok((from + whole as u64, last.and_then(|line| serde_json::from_slice(line).ok())))
 }
 
 #[cfg(test)]
@@ -209,5 +239,31 @@ mod tests {
         }
         assert_eq!(std::fs::read_to_string(&path).expect("readable"), format!("{}\n", line(3)));
         assert!(directory.path().join("log.jsonl.2").exists());
+    }
+
+    #[test]
+    fn a_log_that_was_removed_is_begun_anew_and_no_old_one_is_lost() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = store(directory.path(), 0);
+        let path = directory.path().join("log.jsonl");
+        let mut log = Jsonl::open(&path, "e", store.reader().expect("a reader")).expect("opens");
+        log.rotate_at = 10;
+        let mut append = |seq| log.append([(seq, line(seq).as_str())].into_iter()).expect("written");
+        append(1);
+        append(2);
+        std::fs::remove_file(&path).expect("removed");
+        append(3);
+        append(4);
+        let read = |number| std::fs::read_to_string(old(&path, number)).expect("readable");
+        assert_eq!(std::fs::read_to_string(&path).expect("readable"), format!("{}\n", line(4)));
+        assert_eq!((read(1), read(2)), (format!("{}\n", line(3)), format!("{}\n", line(1))));
+    }
+
+    #[test]
+    fn an_end_between_rotation_and_the_first_line_repeats_nothing() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let store = store(directory.path(), 3);
+        std::fs::write(directory.path().join("log.jsonl.1"), format!("{}\n{}\n", line(1), line(2))).expect("written");
+        assert_eq!(opened(directory.path(), &store), format!("{}\n", line(3)));
     }
 }

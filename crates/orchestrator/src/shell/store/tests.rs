@@ -98,6 +98,67 @@ fn what_is_removed_makes_room_and_much_of_it_is_given_back() {
     assert!(pages.last().copied() < full.map(|full| full * 2 / 3), "{full:?}, {pages:?}");
 }
 
+/// The map that says where each page of the file belongs: one page in so many, from the second on.
+const MAP_EVERY: u64 = 4_096 / 5 + 1;
+
+#[test]
+fn a_batch_that_is_written_is_not_refused_because_no_room_can_be_given_back() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let few = Retention { events: 1_000, ..Retention::default() };
+    let open = || {
+        let mut store = Store::open(directory.path(), few).expect("opens");
+        store.left("e", now()).expect("reads");
+        store
+    };
+    let large = |seq| Written { json: "x".repeat(1_000).into(), ..written(seq) };
+    let batch = |thousand: u64| Batch {
+        events: (thousand * 1_000 + 1..=thousand * 1_000 + 1_000).map(large).collect(),
+        ..Batch::default()
+    };
+    let mut store = open();
+    (0..10).for_each(|thousand| store.commit(&batch(thousand), false).expect("commits"));
+    store.connection.execute("DELETE FROM event WHERE seq < 9500", []).expect("much room is free");
+    drop(store);
+
+    // Only giving back reads the map.
+    let file = std::fs::File::options().write(true).open(directory.path().join("state.db")).expect("opens");
+    let pages = file.metadata().expect("a size").len() / 4_096;
+    for map in (1..pages).step_by(usize::try_from(MAP_EVERY).expect("small")) {
+        std::os::unix::fs::FileExt::write_all_at(&file, &[0; 4_096], map * 4_096).expect("the map is damaged");
+    }
+    let mut store = open();
+    store.commit(&batch(10), false).expect("it is written");
+    retention::give_back(&store.connection).expect_err("the damage is found");
+    store.commit(&batch(11), false).expect("and the next one");
+    assert_eq!(store.left("e", now()).expect("reads").seq, 12_000);
+}
+
+#[test]
+fn a_state_that_does_not_read_back_is_forgotten_and_the_others_are_kept() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("state.db");
+    schema::tests::of_version(&path, schema::tests::VERSION);
+    let disk = Connection::open(&path).expect("opens");
+    disk.execute("INSERT INTO server VALUES ('b', '{\"memory\": 7}')", []).expect("a state of another kind");
+    let mut store = Store::open(directory.path(), Retention::default()).expect("opens");
+    let left = store.left("e", now()).expect("it starts");
+    let names: Vec<_> = left.records.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["a"]);
+}
+
+#[test]
+fn the_news_of_one_server_are_not_sought_among_everybodys() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let store = Store::open(directory.path(), Retention::default()).expect("opens");
+    for (question, index) in reader::NEWS.into_iter().zip(["event_of_server", "event_news"]) {
+        let plan: String = store
+            .connection
+            .query_row(&format!("EXPLAIN QUERY PLAN {question}"), params!["a", 9, 9], |row| row.get("detail"))
+            .expect("a plan");
+        assert_eq!(plan, format!("SEARCH event USING INDEX {index} (server_name=? AND seq<?)"));
+    }
+}
+
 #[test]
 fn events_after_a_hole_take_the_place_of_those_before_it() {
     let directory = tempfile::tempdir().expect("a directory");
