@@ -209,7 +209,7 @@ mod tests {
         Actions {
             targets: vec![],
             eyes: Arc::new(Eyes { resolver: Resolver::default(), lives, trace_id: None, says_traces: true }),
-            hooks: compile(&file, &|_| directory.into()).into(),
+            hooks: compile(&file, &|_| directory.into(), &mut vec![]).into(),
             hook_runner: HookRunner::new(directory, shutdown),
             runtimes,
             collector,

@@ -19,12 +19,14 @@ pub mod container;
 pub mod hints;
 pub mod labels;
 mod memory;
+mod said;
 pub mod select;
 pub mod watch;
 pub mod wish;
 
 use self::container::Container;
 use self::memory::Memory;
+use self::said::{About, Said};
 use self::select::{Finding, Ground, Known, Selection, Verdict, select};
 use self::watch::{Report, watch};
 use super::config::LoadError;
@@ -55,7 +57,7 @@ pub struct Discovery {
     /// Ends those who watch now.
     watchers: CancellationToken,
     /// What was said already.
-    said: BTreeSet<String>,
+    said: Said,
     next: Option<Instant>,
 }
 
@@ -64,7 +66,7 @@ impl Discovery {
     pub fn new(state_directory: &Path, tasks: &TaskTracker, cancel: &CancellationToken) -> Self {
         let (memory, known) = Memory::open(state_directory);
         let (tasks, cancel, watchers) = (tasks.clone(), cancel.clone(), cancel.child_token());
-        let (listings, engines, said) = (BTreeMap::new(), Vec::new(), BTreeSet::new());
+        let (listings, engines, said) = (BTreeMap::new(), Vec::new(), Said::default());
         let (_, reports) = mpsc::channel(1);
         Self { listings, known, memory, engines, named: false, reports, tasks, cancel, watchers, said, next: None }
     }
@@ -100,7 +102,7 @@ impl Discovery {
         // A container that has gone while nobody was looking has no grace any more.
         let is_there = |known: &Known| {
             let listing = self.listings.get(&known.engine);
-            listing.is_none_or(|all| all.iter().any(|container| container.name == known.container))
+            listing.is_none_or(|all| all.iter().any(|container| known.is_there_as(&container.name)))
         };
         let stays: BTreeSet<_> = self.known.iter().filter(|(_, known)| is_there(known)).map(|(name, _)| name.clone()).collect();
         self.known.retain(|name, _| stays.contains(name));
@@ -125,12 +127,12 @@ impl Discovery {
         let Report { engine, news } = report;
         match news {
             Ok(containers) => {
-                self.said.retain(|said| !said.starts_with(&format!("{engine}: ")));
+                self.said.only(|about| *about != About::Engine(engine.clone()));
                 self.listings.insert(engine, containers);
             }
             // What is known of it stays: an engine that is away says nothing about its containers.
             Err(error) if self.named || self.listings.is_empty() => {
-                self.say(format!("{engine}: containers cannot be discovered: {error}"));
+                self.say(About::Engine(engine.clone()), format!("{engine}: containers cannot be discovered: {error}"));
             }
             Err(error) => tracing::debug!("{engine}: containers cannot be discovered: {error}"),
         }
@@ -169,42 +171,52 @@ impl Discovery {
         self.known.remove(server);
         let retry = Instant::now() + RETRY;
         self.next = Some(self.next.map_or(retry, |next| next.min(retry)));
-        self.say(format!("{server} is discovered, but cannot be watched: {why}"));
+        self.say(About::Server(server.to_owned()), format!("{server} is discovered, but cannot be watched: {why}"));
     }
 
     /// Judges everything anew.
     fn select(&mut self, written: &Plan) {
         let selection = selected(&self.listings, &self.known, written);
-        self.narrate(&selection.findings);
+        self.narrate(&selection);
         self.known = selection.servers;
         self.next = selection.next;
         self.memory.keep(&self.known);
     }
 
     /// What is wrong, or could not be followed, is said once.
-    fn narrate(&mut self, findings: &[Finding]) {
-        for finding in findings {
-            let Container { name, engine, .. } = &finding.container;
-            match &finding.verdict {
+    fn narrate(&mut self, selection: &Selection) {
+        for Finding { container, verdict, .. } in &selection.findings {
+            let Container { name, engine, .. } = container;
+            let texts: Vec<_> = match verdict {
                 Verdict::Wrong(faults) => {
-                    for fault in faults {
-                        self.say(format!("container {name} of engine {engine} is not watched as its labels ask: {fault}"));
-                    }
+                    let wrong = |fault| format!("container {name} of engine {engine} is not watched as its labels ask: {fault}");
+                    faults.iter().map(wrong).collect()
                 }
                 Verdict::Watched { notes, .. } => {
-                    for note in notes {
-                        self.say(format!("container {name} of engine {engine}: {note}"));
-                    }
+                    notes.iter().map(|note| format!("container {name} of engine {engine}: {note}")).collect()
                 }
-                _ => {}
+                _ => Vec::new(),
+            };
+            for text in texts {
+                self.say(About::Container(engine.clone(), name.clone()), text);
             }
         }
+        self.forget_who_is_gone(selection);
     }
 
-    fn say(&mut self, text: String) {
-        if !self.said.contains(&text) {
+    fn forget_who_is_gone(&mut self, selection: &Selection) {
+        let all = selection.findings.iter().map(|finding| &finding.container);
+        let listed: BTreeSet<_> = all.map(|container| (&container.engine, &container.name)).collect();
+        self.said.only(|about| match about {
+            About::Engine(_) => true,
+            About::Container(engine, name) => listed.contains(&(engine, name)),
+            About::Server(name) => selection.servers.contains_key(name),
+        });
+    }
+
+    fn say(&mut self, about: About, text: String) {
+        if self.said.is_new(about, &text) {
             tracing::warn!("{text}");
-            self.said.insert(text);
         }
     }
 }

@@ -5,7 +5,9 @@
 
 pub mod container;
 mod error;
+mod listening;
 pub mod lives;
+mod pause;
 pub mod process;
 mod recreating;
 pub mod reporter;
@@ -24,7 +26,7 @@ use health_spec::{
 };
 use thiserror::Error;
 use tokio::{
-    sync::{Mutex, mpsc, oneshot, watch},
+    sync::{Mutex, mpsc, oneshot},
     task::JoinHandle,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -101,7 +103,7 @@ pub struct Fault {
 
 /// A container's engine cannot be reached, or has not been asked yet: nothing is known about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("its engine cannot be asked")]
+#[error("its engine does not say how it is")]
 pub struct Unseen;
 
 /// Everything that runs servers.
@@ -110,6 +112,8 @@ pub struct Runtimes {
     handles: std::sync::Mutex<HashMap<ServerId, Handle>>,
     /// Those that are listened to.
     engines: std::sync::Mutex<BTreeMap<EngineId, Engine>>,
+    /// Likewise, as long as a server holds what it is asked with.
+    buses: std::sync::Mutex<BTreeMap<String, mpsc::WeakSender<systemd::listener::Request>>>,
     places: Arc<SetupPlaces>,
     mouth: Mouth,
     ours: TaskTracker,
@@ -130,8 +134,8 @@ struct SetupPlaces {
 #[derive(Clone, Debug)]
 enum Handle {
     Process(mpsc::Sender<process::Order>, Wire),
-    /// The lock is held while a restart runs; what is known can be asked for all the same.
-    Container(Arc<Mutex<Container>>, watch::Receiver<Option<Seen>>),
+    /// The lock is held while a restart runs; what it is, and what is known about it, can be asked for all the same.
+    Container(Arc<Mutex<Container>>, Arc<Container>),
     Unit(mpsc::Sender<systemd::listener::Request>),
 }
 
@@ -160,6 +164,7 @@ impl Runtimes {
         let runtimes = Self {
             handles: std::sync::Mutex::default(),
             engines: std::sync::Mutex::default(),
+            buses: std::sync::Mutex::default(),
             places: Arc::new(SetupPlaces { engines, state_directory, registry_directory, oom: Oom::default() }),
             mouth: Mouth::new(reports, cancel.clone()),
             ours: TaskTracker::new(),
@@ -185,7 +190,7 @@ impl Runtimes {
         let mut faults = Vec::new();
         let processes = processes(&self.places, servers, &self.mouth, &mut faults);
         let engines = engines(&self.places, servers, &mut faults).await;
-        let buses = buses(servers, &self.mouth, &mut faults).await;
+        let buses = buses(servers, &mut faults).await;
         if faults.is_empty() { Ok(Prepared { processes, engines, buses }) } else { Err(StartError { faults }) }
     }
 
@@ -200,29 +205,18 @@ impl Runtimes {
             let engine = self.listened_to(&mut ready);
             let (registered, containers) = ready.containers(&engine);
             for container in containers {
-                let (server, seen) = (container.server, container.seen.clone());
-                self.remember(server, Handle::Container(Arc::new(Mutex::new(container)), seen));
+                let (server, same) = (container.server, Arc::new(container.clone()));
+                self.remember(server, Handle::Container(Arc::new(Mutex::new(container)), same));
             }
             engine.watch(registered).await;
         }
-        for bus in prepared.buses {
-            for server in bus.servers {
-                self.remember(server, Handle::Unit(bus.requests.clone()));
+        for ready in prepared.buses {
+            let servers = ready.servers();
+            let requests = self.heard_on(ready).await;
+            for server in servers {
+                self.remember(server, Handle::Unit(requests.clone()));
             }
-            self.spawn(bus.listener.run(bus.session));
         }
-    }
-
-    /// One listener an engine, from its first server on.
-    fn listened_to(&self, ready: &mut Ready) -> Engine {
-        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(engine) = engines.get(&ready.id) {
-            return engine.clone();
-        }
-        let (engine, listener, connection) = ready.listener(&self.mouth, &self.places.oom);
-        self.spawn(listener.run(connection));
-        engines.insert(ready.id, engine.clone());
-        engine
     }
 
     /// The engines that run servers, by name, and whether they are listened to.
@@ -234,8 +228,8 @@ impl Runtimes {
     /// What is known about a server's container: its state and the verdict of its own HEALTHCHECK, as the engine's events tell.
     /// `None`: it has none. An error: its engine cannot be reached, or has not been asked yet.
     pub fn container(&self, server: ServerId) -> Option<Result<Seen, Unseen>> {
-        let Some(Handle::Container(_, seen)) = self.handle(server) else { return None };
-        let seen = *seen.borrow();
+        let Some(Handle::Container(_, container)) = self.handle(server) else { return None };
+        let seen = *container.seen.borrow();
         Some(seen.ok_or(Unseen))
     }
 
@@ -368,14 +362,14 @@ fn process(places: &SetupPlaces, supervised: &Supervised, mouth: &Mouth) -> Resu
 }
 
 /// Each bus with the units that are on it.
-async fn buses(all: &[Supervised], mouth: &Mouth, faults: &mut Vec<Fault>) -> Vec<systemd::Ready> {
+async fn buses(all: &[Supervised], faults: &mut Vec<Fault>) -> Vec<systemd::Ready> {
     let mut servers = std::collections::BTreeMap::<&str, Vec<&Supervised>>::new();
     for supervised in all.iter().filter(|supervised| supervised.runtime.kind == RuntimeKind::Systemd) {
         servers.entry(supervised.runtime.bus.as_deref().unwrap_or("system")).or_default().push(supervised);
     }
     let mut ready = Vec::new();
     for (bus, servers) in servers {
-        match systemd::ready(bus, &servers, mouth).await {
+        match systemd::ready(bus, &servers).await {
             Ok(bus) => ready.push(bus),
             Err(found) => faults.extend(found),
         }

@@ -177,6 +177,17 @@ impl Systemd {
         self.scheduler.block_on(signal(&self.connection, "JobRemoved", &(77_u32, &job, unit, "done")));
     }
 
+    /// How many others are on the bus.
+    pub(crate) fn others(&self) -> usize {
+        let bus = "org.freedesktop.DBus";
+        let asked = self.connection.call_method(Some(bus), "/org/freedesktop/DBus", Some(bus), "ListNames", &());
+        // Whoever asks may be waiting on a runtime, on which nobody may wait for another one.
+        let wait = || self.scheduler.block_on(asked);
+        let answer = std::thread::scope(|scope| scope.spawn(wait).join()).expect("no panic").expect("an answer");
+        let names: Vec<String> = answer.body().deserialize().expect("names");
+        names.iter().filter(|name| name.starts_with(':')).count() - 1
+    }
+
     /// systemd leaves the bus for a moment, as in `systemctl daemon-reexec`.
     pub(crate) fn leaves(&self) {
         self.scheduler.block_on(self.connection.release_name("org.freedesktop.systemd1")).expect("released");

@@ -124,6 +124,32 @@ fn one_that_is_recreated_is_the_same_server_unless_it_no_longer_asks() {
 }
 
 #[test]
+fn one_that_we_recreate_is_the_same_server_all_the_while() {
+    let pier = Pier::new();
+    let recreate = ("mcp.health.recovery", "recreate");
+    let plain = pier.run_labelled("plain", Habits::default(), &[ASKS, recreate]);
+    let named = pier.run_labelled("named", Habits::default(), &[ASKS, recreate, ("mcp.health.name", "notes")]);
+    let mut orchestrator = Orchestrator::start_with(&registry(&pier, 1, ""));
+    let mut events = orchestrator.events();
+    for _ in 0..2 {
+        events.wait_until("a good answer", |event| event["event_type"] == "status_changed" && event["status"] == "ok");
+    }
+    for (container, server) in [(&plain, plain.full_name()), (&named, "notes".to_owned())] {
+        let before = container.id();
+        container.break_by("hang");
+        events.wait_for(&server, "recovery_successful");
+        assert_ne!(container.id(), before);
+        until("what was replaced is gone", || container.kept().is_empty().then_some(()));
+        until("it is well", || (phase_of(&orchestrator, &server) == "healthy").then_some(()));
+    }
+    assert!(orchestrator.stop().success());
+    let log = log(&orchestrator);
+    let count = |event_type: &str| log.iter().filter(|event| event["event_type"] == event_type).count();
+    assert_eq!((count("server_registered"), count("server_deregistered"), count("server_down")), (2, 0, 2), "{log:#?}");
+    assert_eq!((count("server_stopped"), count("server_started")), (0, 0), "{log:#?}");
+}
+
+#[test]
 fn what_is_discovered_is_remembered_across_a_crash() {
     let pier = Pier::new();
     let (calculator, stopped) = (asking(&pier, "calculator"), asking(&pier, "stopped"));

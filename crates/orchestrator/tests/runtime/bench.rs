@@ -115,17 +115,7 @@ impl Bench {
     pub(crate) fn try_start(&self, servers: &[Runtime]) -> Result<Life, StartError> {
         let scheduler = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         let (reports, inbox) = mpsc::channel(1024);
-        let supervised = servers.iter().enumerate().map(|(at, runtime)| Supervised {
-            entry: at,
-            server: ServerId(at),
-            name: format!("server-{at}"),
-            runtime: runtime.clone(),
-            stop_timeout: Some(self.stop_timeout),
-            acting: false,
-            unsettled: false,
-            known: self.known,
-            consent: self.consent.clone(),
-        });
+        let supervised = servers.iter().enumerate().map(|(at, runtime)| self.supervised(at, runtime));
         let setup = Setup {
             servers: supervised.collect(),
             engines: self.engines.clone(),
@@ -135,6 +125,20 @@ impl Bench {
         let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
         let runtimes = scheduler.block_on(Runtimes::start(setup, reports, &tasks, &cancel))?;
         Ok(Life { scheduler, runtimes, inbox })
+    }
+
+    fn supervised(&self, at: usize, runtime: &Runtime) -> Supervised {
+        Supervised {
+            entry: at,
+            server: ServerId(at),
+            name: format!("server-{at}"),
+            runtime: runtime.clone(),
+            stop_timeout: Some(self.stop_timeout),
+            acting: false,
+            unsettled: false,
+            known: self.known,
+            consent: self.consent.clone(),
+        }
     }
 
     pub(crate) fn start(&self, servers: &[Runtime]) -> Life {
@@ -190,11 +194,53 @@ impl Life {
 
     /// Server 0 is no longer registered.
     pub(crate) fn let_go(&self) {
-        self.run(self.runtimes.let_go(ServerId(0)));
+        self.let_go_of(0);
+    }
+
+    pub(crate) fn let_go_of(&self, server: usize) {
+        self.run(self.runtimes.let_go(ServerId(server)));
+    }
+
+    /// As a reload does that has a new server.
+    pub(crate) fn register(&self, bench: &Bench, at: usize, runtime: &Runtime) {
+        self.run(async {
+            let prepared = self.runtimes.prepare(&[bench.supervised(at, runtime)]).await;
+            self.runtimes.take(prepared.unwrap()).await;
+        });
+    }
+
+    /// Restarts server 0, and lets go of it as soon as it is so.
+    pub(crate) fn restart_and_let_go(&self, mut is_so: impl FnMut() -> bool) -> Result<(), ActionError> {
+        let let_go = async {
+            let mut look = tokio::time::interval(Duration::from_millis(5));
+            while !is_so() {
+                look.tick().await;
+            }
+            self.runtimes.let_go(ServerId(0)).await;
+        };
+        self.run(async { tokio::join!(self.runtimes.restart(ServerId(0)), let_go).0 })
     }
 
     pub(crate) fn restart(&self) -> Result<(), ActionError> {
-        self.run(self.runtimes.restart(ServerId(0)))
+        self.restart_of(0)
+    }
+
+    pub(crate) fn restart_of(&self, server: usize) -> Result<(), ActionError> {
+        self.run(self.runtimes.restart(ServerId(server)))
+    }
+
+    /// Who shares server 0's network, asked while `other` is being restarted, which is so after `begun`.
+    pub(crate) fn followers_while_restarting(&self, other: usize, begun: impl Future<Output = ()>) -> Vec<ServerId> {
+        let asked = async {
+            begun.await;
+            self.runtimes.followers(ServerId(0)).await
+        };
+        self.run(async {
+            tokio::select! {
+                ended = self.runtimes.restart(ServerId(other)) => panic!("the restart has ended: {ended:?}"),
+                followers = asked => followers,
+            }
+        })
     }
 
     pub(crate) fn recreate(&self) -> Result<(), ActionError> {

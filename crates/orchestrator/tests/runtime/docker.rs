@@ -7,6 +7,7 @@ use orchestrator::machine::{Death, Input, ServerId, Word, input::EngineId};
 use crate::{
     bench::{Bench, Life},
     harbour::Harbour,
+    sham::{Sham, Tells},
     strait::Strait,
     tls::Door,
 };
@@ -164,6 +165,19 @@ fn an_unknown_container_is_an_error_with_names_that_were_meant() {
 }
 
 #[test]
+fn a_name_is_not_the_beginning_of_another_ones_id() {
+    let (harbour, mut bench) = (Harbour::new(), Bench::new());
+    harbour.run("other");
+    let id = harbour.id("other");
+    let named = |wanted: &str| health_spec::registry::Runtime { container: Some(wanted.to_owned()), ..harbour.server("other") };
+    let error = bench.try_start(&[named(&id[..11])]).err().unwrap().to_string();
+    assert!(error.contains("has no container"), "{error}");
+    bench.known = true;
+    assert_eq!(bench.start(&[named(&id[..11])]).next_word(), Word::Stopped);
+    assert_eq!(bench.start(&[named(&id[..12])]).next_word(), Word::Running);
+}
+
+#[test]
 fn an_engine_that_is_not_there_is_an_error() {
     let mut bench = Bench::new();
     let mut strait = Strait::to(EngineKind::Docker, &bench.path().join("engine.sock"));
@@ -263,6 +277,30 @@ fn an_engine_that_falls_silent_is_lost_and_found_again() {
     assert_eq!(life.next(), Input::EngineBack(EngineId(0)));
     harbour.kill("a");
     assert_eq!(next_words(&mut life, 2), [Word::Killed, died(137)]);
+}
+
+#[test]
+fn one_that_its_engine_cannot_describe_is_alone_in_that() {
+    let (sham, mut bench) = (Sham::start(&[("well", Tells::Running), ("odd", Tells::Error)]), Bench::new());
+    bench.engines = vec![sham.engine()];
+    let mut life = bench.start(&[Sham::server("well"), Sham::server("odd")]);
+    assert_eq!(life.next_word(), Word::Running);
+    let error = life.restart_of(1).unwrap_err().to_string();
+    assert!(error.contains("does not say how container \"odd\" is") && error.contains("its layer is missing"), "{error}");
+    assert_eq!(life.pending(), []);
+    sham.tells("odd", Tells::Running);
+    assert_eq!(life.next(), Input::Reported(ServerId(1), Word::Running));
+}
+
+#[test]
+fn who_shares_its_network_is_known_while_that_one_is_being_restarted() {
+    let (sham, mut bench) = (Sham::start(&[("leader", Tells::Running), ("sharing", Tells::Running)]), Bench::new());
+    bench.engines = vec![sham.engine()];
+    let mut life = bench.start(&[Sham::server("leader"), Sham::server("sharing")]);
+    for server in [0, 1] {
+        assert_eq!(life.next(), Input::Reported(ServerId(server), Word::Running));
+    }
+    assert_eq!(life.followers_while_restarting(1, sham.is_asked_to_restart()), [ServerId(1)]);
 }
 
 #[test]

@@ -180,6 +180,10 @@ impl Harbour {
         self.0.state(name).started_at
     }
 
+    pub(crate) fn id(&self, name: &str) -> String {
+        self.0.wait(self.0.client.inspect_container(&self.name(name), None)).id.unwrap()
+    }
+
     pub(crate) fn is_running(&self, name: &str) -> bool {
         self.0.state(name).running.unwrap()
     }

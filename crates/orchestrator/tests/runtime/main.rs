@@ -14,6 +14,8 @@ mod podman;
 mod process;
 #[path = "../engine/quay.rs"]
 mod quay;
+#[path = "../engine/sham.rs"]
+mod sham;
 #[path = "../engine/strait.rs"]
 #[expect(dead_code, reason = "the real tests ask what was asked for")]
 mod strait;

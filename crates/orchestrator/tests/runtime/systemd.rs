@@ -2,7 +2,7 @@
 
 use health_spec::registry::{Runtime, RuntimeKind};
 use orchestrator::{
-    machine::{Death, Input, Word},
+    machine::{Death, Input, ServerId, Word},
     shell::{causes::causes, runtime::ActionError},
 };
 
@@ -175,6 +175,47 @@ fn one_that_is_no_longer_registered_is_nobodys_business() {
     yard.systemd.dies(UNIT, 9);
     assert!(matches!(life.restart(), Err(ActionError::Unmanaged)));
     assert_eq!(life.pending(), []);
+}
+
+#[test]
+fn a_restart_of_one_that_is_let_go_says_so() {
+    let yard = Yard::new();
+    yard.systemd.set(UNIT, |state| state.on_restart = Restart::Never);
+    let life = yard.watch();
+    let text = said(life.restart_and_let_go(|| yard.systemd.state(UNIT).asked == 1));
+    assert_eq!(text, "the server is no longer registered");
+}
+
+#[test]
+fn a_bus_has_one_listener_as_long_as_it_has_units() {
+    const OTHER: &str = "b.service";
+    let bench = Bench::new();
+    let bus = Bus::start(bench.path());
+    let systemd = Systemd::start(&bus, &[(UNIT, State::running()), (OTHER, State::running())]);
+    let yard = Yard { bench, bus, systemd };
+    let mut life = yard.watch();
+    life.register(&yard.bench, 1, &yard.server(OTHER));
+    assert_eq!(life.next(), Input::Reported(ServerId(1), Word::Running));
+    eventually("one listens", || yard.systemd.others() == 1);
+    yard.systemd.dies(OTHER, 9);
+    let death = died(Death { signal: Some(9), ..Death::default() });
+    assert_eq!(life.next(), Input::Reported(ServerId(1), death));
+    life.restart_of(1).unwrap();
+    assert_eq!(life.next(), Input::Reported(ServerId(1), Word::Running));
+
+    yard.systemd.leaves();
+    assert!(is_lost(&life.next()));
+    yard.systemd.comes_back();
+    let words = [life.next(), life.next()];
+    assert_eq!(words, [0, 1].map(|at| Input::Reported(ServerId(at), Word::Running)));
+    assert!(matches!(life.next(), Input::EngineBack(_)));
+
+    life.let_go();
+    life.let_go_of(1);
+    eventually("nobody listens", || yard.systemd.others() == 0);
+    assert_eq!(life.pending(), []);
+    life.register(&yard.bench, 2, &yard.server(UNIT));
+    assert_eq!(life.next(), Input::Reported(ServerId(2), Word::Running));
 }
 
 #[test]

@@ -172,7 +172,12 @@ fn recovery(value: &str) -> Result<Value, Fault> {
     };
     match serde_json::from_value::<Recovery>(section.clone()) {
         Ok(_) => Ok(section),
-        Err(_) => Err(fault("recovery", value, "is no way to recover", "restart, manual, observe (decide and log only), or off")),
+        Err(_) => Err(fault(
+            "recovery",
+            value,
+            "is no way to recover",
+            "restart, recreate, manual, observe (decide and log only), or off",
+        )),
     }
 }
 
@@ -240,6 +245,10 @@ mod tests {
         ];
         let faults = Labels::read(&labels(&wrong)).expect_err("all wrong");
         assert_eq!(faults.len(), 6, "{faults:?}");
+        let recovery = faults.iter().find(|fault| fault.label == "mcp.health.recovery").expect("said");
+        for word in ["restart", "recreate", "manual", "observe", "off"] {
+            assert!(recovery.help.contains(word) && super::recovery(word).is_ok(), "{word}");
+        }
         let misspelt = faults.iter().find(|fault| fault.label == "mcp.health.timout").expect("said");
         assert_eq!(misspelt.help, "did you mean mcp.health.timeout?");
         let both = Labels::read(&labels(&[("mcp.health.url", "http://a"), ("mcp.health.port", "1")])).expect_err("both");

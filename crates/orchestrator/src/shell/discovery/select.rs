@@ -17,6 +17,7 @@ use super::hints::hints;
 use super::labels::{Asked, ENABLE, Fault, asked};
 use super::wish::{Denied, Wish, key, wish};
 use crate::machine::policy::Issue;
+use crate::shell::runtime::container::{ledger::means, recreate::kept_of};
 
 mod depend;
 mod keep;
@@ -58,6 +59,13 @@ pub struct Known {
     pub gone: Option<Instant>,
 }
 
+impl Known {
+    /// Whether it is there, if a container has this name: it may have been stopped in the middle of a recreate.
+    pub fn is_there_as(&self, name: &str) -> bool {
+        name == self.container || kept_of(name) == Some(&self.container)
+    }
+}
+
 /// One container, and what becomes of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
@@ -91,6 +99,8 @@ pub enum Verdict {
     Later(&'static str),
     /// A newer container has taken its place.
     Replaced,
+    /// A recreate of ours keeps it, until it is known which of the two stays.
+    Kept,
     /// Its labels are wrong. They change nothing.
     Wrong(Vec<Fault>),
 }
@@ -153,6 +163,8 @@ fn consider(container: &Container, ground: &Ground<'_>) -> Result<Wish, Verdict>
         Asked::No => return Err(Verdict::NotAsked),
         Asked::Off => return Err(Verdict::Off),
         Asked::Unclear(fault) => return Err(Verdict::Wrong(vec![fault])),
+        // Its labels are its successor's, who has its place.
+        Asked::Yes if kept_of(&container.name).is_some() => return Err(Verdict::Kept),
         Asked::Yes => {}
     }
     if ground.settings.labels.iter().any(|(label, value)| container.label(label) != Some(value)) {
@@ -195,7 +207,7 @@ fn fault_of(container: &Container, issue: Issue) -> Fault {
 impl Ground<'_> {
     /// The server of the registry that this container belongs to.
     fn claimed_by(&self, container: &Container) -> Option<&str> {
-        let is_it = |wanted: &str| wanted == container.name || (wanted.len() >= 12 && container.id.starts_with(wanted));
+        let is_it = |wanted: &str| means(wanted, &container.name, &container.id);
         self.claims.iter().find(|(engine, wanted, _)| *engine == container.engine && is_it(wanted)).map(|(.., server)| *server)
     }
 }
@@ -211,6 +223,7 @@ impl Finding {
             Verdict::Off => format!("label {ENABLE}=false"),
             Verdict::Elsewhere => "the labels that `discovery.labels` wants are not all there".to_owned(),
             Verdict::Later(why) => format!("not yet: {why}"),
+            Verdict::Kept => "a recreate keeps it until its successor is well".to_owned(),
             Verdict::Replaced => "a newer container has taken its place".to_owned(),
             Verdict::Wrong(faults) => faults.iter().map(Fault::to_string).collect::<Vec<_>>().join("; "),
         }

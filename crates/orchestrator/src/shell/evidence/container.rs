@@ -16,7 +16,7 @@ use super::facts::{digest, word};
 use super::found::{Deadline, Found, RawLine, Want};
 use super::subject::is_secret;
 use crate::shell::causes::causes;
-use crate::shell::runtime::container::address::Address;
+use crate::shell::runtime::container::{address::Address, inspect::is_meant};
 
 /// So many names of variables are kept.
 const MOST_NAMES: usize = 100;
@@ -37,7 +37,10 @@ pub(super) async fn look(engine: &Engine, kind: &str, container: &str, want: Wan
     let Some(client) = found.part("engine", deadline.hold(client).await) else {
         return found;
     };
-    let inspected = async { client.inspect_container(container, None::<InspectContainerOptions>).await.map_err(said) };
+    let inspected = async {
+        let found = client.inspect_container(container, None::<InspectContainerOptions>).await.map_err(said)?;
+        if is_meant(&found, container) { Ok(found) } else { Err(format!("there is no container \"{container}\"")) }
+    };
     let (inspected, load) = tokio::join!(deadline.hold(inspected), deadline.hold(load(&client, &engine.name)));
     if let Some(load) = found.part("engine load", load) {
         found.facts.extend(load.version.iter().map(|version| ("engine.version".to_owned(), version.clone())));

@@ -10,11 +10,15 @@ pub mod event;
 pub mod inspect;
 pub mod ledger;
 pub mod listener;
+pub mod patience;
 pub mod recreate;
 pub mod restart;
 pub mod tls;
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use bollard::Docker;
 use health_spec::config;
@@ -31,9 +35,6 @@ use self::{
 use super::{Fault, Supervised, process::oom::Oom, reporter::Mouth};
 use crate::machine::{ServerId, input::EngineId};
 use crate::shell::causes::causes;
-
-/// What engines wait for a container to end when nobody says otherwise.
-const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Requests that may wait for a listener.
 const REQUESTS: usize = 64;
@@ -77,7 +78,7 @@ pub async fn ready(id: EngineId, engine: &config::Engine, servers: &[&Supervised
         Ok((connection, since, wanted)) => Ok(Ready { id, name, address, connection: Ok(connection), since, wanted }),
         Err(Unready::Faults(faults)) => Err(faults),
         Err(Unready::Lost(error)) if servers.iter().all(|server| server.known) => {
-            let unfound = |server: &&Supervised| wanted(server, Ledger::new(&name_of(server), None), None);
+            let unfound = |server: &&Supervised| wanted(server, Ledger::new(&name_of(server), None), i64::MAX);
             let wanted = servers.iter().map(unfound).collect();
             Ok(Ready { id, name, address, connection: Err(error), since: None, wanted })
         }
@@ -109,21 +110,24 @@ async fn meet(address: &Address, engine: &str, servers: &[&Supervised]) -> Resul
     let (mut all, mut faults) = (Vec::new(), Vec::new());
     for supervised in servers {
         match find(&connection.client, engine, supervised).await {
-            Ok(ledger) => all.push(wanted(supervised, ledger, Some(since))),
+            Ok(ledger) => {
+                let (name, ours) = (name_of(supervised), supervised.stop_timeout);
+                let until = if supervised.acting { patience::until(&connection.client, &name, ours).await } else { i64::MAX };
+                all.push(wanted(supervised, ledger, until));
+            }
             Err(text) => faults.push(supervised.fault("/container", text)),
         }
     }
     if faults.is_empty() { Ok((connection, Some(since), all)) } else { Err(Unready::Faults(faults)) }
 }
 
-fn wanted(supervised: &Supervised, mut ledger: Ledger, now: Option<i64>) -> Wanted {
-    let patience = supervised.stop_timeout;
+/// `until`: when the events of what an earlier run has begun have come for certain.
+fn wanted(supervised: &Supervised, mut ledger: Ledger, until: i64) -> Wanted {
     if supervised.acting {
-        let longest = nanoseconds(patience.unwrap_or(STOP_TIMEOUT) + restart::EVENTS_PATIENCE);
-        ledger.resume(now.map_or(i64::MAX, |now| now.saturating_add(longest)));
+        ledger.resume(until);
     }
     let interrupted = supervised.acting && supervised.unsettled;
-    let consent = supervised.consent.clone();
+    let (patience, consent) = (supervised.stop_timeout, supervised.consent.clone());
     Wanted { server: supervised.server, name: name_of(supervised), patience, interrupted, consent, ledger }
 }
 
@@ -142,16 +146,14 @@ async fn find(client: &Docker, engine: &str, supervised: &Supervised) -> Result<
             Err(format!("engine {engine} has no container \"{wanted}\"{}", meant(client, &wanted).await))
         }
         Ok(look) => Ok(Ledger::new(&wanted, look.as_ref())),
+        // The listener says so, and tries again.
+        Err(error) if inspect::is_about_it_alone(&error) => Ok(Ledger::new(&wanted, None)),
         Err(error) => Err(format!("cannot look at container \"{wanted}\": {}", causes(&error))),
     }
 }
 
 fn name_of(supervised: &Supervised) -> String {
     supervised.runtime.container.clone().unwrap_or_default()
-}
-
-fn nanoseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 async fn meant(client: &Docker, wanted: &str) -> String {
@@ -178,6 +180,7 @@ impl Ready {
             since: self.since,
             recent: Recent::default(),
             unseen: VecDeque::new(),
+            unreadable: BTreeMap::new(),
         };
         let nobody = ConnectError::Silent { kind: "container", address: String::new() };
         let connection = std::mem::replace(&mut self.connection, Err(nobody));

@@ -54,9 +54,9 @@ impl Lives for Runtimes {
     fn known(&self, server: ServerId) -> BoxFuture<'_, ()> {
         let handle = self.handle(server);
         Box::pin(async move {
-            if let Some(Handle::Container(_, mut seen)) = handle {
+            if let Some(Handle::Container(_, container)) = handle {
                 // It has been let go when this fails: then its last words are known.
-                let _ = seen.wait_for(Option::is_some).await;
+                let _ = container.seen.clone().wait_for(Option::is_some).await;
             }
         })
     }

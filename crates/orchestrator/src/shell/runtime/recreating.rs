@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, PoisonError};
 
-use tokio::sync::Mutex;
-
 use super::container::restart::Container;
 use super::{ActionError, Handle, Runtimes};
 use crate::machine::ServerId;
@@ -28,27 +26,20 @@ impl Runtimes {
         Ok(settled.await.map_err(|_| ActionError::ShuttingDown)??)
     }
 
-    fn containers(&self) -> Vec<Arc<Mutex<Container>>> {
+    fn containers(&self) -> Vec<Arc<Container>> {
         let handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
         let container = |handle: &Handle| match handle {
-            Handle::Container(container, _) => Some(Arc::clone(container)),
+            Handle::Container(_, container) => Some(Arc::clone(container)),
             Handle::Process(..) | Handle::Unit(_) => None,
         };
         handles.values().filter_map(container).collect()
     }
 
-    /// The other registered containers of its engine that have no network of their own, and use this one's.
+    /// The other registered containers of its engine that have no network of their own, and use this one's. Waits for nobody's action.
     pub async fn followers(&self, server: ServerId) -> Vec<ServerId> {
-        let Some(Handle::Container(container, _)) = self.handle(server) else { return Vec::new() };
-        let container = container.lock_owned().await.clone();
+        let Some(Handle::Container(_, container)) = self.handle(server) else { return Vec::new() };
         let sharing = container.sharing().await;
-        let mut followers = Vec::new();
-        for other in self.containers().into_iter().filter(|_| !sharing.is_empty()) {
-            let other = other.lock_owned().await.clone();
-            if other.requests.same_channel(&container.requests) && sharing.contains(&other.wanted) {
-                followers.push(other.server);
-            }
-        }
-        followers
+        let follows = |other: &Container| other.requests.same_channel(&container.requests) && sharing.contains(&other.wanted);
+        self.containers().iter().filter(|other| follows(other)).map(|other| other.server).collect()
     }
 }

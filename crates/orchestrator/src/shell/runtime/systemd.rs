@@ -40,23 +40,47 @@ pub enum UnitError {
     /// The job ended otherwise than it should.
     #[error("{0}")]
     Job(String),
+    /// Nobody watches the unit any more.
+    #[error("the server is no longer registered")]
+    Forgotten,
 }
 
-/// A manager that answers, with its registered units.
+/// Requests that may wait for a listener.
+const REQUESTS: usize = 64;
+
+/// A manager that answers, with units that are to be watched.
 #[derive(Debug)]
 pub struct Ready {
-    /// Listens to it.
-    pub listener: Listener,
-    /// The first connection.
-    pub session: Session,
-    /// Whom to tell to restart these.
-    pub requests: mpsc::Sender<Request>,
-    /// Which.
-    pub servers: Vec<ServerId>,
+    /// Where it is.
+    pub bus: Bus,
+    /// The connection on which they were found.
+    session: Session,
+    /// Never empty.
+    units: Vec<Watched>,
+}
+
+impl Ready {
+    /// Whose units they are.
+    pub fn servers(&self) -> Vec<ServerId> {
+        self.units.iter().map(|watched| watched.server).collect()
+    }
+
+    /// A listener for the bus, when there is none yet; it is to be run with the connection. It ends when nobody can ask it any more.
+    pub fn listener(self, mouth: &Mouth) -> (mpsc::Sender<Request>, Listener, Session) {
+        let Self { bus, session, units } = self;
+        let (asks, requests) = mpsc::channel(REQUESTS);
+        let engine = EngineId::of_bus(bus.written());
+        (asks, Listener { engine, bus, units, mouth: mouth.clone(), requests }, session)
+    }
+
+    /// What is to be told to the listener that there is.
+    pub fn units(self) -> Vec<Watched> {
+        self.units
+    }
 }
 
 /// Looks at the units of these servers on one bus. Every fault at once; nothing is changed.
-pub async fn ready(bus: &str, servers: &[&Supervised], mouth: &Mouth) -> Result<Ready, Vec<Fault>> {
+pub async fn ready(bus: &str, servers: &[&Supervised]) -> Result<Ready, Vec<Fault>> {
     let key =
         |key: &'static str| move |text: String| servers.iter().map(|server| server.fault(key, text.clone())).collect::<Vec<_>>();
     let bus = Bus::new(bus);
@@ -76,13 +100,7 @@ pub async fn ready(bus: &str, servers: &[&Supervised], mouth: &Mouth) -> Result<
             Err(text) => faults.push(supervised.fault("/unit", text)),
         }
     }
-    if !faults.is_empty() {
-        return Err(faults);
-    }
-    let (requests, inbox) = mpsc::channel(servers.len().max(1));
-    let engine = EngineId::of_bus(bus.written());
-    let listener = Listener { engine, bus, units, mouth: mouth.clone(), requests: inbox };
-    Ok(Ready { listener, session, requests, servers: servers.iter().map(|server| server.server).collect() })
+    if faults.is_empty() { Ok(Ready { bus, session, units }) } else { Err(faults) }
 }
 
 /// Finds a server's unit. The error is a sentence for people.

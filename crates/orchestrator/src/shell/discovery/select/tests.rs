@@ -233,3 +233,44 @@ fn dependencies_are_on_what_is_watched_and_never_in_a_circle() {
     );
     assert!(selection.findings[3].why().contains("on `a` would be a cycle: left out"));
 }
+
+/// As a recreate of ours leaves them: the one that is kept, and its successor.
+fn replaced(by: &str, labels: &[(&str, &str)]) -> (Container, Container) {
+    let old = Container { name: "a-mcp-health-old-0123456789ab".into(), ..asking("a", labels) };
+    let mut new = Container { id: by.to_owned(), created: 1, ..asking("a", labels) };
+    new.labels.insert("mcp-health.recreates".into(), old.id.clone());
+    (old, new)
+}
+
+#[test]
+fn our_own_recreate_is_followed_and_what_it_keeps_is_no_server() {
+    for labels in [&[][..], &[("mcp.health.name", "named")]] {
+        let mut yard = Yard::new(&[asking("a", labels)]);
+        let before = yard.select().servers;
+        let (name, known) = before.first_key_value().expect("it is watched");
+        let (old, new) = replaced("2", labels);
+        let never_ran = Container { details: Some(Details::default()), ..new.clone() };
+        let stays = |yard: &mut Yard, containers: &[Container], id: &str| {
+            let selection = yard.becomes(containers);
+            assert_eq!((names(&selection), selection.next), (vec![name.as_str()], None), "{containers:?}");
+            assert_eq!((&selection.servers[name].entry, selection.servers[name].id.as_str()), (&known.entry, id));
+            selection
+        };
+        stays(&mut yard, std::slice::from_ref(&old), &known.id);
+        stays(&mut yard, &[old.clone(), never_ran], &known.id);
+        let both = stays(&mut yard, &[old.clone(), new.clone()], "2");
+        assert_eq!(both.findings[0].verdict, Verdict::Kept);
+        // It does not help: the old one gets its name back.
+        stays(&mut yard, &[old], "2");
+        stays(&mut yard, &[asking("a", labels)], &known.id);
+        stays(&mut yard, &[new], "2");
+    }
+}
+
+#[test]
+fn what_a_recreate_keeps_is_no_reason_to_watch_who_does_not_ask() {
+    let mut yard = Yard::new(&[asking("a", &[])]);
+    yard.select();
+    let stranger = Container { id: "3".into(), ..container("a", &[]) };
+    assert!(yard.becomes(&[replaced("2", &[]).0, stranger]).servers.is_empty());
+}

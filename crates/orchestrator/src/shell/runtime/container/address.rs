@@ -12,8 +12,8 @@ use super::tls::{Files, TlsError};
 /// How long an engine may take to say which version it speaks. Podman asks other programs for it, which takes seconds on a busy machine.
 const HELLO_PATIENCE: Duration = Duration::from_secs(20);
 
-/// How long it may take to answer anything else, a restart that waits for a graceful stop included.
-const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
+/// How long it may take to answer anything else; to stop a container it may take longer by what that is given to end.
+pub(super) const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the component of `GET /version` is called that makes an engine Podman's.
 const PODMAN: &str = "Podman Engine";

@@ -12,7 +12,7 @@ use futures_util::TryStreamExt;
 
 use super::{
     event::{ACTIONS, Happening, Health, signal_number},
-    ledger::{ComesBack, Look, State, tell_of_a_stop},
+    ledger::{ComesBack, Look, State, means, tell_of_a_stop},
 };
 
 /// How alike two names have to be for one to be a misspelling of the other (Jaro-Winkler, 0 to 1).
@@ -28,13 +28,26 @@ const LOOKS: u32 = 50;
 pub async fn look(client: &Docker, wanted: &str) -> Result<Option<Look>, Error> {
     let mut looks = 0..LOOKS;
     loop {
-        match client.inspect_container(wanted, None::<InspectContainerOptions>).await {
-            Ok(found) => return Ok(Some(read(found))),
-            Err(Error::DockerResponseServerError { status_code: 404, .. }) => return Ok(None),
+        match glance(client, wanted).await {
             Err(error) if is_passing(&error) && looks.next().is_some() => tokio::time::sleep(BETWEEN_WORDS).await,
-            Err(error) => return Err(error),
+            looked => return looked,
         }
     }
+}
+
+/// The same, asked once.
+pub async fn glance(client: &Docker, wanted: &str) -> Result<Option<Look>, Error> {
+    match client.inspect_container(wanted, None::<InspectContainerOptions>).await {
+        Ok(found) => Ok(Some(found).filter(|found| is_meant(found, wanted)).map(read)),
+        Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether that is what was asked for.
+pub fn is_meant(found: &ContainerInspectResponse, wanted: &str) -> bool {
+    let name = found.name.as_deref().unwrap_or_default().trim_start_matches('/');
+    means(wanted, name, found.id.as_deref().unwrap_or_default())
 }
 
 /// The engine has answered, and will answer otherwise soon: with a word that we do not know, or that one of its containers is just
@@ -45,6 +58,11 @@ pub fn is_passing(error: &Error) -> bool {
         Error::DockerResponseServerError { status_code: 500, message } => message.contains("no such container"),
         _ => false,
     }
+}
+
+/// The engine has answered, but not how the container is. That says nothing about the engine, and nothing about other containers.
+pub fn is_about_it_alone(error: &Error) -> bool {
+    is_passing(error) || matches!(error, Error::DockerResponseServerError { .. })
 }
 
 /// Whether somebody stopped it, as far as the engine still knows.

@@ -6,7 +6,10 @@
 
 mod session;
 
-use std::{collections::VecDeque, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
 
 use bollard::errors::Error;
 use health_spec::config::EngineKind;
@@ -27,13 +30,9 @@ use crate::{
     machine::{Input, ServerId, Word, input::EngineId},
     shell::{
         causes::causes,
-        runtime::{process::oom::Oom, reporter::Mouth},
+        runtime::{pause::Pause, process::oom::Oom, reporter::Mouth},
     },
 };
-
-/// Between two attempts to reach a lost engine: doubled from the first to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LAST_PAUSE: Duration = Duration::from_secs(10);
 
 /// A stream of Podman's that ends sooner after the last one is no hiccup.
 const STEADY: Duration = Duration::from_secs(1);
@@ -80,8 +79,8 @@ pub enum Request {
     Begin(ServerId, oneshot::Sender<Result<Reach, String>>),
     /// The same, and nothing begins.
     Reach(ServerId, oneshot::Sender<Result<Reach, String>>),
-    /// It has ended; `complete` when no event of it is still to come.
-    End(ServerId, bool, oneshot::Sender<()>),
+    /// It has ended; events of it may still come until then, by the engine's clock. `None`: they have come.
+    End(ServerId, Option<i64>, oneshot::Sender<()>),
     /// It is no longer registered: what happens to it is nobody's business.
     Forget(ServerId),
 }
@@ -118,6 +117,8 @@ pub struct Listener {
     pub recent: Recent,
     /// Servers whose containers are to be looked at.
     pub unseen: VecDeque<ServerId>,
+    /// Those of which the engine does not say how they are, and its words.
+    pub unreadable: BTreeMap<ServerId, String>,
 }
 
 /// The last events by time, container and kind.
@@ -135,7 +136,7 @@ impl Listener {
     }
 
     async fn listen(&mut self, mut connection: Result<Connection, ConnectError>) {
-        let (mut pause, mut hiccup) = (FIRST_PAUSE, None::<Instant>);
+        let (mut pause, mut hiccup) = (Pause::default(), None::<Instant>);
         loop {
             let error = match connection {
                 Ok(connection) => self.session(&connection, &mut pause).await,
@@ -150,8 +151,7 @@ impl Listener {
             }
             let error = causes(&error);
             self.lose(&error).await;
-            self.refuse_for(pause, &error).await;
-            pause = (pause * 2).min(LAST_PAUSE);
+            self.refuse_for(pause.next(), &error).await;
             connection = self.address.connect().await;
         }
     }
@@ -200,16 +200,19 @@ impl Listener {
                 self.unseen.push_back(registered.server);
                 self.containers.push(*registered);
             }
-            Request::Forget(server) => self.containers.retain(|container| container.server != server),
+            Request::Forget(server) => {
+                self.containers.retain(|container| container.server != server);
+                self.unreadable.remove(&server);
+            }
             Request::Begin(server, answer) => {
                 let _ = answer.send(self.begin(server, connection));
             }
             Request::Reach(server, answer) => {
                 let _ = answer.send(self.reach(server, connection));
             }
-            Request::End(server, complete, answer) => {
+            Request::End(server, until, answer) => {
                 if let Some(container) = self.container(server) {
-                    container.ledger.end(complete);
+                    container.ledger.end(until);
                 }
                 let _ = answer.send(());
             }
@@ -227,9 +230,14 @@ impl Listener {
 
     fn reach(&mut self, server: ServerId, connection: Result<&Connection, &str>) -> Result<Reach, String> {
         let connection = connection?.clone();
+        let why = self.unreadable.get(&server).cloned();
         let container = self.container(server).ok_or("the server is no longer registered")?;
         if container.ledger.id().is_empty() {
-            return Err(format!("there is no container \"{}\"", container.ledger.wanted()));
+            let wanted = container.ledger.wanted();
+            return Err(match why {
+                Some(why) => format!("the engine does not say how container \"{wanted}\" is: {why}"),
+                None => format!("there is no container \"{wanted}\""),
+            });
         }
         Ok(Reach { connection, id: container.ledger.id().to_owned() })
     }

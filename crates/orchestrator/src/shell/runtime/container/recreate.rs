@@ -19,6 +19,7 @@ use bollard::{
 use health_spec::config::EngineKind;
 use thiserror::Error as ThisError;
 
+pub use self::layout::{LABEL, kept_of};
 use self::layout::{Layout, label_of, name_of};
 use super::{
     consent::Consent,
@@ -56,6 +57,16 @@ pub enum RecreateError {
         /// Where the old one is.
         old: String,
     },
+    /// Nobody could tell afterwards which one is to be put back.
+    #[error(
+        "`{kept}` is kept from an earlier recreate, and the present `{name}` is not its successor: remove or rename `{kept}`"
+    )]
+    Stranger {
+        /// The name.
+        name: String,
+        /// What is in the way.
+        kept: String,
+    },
     /// Somebody has removed it.
     #[error("there is neither a container `{0}` nor one that it has replaced")]
     Gone(String),
@@ -73,7 +84,7 @@ impl Container {
         let outcome = Box::pin(self.replace(client, kind, &reach.id)).await;
         let last = if outcome.is_ok() { Stage::Started } else { Stage::Stopped };
         let seen = !self.interrupted || self.wait_until(last).await;
-        self.end(seen).await;
+        self.end(&reach, seen).await;
         self.interrupted &= outcome.is_err();
         outcome
     }
@@ -89,7 +100,7 @@ impl Container {
             Box::pin(self.restore(client, layout)).await?;
             layout = Layout::of(client, &self.wanted).await?;
         }
-        let current = layout.current.ok_or_else(|| RecreateError::Gone(self.wanted.clone()))?;
+        let (current, old) = layout.replaceable(&self.wanted)?;
         if name_of(&current) != self.wanted || current.id.as_deref() != Some(id) {
             return Err(RecreateError::ById);
         }
@@ -98,7 +109,7 @@ impl Container {
             return Err(RecreateError::AutoRemoved);
         }
         // One that was recreated before and has not been well since is no predecessor worth keeping.
-        let old = layout.old.as_ref().and_then(|old| old.id.clone());
+        let old = old.and_then(|old| old.id);
         let mut spec = spec::of(&current, old.as_deref().unwrap_or(id), kind, client.client_version());
         for shared in spec::shared(&mut spec.body) {
             follow(client, shared).await?;
@@ -172,7 +183,7 @@ impl Container {
             Err(error) => Err(error),
         };
         let seen = !matches!(outcome, Ok(true)) || self.wait_until(Stage::Started).await;
-        self.end(seen).await;
+        self.end(&reach, seen).await;
         self.interrupted &= outcome.is_err();
         outcome.map(|_| ())
     }

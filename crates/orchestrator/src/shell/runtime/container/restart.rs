@@ -13,10 +13,12 @@ use tokio::{
 };
 
 use super::{
+    address::ANSWER_PATIENCE,
     consent::Consent,
     inspect,
     ledger::{Action, Seen, Stage},
     listener::{Reach, Request},
+    patience,
 };
 use crate::machine::ServerId;
 
@@ -76,7 +78,7 @@ impl Container {
         let reach = self.begin().await?;
         let (client, id) = (&reach.connection.client, reach.id.as_str());
         if let Err(error) = self.consent.of(client, id).await {
-            self.end(true).await;
+            self.end(&reach, true).await;
             return Err(error);
         }
         if reach.connection.kind == EngineKind::Podman {
@@ -85,25 +87,34 @@ impl Container {
         }
         let options = RestartContainerOptions { t: self.patience.map(whole_seconds), signal: None };
         let outcome = client.restart_container(id, Some(options)).await;
-        let _ = match &outcome {
+        let seen = match &outcome {
             Ok(()) => self.wait_until(Stage::Restarted).await,
             Err(_) if is_down(&reach).await => self.wait_until(Stage::Stopped).await,
             Err(_) => false,
         };
         // After a refusal no event of it can come; after silence the engine may still do it.
-        self.end(matches!(outcome, Err(Error::DockerResponseServerError { .. }))).await;
+        let refused = matches!(outcome, Err(Error::DockerResponseServerError { .. }));
+        self.end(&reach, refused || (seen && outcome.is_ok())).await;
         outcome.map_err(RestartError::Refused)
     }
 
     pub(super) async fn begin(&self) -> Result<Reach, RestartError> {
         let (answer, begun) = oneshot::channel();
         self.requests.send(Request::Begin(self.server, answer)).await.map_err(|_| RestartError::ShuttingDown)?;
-        begun.await.map_err(|_| RestartError::ShuttingDown)?.map_err(RestartError::OutOfReach)
+        let mut reach = begun.await.map_err(|_| RestartError::ShuttingDown)?.map_err(RestartError::OutOfReach)?;
+        // The engine answers when it has stopped it; to give up before would be to ask for the same again.
+        let client = &mut reach.connection.client;
+        let to_stop = patience::to_stop(client, &reach.id, self.patience).await;
+        client.set_timeout(ANSWER_PATIENCE.saturating_add(to_stop));
+        Ok(reach)
     }
 
-    pub(super) async fn end(&self, complete: bool) {
+    /// `complete` when no event of it is still to come.
+    pub(super) async fn end(&self, reach: &Reach, complete: bool) {
+        let until = async { patience::until(&reach.connection.client, &reach.id, self.patience).await };
+        let until = if complete { None } else { Some(until.await) };
         let (answer, ended) = oneshot::channel();
-        if self.requests.send(Request::End(self.server, complete, answer)).await.is_ok() {
+        if self.requests.send(Request::End(self.server, until, answer)).await.is_ok() {
             // An error can only say that the listener has ended.
             let _ = ended.await;
         }

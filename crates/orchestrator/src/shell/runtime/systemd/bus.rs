@@ -5,7 +5,7 @@
 //! machine can send a signal.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     num::NonZeroU32,
     time::Duration,
 };
@@ -123,6 +123,8 @@ pub struct Session {
     kept: VecDeque<Message>,
     /// The only name that is believed.
     owner: String,
+    /// Units whose changes are listened to.
+    loaded: HashSet<String>,
 }
 
 impl Session {
@@ -131,7 +133,7 @@ impl Session {
         let connected = tokio::time::timeout(PATIENCE, bus.connect()).await.map_err(|_| BusError::Slow)?;
         let connection = connected.map_err(|source| BusError::Connect { bus: bus.name(), source })?;
         let messages = MessageStream::from(&connection);
-        let mut session = Self { connection, messages, kept: VecDeque::new(), owner: String::new() };
+        let mut session = Self { connection, messages, kept: VecDeque::new(), owner: String::new(), loaded: HashSet::new() };
         for member in ["JobNew", "JobRemoved"] {
             session.listen_to(&format!("sender='{SYSTEMD}',interface='{MANAGER}',member='{member}'")).await?;
         }
@@ -151,7 +153,9 @@ impl Session {
         let answer = self.ask(SYSTEMD, MANAGER_PATH, MANAGER, "LoadUnit", &name).await?;
         let path: OwnedObjectPath = answer.body().deserialize()?;
         let path = path.as_str().to_owned();
-        self.listen_to(&format!("sender='{SYSTEMD}',interface='{PROPERTIES}',path='{path}'")).await?;
+        if self.loaded.insert(path.clone()) {
+            self.listen_to(&format!("sender='{SYSTEMD}',interface='{PROPERTIES}',path='{path}'")).await?;
+        }
         Ok(path)
     }
 

@@ -1,4 +1,4 @@
-//! Listens to one systemd, and never stops: what happens to its units reaches the inbox in order.
+//! Listens to one systemd, as long as units of it are registered: what happens to them reaches the inbox in order.
 //!
 //! Restarts go through here as well, so that their end is told from everything else by the order of the messages. When
 //! the bus or systemd is lost, everything is subscribed to anew and every unit is compared.
@@ -19,18 +19,22 @@ use super::{
 };
 use crate::{
     machine::{Input, ServerId, Word, input::EngineId},
-    shell::{causes::causes, runtime::reporter::Mouth},
+    shell::{
+        causes::causes,
+        runtime::{pause::Pause, reporter::Mouth},
+    },
 };
 
-/// Between two attempts to reach a lost systemd: doubled from the first to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LAST_PAUSE: Duration = Duration::from_secs(10);
+/// To whoever waits for a restart.
+type Answer = oneshot::Sender<Result<(), UnitError>>;
 
 /// What is asked of the listener.
 #[derive(Debug)]
 pub enum Request {
+    /// It is registered from now on; it was found on another connection.
+    Watch(Box<Watched>),
     /// Restart its unit, and say how that went.
-    Restart(ServerId, oneshot::Sender<Result<(), UnitError>>),
+    Restart(ServerId, Answer),
     /// It is no longer registered: what happens to it is nobody's business.
     Forget(ServerId),
 }
@@ -49,7 +53,7 @@ pub struct Watched {
 /// A restart under way.
 #[derive(Debug)]
 pub struct Asked {
-    answer: oneshot::Sender<Result<(), UnitError>>,
+    answer: Answer,
     until: Instant,
     /// Jobs that ended before it was known which one is ours, with their results.
     ended: Vec<(String, String)>,
@@ -80,7 +84,7 @@ enum Awaited {
 type Open = HashMap<NonZeroU32, Awaited>;
 
 impl Listener {
-    /// Listens until cancelled.
+    /// Listens until cancelled, or until nobody is left who can ask.
     pub async fn run(mut self, session: Session) {
         let cancel = self.mouth.cancel().clone();
         tokio::select! {
@@ -94,42 +98,49 @@ impl Listener {
             let words = self.units[at].unit.begin();
             self.say(at, words).await;
         }
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let error = causes(&self.hear_all(&mut session).await);
+        while let Some(error) = self.hear_all(&mut session).await {
+            let error = causes(&error);
             self.interrupt();
             self.mouth.say(Input::EngineLost(self.engine, error.clone())).await;
-            session = self.reach_again(error, &mut pause).await;
+            let reached = self.reach_again(error).await;
+            // Or, without units, nobody waits for it any more: the next one on this bus begins anew.
             self.mouth.say(Input::EngineBack(self.engine)).await;
-            pause = FIRST_PAUSE;
+            let Some(reached) = reached else { return };
+            session = reached;
         }
     }
 
-    async fn reach_again(&mut self, mut error: String, pause: &mut Duration) -> Session {
-        loop {
-            self.refuse_for(*pause, &error).await;
-            *pause = (*pause * 2).min(LAST_PAUSE);
+    /// `None`: nobody needs it any more.
+    async fn reach_again(&mut self, mut error: String) -> Option<Session> {
+        let mut pause = Pause::default();
+        while self.refuse_for(pause.next(), &error).await {
             match self.compared().await {
-                Ok(session) => return session,
+                Ok(session) => return Some(session),
                 Err(again) => error = causes(&again),
             }
         }
+        None
     }
 
     /// A new connection, with every unit compared.
     async fn compared(&mut self) -> Result<Session, BusError> {
         let mut session = Session::open(&self.bus).await?;
         for at in 0..self.units.len() {
-            let path = session.load(self.units[at].unit.name()).await?;
-            let look = session.look(&path).await?;
-            let words = self.units[at].unit.compare(path, look);
-            self.say(at, words).await;
+            self.compare(at, &mut session).await?;
         }
         Ok(session)
     }
 
-    /// From a connection to its loss.
-    async fn hear_all(&mut self, session: &mut Session) -> BusError {
+    async fn compare(&mut self, at: usize, session: &mut Session) -> Result<(), BusError> {
+        let path = session.load(self.units[at].unit.name()).await?;
+        let look = session.look(&path).await?;
+        let words = self.units[at].unit.compare(path, look);
+        self.say(at, words).await;
+        Ok(())
+    }
+
+    /// From a connection to its loss. `None`: nobody needs it any more.
+    async fn hear_all(&mut self, session: &mut Session) -> Option<BusError> {
         let mut open = Open::new();
         loop {
             let due = self.units.iter().filter_map(|watched| Some(watched.asked.as_ref()?.until)).min();
@@ -144,14 +155,14 @@ impl Listener {
                     Ok(message) => self.hear(&message, session, &mut open).await,
                     Err(error) => Err(error),
                 },
-                Some(request) = self.requests.recv() => self.serve(request, session, &mut open).await,
+                request = self.requests.recv() => self.serve(request?, session, &mut open).await,
                 () = give_up => {
                     self.give_up().await;
                     Ok(())
                 }
             };
             if let Err(error) = heard {
-                return error;
+                return Some(error);
             }
         }
     }
@@ -284,19 +295,38 @@ impl Listener {
         }
     }
 
-    async fn serve(&mut self, request: Request, session: &Session, open: &mut Open) -> Result<(), BusError> {
-        let (Request::Restart(server, _) | Request::Forget(server)) = request;
-        let Some(at) = self.units.iter().position(|watched| watched.server == server) else { return Ok(()) };
-        let Request::Restart(_, answer) = request else {
-            self.units.remove(at);
+    async fn serve(&mut self, request: Request, session: &mut Session, open: &mut Open) -> Result<(), BusError> {
+        match request {
+            Request::Watch(watched) => {
+                self.units.push(*watched);
+                self.compare(self.units.len() - 1, session).await
+            }
+            Request::Restart(server, answer) => self.restart(server, answer, session, open).await,
+            Request::Forget(server) => {
+                self.forget(server);
+                Ok(())
+            }
+        }
+    }
+
+    async fn restart(&mut self, server: ServerId, answer: Answer, session: &Session, open: &mut Open) -> Result<(), BusError> {
+        let Some(watched) = self.units.iter_mut().find(|watched| watched.server == server) else {
+            // It may have gone while this waited. Whoever asked may be gone as well.
+            let _ = answer.send(Err(UnitError::Forgotten));
             return Ok(());
         };
-        let watched = &mut self.units[at];
         watched.asked = Some(Asked { answer, until: Instant::now() + watched.unit.status().patience, ended: Vec::new() });
         watched.unit.act();
         let serial = session.restart(watched.unit.name()).await?;
         open.insert(serial, Awaited::Restart(server));
         Ok(())
+    }
+
+    fn forget(&mut self, server: ServerId) {
+        let forgotten = self.units.extract_if(.., |watched| watched.server == server);
+        for asked in forgotten.filter_map(|watched| watched.asked) {
+            let _ = asked.answer.send(Err(UnitError::Forgotten));
+        }
     }
 
     /// A job takes longer than systemd itself would let it.
@@ -317,17 +347,20 @@ impl Listener {
         }
     }
 
-    /// While systemd is lost nothing can be restarted.
-    async fn refuse_for(&mut self, pause: Duration, error: &str) {
+    /// While systemd is lost nothing can be restarted. Returns whether anybody still needs it.
+    async fn refuse_for(&mut self, pause: Duration, error: &str) -> bool {
         let end = sleep_until(Instant::now() + pause);
         pin!(end);
         loop {
-            tokio::select! {
-                () = &mut end => return,
-                Some(request) = self.requests.recv() => match request {
-                    Request::Restart(_, answer) => drop(answer.send(Err(UnitError::Lost(error.to_owned())))),
-                    Request::Forget(server) => self.units.retain(|watched| watched.server != server),
-                },
+            let request = tokio::select! {
+                () = &mut end => return true,
+                request = self.requests.recv() => request,
+            };
+            match request {
+                None => return false,
+                Some(Request::Watch(watched)) => self.units.push(*watched),
+                Some(Request::Restart(_, answer)) => drop(answer.send(Err(UnitError::Lost(error.to_owned())))),
+                Some(Request::Forget(server)) => self.forget(server),
             }
         }
     }

@@ -44,9 +44,41 @@ pub enum ComesBack {
     Always,
 }
 
+/// Whether this name or id, as it is in the registry, means the container of this name and id. Engines take the beginning of any id for a
+/// name, however short: without a container `db` they answer with one whose id begins so.
+pub fn means(wanted: &str, name: &str, id: &str) -> bool {
+    wanted == name || (is_id(wanted) && id.starts_with(wanted))
+}
+
+/// Whether it can be an id, or what `docker ps` shows of one.
+pub fn is_id(wanted: &str) -> bool {
+    wanted.len() >= 12 && wanted.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'))
+}
+
 /// Whether these events, from the last start on, tell of a stop: Docker says so, and Podman clears away twice.
 pub fn tell_of_a_stop(acts: &[Act]) -> bool {
     let begin = acts.iter().rposition(|act| *act == Act::Start).map_or(0, |at| at + 1);
     let count = |wanted: Act| acts[begin..].iter().filter(|act| **act == wanted).count();
     count(Act::Stop) > 0 || count(Act::Cleanup) > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_an_id_is_no_name() {
+        let id = "db0123456789abcdef";
+        for (wanted, name, expected) in [
+            ("db", "db", true),
+            ("db", "other", false),
+            ("db012345678", "other", false),
+            ("db0123456789", "other", true),
+            (id, "other", true),
+            ("db0123456788", "other", false),
+            ("DB0123456789", "other", false),
+        ] {
+            assert_eq!(means(wanted, name, id), expected, "{wanted} {name}");
+        }
+    }
 }

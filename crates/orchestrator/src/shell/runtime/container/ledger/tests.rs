@@ -1,4 +1,5 @@
 use super::*;
+use crate::shell::runtime::container::event::{Act, Happening};
 
 fn look(running: bool, since: i64) -> Look {
     let state = if running { State::Running } else { State::Ended };
@@ -51,7 +52,7 @@ fn our_own_restart_is_a_death_and_a_server_that_runs_again() {
     ledger.begin();
     assert_eq!(words(&mut ledger, &RESTART), [None, Some(died(143)), None, Some(Word::Running), None]);
     assert_eq!(ledger.action().unwrap().stage, Stage::Restarted);
-    ledger.end(true);
+    ledger.end(None);
     assert_eq!(fold(&mut ledger, &happening(9, Act::Kill(9))), Some(Word::Killed));
 }
 
@@ -116,10 +117,25 @@ fn a_second_stop_before_our_own_start_is_somebody_elses() {
 fn events_of_a_restart_that_come_after_its_end_are_no_news() {
     let mut ledger = running();
     ledger.begin();
-    ledger.end(false);
+    ledger.end(Some(100));
     assert_eq!(words(&mut ledger, &RESTART), [None, None, None, None, None]);
     assert_eq!(ledger.action(), None);
     assert_eq!(fold(&mut ledger, &happening(6, Act::Die(Some(2)))), Some(died(2)));
+}
+
+#[test]
+fn what_comes_long_after_a_restart_whose_end_was_not_seen_is_somebody_elses() {
+    for seen in [0, 3] {
+        let mut ledger = running();
+        ledger.begin();
+        words(&mut ledger, &RESTART[..seen]);
+        ledger.end(Some(100));
+        if seen > 0 {
+            assert_eq!(fold(&mut ledger, &happening(101, Act::Start)), Some(Word::Started));
+        }
+        assert_eq!(fold(&mut ledger, &happening(102, Act::Die(Some(0)))), Some(died(0)), "{seen}");
+        assert_eq!(fold(&mut ledger, &happening(103, Act::Stop)), Some(Word::Stopped), "{seen}");
+    }
 }
 
 #[test]
@@ -282,7 +298,7 @@ fn our_own_restart_by_podman_is_complete_with_the_start() {
         assert!(matches!(told[..], [Word::Died(_)]), "{told:?}");
         assert_eq!(fold(&mut ledger, &happening(8, Act::Start)), Some(Word::Running));
         assert_eq!(ledger.action().unwrap().stage, Stage::Restarted);
-        ledger.end(true);
+        ledger.end(None);
         assert_eq!(fold(&mut ledger, &happening(9, Act::Die(Some(1)))), Some(unclear(1)));
     }
 }

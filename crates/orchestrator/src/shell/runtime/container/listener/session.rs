@@ -11,8 +11,9 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at, timeout},
 };
 
-use super::{FIRST_PAUSE, ListenError, Listener};
+use super::{ListenError, Listener, Registered};
 use crate::machine::ServerId;
+use crate::shell::causes::causes;
 use crate::shell::runtime::container::{
     address::Connection,
     engine::Link,
@@ -20,7 +21,7 @@ use crate::shell::runtime::container::{
     inspect,
     ledger::Look,
 };
-use crate::shell::runtime::process::oom::Oom;
+use crate::shell::runtime::{pause::Pause, process::oom::Oom};
 
 /// How often an engine has to list its containers.
 const ROUND: Duration = Duration::from_secs(10);
@@ -41,14 +42,14 @@ struct Session<'a> {
 
 impl Listener {
     /// From a connection to its loss.
-    pub(super) async fn session(&mut self, connection: &Connection, pause: &mut Duration) -> ListenError {
+    pub(super) async fn session(&mut self, connection: &Connection, pause: &mut Pause) -> ListenError {
         match self.attend(connection, pause).await {
             Ok(never) => match never {},
             Err(error) => error,
         }
     }
 
-    async fn attend(&mut self, connection: &Connection, pause: &mut Duration) -> Result<std::convert::Infallible, ListenError> {
+    async fn attend(&mut self, connection: &Connection, pause: &mut Pause) -> Result<std::convert::Infallible, ListenError> {
         let since = match self.since {
             Some(since) => since,
             None => answer(connection.kind, inspect::clock(&connection.client)).await?,
@@ -64,7 +65,7 @@ impl Listener {
         }
         self.look_at_the_unseen(&mut session).await?;
         self.gain().await;
-        *pause = FIRST_PAUSE;
+        pause.begin_again();
         // Not at once: what has just been looked at may be ahead of its events.
         let mut rounds = interval_at(Instant::now() + ROUND, ROUND);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -83,7 +84,14 @@ impl Listener {
         while let Some(server) = self.unseen.pop_front() {
             while let Some(container) = self.container(server) {
                 let seen = container.ledger.seen();
-                let look = self.look(server, session).await?;
+                let look = match self.look(server, session).await? {
+                    Ok(look) => look,
+                    Err(error) => {
+                        self.leave_unseen(server, causes(&error));
+                        break;
+                    }
+                };
+                self.unreadable.remove(&server);
                 let Some(container) = self.container(server) else { break };
                 if container.ledger.seen() == seen {
                     self.compare(server, look.as_ref()).await;
@@ -94,14 +102,25 @@ impl Listener {
         Ok(())
     }
 
-    /// Looks at a container while listening on.
-    async fn look(&mut self, server: ServerId, session: &mut Session<'_>) -> Result<Option<Look>, ListenError> {
-        let Some(container) = self.container(server) else { return Ok(None) };
+    /// It is tried again in every round; the others are none the worse for it.
+    fn leave_unseen(&mut self, server: ServerId, why: String) {
+        let Some(container) = self.container(server) else { return };
+        let wanted = container.ledger.wanted().to_owned();
+        if self.unreadable.insert(server, why.clone()).as_ref() != Some(&why) {
+            tracing::warn!("the engine does not say how container \"{wanted}\" is; until it does, that is not known: {why}");
+        }
+    }
+
+    /// Looks at a container while listening on. The inner error is about this one alone.
+    async fn look(&mut self, server: ServerId, session: &mut Session<'_>) -> Result<Result<Option<Look>, Error>, ListenError> {
+        let Some(container) = self.container(server) else { return Ok(Ok(None)) };
         let (wanted, id) = (container.ledger.wanted().to_owned(), container.ledger.id().to_owned());
         let asks_why = container.ledger.asks_why();
+        let was_readable = !self.unreadable.contains_key(&server);
         let (client, kind, oom) = (&session.connection.client, session.connection.kind, self.oom.clone());
-        let look = async move {
-            let mut look = inspect::look(client, &wanted).await?;
+        let asked = async move {
+            let mut look =
+                if was_readable { inspect::look(client, &wanted).await? } else { inspect::glance(client, &wanted).await? };
             if look.is_none() && !id.is_empty() && id != wanted {
                 // Renamed, while nobody listened.
                 look = inspect::look(client, &id).await?;
@@ -110,13 +129,20 @@ impl Listener {
                 look.stopped = inspect::was_stopped(client, look).await?;
                 look.oom_killed |= kind == EngineKind::Podman && is_killed_for_memory(look, look.since, oom.as_ref());
             }
-            Ok(look)
+            Ok::<_, Error>(look)
+        };
+        let look = async move {
+            match asked.await {
+                Err(error) if !inspect::is_about_it_alone(&error) => Err(error),
+                look => Ok(look),
+            }
         };
         self.meanwhile(session, look.boxed()).await
     }
 
     /// One that hangs is found by this; and what no event has told.
     async fn go_round(&mut self, session: &mut Session<'_>) -> Result<(), ListenError> {
+        self.unseen.extend(self.unreadable.keys());
         let client = &session.connection.client;
         let list = async move {
             match inspect::list(client).await {
@@ -126,7 +152,9 @@ impl Listener {
             }
         };
         let Some(listed) = self.meanwhile(session, list.boxed()).await? else { return Ok(()) };
-        for container in self.containers.iter().filter(|container| container.ledger.action().is_none()) {
+        let is_asked =
+            |container: &&Registered| container.ledger.action().is_none() && !self.unreadable.contains_key(&container.server);
+        for container in self.containers.iter().filter(is_asked) {
             let ledger = &container.ledger;
             let has_the_name = |one: &&_| ledger.is_by_name() && inspect::names(one).any(|name| name == ledger.wanted());
             let has_the_id = |one: &&bollard::models::ContainerSummary| one.id.as_deref() == Some(ledger.id());

@@ -8,9 +8,10 @@ use bollard::{
 };
 
 use super::{RecreateError, refused};
+use crate::shell::runtime::container::inspect::is_meant;
 
 /// Carried by a new container: the id of the one that it has replaced.
-pub(super) const LABEL: &str = "mcp-health.recreates";
+pub const LABEL: &str = "mcp-health.recreates";
 
 /// Between a container's name and the beginning of its id, while it is kept.
 const KEPT: &str = "-mcp-health-old-";
@@ -31,12 +32,30 @@ impl Layout {
         for id in kept_ids(client, name).await? {
             kept.extend(inspect(client, &id).await?);
         }
+        Ok(Self::among(current, kept))
+    }
+
+    fn among(current: Option<ContainerInspectResponse>, mut kept: Vec<ContainerInspectResponse>) -> Self {
         let replaced = current.as_ref().and_then(label_of);
         let ended = |container: &ContainerInspectResponse| container.state.as_ref().and_then(|state| state.finished_at.clone());
         let own = kept.iter().position(|container| container.id.as_deref() == replaced);
         let latest = || (0..kept.len()).max_by_key(|at| ended(&kept[*at]));
         let old = own.or_else(latest).map(|at| kept.swap_remove(at));
-        Ok(Self { current, old })
+        Self { current, old }
+    }
+
+    /// The present one, with the one that it has replaced. What is kept beside a present one that says nothing of it is a stranger.
+    pub(super) fn replaceable(
+        self,
+        name: &str,
+    ) -> Result<(ContainerInspectResponse, Option<ContainerInspectResponse>), RecreateError> {
+        let current = self.current.ok_or_else(|| RecreateError::Gone(name.to_owned()))?;
+        match self.old {
+            Some(old) if label_of(&current) != old.id.as_deref() => {
+                Err(RecreateError::Stranger { name: name.to_owned(), kept: name_of(&old).to_owned() })
+            }
+            old => Ok((current, old)),
+        }
     }
 }
 
@@ -45,10 +64,17 @@ pub(super) fn old_name(name: &str, id: &str) -> String {
     format!("{name}{KEPT}{}", &id[..id.len().min(12)])
 }
 
+/// Of a container that is kept under this name, the name that it had. `None`: it is an ordinary name.
+pub fn kept_of(name: &str) -> Option<&str> {
+    let (own, id) = name.rsplit_once(KEPT)?;
+    let is_id = !id.is_empty() && id.chars().all(|c| matches!(c, '0'..='9' | 'a'..='f'));
+    is_id.then_some(own)
+}
+
 /// `None`: there is none.
 async fn inspect(client: &Docker, container: &str) -> Result<Option<ContainerInspectResponse>, RecreateError> {
     match client.inspect_container(container, None::<InspectContainerOptions>).await {
-        Ok(found) => Ok(Some(found)),
+        Ok(found) => Ok(Some(found).filter(|found| is_meant(found, container))),
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
         Err(error) => Err(refused("say how the container is")(error)),
     }
@@ -56,11 +82,10 @@ async fn inspect(client: &Docker, container: &str) -> Result<Option<ContainerIns
 
 /// The engine looks for names that contain the word; of those only ours are taken.
 async fn kept_ids(client: &Docker, name: &str) -> Result<Vec<String>, RecreateError> {
-    let beginning = format!("{name}{KEPT}");
-    let filters = Some([("name".to_owned(), vec![beginning.clone()])].into());
+    let filters = Some([("name".to_owned(), vec![format!("{name}{KEPT}")])].into());
     let options = ListContainersOptions { all: true, filters, ..ListContainersOptions::default() };
     let found = client.list_containers(Some(options)).await.map_err(refused("list its containers"))?;
-    let is_ours = |name: &String| name.trim_start_matches('/').starts_with(&beginning);
+    let is_ours = |kept: &String| kept_of(kept.trim_start_matches('/')) == Some(name);
     let ours = found.into_iter().filter(|container| container.names.iter().flatten().any(is_ours));
     Ok(ours.filter_map(|container| container.id).collect())
 }
@@ -105,3 +130,6 @@ pub(super) async fn sharing(client: &Docker, id: &str, name: &str) -> Result<Vec
     let names = found.into_iter().filter(shares).flat_map(|container| container.names.unwrap_or_default());
     Ok(names.map(|name| name.trim_start_matches('/').to_owned()).collect())
 }
+
+#[cfg(test)]
+mod tests;

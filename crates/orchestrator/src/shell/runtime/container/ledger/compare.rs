@@ -1,0 +1,62 @@
+//! What a look adds.
+
+use super::{Known, Ledger, Look, State};
+use crate::machine::{Death, Word};
+
+impl Ledger {
+    /// A look, when first seen, after the engine was out of reach, or when something does not agree.
+    /// `None`: there is no such container.
+    pub fn compare(&mut self, look: Option<&Look>) -> Vec<Word> {
+        let before = self.known;
+        let was = before.map(|known| known.state);
+        let news = look.map_or(i64::MIN, |look| look.since);
+        let since = news.max(before.map_or(i64::MIN, |known| known.since));
+        let newer = before.is_some_and(|known| news > known.since);
+        let by_itself = look.is_some_and(|look| look.restarts > self.restarts);
+        let doubtful = std::mem::take(&mut self.end.doubtful);
+        if let Some(look) = look {
+            self.take(look);
+        }
+        let state = look.map_or(State::Gone, |look| look.state);
+        self.known = Some(Known { state, since });
+        let again = if by_itself { Word::Restarted } else { Word::Started };
+        let words = match (was, state) {
+            // Between the stop and the start of our restart.
+            (None, State::Ended | State::Gone) if self.action.is_some() => Vec::new(),
+            (None, State::Ended) if look.is_some_and(|look| look.stopped) => vec![Word::Stopped],
+            (None, State::Ended) => vec![Word::NotRunning],
+            (None | Some(State::Running | State::Paused), State::Gone) => self.unless_ours(Word::Stopped),
+            (None, State::Paused) => vec![Word::Paused],
+            (Some(State::Running | State::Paused), State::Running) if newer => self.unless_ours(again),
+            (Some(State::Paused), State::Running) => self.unless_ours(Word::Started),
+            (None | Some(State::Running), State::Running) => vec![Word::Running],
+            (Some(State::Paused), State::Paused) => Vec::new(),
+            (Some(State::Running | State::Paused), State::Ended) => self.ended(look),
+            (Some(State::Ended | State::Gone), State::Running) => self.unless_ours(again),
+            (Some(_), State::Paused) => self.unless_ours(Word::Paused),
+            // The engine itself has ended, and does not know any more of the stop that it made at its end.
+            (Some(State::Ended), State::Ended) if doubtful && look.is_some_and(|look| !look.stopped) => self.ended(look),
+            (Some(State::Ended | State::Gone), State::Ended | State::Gone) => Vec::new(),
+        };
+        self.action = self.action.filter(|action| !action.late || was.is_none());
+        words
+    }
+
+    fn take(&mut self, look: &Look) {
+        self.id.clone_from(&look.id);
+        self.stop_signal = look.stop_signal;
+        self.comes_back = look.comes_back;
+        self.health = look.health;
+        self.restarts = look.restarts;
+        self.end.exit_code = look.exit_code;
+    }
+
+    /// It is found dead: nobody saw it end.
+    fn ended(&mut self, look: Option<&Look>) -> Vec<Word> {
+        let Some(look) = look.filter(|_| self.action.is_none_or(|action| !action.late)) else { return Vec::new() };
+        let death = Death { unclear: look.stopped, ..self.death(look.exit_code, look.oom_killed) };
+        self.end.by_itself = death.comes_back && !look.stopped;
+        let stop = look.stopped.then_some(Word::Stopped);
+        [Word::Died(death)].into_iter().chain(stop).collect()
+    }
+}

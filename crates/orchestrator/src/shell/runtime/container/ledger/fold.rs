@@ -1,0 +1,172 @@
+//! What an event adds.
+
+use health_spec::config::EngineKind;
+
+use super::{ComesBack, End, Known, Ledger, Stage, State};
+use crate::machine::Word;
+use crate::shell::runtime::container::event::{Act, Happening, Health};
+
+/// Signals that end a process unless it has other plans: INT, QUIT, KILL, TERM.
+const ENDING: [i32; 4] = [2, 3, 9, 15];
+
+impl Ledger {
+    /// An event. Before the first look nothing is news.
+    pub fn fold(&mut self, happening: &Happening) -> Vec<Word> {
+        if !self.concerns(happening) {
+            return Vec::new();
+        }
+        self.seen += 1;
+        if self.open_until.is_some_and(|until| until < happening.at) {
+            self.open_until = None;
+            self.action = None;
+        }
+        let is_news = self.known.is_some_and(|known| happening.at > known.since);
+        let mut words = self.adopt(happening, is_news);
+        if is_news {
+            words.extend(self.tell(happening));
+        }
+        words
+    }
+
+    fn tell(&mut self, happening: &Happening) -> Vec<Word> {
+        let state = self.known.map_or(State::Gone, |known| known.state);
+        let (alive, at) = (state.is_alive(), happening.at);
+        match happening.act {
+            Act::Kill(signal) if alive && self.may_end(signal) => {
+                self.end.killed = true;
+                self.unless_ours(Word::Killed)
+            }
+            Act::Oom => {
+                self.end.oom = true;
+                Vec::new()
+            }
+            Act::Die(exit_code) if alive => self.died(exit_code, at),
+            Act::Stop | Act::Restart if alive && self.kind == EngineKind::Podman => {
+                self.end.announced = true;
+                Vec::new()
+            }
+            Act::Stop => self.stopped(at),
+            Act::Cleanup if !alive => self.cleared_away(at),
+            Act::Start => self.started(at),
+            Act::Restart => self.completed(),
+            Act::Pause if state == State::Running => self.becomes(State::Paused, at, Word::Paused),
+            Act::Unpause if state == State::Paused => self.becomes(State::Running, at, Word::Started),
+            Act::Destroy => self.destroyed(at),
+            Act::Health(Some(health)) => {
+                self.health = Some(health);
+                Vec::new()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Who has the name is the server; who had it is followed by its id until somebody else takes the name. An id never changes.
+    pub fn concerns(&self, happening: &Happening) -> bool {
+        let takes_the_name = || matches!(happening.act, Act::Create | Act::Rename | Act::Start) || self.id.is_empty();
+        happening.id == self.id || (self.by_name && happening.name == self.wanted && takes_the_name())
+    }
+
+    /// Another container has taken the name.
+    fn adopt(&mut self, happening: &Happening, is_news: bool) -> Vec<Word> {
+        if happening.id == self.id {
+            return Vec::new();
+        }
+        self.id.clone_from(&happening.id);
+        (self.end, self.restarts, self.health) = (End::default(), 0, None);
+        let Some(known) = self.known.filter(|known| is_news && known.state.is_alive()) else { return Vec::new() };
+        // The start, if this is one, is told for itself.
+        self.known = Some(Known { state: State::Ended, ..known });
+        self.unless_ours(Word::Stopped)
+    }
+
+    fn may_end(&self, signal: i32) -> bool {
+        ENDING.contains(&signal) || self.stop_signal == Some(signal)
+    }
+
+    fn becomes(&mut self, state: State, at: i64, word: Word) -> Vec<Word> {
+        self.now(state, at);
+        self.unless_ours(word)
+    }
+
+    /// Deaths within our restart are reported, so that they can be told; after it has ended they would be news.
+    fn died(&mut self, exit_code: Option<i64>, at: i64) -> Vec<Word> {
+        self.now(State::Ended, at);
+        self.end.exit_code = exit_code;
+        let death = self.death(exit_code, self.end.oom);
+        self.end.by_itself = death.comes_back && !self.end.killed && !self.end.announced;
+        let late = self.action.is_some_and(|action| action.late && action.stage < Stage::Started);
+        let mut words = if late { Vec::new() } else { vec![Word::Died(death)] };
+        if self.end.announced {
+            words.extend(self.stopped(at));
+        }
+        words
+    }
+
+    /// The first stop before our own start is ours; any other is somebody's. Podman says it up to three times.
+    fn stopped(&mut self, at: i64) -> Vec<Word> {
+        if std::mem::replace(&mut self.end.is_stop, true) && self.kind == EngineKind::Podman {
+            return Vec::new();
+        }
+        self.end.by_itself = false;
+        match &mut self.action {
+            Some(action) if action.stage == Stage::Begun => {
+                action.stage = Stage::Stopped;
+                Vec::new()
+            }
+            _ => {
+                self.end.stop_told = Some(at);
+                vec![Word::Stopped]
+            }
+        }
+    }
+
+    /// Podman's `stop` is mostly not heard; but whoever stops it clears away what it left, beside whoever watches it.
+    fn cleared_away(&mut self, at: i64) -> Vec<Word> {
+        self.end.cleanups = self.end.cleanups.saturating_add(1);
+        if self.end.cleanups == 2 { self.stopped(at) } else { Vec::new() }
+    }
+
+    fn started(&mut self, at: i64) -> Vec<Word> {
+        let was_alive = self.known.is_some_and(|known| known.state.is_alive());
+        self.now(State::Running, at);
+        let by_itself = std::mem::take(&mut self.end).by_itself;
+        self.health = self.health.map(|_| Health::Starting);
+        // Podman says nothing more after the start.
+        let started = if self.kind == EngineKind::Podman { Stage::Restarted } else { Stage::Started };
+        match &mut self.action {
+            Some(action) if action.stage < Stage::Started => {
+                action.stage = started;
+                let late = action.late;
+                self.action = self.action.filter(|action| !(action.late && action.stage == Stage::Restarted));
+                if late { Vec::new() } else { vec![Word::Running] }
+            }
+            // A look has told it already.
+            _ if was_alive => Vec::new(),
+            _ if by_itself => {
+                self.restarts += 1;
+                vec![Word::Restarted]
+            }
+            _ => {
+                self.restarts = 0;
+                vec![Word::Started]
+            }
+        }
+    }
+
+    /// Podman's own restart, after a death, is said before its start.
+    fn completed(&mut self) -> Vec<Word> {
+        match &mut self.action {
+            _ if self.kind == EngineKind::Podman => self.end.by_itself = self.comes_back != ComesBack::Never,
+            Some(action) if action.late => self.action = None,
+            Some(action) => action.stage = Stage::Restarted,
+            None => {}
+        }
+        Vec::new()
+    }
+
+    /// Podman stops one that runs before it removes it, and may say both.
+    fn destroyed(&mut self, at: i64) -> Vec<Word> {
+        self.now(State::Gone, at);
+        if self.end.stop_told.take().is_some() { Vec::new() } else { self.unless_ours(Word::Stopped) }
+    }
+}

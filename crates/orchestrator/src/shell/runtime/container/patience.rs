@@ -1,0 +1,85 @@
+//! How long an engine may take to stop a container, and until when it may still tell of that.
+
+use std::time::Duration;
+
+use bollard::{Docker, errors::Error, query_parameters::InspectContainerOptions};
+use tokio::time::timeout;
+
+use super::{inspect, restart::EVENTS_PATIENCE};
+
+/// What engines wait for a container to end when nobody says otherwise.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A container can be created to be waited for for ever. Nobody here is that patient.
+const FOREVER: Duration = Duration::from_secs(3_600);
+
+/// How long the engine waits for a container to end before it kills it: as the registry says (`ours`), else as it was created.
+pub async fn to_stop(client: &Docker, container: &str, ours: Option<Duration>) -> Duration {
+    let Some(ours) = ours else {
+        let found = client.inspect_container(container, None::<InspectContainerOptions>).await;
+        return as_created(found.ok().and_then(|found| found.config?.stop_timeout));
+    };
+    ours
+}
+
+/// Until when, in nanoseconds since 1970 by the engine's clock, it may tell of a restart that it was asked for. One that does not say how
+/// late it is is being lost, and looked at when it is back.
+pub async fn until(client: &Docker, container: &str, ours: Option<Duration>) -> i64 {
+    let asked = async { Ok::<_, Error>((inspect::clock(client).await?, to_stop(client, container, ours).await)) };
+    match timeout(EVENTS_PATIENCE, asked).await {
+        Ok(Ok((now, to_stop))) if now > 0 => now.saturating_add(nanoseconds(to_stop.saturating_add(EVENTS_PATIENCE))),
+        _ => i64::MAX,
+    }
+}
+
+fn nanoseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn as_created(seconds: Option<i64>) -> Duration {
+    let waits = |seconds| u64::try_from(seconds).map_or(FOREVER, Duration::from_secs);
+    seconds.map_or(STOP_TIMEOUT, waits)
+}
+
+#[cfg(test)]
+mod tests {
+    use bollard::API_DEFAULT_VERSION;
+    use health_spec::config::EngineKind;
+    use tokio::sync::{mpsc, watch};
+
+    use super::*;
+    use crate::{
+        machine::ServerId,
+        shell::runtime::container::{
+            address::Connection,
+            consent::Consent,
+            listener::{Reach, Request},
+            restart::Container,
+        },
+    };
+
+    #[test]
+    fn a_container_says_how_long_it_may_take() {
+        for (created, seconds) in [(None, 10), (Some(0), 0), (Some(90), 90), (Some(-1), 3_600)] {
+            assert_eq!(as_created(created), Duration::from_secs(seconds), "{created:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_engine_is_waited_for_longer_than_it_waits_itself() {
+        let (requests, mut asked) = mpsc::channel(1);
+        let (progress, seen) = (watch::channel(None).1, watch::channel(None).1);
+        let patience = Some(Duration::from_secs(90));
+        let (server, wanted) = (ServerId(0), "a".to_owned());
+        let (consent, interrupted) = (Consent::default(), false);
+        let container = Container { server, wanted, patience, interrupted, consent, requests, progress, seen };
+        let client = Docker::connect_with_http("tcp://127.0.0.1:1", 60, API_DEFAULT_VERSION).unwrap();
+        let reach = Reach { connection: Connection { client, kind: EngineKind::Docker }, id: "id".to_owned() };
+        let listener = async {
+            let Some(Request::Begin(_, answer)) = asked.recv().await else { panic!("nothing was asked") };
+            answer.send(Ok(reach)).unwrap();
+        };
+        let (begun, ()) = tokio::join!(container.begin(), listener);
+        assert_eq!(begun.unwrap().connection.client.timeout(), Duration::from_secs(150));
+    }
+}

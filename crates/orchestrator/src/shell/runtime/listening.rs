@@ -1,0 +1,40 @@
+//! One listener an engine, and one a bus.
+
+use std::sync::PoisonError;
+
+use tokio::sync::mpsc;
+
+use super::Runtimes;
+use super::container::{Ready, engine::Engine};
+use super::systemd::{self, listener::Request};
+
+impl Runtimes {
+    /// One listener an engine, from its first server on.
+    pub(super) fn listened_to(&self, ready: &mut Ready) -> Engine {
+        let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(engine) = engines.get(&ready.id) {
+            return engine.clone();
+        }
+        let (engine, listener, connection) = ready.listener(&self.mouth, &self.places.oom);
+        self.spawn(listener.run(connection));
+        engines.insert(ready.id, engine.clone());
+        engine
+    }
+
+    /// One listener a bus, as long as servers have units there: with the last of them goes what it is asked with, and then it ends.
+    pub(super) async fn heard_on(&self, ready: systemd::Ready) -> mpsc::Sender<Request> {
+        let bus = ready.bus.written().to_owned();
+        let heard = self.buses.lock().unwrap_or_else(PoisonError::into_inner).get(&bus).and_then(mpsc::WeakSender::upgrade);
+        let Some(requests) = heard else {
+            let (requests, listener, session) = ready.listener(&self.mouth);
+            self.spawn(listener.run(session));
+            self.buses.lock().unwrap_or_else(PoisonError::into_inner).insert(bus, requests.downgrade());
+            return requests;
+        };
+        for watched in ready.units() {
+            // The listener has ended when it cannot be told.
+            let _ = requests.send(Request::Watch(Box::new(watched))).await;
+        }
+        requests
+    }
+}
