@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use health_spec::config::Engine;
 use tokio::sync::{mpsc, oneshot, watch as watch_channel};
 
@@ -192,9 +193,8 @@ impl Reloader {
             return;
         }
         let Ok(reloaded) = answered.await else { return };
-        for id in turnover.gone {
-            self.runtimes.let_go(id).await;
-        }
+        // At once: one that is in the middle of a restart is waited for.
+        join_all(turnover.gone.iter().map(|id| self.runtimes.let_go(*id))).await;
         for supervised in &turnover.otherwise {
             self.runtimes.become_otherwise(supervised).await;
         }

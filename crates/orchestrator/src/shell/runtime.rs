@@ -236,13 +236,18 @@ impl Runtimes {
         Some(seen.ok_or(Unseen))
     }
 
-    /// A server is no longer registered: it is left alone, running or not.
+    /// A server is no longer registered: it is left alone, running or not. Returns when nothing is done to a child of it any more: should
+    /// it be registered again, whoever runs it then must not meet a restart that has only half been done.
     pub async fn let_go(&self, server: ServerId) {
         let handle = self.handles.lock().unwrap_or_else(PoisonError::into_inner).remove(&server);
         match handle {
             None => {}
-            // They have ended when this fails.
-            Some(Handle::Process(orders, _)) => drop(orders.send(process::Order::LetGo).await),
+            Some(Handle::Process(orders, _)) => {
+                let (answer, left_alone) = oneshot::channel();
+                // They have ended when this fails.
+                let _ = orders.send(process::Order::LetGo(answer)).await;
+                let _ = left_alone.await;
+            }
             Some(Handle::Container(container, _)) => {
                 let container = container.lock().await;
                 let _ = container.requests.send(Request::Forget(container.server)).await;

@@ -108,8 +108,8 @@ pub enum Order {
     Restart(oneshot::Sender<Result<(), ProcessError>>),
     /// From the next start on it is this.
     Become(Box<Program>),
-    /// It is no longer registered: leave it alone, running or not.
-    LetGo,
+    /// It is no longer registered: leave it alone, running or not, and say when what was being done to it is at its end.
+    LetGo(oneshot::Sender<()>),
 }
 
 impl Process {
@@ -157,7 +157,7 @@ impl Process {
                 Some(order) = orders.recv() => match order {
                     Order::Restart(answer) => self.restart_for(answer).await,
                     Order::Become(program) => self.program = *program,
-                    Order::LetGo => return self.let_go().await,
+                    Order::LetGo(answer) => return self.let_go(answer).await,
                 },
                 () = sleep_until(look) => look = Instant::now() + self.rotate_log().await,
             }
@@ -166,9 +166,11 @@ impl Process {
     }
 
     /// Its record stays, so that it is adopted should it come back. When it ends, nobody but us can reap it.
-    async fn let_go(mut self) {
+    async fn let_go(mut self, answer: oneshot::Sender<()>) {
         let cancel = self.reporter.cancel().clone();
         self.wire.disconnect();
+        // Whoever waited may be gone.
+        let _ = answer.send(());
         if let Some(child) = &mut self.child {
             cancel.run_until_cancelled(child.reap()).await;
         }

@@ -90,3 +90,15 @@ fn one_that_was_let_go_lives_on_and_is_reaped_when_it_ends() {
     eventually("it is reaped", || procfs::stat(pid).is_none());
     assert_eq!(life.pending(), []);
 }
+
+#[test]
+fn one_that_is_let_go_in_the_middle_of_a_restart_is_left_alone_once_that_is_done() {
+    let mut bench = Bench::new();
+    bench.stop_timeout = std::time::Duration::from_millis(300);
+    let script = "trap '' TERM; echo ready; while :; do sleep 0.02; done";
+    let (life, before) = begin(&bench, script);
+    life.let_go_in_a_restart(|| bench.record_is("stopping"));
+    // Whoever runs it from now on finds the one that the restart has started.
+    assert!(bench.record_is("running"));
+    assert_ne!(only(&bench.leaders()), before);
+}
