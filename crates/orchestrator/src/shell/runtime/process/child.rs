@@ -100,8 +100,9 @@ impl Child {
     /// Kills the group, or what an ended leader left of it, and reaps the leader.
     pub async fn clear(&mut self, patience: Patience) -> Result<(), GroupError> {
         self.members().kill(patience.kill).await?;
-        self.reap().await;
-        Ok(())
+        let pid = self.instance.leader.pid;
+        // Nobody else sets a limit to this.
+        tokio::time::timeout(patience.kill, self.reap()).await.map_err(|_| GroupError::Undying { pid })
     }
 
     /// Waits for the leader alone, and reaps it if it is ours.
@@ -125,4 +126,33 @@ impl Child {
 fn death(status: &WaitIdStatus) -> Death {
     let exit_code = status.exit_status().map(i64::from);
     Death { exit_code, signal: status.terminating_signal(), core_dumped: status.dumped(), ..Death::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::shell::runtime::process::procfs::Identity;
+
+    #[tokio::test]
+    async fn an_adopted_one_that_hides_its_token_and_will_not_end_is_killed() {
+        let script = "trap '' TERM; exec sleep 1000";
+        let mut ours = process::Command::new("/bin/sh").args(["-c", script]).process_group(0).spawn().unwrap();
+        let mut look = tokio::time::interval(Duration::from_millis(5));
+        while procfs::name(RawPid::try_from(ours.id()).unwrap()) != "sleep" {
+            look.tick().await;
+        }
+        let leader = Identity::of(RawPid::try_from(ours.id()).unwrap()).unwrap();
+        let instance = Instance { token: "not shown".to_owned(), leader, bound: false };
+        let mut child = Child::adopt(instance).unwrap().unwrap();
+        let term = Duration::from_millis(100);
+        let stop = child.stop(Patience { term, ..Patience::default() }, &Wire::default());
+        let stopped = tokio::time::timeout(Duration::from_secs(30), stop).await;
+        let has_ended = !leader.is_alive();
+        ours.kill().unwrap();
+        ours.wait().unwrap();
+        assert!(stopped.is_ok_and(|stopped| stopped.is_ok()) && has_ended);
+    }
 }

@@ -39,7 +39,8 @@ pub enum GroupError {
 pub enum Members {
     /// All of this leader's group or session. Only for a leader that we know to be there, or to have been there a moment ago.
     Of(RawPid),
-    /// All of the instance's group or session, if at least one carries its token: a group's number is not given away while it has members.
+    /// All of the instance's group or session, if its leader lives or at least one carries its token: a group's number is not given away
+    /// while it has members. A leader needs no token: it may have written over it (`setproctitle`), or not let us read it.
     Marked(Instance),
     /// All who carry this token.
     Carrying(String),
@@ -54,7 +55,7 @@ impl Members {
         match self {
             Self::Of(group) => in_group(*group).collect(),
             Self::Marked(Instance { token, leader, .. }) => {
-                let marked = in_group(leader.pid).any(|stat| carries(&stat, token));
+                let marked = in_group(leader.pid).any(|stat| stat.identity == *leader || carries(&stat, token));
                 if marked { in_group(leader.pid).collect() } else { Vec::new() }
             }
             Self::Carrying(token) => everyone.iter().filter(|stat| carries(stat, token)).copied().collect(),
@@ -182,5 +183,26 @@ impl Handle {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
             Err(error) => Err(GroupError::Refused { pid: self.identity.pid, source: error.into() }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_leader_that_hides_its_token_is_known_by_its_start() {
+        let mut child = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
+        let leader = Identity::of(RawPid::try_from(child.id()).unwrap()).unwrap();
+        let members = |leader| Members::Marked(Instance { token: "not shown".to_owned(), leader, bound: false });
+        let found: Vec<_> = members(leader).living().iter().map(|stat| stat.identity).collect();
+        let of_another = members(Identity { start: leader.start + 1, ..leader }).living();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(found, [leader]);
+        assert_eq!(of_another, [], "its number, and not it");
     }
 }
