@@ -126,7 +126,8 @@ struct SetupPlaces {
 /// How to restart a server.
 #[derive(Clone, Debug)]
 enum Handle {
-    Process(mpsc::Sender<process::Order>, Wire),
+    /// With how long its end may take.
+    Process(mpsc::Sender<process::Order>, Wire, Duration),
     /// The lock is held while a restart runs; what is known can be asked for all the same.
     Container(Arc<Mutex<Container>>, watch::Receiver<Option<Seen>>),
     Unit(mpsc::Sender<systemd::listener::Request>),
@@ -190,7 +191,7 @@ impl Runtimes {
     pub async fn take(&self, prepared: Prepared) {
         for (server, process) in prepared.processes {
             let (orders, requests) = mpsc::channel(1);
-            self.remember(server, Handle::Process(orders, process.wire()));
+            self.remember(server, Handle::Process(orders, process.wire(), process.patience().whole()));
             self.spawn(process.supervise(requests));
         }
         for mut ready in prepared.engines {
@@ -242,7 +243,7 @@ impl Runtimes {
         let handle = self.handles.lock().unwrap_or_else(PoisonError::into_inner).remove(&server);
         match handle {
             None => {}
-            Some(Handle::Process(orders, _)) => {
+            Some(Handle::Process(orders, ..)) => {
                 let (answer, left_alone) = oneshot::channel();
                 // They have ended when this fails.
                 let _ = orders.send(process::Order::LetGo(answer)).await;
@@ -258,17 +259,28 @@ impl Runtimes {
 
     /// A child process is configured otherwise from its next start on; `false` when there is no such child.
     pub async fn become_otherwise(&self, supervised: &Supervised) -> bool {
-        let Some(Handle::Process(orders, _)) = self.handle(supervised.server) else { return false };
+        let Some(Handle::Process(orders, wire, _)) = self.handle(supervised.server) else { return false };
         let Some(program) = self.places.program(supervised) else { return false };
+        self.remember(supervised.server, Handle::Process(orders.clone(), wire, program.patience.whole()));
         orders.send(process::Order::Become(Box::new(program))).await.is_ok()
     }
 
     /// What a child process with `stdio: mcp` is spoken with through; `None` when there is no such child.
     pub fn wire(&self, server: ServerId) -> Option<Wire> {
         match self.handle(server)? {
-            Handle::Process(_, wire) => Some(wire),
+            Handle::Process(_, wire, _) => Some(wire),
             Handle::Container(..) | Handle::Unit(_) => None,
         }
+    }
+
+    /// How long it may take until the last child process has ended: as long as the most patient `stop` says.
+    pub fn longest_end(&self) -> Duration {
+        let handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+        let ends = handles.values().filter_map(|handle| match handle {
+            Handle::Process(_, _, end) => Some(*end),
+            Handle::Container(..) | Handle::Unit(_) => None,
+        });
+        ends.max().unwrap_or_default()
     }
 
     fn remember(&self, server: ServerId, handle: Handle) {
@@ -283,7 +295,7 @@ impl Runtimes {
     /// Returns when that has ended. Dropping the future does not stop it.
     pub async fn restart(&self, server: ServerId) -> Result<(), ActionError> {
         match self.handle(server).ok_or(ActionError::Unmanaged)? {
-            Handle::Process(orders, _) => {
+            Handle::Process(orders, ..) => {
                 let (answer, ended) = oneshot::channel();
                 orders.send(process::Order::Restart(answer)).await.map_err(|_| ActionError::ShuttingDown)?;
                 Ok(ended.await.map_err(|_| ActionError::ShuttingDown)??)

@@ -56,7 +56,7 @@ use self::{
     oom::Oom,
     places::Places,
     procfs::Identity,
-    program::Program,
+    program::{Patience, Program},
     record::{Instance, Plan, Record, RecordError, RecordFile},
     wire::Wire,
 };
@@ -131,6 +131,11 @@ impl Process {
     /// Through which it is spoken with, if it speaks.
     pub fn wire(&self) -> Wire {
         self.wire.clone()
+    }
+
+    /// How it is ended.
+    pub fn patience(&self) -> Patience {
+        self.program.patience
     }
 
     /// Adopts or starts the server, then watches it and restarts it on request.

@@ -150,7 +150,8 @@ pub(super) async fn start(written: Plan, settings: &Settings, mut ready: Ready, 
     let (maintenance, kept) = watch::channel(Kept::new(plan.maintenance.clone(), &places));
     lifetimes.run("keeper of maintenance windows", alarm, keep(kept, reporting, begun.clock, wall));
     let runs = reload::Begun { written, in_force: plan, discovery };
-    let reloader = Reloader::new(runs, settings.reading.clone(), runtimes, to_driver, maintenance).map_err(ServeError::Watch)?;
+    let reloader = Reloader::new(runs, settings.reading.clone(), Arc::clone(&runtimes), to_driver, maintenance);
+    let reloader = reloader.map_err(ServeError::Watch)?;
     lifetimes.run("reloader", alarm, reloader.run());
     let api = Api {
         published,
@@ -164,7 +165,7 @@ pub(super) async fn start(written: Plan, settings: &Settings, mut ready: Ready, 
     };
     serve_api(api, &health, (ready.listener, ready.bound), &lifetimes, alarm);
     let Lifetimes { tasks, serving, children } = lifetimes;
-    Ok(Running { bound: ready.bound, gateway, health, tasks, serving, children, driver, journal: journal_thread })
+    Ok(Running { bound: ready.bound, gateway, health, tasks, serving, children, runtimes, driver, journal: journal_thread })
 }
 
 /// What the files ask for, with the containers that ask for it themselves.

@@ -51,6 +51,13 @@ pub struct Patience {
     pub kill: Duration,
 }
 
+impl Patience {
+    /// When it takes every step, from first to last.
+    pub fn whole(self) -> Duration {
+        self.stdin.saturating_add(self.term).saturating_add(self.kill)
+    }
+}
+
 impl Default for Patience {
     fn default() -> Self {
         Self { stdin: Duration::from_secs(2), term: Duration::from_secs(5), kill: Duration::from_secs(10) }
@@ -229,6 +236,7 @@ mod tests {
         let of = |runtime: &Runtime, term| Program::of(runtime, Path::new("/"), term).unwrap().patience;
         assert_eq!(of(&runtime, None), Patience { stdin: seconds(2), term: seconds(5), kill: seconds(10) });
         assert_eq!(of(&runtime, Some(seconds(7))).term, seconds(7));
+        assert_eq!(of(&runtime, Some(seconds(30))).whole(), seconds(42));
         runtime.stop = Some(Stop { term_seconds: Some(Seconds(seconds(1))), ..Stop::default() });
         assert_eq!(of(&runtime, Some(seconds(7))), Patience { stdin: seconds(2), term: seconds(1), kill: seconds(10) });
     }
