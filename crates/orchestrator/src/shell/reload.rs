@@ -25,8 +25,8 @@ use super::runtime::{Prepared, Runtimes, Supervised};
 use crate::machine::ServerId;
 use crate::machine::fleet::Limits;
 use in_force::InForce;
-pub use watch::WatchError;
-use watch::{Cause, Watch};
+use watch::Cause;
+pub use watch::{Watch, WatchError};
 
 /// How a configuration is read.
 #[derive(Clone, Debug)]
@@ -67,6 +67,13 @@ pub struct Begun {
     pub in_force: Plan,
     /// Discovers.
     pub discovery: Discovery,
+    /// Notices changes.
+    pub watch: Watch,
+}
+
+/// Begins to notice changes of what a plan was read from.
+pub fn watch(plan: &Plan) -> Result<Watch, WatchError> {
+    Watch::new(plan.watched(), plan.loaded.stamps.clone())
 }
 
 /// What changes in the runtimes.
@@ -85,14 +92,13 @@ impl Reloader {
         runtimes: Arc<Runtimes>,
         driver: mpsc::Sender<Change>,
         maintenance: watch_channel::Sender<Kept>,
-    ) -> Result<Self, WatchError> {
-        let Begun { written, in_force, discovery } = begun;
+    ) -> Self {
+        let Begun { written, in_force, discovery, watch } = begun;
         let places = in_force.policies.iter().enumerate();
         let places: HashMap<_, _> = places.map(|(index, policy)| (policy.name.clone(), ServerId(index))).collect();
-        let watch = Watch::new(in_force.watched(), in_force.loaded.stamps.clone())?;
         let in_force = InForce::started_with(in_force, &written);
         let (next_place, written, rejected) = (places.len(), discovery::wants(written), None);
-        Ok(Self { reading, in_force, discovery, written, places, next_place, runtimes, driver, maintenance, watch, rejected })
+        Self { reading, in_force, discovery, written, places, next_place, runtimes, driver, maintenance, watch, rejected }
     }
 
     /// Runs until it is dropped.
