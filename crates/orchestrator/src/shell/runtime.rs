@@ -181,10 +181,24 @@ impl Runtimes {
     /// Checks these servers, all of them at once. Nothing is changed.
     pub async fn prepare(&self, servers: &[Supervised]) -> Result<Prepared, StartError> {
         let mut faults = Vec::new();
-        let processes = processes(&self.places, servers, &self.mouth, &mut faults);
+        let processes = self.processes(servers, &mut faults).await;
         let engines = engines(&self.places, servers, &mut faults).await;
         let buses = buses(servers, &self.mouth, &mut faults).await;
         if faults.is_empty() { Ok(Prepared { processes, engines, buses }) } else { Err(StartError { faults }) }
+    }
+
+    /// Users of a directory in the network are looked up: checks go on meanwhile.
+    async fn processes(&self, servers: &[Supervised], faults: &mut Vec<Fault>) -> Vec<(ServerId, Process)> {
+        let (places, servers, mouth) = (Arc::clone(&self.places), servers.to_vec(), self.mouth.clone());
+        let prepared = tokio::task::spawn_blocking(move || {
+            let mut faults = Vec::new();
+            (processes(&places, &servers, &mouth, &mut faults), faults)
+        });
+        let failed =
+            |error: tokio::task::JoinError| (Vec::new(), vec![Fault { pointer: "/servers".to_owned(), text: causes(&error) }]);
+        let (processes, found) = prepared.await.unwrap_or_else(failed);
+        faults.extend(found);
+        processes
     }
 
     /// Begins to run and watch them.

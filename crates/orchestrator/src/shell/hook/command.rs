@@ -145,11 +145,10 @@ async fn wait(child: &mut Child, output: &mut pipe::Receiver, tail: &mut Tail) -
 async fn end_group(child: &mut Child, leader: Option<Identity>) -> Result<(), HookError> {
     if let Some(leader) = leader {
         let members = Members::Of(leader.pid);
-        ask_to_end(leader)?;
-        if let Ok(ended) = tokio::time::timeout(GRACE, members.gone()).await {
-            ended?;
+        ask_to_end(leader).await?;
+        if !members.are_gone_within(GRACE).await? {
+            members.kill(KILL_PATIENCE).await?;
         }
-        members.kill(KILL_PATIENCE).await?;
     }
     child.wait().await.map(|_| ()).map_err(HookError::Lost)
 }

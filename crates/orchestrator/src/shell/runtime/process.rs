@@ -26,6 +26,7 @@
 //!
 //! A child that gave itself another user cannot be found by its token unless we are root, only by its pid.
 
+pub mod beside;
 pub mod child;
 pub mod environment;
 pub mod group;
@@ -50,6 +51,7 @@ use tokio::{
 };
 
 use self::{
+    beside::{LOOKS, beside},
     child::Child,
     group::{GroupError, Members},
     log::Log,
@@ -192,11 +194,12 @@ impl Process {
 
     async fn begin(&mut self) {
         let first = self.first.take();
-        let (begun, word) = match self.plan(first) {
-            Plan::Spawn { leftover } => (self.spawn_after(leftover).await, Word::Started),
-            Plan::Adopt(instance) => (self.adopt(instance).await, Word::Running),
-            Plan::FinishStop(instance) => (self.start_anew(instance).await, Word::Started),
-            Plan::Mourn(instance, death) => return self.mourn_absent(instance, death).await,
+        let (begun, word) = match self.plan(first).await {
+            Ok(Plan::Spawn { leftover }) => (self.spawn_after(leftover).await, Word::Started),
+            Ok(Plan::Adopt(instance)) => (self.adopt(instance).await, Word::Running),
+            Ok(Plan::FinishStop(instance)) => (self.start_anew(instance).await, Word::Started),
+            Ok(Plan::Mourn(instance, death)) => return self.mourn_absent(instance, death).await,
+            Err(error) => (Err(error), Word::Started),
         };
         match begun {
             Ok(()) if self.child.is_some() => self.reporter.say(word).await,
@@ -256,7 +259,7 @@ impl Process {
     }
 
     async fn resume_from(&mut self, record: Option<Record>) -> Result<(), ProcessError> {
-        match self.plan(record) {
+        match self.plan(record).await? {
             Plan::Spawn { leftover } => self.spawn_after(leftover).await,
             Plan::Adopt(instance) | Plan::FinishStop(instance) | Plan::Mourn(instance, _) => self.finish_stop(instance).await,
         }
@@ -281,7 +284,7 @@ impl Process {
         let token = uuid::Uuid::new_v4().to_string();
         self.record.write(Record::Starting { token: token.clone(), bound: self.program.speaks }).await?;
         self.rotate_log().await;
-        let child = Child::spawn(&self.program, token, self.open_log(), &self.wire).map_err(ProcessError::Start)?;
+        let child = Child::spawn(&self.program, token, self.open_log(), &self.wire).await.map_err(ProcessError::Start)?;
         // Without the pid on disk it is still found by its token.
         self.write_or_warn(Record::Running(child.instance().clone())).await;
         self.child = Some(child);
@@ -348,15 +351,18 @@ impl Process {
         }
     }
 
-    fn plan(&self, record: Option<Record>) -> Plan {
+    /// It looks for who carries a token: not for a task.
+    async fn plan(&self, record: Option<Record>) -> Result<Plan, ProcessError> {
+        let on_crash = self.program.on_crash;
         let carrier = |token: &str| Members::Carrying(token.to_owned()).leader();
-        Plan::of(record, self.program.on_crash, Identity::is_alive, carrier)
+        let planned = beside(&LOOKS, move || Plan::of(record, on_crash, Identity::is_alive, carrier)).await;
+        Ok(planned.map_err(GroupError::Unseen)?)
     }
 }
 
 /// What left the group on purpose goes on without the server; somebody should know.
 async fn name_strays(server: &str, instance: Instance) {
-    let found = tokio::task::spawn_blocking(move || group::strays(&instance)).await;
+    let found = beside(&LOOKS, move || group::strays(&instance)).await;
     for (pid, name) in found.unwrap_or_default() {
         tracing::warn!(
             server,

@@ -7,6 +7,7 @@ use std::{fs::File, process};
 use rustix::process::{RawPid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
 use super::{
+    beside::{STARTS, beside},
     group::{self, GroupError, Handle, Members},
     procfs,
     program::{Patience, Program},
@@ -27,8 +28,11 @@ pub struct Child {
 
 impl Child {
     /// Starts it, with its protocol's streams on this wire if it speaks. The error is a sentence for people.
-    pub fn spawn(program: &Program, token: String, log: Option<File>, wire: &Wire) -> Result<Self, String> {
-        let mut own = program.start(&token, log).map_err(|error| causes(&error))?;
+    pub async fn spawn(program: &Program, token: String, log: Option<File>, wire: &Wire) -> Result<Self, String> {
+        // The user may be one of a directory in the network, and the file of variables on a disk there.
+        let starting = (program.clone(), token.clone());
+        let started = beside(&STARTS, move || starting.0.start(&starting.1, log)).await;
+        let mut own = started.map_err(|error| causes(&error))?.map_err(|error| causes(&error))?;
         let connected = wire.connect(&mut own, &token).map_err(|error| format!("cannot use its streams: {error}"));
         match connected.and_then(|()| Self::hold(&own, token, program.speaks)) {
             Ok((instance, handle)) => Ok(Self { instance, handle, own: Some(own) }),
@@ -78,23 +82,16 @@ impl Child {
         if self.own.is_some() || leader.is_alive() {
             // The input of one that outlived us has been closed by our end.
             let closed = wire.hang_up() || (self.instance.bound && self.own.is_none());
-            let mut ended = closed && self.is_gone_within(patience.stdin).await?;
+            let mut ended = closed && self.members().are_gone_within(patience.stdin).await?;
             if !ended {
-                group::ask_to_end(leader)?;
-                ended = self.is_gone_within(patience.term).await?;
+                group::ask_to_end(leader).await?;
+                ended = self.members().are_gone_within(patience.term).await?;
             }
             if !ended {
                 tracing::warn!(pid = leader.pid, "a server did not end when it was asked to; it is killed");
             }
         }
         self.clear(patience).await
-    }
-
-    async fn is_gone_within(&self, patience: std::time::Duration) -> Result<bool, GroupError> {
-        match tokio::time::timeout(patience, self.members().gone()).await {
-            Ok(gone) => gone.map(|()| true),
-            Err(_) => Ok(false),
-        }
     }
 
     /// Kills the group, or what an ended leader left of it, and reaps the leader.
@@ -148,7 +145,8 @@ mod tests {
         let instance = Instance { token: "not shown".to_owned(), leader, bound: false };
         let mut child = Child::adopt(instance).unwrap().unwrap();
         let term = Duration::from_millis(100);
-        let stop = child.stop(Patience { term, ..Patience::default() }, &Wire::default());
+        let wire = Wire::default();
+        let stop = child.stop(Patience { term, ..Patience::default() }, &wire);
         let stopped = tokio::time::timeout(Duration::from_secs(30), stop).await;
         let has_ended = !leader.is_alive();
         ours.kill().unwrap();

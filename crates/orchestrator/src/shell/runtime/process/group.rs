@@ -8,9 +8,11 @@ use std::{io, os::fd::OwnedFd, time::Duration};
 use rustix::process::{PidfdFlags, RawPid, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 use thiserror::Error;
 use tokio::io::{Interest, unix::AsyncFd};
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     INSTANCE_VARIABLE,
+    beside::{LOOKS, beside},
     procfs::{self, Identity, Stat},
     record::Instance,
 };
@@ -32,6 +34,9 @@ pub enum GroupError {
         /// Why.
         source: io::Error,
     },
+    /// Nobody knows who is there.
+    #[error("cannot look for processes")]
+    Unseen(#[source] io::Error),
 }
 
 /// Which processes belong together.
@@ -47,7 +52,7 @@ pub enum Members {
 }
 
 impl Members {
-    /// Who of them lives.
+    /// Who of them lives. It looks at every process of the machine, and waits for those that are just being executed: not for a task.
     pub fn living(&self) -> Vec<Stat> {
         let everyone = procfs::everyone();
         let in_group = |leader: RawPid| everyone.iter().filter(move |stat| stat.is_led_by(leader)).copied();
@@ -62,57 +67,69 @@ impl Members {
         }
     }
 
+    /// The same, while others go on.
+    pub async fn found(&self) -> Result<Vec<Stat>, GroupError> {
+        let members = self.clone();
+        beside(&LOOKS, move || members.living()).await.map_err(GroupError::Unseen)
+    }
+
     /// Who leads a group among them; the oldest, since a descendant can lead a group of its own.
     pub fn leader(&self) -> Option<Identity> {
         let leaders = self.living().into_iter().filter(|stat| stat.group == stat.identity.pid);
         leaders.map(|stat| stat.identity).min_by_key(|leader| leader.start)
     }
 
-    /// Kills all of them, and returns when the last one is gone.
+    /// Kills all of them, and returns when the last one is gone. It is waited for so long; looking for them does not count.
     pub async fn kill(&self, patience: Duration) -> Result<(), GroupError> {
-        match tokio::time::timeout(patience, self.kill_until_none_is_left()).await {
-            Ok(ended) => ended,
-            Err(_) => self.living().first().map_or(Ok(()), |stat| Err(GroupError::Undying { pid: stat.identity.pid })),
-        }
-    }
-
-    /// A process may fork between our look and our signal: look again until there is nobody.
-    async fn kill_until_none_is_left(&self) -> Result<(), GroupError> {
+        let deadline = after(patience);
+        // A process may fork between our look and our signal: look again until there is nobody.
         loop {
-            let handles = self.handles()?;
-            if handles.is_empty() {
-                return Ok(());
-            }
+            let handles = self.handles().await?;
+            let Some(first) = handles.first() else { return Ok(()) };
             for handle in &handles {
                 handle.signal(Signal::KILL)?;
             }
-            for handle in &handles {
-                handle.ended().await;
+            if timeout_at(deadline, all_ended(&handles)).await.is_err() {
+                let left = handles.iter().find(|handle| handle.identity.is_alive()).unwrap_or(first);
+                return Err(GroupError::Undying { pid: left.identity.pid });
             }
         }
     }
 
-    /// Returns when nobody is left, whoever ended them.
-    pub async fn gone(&self) -> Result<(), GroupError> {
+    /// Whether nobody is left so soon, whoever ended them.
+    pub async fn are_gone_within(&self, patience: Duration) -> Result<bool, GroupError> {
+        let deadline = after(patience);
         loop {
-            let handles = self.handles()?;
+            let handles = self.handles().await?;
             if handles.is_empty() {
-                return Ok(());
+                return Ok(true);
             }
-            for handle in &handles {
-                handle.ended().await;
+            if timeout_at(deadline, all_ended(&handles)).await.is_err() {
+                return Ok(false);
             }
         }
     }
 
-    fn handles(&self) -> Result<Vec<Handle>, GroupError> {
-        let opened = self.living().into_iter().map(|stat| Handle::open(stat.identity));
+    async fn handles(&self) -> Result<Vec<Handle>, GroupError> {
+        let opened = self.found().await?.into_iter().map(|stat| Handle::open(stat.identity));
         opened.filter_map(Result::transpose).collect()
     }
 }
 
+/// A moment that no clock can hold is as good as one in a year.
+fn after(patience: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 86_400);
+    Instant::now() + patience.min(YEAR)
+}
+
+async fn all_ended(handles: &[Handle]) {
+    for handle in handles {
+        handle.ended().await;
+    }
+}
+
 /// Asks a whole group or session to end. A stopped one is woken, or it could not hear it.
-pub fn ask_to_end(leader: Identity) -> Result<(), GroupError> {
+pub async fn ask_to_end(leader: Identity) -> Result<(), GroupError> {
     for signal in [Signal::TERM, Signal::CONT] {
         match leader.pid().and_then(|pid| kill_process_group(pid, signal).map_err(io::Error::from)) {
             Err(error) if error.raw_os_error() != Some(rustix::io::Errno::SRCH.raw_os_error()) => {
@@ -120,7 +137,7 @@ pub fn ask_to_end(leader: Identity) -> Result<(), GroupError> {
             }
             _ => {}
         }
-        for stat in Members::Of(leader.pid).living().iter().filter(|stat| stat.group != leader.pid) {
+        for stat in Members::Of(leader.pid).found().await?.iter().filter(|stat| stat.group != leader.pid) {
             Handle::open(stat.identity)?.map_or(Ok(()), |handle| handle.signal(signal))?;
         }
     }
