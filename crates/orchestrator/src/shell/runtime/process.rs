@@ -172,14 +172,21 @@ impl Process {
         self.shut_down().await;
     }
 
-    /// Its record stays, so that it is adopted should it come back. When it ends, nobody but us can reap it.
+    /// Its record stays, so that it is adopted should it come back. When it ends, nobody but us can reap it; until then its log is kept
+    /// short.
     async fn let_go(mut self, answer: oneshot::Sender<()>) {
         let cancel = self.reporter.cancel().clone();
         self.wire.disconnect();
         // Whoever waited may be gone.
         let _ = answer.send(());
-        if let Some(child) = &mut self.child {
-            cancel.run_until_cancelled(child.reap()).await;
+        let Some(mut child) = self.child.take() else { return };
+        let mut look = Instant::now();
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = child.reap() => return,
+                () = sleep_until(look) => look = Instant::now() + self.rotate_log().await,
+            }
         }
     }
 

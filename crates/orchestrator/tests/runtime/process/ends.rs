@@ -81,11 +81,16 @@ fn nothing_waits_to_be_reaped() {
 }
 
 #[test]
-fn one_that_was_let_go_lives_on_and_is_reaped_when_it_ends() {
+fn one_that_was_let_go_lives_on_with_a_short_log_and_is_reaped_when_it_ends() {
     let bench = Bench::new();
-    let (mut life, pid) = begin(&bench, STAYS);
+    let go = bench.path().join("go");
+    let script =
+        format!("echo ready; while [ ! -e {} ]; do sleep 0.02; done; head -c 9000000 /dev/zero; exec sleep 1000", go.display());
+    let (mut life, pid) = begin(&bench, &script);
     life.let_go();
     assert_eq!(only(&bench.leaders()), pid);
+    std::fs::write(go, "").unwrap();
+    eventually("its log is put aside", || bench.path().join("logs/server-0.log.1").exists());
     send(pid, Signal::KILL);
     eventually("it is reaped", || procfs::stat(pid).is_none());
     assert_eq!(life.pending(), []);
