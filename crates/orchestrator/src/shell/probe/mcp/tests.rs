@@ -246,3 +246,15 @@ async fn a_server_without_a_health_endpoint_is_not_blamed_for_what_its_tool_says
     }
     nowhere.abort();
 }
+
+#[tokio::test]
+async fn a_check_that_outlives_its_target_leaves_no_session() {
+    let (shared, url) = start(sessions(404)).await;
+    let target = target(&url, Depth::List, None);
+    let Look::Mcp(mcp) = &target.looks[0] else { panic!("it speaks MCP") };
+    let (resolver, history) = (Resolver::default(), History::default());
+    mcp.close(&question(PATIENT, &history, &resolver)).await;
+    assert_eq!(look(&target).await.outcome, Outcome::Ok);
+    let nature = shared.lock().expect("not poisoned");
+    assert_eq!((nature.opened, nature.sessions.len()), (1, 0));
+}
