@@ -308,6 +308,8 @@ impl Process {
         self.write_or_warn(ended_as(child.instance().clone(), &death)).await;
         if let Err(error) = child.clear(self.program.patience).await {
             tracing::warn!(server = self.name, error = causes(&error), "a dead server left processes behind");
+            // It has ended, whoever is left of its group: they are found by their token.
+            child.reap().await;
         }
         name_strays(&self.name, child.instance().clone()).await;
     }

@@ -3,7 +3,8 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use health_spec::registry::{OnCrash, Runtime, Session};
+use health_spec::config::Seconds;
+use health_spec::registry::{OnCrash, Runtime, Session, Stop};
 use orchestrator::machine::{Death, Word};
 use orchestrator::shell::runtime::process::procfs;
 use rustix::process::Signal;
@@ -78,6 +79,18 @@ fn nothing_waits_to_be_reaped() {
     assert_eq!(procfs::ended_children(), []);
     life.shut_down();
     assert_eq!(procfs::ended_children(), []);
+}
+
+#[test]
+fn a_dead_leader_is_reaped_also_when_its_group_does_not_end_in_time() {
+    let bench = Bench::new();
+    // No time at all: whoever is left cannot have ended when that is looked at.
+    let stop = Stop { kill_seconds: Some(Seconds(std::time::Duration::ZERO)), ..Stop::default() };
+    let server = Runtime { stop: Some(stop), ..bench.shell("sleep 1000 & echo ready; exec sleep 1000") };
+    let (mut life, pid) = begin_as(&bench, server);
+    send(pid, Signal::KILL);
+    assert_eq!(life.next_word(), Word::Died(Death { signal: Some(9), ..Death::default() }));
+    eventually("it is reaped", || procfs::stat(pid).is_none());
 }
 
 #[test]
