@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::tail::Tail;
 use super::{About, HookError};
 use crate::shell::runtime::process::INSTANCE_VARIABLE;
+use crate::shell::runtime::process::environment;
 use crate::shell::runtime::process::group::{Members, ask_to_end};
 use crate::shell::runtime::process::procfs::{self, Identity};
 use crate::shell::runtime::process::record::{Instance, Record, RecordFile};
@@ -103,7 +104,9 @@ impl Program {
     fn start(&self, about: &About, token: &str) -> io::Result<(Child, pipe::Receiver)> {
         let (ours, theirs) = io::pipe()?;
         let words = about.words().map(|(name, value)| (format!("{PREFIX}{name}"), value));
-        let child = Command::new(&self.path)
+        let mut command = Command::new(&self.path);
+        environment::keep_ours(command.as_std_mut());
+        let child = command
             .args(&self.arguments)
             .envs(words)
             .env(INSTANCE_VARIABLE, token)

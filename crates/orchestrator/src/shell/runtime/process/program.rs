@@ -135,17 +135,23 @@ impl Program {
 
     /// Starts it, with a log or without.
     pub fn start(&self, token: &str, log: Option<File>) -> Result<Child, ProgramError> {
-        let variables = self.variables()?;
         let user = self.user()?;
-        let mut command = Command::new(&self.command);
-        command.args(&self.args).current_dir(&self.cwd);
-        command.envs(user.iter().flat_map(User::variables)).envs(variables).envs(&self.env).env(INSTANCE_VARIABLE, token);
+        let mut command = self.command(token, user.as_ref())?;
         self.streams(&mut command, log).map_err(|error| self.explain(error))?;
         match user {
             None => self.spawn(command).map_err(|error| self.explain(error)),
             // The child has the rights of the thread that makes it.
             Some(user) => user.run(|| self.spawn(command))?.map_err(|error| self.explain(error)),
         }
+    }
+
+    fn command(&self, token: &str, user: Option<&User>) -> Result<Command, EnvironmentError> {
+        let mut command = Command::new(&self.command);
+        command.args(&self.args).current_dir(&self.cwd);
+        environment::keep_ours(&mut command);
+        command.envs(user.into_iter().flat_map(User::variables)).envs(self.variables()?).envs(&self.env);
+        command.env(INSTANCE_VARIABLE, token);
+        Ok(command)
     }
 
     fn spawn(&self, mut command: Command) -> io::Result<Child> {
@@ -227,6 +233,17 @@ mod tests {
             assert_eq!((program.command.as_path(), program.cwd.as_path()), (Path::new(resolved), Path::new(directory)));
         }
         assert_eq!(Program::of(&runtime("", None), Path::new("/"), None), None);
+    }
+
+    #[test]
+    fn what_systemd_says_to_us_is_not_inherited_unless_it_is_given() {
+        let mut runtime = runtime("a", None);
+        runtime.env.insert("LISTEN_FDS".to_owned(), "3".to_owned());
+        let command = Program::of(&runtime, Path::new("/"), None).unwrap().command("token", None).unwrap();
+        let changed: BTreeMap<_, _> = command.get_envs().collect();
+        let of = |name: &str| changed.get(std::ffi::OsStr::new(name)).copied();
+        assert_eq!((of("NOTIFY_SOCKET"), of("WATCHDOG_USEC"), of("PATH")), (Some(None), Some(None), None));
+        assert_eq!((of("LISTEN_FDS"), of(INSTANCE_VARIABLE)), (Some(Some("3".as_ref())), Some(Some("token".as_ref()))));
     }
 
     #[test]
