@@ -36,16 +36,23 @@ impl Oom {
 
     /// Whether it was so just now. Not known before the first look.
     pub fn has_just_killed(&self) -> bool {
-        let before = self.0.load(Ordering::Relaxed);
-        before != UNKNOWN && kills() > before
+        has_risen(self.0.load(Ordering::Relaxed), kills())
     }
 }
 
 /// A count of 0 is one more in here, so that it is told from none.
 const UNKNOWN: u64 = 0;
 
+fn has_risen(before: u64, now: u64) -> bool {
+    before != UNKNOWN && now > before
+}
+
 fn kills() -> u64 {
-    fs::read_to_string("/proc/vmstat").ok().and_then(|text| count(&text)).map_or(UNKNOWN, |count| count + 1)
+    stored(fs::read_to_string("/proc/vmstat").ok().and_then(|text| count(&text)))
+}
+
+fn stored(count: Option<u64>) -> u64 {
+    count.map_or(UNKNOWN, |count| count + 1)
 }
 
 fn count(text: &str) -> Option<u64> {
@@ -65,12 +72,14 @@ mod tests {
 
     #[test]
     fn a_count_that_rose_was_just_now() {
-        let oom = Oom::default();
-        assert!(!oom.has_just_killed(), "nobody has looked yet");
-        oom.0.store(kills(), Ordering::Relaxed);
-        let before = kills();
-        assert!(!oom.has_just_killed() || kills() > before);
-        oom.0.store(kills().saturating_sub(1).max(1), Ordering::Relaxed);
-        assert_eq!(oom.has_just_killed(), kills() > 1);
+        assert!(!Oom::default().has_just_killed(), "nobody has looked yet");
+        for (before, now, risen) in
+            [(Some(0), Some(0), false), (Some(0), Some(1), true), (Some(3), Some(3), false), (Some(3), Some(5), true)]
+        {
+            assert_eq!(has_risen(stored(before), stored(now)), risen, "{before:?} {now:?}");
+        }
+        for (before, now) in [(None, Some(7)), (Some(7), None), (None, None)] {
+            assert!(!has_risen(stored(before), stored(now)), "{before:?} {now:?}: the kernel did not say");
+        }
     }
 }
