@@ -6,8 +6,9 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -19,6 +20,12 @@ pub const LOOK: Duration = Duration::from_millis(250);
 
 /// The same while it fills fast: 100 MB/s add 5 MB until then.
 const QUICK_LOOK: Duration = Duration::from_millis(50);
+
+/// A log may hold anything, secrets too. One that is there already stays as open as somebody has made it.
+const OURS_TO_READ: u32 = 0o600;
+
+/// The same for the directory.
+const OURS_TO_ENTER: u32 = 0o700;
 
 /// One server's log.
 #[derive(Clone, Debug)]
@@ -40,9 +47,9 @@ impl Log {
     /// Opens it for appending, also after somebody truncates it.
     pub fn open(&self) -> io::Result<File> {
         if let Some(directory) = self.path.parent() {
-            fs::create_dir_all(directory)?;
+            DirBuilder::new().recursive(true).mode(OURS_TO_ENTER).create(directory)?;
         }
-        OpenOptions::new().append(true).create(true).open(&self.path)
+        OpenOptions::new().append(true).create(true).mode(OURS_TO_READ).open(&self.path)
     }
 
     /// Whether it is too large. Quick.
@@ -82,7 +89,8 @@ impl Log {
         }
         let mut log = File::open(&self.path)?;
         log.seek(SeekFrom::Start(size.saturating_sub(self.max_bytes)))?;
-        io::copy(&mut log.take(self.max_bytes), &mut File::create(self.older(1))?)?;
+        let mut older = OpenOptions::new().write(true).create(true).truncate(true).mode(OURS_TO_READ).open(self.older(1))?;
+        io::copy(&mut log.take(self.max_bytes), &mut older)?;
         Ok(())
     }
 
@@ -125,6 +133,20 @@ mod tests {
             let found: Vec<_> = found.filter_map(|path| fs::read_to_string(path).ok()).collect();
             assert_eq!(found, now);
         }
+    }
+
+    #[test]
+    fn it_is_nobody_elses_to_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let log = Log { path: directory.path().join("logs/a.log"), max_bytes: 4, files: 1 };
+        log.open().unwrap().write_all(b"01234").unwrap();
+        log.rotate().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(log.path()), mode(&log.older(1)), mode(&directory.path().join("logs"))), (0o600, 0o600, 0o700));
+        fs::set_permissions(log.path(), fs::Permissions::from_mode(0o640)).unwrap();
+        log.open().unwrap();
+        assert_eq!(mode(log.path()), 0o640, "whoever collects logs was let in");
     }
 
     #[test]
