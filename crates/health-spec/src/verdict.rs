@@ -5,6 +5,7 @@
 mod classify;
 mod evidence;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ pub use classify::{DRAINING_FOR, STALE_AFTER, classify};
 pub use evidence::{Phases, Probed};
 
 use crate::dialect::{Dialect, Reading};
+use crate::registry::ProbeKind;
 
 /// An HTTP answer, as far as a verdict needs it.
 #[derive(Clone, Debug)]
@@ -42,6 +44,10 @@ pub struct History {
     pub draining_since: Option<Timestamp>,
     /// The last timestamp it sent, and when that arrived.
     pub last_timestamp: Option<(Timestamp, Timestamp)>,
+    /// The same for every probe but the first of kind `http`, by its kind and its place among those of its kind: what one probe reads well
+    /// says nothing about the address that another one asks.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub others: BTreeMap<String, History>,
 }
 
 /// What a check found.
@@ -171,17 +177,53 @@ impl Verdict {
     }
 }
 
+/// Of a probe that has never answered.
+static UNKNOWN: History = History { spoke: None, draining_since: None, last_timestamp: None, others: BTreeMap::new() };
+
 impl History {
+    /// What is known from the `nth` probe of this kind, counted from 0.
+    pub fn of(&self, kind: ProbeKind, nth: usize) -> &Self {
+        key(kind, nth).map_or(self, |key| self.others.get(&key).unwrap_or(&UNKNOWN))
+    }
+
     /// Remembers what `verdict`, reached at `now`, says about the server.
     pub fn learn(&mut self, verdict: &Verdict, now: Timestamp) {
-        let Some(reading) = &verdict.reading else { return };
-        if verdict.outcome != Outcome::Failed {
+        if let (Some(reading), [] | [_]) = (&verdict.reading, &*verdict.probed) {
+            let own = verdict.probed.first().map_or(ProbeKind::Http, |only| only.kind);
+            return self.of_mut(own, 0).learn_from(Some(verdict.outcome), reading, now);
+        }
+        for (place, probed) in verdict.probed.iter().enumerate() {
+            let nth = verdict.probed[..place].iter().filter(|earlier| earlier.kind == probed.kind).count();
+            if let Some(reading) = &probed.reading {
+                self.of_mut(probed.kind, nth).learn_from(probed.outcome, reading, now);
+            }
+        }
+    }
+
+    fn of_mut(&mut self, kind: ProbeKind, nth: usize) -> &mut Self {
+        match key(kind, nth) {
+            Some(key) => self.others.entry(key).or_default(),
+            None => self,
+        }
+    }
+
+    fn learn_from(&mut self, outcome: Option<Outcome>, reading: &Reading, now: Timestamp) {
+        if outcome != Some(Outcome::Failed) {
             self.spoke = Some(reading.dialect);
         }
         self.draining_since = reading.draining.then(|| self.draining_since.unwrap_or(now));
         if let Some(timestamp) = reading.timestamp {
             self.last_timestamp = Some((timestamp, now));
         }
+    }
+}
+
+/// `None`: the first probe of kind `http`, which most servers have alone.
+fn key(kind: ProbeKind, nth: usize) -> Option<String> {
+    match (kind, nth) {
+        (ProbeKind::Http, 0) => None,
+        (kind, 0) => Some(kind.as_str().to_owned()),
+        (kind, nth) => Some(format!("{} {}", kind.as_str(), nth + 1)),
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Reason};
+use crate::dialect::Reading;
 use crate::registry::ProbeKind;
 
 /// One probe of a check.
@@ -24,6 +25,18 @@ pub struct Probed {
     /// How long each phase took.
     #[serde(default)]
     pub phases: Phases,
+    /// What the body said, where several probes were made: each learns from its own. It is not shown.
+    #[serde(skip)]
+    pub reading: Option<Reading>,
+}
+
+impl Probed {
+    /// All that is shown of it.
+    #[must_use]
+    pub fn shown(&self) -> Self {
+        let Self { kind, outcome, reason, ref message, took_ms, phases, reading: _ } = *self;
+        Self { kind, outcome, reason, message: message.clone(), took_ms, phases, reading: None }
+    }
 }
 
 /// How long each phase of an exchange took, in milliseconds; what was not reached, or not needed, is left out.

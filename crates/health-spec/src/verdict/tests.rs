@@ -125,3 +125,35 @@ fn a_pinned_dialect_is_the_only_one_that_counts() {
     assert_eq!(classified(Some(Dialect::Plain), 200, "{", &history()), (Outcome::Ok, None));
     assert_eq!(classified(Some(Dialect::Plain), 500, "{", &history()), (Outcome::Failed, Some(Reason::HttpStatus)));
 }
+
+#[test]
+fn each_probe_learns_from_its_own_answers() {
+    use crate::registry::ProbeKind;
+    let probed = |kind, outcome, reading: Option<&Reading>| Probed {
+        kind,
+        outcome: Some(outcome),
+        reason: None,
+        message: None,
+        took_ms: 1.0,
+        phases: Phases::default(),
+        reading: reading.cloned(),
+    };
+    let well = classify(&answer(200, &body("ok", "")), None, &History::default(), now());
+    let read = well.reading.as_ref();
+    let mut learnt = History::default();
+    let several = vec![
+        probed(ProbeKind::Http, Outcome::Degraded, None),
+        probed(ProbeKind::Mcp, Outcome::Ok, read),
+        probed(ProbeKind::Http, Outcome::Ok, read),
+    ];
+    learnt.learn(&Verdict { probed: several, ..well.clone() }, now());
+    let spoke = |kind, nth| learnt.of(kind, nth).spoke;
+    assert_eq!((spoke(ProbeKind::Http, 0), spoke(ProbeKind::Mcp, 0)), (None, Some(Dialect::V1)));
+    assert_eq!((spoke(ProbeKind::Http, 1), spoke(ProbeKind::Mcp, 1)), (Some(Dialect::V1), None));
+    let text = serde_json::to_string(&learnt).expect("JSON");
+    assert_eq!(serde_json::from_str::<History>(&text).expect("a history"), learnt);
+    // One that is alone keeps its place when others come beside it.
+    let mut alone = History::default();
+    alone.learn(&Verdict { probed: vec![probed(ProbeKind::Mcp, Outcome::Ok, None)], ..well }, now());
+    assert_eq!((alone.spoke, alone.of(ProbeKind::Mcp, 0).spoke), (None, Some(Dialect::V1)));
+}

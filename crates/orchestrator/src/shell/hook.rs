@@ -172,7 +172,7 @@ async fn end_leftover(path: &Path) -> Result<(), String> {
         _ => None,
     };
     if let Some(left) = left {
-        let living = left.living().len();
+        let living = left.found().await.map_err(|error| causes(&error))?.len();
         left.kill(command::KILL_PATIENCE).await.map_err(|error| causes(&error))?;
         if living > 0 {
             tracing::warn!(path = %path.display(), "a hook that a crash has left behind was ended ({living} processes)");

@@ -93,8 +93,8 @@ pub async fn check(target: &Target, question: &Question<'_>) -> Result<Checked, 
     let deadline = Deadline::new(started, question.timeout);
     let seen = match &*target.looks {
         // Without the bookkeeping of many.
-        [only] => vec![look(only, question, deadline).await],
-        looks => join_all(looks.iter().map(|one| look(one, question, deadline))).await,
+        [only] => vec![look(only, &own(question, only.kind(), 0), deadline).await],
+        looks => join_all((0..looks.len()).map(|place| one_of(looks, place, question, deadline))).await,
     };
     let glimpse = glimpse(&seen);
     let verdict = combine(seen)?;
@@ -107,6 +107,17 @@ fn glimpse(seen: &[Seen]) -> Option<Glimpse> {
     // Of equals the last one is taken.
     let worst = answered.rev().max_by_key(|one| one.found.as_ref().ok().map(|verdict| verdict.outcome));
     worst?.glimpse.clone()
+}
+
+async fn one_of(looks: &[Look], place: usize, question: &Question<'_>, deadline: Deadline) -> Seen {
+    let kind = looks[place].kind();
+    let nth = looks[..place].iter().filter(|earlier| earlier.kind() == kind).count();
+    look(&looks[place], &own(question, kind, nth), deadline).await
+}
+
+/// With what this probe has learnt, and no other.
+fn own<'a>(question: &Question<'a>, kind: ProbeKind, nth: usize) -> Question<'a> {
+    Question { history: question.history.of(kind, nth), ..question.clone() }
 }
 
 async fn look(look: &Look, question: &Question<'_>, deadline: Deadline) -> Seen {

@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::future::join_all;
 use health_spec::config::Engine;
 use tokio::sync::{mpsc, oneshot, watch as watch_channel};
 use tokio::task::block_in_place;
@@ -25,8 +26,8 @@ use super::runtime::{Prepared, Runtimes, Supervised};
 use crate::machine::ServerId;
 use crate::machine::fleet::Limits;
 use in_force::InForce;
-pub use watch::WatchError;
-use watch::{Cause, Watch};
+use watch::Cause;
+pub use watch::{Watch, WatchError};
 
 /// How a configuration is read.
 #[derive(Clone, Debug)]
@@ -67,6 +68,13 @@ pub struct Begun {
     pub in_force: Plan,
     /// Discovers.
     pub discovery: Discovery,
+    /// Notices changes.
+    pub watch: Watch,
+}
+
+/// Begins to notice changes of what a plan was read from.
+pub fn watch(plan: &Plan) -> Result<Watch, WatchError> {
+    Watch::new(plan.watched(), plan.loaded.stamps.clone())
 }
 
 /// What changes in the runtimes.
@@ -87,14 +95,13 @@ impl Reloader {
         runtimes: Arc<Runtimes>,
         driver: mpsc::Sender<Change>,
         maintenance: watch_channel::Sender<Kept>,
-    ) -> Result<Self, WatchError> {
-        let Begun { written, in_force, discovery } = begun;
+    ) -> Self {
+        let Begun { written, in_force, discovery, watch } = begun;
         let places = in_force.policies.iter().enumerate();
         let places: HashMap<_, _> = places.map(|(index, policy)| (policy.name.clone(), ServerId(index))).collect();
-        let watch = Watch::new(in_force.watched(), in_force.loaded.stamps.clone())?;
         let in_force = InForce::started_with(in_force, &written);
         let (next_place, written, rejected) = (places.len(), discovery::wants(written), None);
-        Ok(Self { reading, in_force, discovery, written, places, next_place, runtimes, driver, maintenance, watch, rejected })
+        Self { reading, in_force, discovery, written, places, next_place, runtimes, driver, maintenance, watch, rejected }
     }
 
     /// Runs until it is dropped.
@@ -197,9 +204,8 @@ impl Reloader {
             return;
         }
         let Ok(reloaded) = answered.await else { return };
-        for id in turnover.gone {
-            self.runtimes.let_go(id).await;
-        }
+        // At once: one that is in the middle of a restart is waited for.
+        join_all(turnover.gone.iter().map(|id| self.runtimes.let_go(*id))).await;
         for supervised in &turnover.otherwise {
             if turnover.at_next_start.contains(&supervised.server) {
                 let name = &supervised.name;

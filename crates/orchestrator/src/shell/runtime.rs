@@ -133,7 +133,8 @@ struct SetupPlaces {
 /// How to restart a server.
 #[derive(Clone, Debug)]
 enum Handle {
-    Process(mpsc::Sender<process::Order>, Wire),
+    /// With how long its end may take.
+    Process(mpsc::Sender<process::Order>, Wire, Duration),
     /// The lock is held while a restart runs; what it is, and what is known about it, can be asked for all the same.
     Container(Arc<Mutex<Container>>, Arc<Container>),
     Unit(mpsc::Sender<systemd::listener::Request>),
@@ -188,17 +189,31 @@ impl Runtimes {
     /// Checks these servers, all of them at once. Nothing is changed.
     pub async fn prepare(&self, servers: &[Supervised]) -> Result<Prepared, StartError> {
         let mut faults = Vec::new();
-        let processes = processes(&self.places, servers, &self.mouth, &mut faults);
+        let processes = self.processes(servers, &mut faults).await;
         let engines = engines(&self.places, servers, &mut faults).await;
         let buses = buses(servers, &mut faults).await;
         if faults.is_empty() { Ok(Prepared { processes, engines, buses }) } else { Err(StartError { faults }) }
+    }
+
+    /// Users of a directory in the network are looked up: checks go on meanwhile.
+    async fn processes(&self, servers: &[Supervised], faults: &mut Vec<Fault>) -> Vec<(ServerId, Process)> {
+        let (places, servers, mouth) = (Arc::clone(&self.places), servers.to_vec(), self.mouth.clone());
+        let prepared = tokio::task::spawn_blocking(move || {
+            let mut faults = Vec::new();
+            (processes(&places, &servers, &mouth, &mut faults), faults)
+        });
+        let failed =
+            |error: tokio::task::JoinError| (Vec::new(), vec![Fault { pointer: "/servers".to_owned(), text: causes(&error) }]);
+        let (processes, found) = prepared.await.unwrap_or_else(failed);
+        faults.extend(found);
+        processes
     }
 
     /// Begins to run and watch them.
     pub async fn take(&self, prepared: Prepared) {
         for (server, process) in prepared.processes {
             let (orders, requests) = mpsc::channel(1);
-            self.remember(server, Handle::Process(orders, process.wire()));
+            self.remember(server, Handle::Process(orders, process.wire(), process.patience().whole()));
             self.spawn(process.supervise(requests));
         }
         for mut ready in prepared.engines {
@@ -233,13 +248,18 @@ impl Runtimes {
         Some(seen.ok_or(Unseen))
     }
 
-    /// A server is no longer registered: it is left alone, running or not.
+    /// A server is no longer registered: it is left alone, running or not. Returns when nothing is done to a child of it any more: should
+    /// it be registered again, whoever runs it then must not meet a restart that has only half been done.
     pub async fn let_go(&self, server: ServerId) {
         let handle = self.handles.lock().unwrap_or_else(PoisonError::into_inner).remove(&server);
         match handle {
             None => {}
-            // They have ended when this fails.
-            Some(Handle::Process(orders, _)) => drop(orders.send(process::Order::LetGo).await),
+            Some(Handle::Process(orders, ..)) => {
+                let (answer, left_alone) = oneshot::channel();
+                // They have ended when this fails.
+                let _ = orders.send(process::Order::LetGo(answer)).await;
+                let _ = left_alone.await;
+            }
             Some(Handle::Container(container, _)) => {
                 let container = container.lock().await;
                 let _ = container.requests.send(Request::Forget(container.server)).await;
@@ -252,8 +272,9 @@ impl Runtimes {
     /// nothing of the kind.
     pub async fn become_otherwise(&self, supervised: &Supervised) -> bool {
         match self.handle(supervised.server) {
-            Some(Handle::Process(orders, _)) => {
+            Some(Handle::Process(orders, wire, _)) => {
                 let Some(program) = self.places.program(supervised) else { return false };
+                self.remember(supervised.server, Handle::Process(orders.clone(), wire, program.patience.whole()));
                 orders.send(process::Order::Become(Box::new(program))).await.is_ok()
             }
             Some(Handle::Container(container, _)) => {
@@ -267,9 +288,19 @@ impl Runtimes {
     /// What a child process with `stdio: mcp` is spoken with through; `None` when there is no such child.
     pub fn wire(&self, server: ServerId) -> Option<Wire> {
         match self.handle(server)? {
-            Handle::Process(_, wire) => Some(wire),
+            Handle::Process(_, wire, _) => Some(wire),
             Handle::Container(..) | Handle::Unit(_) => None,
         }
+    }
+
+    /// How long it may take until the last child process has ended: as long as the most patient `stop` says.
+    pub fn longest_end(&self) -> Duration {
+        let handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
+        let ends = handles.values().filter_map(|handle| match handle {
+            Handle::Process(_, _, end) => Some(*end),
+            Handle::Container(..) | Handle::Unit(_) => None,
+        });
+        ends.max().unwrap_or_default()
     }
 
     fn remember(&self, server: ServerId, handle: Handle) {
@@ -284,7 +315,7 @@ impl Runtimes {
     /// Returns when that has ended. Dropping the future does not stop it.
     pub async fn restart(&self, server: ServerId) -> Result<(), ActionError> {
         match self.handle(server).ok_or(ActionError::Unmanaged)? {
-            Handle::Process(orders, _) => {
+            Handle::Process(orders, ..) => {
                 let (answer, ended) = oneshot::channel();
                 orders.send(process::Order::Restart(answer)).await.map_err(|_| ActionError::ShuttingDown)?;
                 Ok(ended.await.map_err(|_| ActionError::ShuttingDown)??)

@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use health_endpoint::Health;
@@ -15,6 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::alarm::Alarm;
 use super::plan::Plan;
 use super::reload::Reading;
+use super::runtime::Runtimes;
 use super::store::{Retention, StoreError};
 
 mod error;
@@ -23,8 +25,11 @@ mod start;
 
 pub use error::ServeError;
 
-/// How long everything may take to end.
+/// How long everything may take to end, beside the children.
 const DRAIN: Duration = Duration::from_secs(12);
+
+/// How much longer than the most patient child: what is written down about its end takes time too.
+const AFTER_THE_LAST: Duration = Duration::from_secs(2);
 
 /// What `run` was asked for.
 #[derive(Clone, Debug)]
@@ -87,6 +92,7 @@ struct Running {
     serving: CancellationToken,
     /// Stops the child processes.
     children: CancellationToken,
+    runtimes: Arc<Runtimes>,
     driver: JoinHandle<()>,
     journal: std::thread::JoinHandle<()>,
 }
@@ -97,11 +103,28 @@ impl Running {
         self.health.set_draining(true);
         self.serving.cancel();
         self.driver.await.map_err(|_| ServeError::DriverFailed)?;
+        let drain = drain(self.runtimes.longest_end());
         self.children.cancel();
         self.tasks.close();
-        if tokio::time::timeout(DRAIN, self.tasks.wait()).await.is_err() {
-            tracing::warn!("not everything ended within {} s", DRAIN.as_secs());
+        if tokio::time::timeout(drain, self.tasks.wait()).await.is_err() {
+            tracing::warn!("not everything ended within {} s", drain.as_secs());
         }
         self.journal.join().map_err(|_| ServeError::JournalPanicked)
+    }
+}
+
+/// A child that outlives us would be adopted by the next start, and nobody has asked for that.
+fn drain(longest_end: Duration) -> Duration {
+    DRAIN.max(longest_end.saturating_add(AFTER_THE_LAST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_patient_child_is_waited_for() {
+        let seconds = Duration::from_secs;
+        assert_eq!((drain(Duration::ZERO), drain(seconds(42)), drain(Duration::MAX)), (DRAIN, seconds(44), Duration::MAX));
     }
 }

@@ -1,6 +1,7 @@
 //! From the machine's state to what everyone sees: names, wall times, and the last check.
 
 use health_spec::status::Observed;
+use health_spec::verdict::Probed;
 use health_spec::view::{Held, LastCheck, Paused, Planned, Recovery, Restarts, Streak, Uptime, Why};
 use health_spec::{EventKind, Outcome, Phase, ServerView, Status, Verdict};
 use jiff::Timestamp;
@@ -126,7 +127,7 @@ pub fn last_check(verdict: &Verdict, kind: &EventKind, ended: Timestamp) -> Opti
         checks: reading.into_iter().flat_map(|reading| reading.checks.iter().cloned()).collect(),
         version: reading.and_then(|reading| reading.version.clone()),
         uptime_seconds: reading.and_then(|reading| reading.uptime_seconds),
-        probes: verdict.probed.clone(),
+        probes: verdict.probed.iter().map(Probed::shown).collect(),
     })
 }
 

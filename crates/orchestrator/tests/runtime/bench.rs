@@ -221,6 +221,25 @@ impl Life {
         self.run(async { tokio::join!(self.runtimes.restart(ServerId(0)), let_go).0 })
     }
 
+    /// The same, as soon as `is_time`, which has to become so while it is restarted.
+    pub(crate) fn let_go_in_a_restart(&self, mut is_time: impl FnMut() -> bool) {
+        let then = async {
+            let mut look = tokio::time::interval(Duration::from_millis(5));
+            while !is_time() {
+                look.tick().await;
+            }
+            self.runtimes.let_go(ServerId(0)).await;
+        };
+        self.run(async {
+            tokio::select! {
+                biased;
+                // What becomes of it is not waited for: to be let go is to be left alone.
+                () = then => {}
+                () = async { drop(self.runtimes.restart(ServerId(0)).await); std::future::pending().await } => {}
+            }
+        });
+    }
+
     pub(crate) fn restart(&self) -> Result<(), ActionError> {
         self.restart_of(0)
     }

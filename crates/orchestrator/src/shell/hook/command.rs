@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::tail::Tail;
 use super::{About, HookError};
 use crate::shell::runtime::process::INSTANCE_VARIABLE;
+use crate::shell::runtime::process::environment;
 use crate::shell::runtime::process::group::{Members, ask_to_end};
 use crate::shell::runtime::process::procfs::{self, Identity};
 use crate::shell::runtime::process::program::Missing;
@@ -111,7 +112,9 @@ impl Program {
     fn start(&self, about: &About, token: &str) -> io::Result<(Child, pipe::Receiver)> {
         let (ours, theirs) = io::pipe()?;
         let words = about.words().map(|(name, value)| (format!("{PREFIX}{name}"), value));
-        let child = Command::new(&self.path)
+        let mut command = Command::new(&self.path);
+        environment::keep_ours(command.as_std_mut());
+        let child = command
             .args(&self.arguments)
             .envs(words)
             .env(INSTANCE_VARIABLE, token)
@@ -153,11 +156,10 @@ async fn wait(child: &mut Child, output: &mut pipe::Receiver, tail: &mut Tail) -
 async fn end_group(child: &mut Child, leader: Option<Identity>) -> Result<(), HookError> {
     if let Some(leader) = leader {
         let members = Members::Of(leader.pid);
-        ask_to_end(leader)?;
-        if let Ok(ended) = tokio::time::timeout(GRACE, members.gone()).await {
-            ended?;
+        ask_to_end(leader).await?;
+        if !members.are_gone_within(GRACE).await? {
+            members.kill(KILL_PATIENCE).await?;
         }
-        members.kill(KILL_PATIENCE).await?;
     }
     child.wait().await.map(|_| ()).map_err(HookError::Lost)
 }

@@ -8,8 +8,8 @@ use crate::shell::causes::causes;
 /// The worst verdict, with what every probe found. A failure counts even when another probe could not be made;
 /// anything better does not, since the probe that is missing may be the one that sees.
 pub(super) fn combine(seen: Vec<Seen>) -> Result<Verdict, Impaired> {
-    let probed: Vec<Probed> = seen.iter().map(evidence).collect();
     let several = seen.len() > 1;
+    let probed: Vec<Probed> = seen.iter().map(|one| evidence(one, several)).collect();
     let (mut worst, mut impaired) = (None::<Verdict>, None);
     let mut session = None;
     for one in seen {
@@ -42,12 +42,14 @@ fn merged(known: Verdict, other: Verdict) -> Verdict {
     worst
 }
 
-fn evidence(seen: &Seen) -> Probed {
+/// A reading is copied only where the verdict's own may be another probe's.
+fn evidence(seen: &Seen, several: bool) -> Probed {
     let (outcome, reason, message) = match &seen.found {
         Ok(verdict) => (Some(verdict.outcome), verdict.reason, verdict.message.clone()),
         Err(error) => (None, None, Some(causes(error))),
     };
-    Probed { kind: seen.kind, outcome, reason, message, took_ms: milliseconds(seen.took), phases: seen.phases }
+    let reading = seen.found.as_ref().ok().filter(|_| several).and_then(|verdict| verdict.reading.clone());
+    Probed { kind: seen.kind, outcome, reason, message, took_ms: milliseconds(seen.took), phases: seen.phases, reading }
 }
 
 #[cfg(test)]

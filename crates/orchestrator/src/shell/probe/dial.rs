@@ -135,6 +135,8 @@ fn connect_fault(address: &dyn std::fmt::Display, error: io::Error) -> Fault {
         return Fault::Ours(Impaired::of(error));
     }
     match error.kind() {
+        // Nobody has asked the server yet; no restart of it would change that.
+        io::ErrorKind::PermissionDenied => Fault::Ours(Impaired::Forbidden { address: address.to_string(), source: error }),
         io::ErrorKind::ConnectionRefused => Fault::Server(Reason::ConnectRefused, format!("nothing listens at {address}")),
         io::ErrorKind::TimedOut => Fault::Server(Reason::Timeout, format!("{address} does not answer")),
         io::ErrorKind::ConnectionReset => Fault::Server(Reason::ConnectionReset, format!("{address} reset the connection")),
@@ -155,7 +157,7 @@ mod tests {
 
     #[test]
     fn our_own_faults_are_no_verdict() {
-        for errno in [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS] {
+        for errno in [Errno::MFILE, Errno::NFILE, Errno::ADDRNOTAVAIL, Errno::NOBUFS, Errno::ACCESS, Errno::PERM] {
             assert!(matches!(fault(errno), Fault::Ours(_)), "{errno}");
         }
     }

@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use hyper::HeaderMap;
 use hyper::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
+use tokio::time::Instant;
 
 use super::{Fault, Impaired};
+
+/// Between two looks at a file: one check makes several requests, and many checks are made in a second.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Who asks.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("mcp-health/", env!("CARGO_PKG_VERSION")));
@@ -37,8 +41,13 @@ pub struct Secret {
     known: Mutex<Option<Known>>,
 }
 
-/// The value, and the file that it was read from.
-type Known = ((Option<SystemTime>, u64), HeaderValue);
+/// The value, the file that it was read from, and when that was looked at.
+#[derive(Debug)]
+struct Known {
+    value: HeaderValue,
+    version: (Option<SystemTime>, u64),
+    looked: Instant,
+}
 
 impl Secret {
     /// The header `name` with what stands in the file, after `before`.
@@ -46,22 +55,33 @@ impl Secret {
         Self { name, before, path, known: Mutex::default() }
     }
 
-    /// As it is now; a file that has not changed is not read again.
+    /// As it was a moment ago; a file that has not changed is not read again.
     pub fn value(&self) -> Result<HeaderValue, Impaired> {
-        let unreadable = |source| Impaired::Secret { path: self.path.clone(), source };
-        let metadata = std::fs::metadata(&self.path).map_err(unreadable)?;
-        let version = (metadata.modified().ok(), metadata.len());
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, value)) = known.as_ref().filter(|(of, _)| *of == version) {
-            return Ok(value.clone());
+        if let Some(known) = known.as_ref().filter(|known| known.looked.elapsed() < LOOK) {
+            return Ok(known.value.clone());
         }
-        let text = std::fs::read_to_string(&self.path).map_err(unreadable)?;
+        let metadata = std::fs::metadata(&self.path).map_err(|source| self.unreadable(source))?;
+        let version = (metadata.modified().ok(), metadata.len());
+        let value = match known.take().filter(|known| known.version == version) {
+            Some(known) => known.value,
+            None => self.read()?,
+        };
+        *known = Some(Known { value: value.clone(), version, looked: Instant::now() });
+        Ok(value)
+    }
+
+    fn read(&self) -> Result<HeaderValue, Impaired> {
+        let text = std::fs::read_to_string(&self.path).map_err(|source| self.unreadable(source))?;
         let made = HeaderValue::try_from(format!("{}{}", self.before, text.trim()));
-        let odd = |_| unreadable(std::io::Error::other("it holds what no header can carry"));
+        let odd = |_| self.unreadable(std::io::Error::other("it holds what no header can carry"));
         let mut value = made.map_err(odd)?;
         value.set_sensitive(true);
-        *known = Some((version, value.clone()));
         Ok(value)
+    }
+
+    fn unreadable(&self, source: std::io::Error) -> Impaired {
+        Impaired::Secret { path: self.path.clone(), source }
     }
 }
 
@@ -112,18 +132,25 @@ mod tests {
 
     use super::*;
 
+    /// As if a second had passed.
+    fn forget_the_look(secret: &Secret) {
+        secret.known.lock().expect("not poisoned").iter_mut().for_each(|known| known.looked -= LOOK);
+    }
+
     #[test]
-    fn a_secret_is_read_again_when_its_file_changes() {
+    fn a_secret_is_read_again_within_a_second_of_a_change_of_its_file() {
         let directory = tempfile::tempdir().expect("a directory");
         let path = directory.path().join("token");
         std::fs::write(&path, "one\n").expect("written");
         let secret = Secret::new(AUTHORIZATION, "Bearer ", path.clone());
         assert_eq!(secret.value().expect("it reads"), "Bearer one");
         std::fs::write(&path, "another").expect("written");
+        forget_the_look(&secret);
         let value = secret.value().expect("it reads");
         assert_eq!(value, "Bearer another");
         assert!(!format!("{value:?}{secret:?}").contains("another"), "nobody sees it");
         std::fs::remove_file(&path).expect("removed");
+        forget_the_look(&secret);
         assert!(matches!(secret.value(), Err(Impaired::Secret { .. })));
     }
 

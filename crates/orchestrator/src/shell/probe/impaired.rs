@@ -21,6 +21,14 @@ pub enum Impaired {
     /// The resolver answers nothing at all.
     #[error("this machine's resolver does not answer: {0}")]
     Resolver(String),
+    /// A socket's file of another user, or a firewall of this machine.
+    #[error("the user that the orchestrator runs as may not connect to {address}")]
+    Forbidden {
+        /// Where to.
+        address: String,
+        /// The cause.
+        source: io::Error,
+    },
     /// A token or a header's value.
     #[error("{} cannot be used", path.display())]
     Secret {

@@ -65,10 +65,10 @@ impl McpTarget {
         Self { channel, depth, call, memory: Arc::default() }
     }
 
-    /// Ends what is kept with the server. What comes back does not matter.
+    /// Ends what is kept with the server, now and by every check that still runs. What comes back does not matter.
     pub async fn close(&self, question: &Question<'_>) {
         let Channel::Http(http) = &self.channel else { return };
-        let sessions = self.memory.take_all();
+        let sessions = self.memory.leave();
         if sessions.is_empty() {
             return;
         }
@@ -80,6 +80,15 @@ impl McpTarget {
                 tracing::debug!(?fault, "an MCP session was not ended");
             }
         }
+    }
+}
+
+/// Left by a check that ran at the same time. What the server says to that does not matter to this one; when it says nothing, the next check
+/// tries again.
+async fn end_surplus(memory: &Memory, talk: &mut Talk<'_>) {
+    for session in memory.surplus() {
+        let is_answered = tokio::time::timeout(FAREWELL, talk.end(&session)).await.is_ok_and(|ended| ended.is_ok());
+        memory.has_tried(&session, is_answered);
     }
 }
 
@@ -105,12 +114,10 @@ pub(super) async fn check(
     let mut talk = Talk::new(http, question, deadline, phases);
     let found = meet::look(target, &mut loan.known, &mut talk).await;
     *glimpse = talk.last.take();
-    // Left by a check that ran at the same time.
-    for session in target.memory.take_surplus() {
-        // It is gone, or the server is: neither matters to this check.
-        let _ = talk.end(&session).await;
+    if found.is_ok() {
+        end_surplus(&target.memory, &mut talk).await;
     }
-    match found {
+    let verdict = match found {
         Ok(seen) => {
             loan.known.was_well |= seen.verdict.outcome == health_spec::Outcome::Ok;
             let kept = loan.known.session.is_some().then_some(Session::Kept);
@@ -118,7 +125,13 @@ pub(super) async fn check(
             Ok(Verdict { session, ..seen.verdict })
         }
         Err(fault) => verdict_of(fault, !loan.known.was_well),
+    };
+    drop(loan);
+    if target.memory.is_left() {
+        // The target was dropped meanwhile, and whoever ended its sessions then did not find this one.
+        target.close(question).await;
     }
+    verdict
 }
 
 #[cfg(test)]

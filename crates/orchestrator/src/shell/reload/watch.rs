@@ -38,7 +38,7 @@ pub struct WatchError(#[from] std::io::Error);
 
 /// Waits for either.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub struct Watch {
     changes: mpsc::Receiver<()>,
     hangup: Signal,
     /// `None` where the system has no more watches: then looking every [`POLL`] is all there is.

@@ -27,6 +27,7 @@
 //!
 //! A child that gave itself another user cannot be found by its token unless we are root, only by its pid.
 
+pub mod beside;
 pub mod child;
 pub mod environment;
 pub mod group;
@@ -52,13 +53,14 @@ use tokio::{
 };
 
 use self::{
+    beside::{LOOKS, beside},
     child::Child,
     group::{GroupError, Members},
     log::Log,
     oom::Oom,
     places::Places,
     procfs::Identity,
-    program::Program,
+    program::{Patience, Program},
     record::{Instance, Plan, Record, RecordError, RecordFile},
     wire::Wire,
 };
@@ -112,8 +114,8 @@ pub enum Order {
     Restart(oneshot::Sender<Result<(), ProcessError>>),
     /// From the next start on it is this.
     Become(Box<Program>),
-    /// It is no longer registered: leave it alone, running or not.
-    LetGo,
+    /// It is no longer registered: leave it alone, running or not, and say when what was being done to it is at its end.
+    LetGo(oneshot::Sender<()>),
 }
 
 impl Process {
@@ -135,6 +137,11 @@ impl Process {
     /// Through which it is spoken with, if it speaks.
     pub fn wire(&self) -> Wire {
         self.wire.clone()
+    }
+
+    /// How it is ended.
+    pub fn patience(&self) -> Patience {
+        self.program.patience
     }
 
     /// Adopts or starts the server, then watches it and restarts it on request.
@@ -161,7 +168,7 @@ impl Process {
                 Some(order) = orders.recv() => match order {
                     Order::Restart(answer) => self.restart_for(answer).await,
                     Order::Become(program) => self.program = *program,
-                    Order::LetGo => return self.let_go().await,
+                    Order::LetGo(answer) => return self.let_go(answer).await,
                 },
                 () = sleep_until(look) => look = Instant::now() + self.rotate_log().await,
             }
@@ -169,12 +176,21 @@ impl Process {
         self.shut_down().await;
     }
 
-    /// Its record stays, so that it is adopted should it come back. When it ends, nobody but us can reap it.
-    async fn let_go(mut self) {
+    /// Its record stays, so that it is adopted should it come back. When it ends, nobody but us can reap it; until then its log is kept
+    /// short.
+    async fn let_go(mut self, answer: oneshot::Sender<()>) {
         let cancel = self.reporter.cancel().clone();
         self.wire.disconnect();
-        if let Some(child) = &mut self.child {
-            cancel.run_until_cancelled(child.reap()).await;
+        // Whoever waited may be gone.
+        let _ = answer.send(());
+        let Some(mut child) = self.child.take() else { return };
+        let mut look = Instant::now();
+        loop {
+            tokio::select! {
+                () = cancel.cancelled() => return,
+                () = child.reap() => return,
+                () = sleep_until(look) => look = Instant::now() + self.rotate_log().await,
+            }
         }
     }
 
@@ -189,11 +205,12 @@ impl Process {
 
     async fn begin(&mut self) {
         let first = self.first.take();
-        let (begun, word) = match self.plan(first) {
-            Plan::Spawn { leftover } => (self.spawn_after(leftover).await, Word::Started),
-            Plan::Adopt(instance) => (self.adopt(instance).await, Word::Running),
-            Plan::FinishStop(instance) => (self.start_anew(instance).await, Word::Started),
-            Plan::Mourn(instance, death) => return self.mourn_absent(instance, death).await,
+        let (begun, word) = match self.plan(first).await {
+            Ok(Plan::Spawn { leftover }) => (self.spawn_after(leftover).await, Word::Started),
+            Ok(Plan::Adopt(instance)) => (self.adopt(instance).await, Word::Running),
+            Ok(Plan::FinishStop(instance)) => (self.start_anew(instance).await, Word::Started),
+            Ok(Plan::Mourn(instance, death)) => return self.mourn_absent(instance, death).await,
+            Err(error) => (Err(error), Word::Started),
         };
         match begun {
             Ok(()) if self.child.is_some() => self.reporter.say(word).await,
@@ -257,7 +274,7 @@ impl Process {
     }
 
     async fn resume_from(&mut self, record: Option<Record>) -> Result<(), ProcessError> {
-        match self.plan(record) {
+        match self.plan(record).await? {
             Plan::Spawn { leftover } => self.spawn_after(leftover).await,
             Plan::Adopt(instance) | Plan::FinishStop(instance) | Plan::Mourn(instance, _) => self.finish_stop(instance).await,
         }
@@ -281,7 +298,7 @@ impl Process {
         }
         let token = self.announce().await?;
         self.rotate_log().await;
-        let child = Child::spawn(&self.program, token, self.open_log(), &self.wire).map_err(ProcessError::Start)?;
+        let child = Child::spawn(&self.program, token, self.open_log(), &self.wire).await.map_err(ProcessError::Start)?;
         // Without the pid on disk it is still found by its token.
         self.write_or_warn(Record::Running(child.instance().clone())).await;
         self.child = Some(child);
@@ -326,6 +343,8 @@ impl Process {
         self.write_or_warn(ended_as(child.instance().clone(), &death)).await;
         if let Err(error) = child.clear(self.program.patience).await {
             tracing::warn!(server = self.name, error = causes(&error), "a dead server left processes behind");
+            // It has ended, whoever is left of its group: they are found by their token.
+            child.reap().await;
         }
         name_strays(&self.name, child.instance().clone()).await;
     }
@@ -376,15 +395,18 @@ impl Process {
         }
     }
 
-    fn plan(&self, record: Option<Record>) -> Plan {
+    /// It looks for who carries a token: not for a task.
+    async fn plan(&self, record: Option<Record>) -> Result<Plan, ProcessError> {
+        let on_crash = self.program.on_crash;
         let carrier = |token: &str| Members::Carrying(token.to_owned()).leader();
-        Plan::of(record, self.program.on_crash, Identity::is_alive, carrier)
+        let planned = beside(&LOOKS, move || Plan::of(record, on_crash, Identity::is_alive, carrier)).await;
+        Ok(planned.map_err(GroupError::Unseen)?)
     }
 }
 
 /// What left the group on purpose goes on without the server; somebody should know.
 async fn name_strays(server: &str, instance: Instance) {
-    let found = tokio::task::spawn_blocking(move || group::strays(&instance)).await;
+    let found = beside(&LOOKS, move || group::strays(&instance)).await;
     for (pid, name) in found.unwrap_or_default() {
         tracing::warn!(
             server,

@@ -1,4 +1,4 @@
-//! Starts everything: the runtimes first, since they may still find something wrong.
+//! Starts everything: what may still fail first, and the runtimes last of that. From the first child on nothing fails any more.
 
 use std::collections::{HashMap, HashSet};
 use std::net::SocketAddr;
@@ -93,11 +93,13 @@ pub(super) async fn start(written: Plan, settings: &Settings, mut ready: Ready, 
     // Before anything is started: what an earlier run has left in the middle must not meet what this one does.
     let hook_runner = HookRunner::new(&settings.state_directory, lifetimes.children.clone());
     hook_runner.end_leftovers().await;
+    // What can fail goes before the children: nobody would stop them.
+    let watch = reload::watch(&plan).map_err(ServeError::Watch)?;
+    let (journal, journal_thread) = Journal::start(ready.store, jsonl).map_err(ServeError::Thread)?;
     let runtimes = Arc::new(runtimes(&plan, settings, inbox.clone(), &lifetimes).await?);
 
     let metrics = Arc::new(Metrics::default());
     let reporting = inbox.clone();
-    let (journal, journal_thread) = Journal::start(ready.store, jsonl).map_err(ServeError::Thread)?;
     let setup = evidence::Setup {
         book: Arc::new(Book::new(std::mem::take(&mut ready.left.open_incidents))),
         published: Arc::clone(&published),
@@ -149,8 +151,8 @@ pub(super) async fn start(written: Plan, settings: &Settings, mut ready: Ready, 
     let places = plan.policies.iter().enumerate().map(|(place, policy)| (policy.name.clone(), ServerId(place))).collect();
     let (maintenance, kept) = watch::channel(Kept::new(plan.maintenance.clone(), &places));
     lifetimes.run("keeper of maintenance windows", alarm, keep(kept, reporting, begun.clock, wall));
-    let runs = reload::Begun { written, in_force: plan, discovery };
-    let reloader = Reloader::new(runs, settings.reading.clone(), runtimes, to_driver, maintenance).map_err(ServeError::Watch)?;
+    let runs = reload::Begun { written, in_force: plan, discovery, watch };
+    let reloader = Reloader::new(runs, settings.reading.clone(), Arc::clone(&runtimes), to_driver, maintenance);
     lifetimes.run("reloader", alarm, reloader.run());
     let api = Api {
         published,
@@ -164,7 +166,7 @@ pub(super) async fn start(written: Plan, settings: &Settings, mut ready: Ready, 
     };
     serve_api(api, &health, (ready.listener, ready.bound), &lifetimes, alarm);
     let Lifetimes { tasks, serving, children } = lifetimes;
-    Ok(Running { bound: ready.bound, gateway, health, tasks, serving, children, driver, journal: journal_thread })
+    Ok(Running { bound: ready.bound, gateway, health, tasks, serving, children, runtimes, driver, journal: journal_thread })
 }
 
 /// What the files ask for, with the containers that ask for it themselves.

@@ -3,7 +3,8 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Stdio};
 
-use health_spec::registry::{OnCrash, Runtime, Session};
+use health_spec::config::Seconds;
+use health_spec::registry::{OnCrash, Runtime, Session, Stop};
 use orchestrator::machine::{Death, Word};
 use orchestrator::shell::runtime::process::procfs;
 use rustix::process::Signal;
@@ -81,12 +82,41 @@ fn nothing_waits_to_be_reaped() {
 }
 
 #[test]
-fn one_that_was_let_go_lives_on_and_is_reaped_when_it_ends() {
+fn a_dead_leader_is_reaped_also_when_its_group_does_not_end_in_time() {
     let bench = Bench::new();
-    let (mut life, pid) = begin(&bench, STAYS);
+    // No time at all: whoever is left cannot have ended when that is looked at.
+    let stop = Stop { kill_seconds: Some(Seconds(std::time::Duration::ZERO)), ..Stop::default() };
+    let server = Runtime { stop: Some(stop), ..bench.shell("sleep 1000 & echo ready; exec sleep 1000") };
+    let (mut life, pid) = begin_as(&bench, server);
+    send(pid, Signal::KILL);
+    assert_eq!(life.next_word(), Word::Died(Death { signal: Some(9), ..Death::default() }));
+    eventually("it is reaped", || procfs::stat(pid).is_none());
+}
+
+#[test]
+fn one_that_was_let_go_lives_on_with_a_short_log_and_is_reaped_when_it_ends() {
+    let bench = Bench::new();
+    let go = bench.path().join("go");
+    let script =
+        format!("echo ready; while [ ! -e {} ]; do sleep 0.02; done; head -c 9000000 /dev/zero; exec sleep 1000", go.display());
+    let (mut life, pid) = begin(&bench, &script);
     life.let_go();
     assert_eq!(only(&bench.leaders()), pid);
+    std::fs::write(go, "").unwrap();
+    eventually("its log is put aside", || bench.path().join("logs/server-0.log.1").exists());
     send(pid, Signal::KILL);
     eventually("it is reaped", || procfs::stat(pid).is_none());
     assert_eq!(life.pending(), []);
+}
+
+#[test]
+fn one_that_is_let_go_in_the_middle_of_a_restart_is_left_alone_once_that_is_done() {
+    let mut bench = Bench::new();
+    bench.stop_timeout = std::time::Duration::from_millis(300);
+    let script = "trap '' TERM; echo ready; while :; do sleep 0.02; done";
+    let (life, before) = begin(&bench, script);
+    life.let_go_in_a_restart(|| bench.record_is("stopping"));
+    // Whoever runs it from now on finds the one that the restart has started.
+    assert!(bench.record_is("running"));
+    assert_ne!(only(&bench.leaders()), before);
 }

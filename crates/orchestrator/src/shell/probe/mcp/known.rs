@@ -30,6 +30,9 @@ pub(super) struct SessionId {
     pub(super) version: HeaderValue,
 }
 
+/// How often the end of a session is tried: a server that does not answer to it is not asked at every check for ever.
+const TRIES: u8 = 3;
+
 /// What is known.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
@@ -50,7 +53,16 @@ pub(super) struct Memory {
 #[derive(Debug, Default)]
 struct Kept {
     known: Known,
-    surplus: Vec<SessionId>,
+    surplus: Vec<Surplus>,
+    /// Nobody checks here any more: what comes back is to be ended by whoever brings it.
+    is_left: bool,
+}
+
+/// A session too many, and how often its end has been tried.
+#[derive(Debug)]
+struct Surplus {
+    session: SessionId,
+    tries: u8,
 }
 
 /// What one check has; given back when it ends, however it ends.
@@ -66,15 +78,31 @@ impl Memory {
         Loan { memory: self, known: Known { session, ..kept.known.clone() } }
     }
 
-    pub(super) fn take_surplus(&self) -> Vec<SessionId> {
-        std::mem::take(&mut self.lock().surplus)
+    /// Those that are to be ended. Each stays here until [`Self::has_tried`]: whoever ends it may be dropped meanwhile.
+    pub(super) fn surplus(&self) -> Vec<SessionId> {
+        self.lock().surplus.iter().map(|surplus| surplus.session.clone()).collect()
     }
 
-    /// Every session that is open, for its end.
-    pub(super) fn take_all(&self) -> Vec<SessionId> {
+    /// Its end was tried, and the server has answered to that or has not.
+    pub(super) fn has_tried(&self, session: &SessionId, is_answered: bool) {
+        self.lock().surplus.retain_mut(|surplus| {
+            let is_it = surplus.session == *session;
+            surplus.tries += u8::from(is_it);
+            !is_it || (!is_answered && surplus.tries < TRIES)
+        });
+    }
+
+    /// Every session that is open, for its end. From now on none is kept: [`Self::is_left`].
+    pub(super) fn leave(&self) -> Vec<SessionId> {
         let mut kept = self.lock();
+        kept.is_left = true;
         let session = kept.known.session.take();
-        std::mem::take(&mut kept.surplus).into_iter().chain(session).collect()
+        std::mem::take(&mut kept.surplus).into_iter().map(|surplus| surplus.session).chain(session).collect()
+    }
+
+    /// Whether a check that was still running has to end its session itself.
+    pub(super) fn is_left(&self) -> bool {
+        self.lock().is_left
     }
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
@@ -89,7 +117,7 @@ impl Drop for Loan<'_> {
         kept.known = std::mem::take(&mut self.known);
         if let Some(other) = other {
             let spare = kept.known.session.replace(other);
-            kept.surplus.extend(spare);
+            kept.surplus.extend(spare.map(|session| Surplus { session, tries: 0 }));
         }
     }
 }
@@ -110,8 +138,23 @@ mod tests {
         second.known.session = Some(session("second"));
         drop(first);
         drop(second);
-        assert_eq!(memory.take_surplus(), [session("second")]);
+        assert_eq!(memory.surplus(), [session("second")]);
         assert_eq!(memory.lend().known.session, Some(session("first")));
-        assert_eq!(memory.take_all(), [session("first")]);
+        assert_eq!((memory.leave(), memory.is_left()), (vec![session("second"), session("first")], true));
+    }
+
+    #[test]
+    fn a_session_too_many_is_kept_until_the_server_has_answered_or_will_not() {
+        let memory = Memory::default();
+        let too_many = |id| memory.lock().surplus.push(Surplus { session: session(id), tries: 0 });
+        too_many("answered");
+        too_many("silent");
+        memory.has_tried(&session("answered"), true);
+        for _ in 1..TRIES {
+            memory.has_tried(&session("silent"), false);
+            assert_eq!(memory.surplus(), [session("silent")]);
+        }
+        memory.has_tried(&session("silent"), false);
+        assert_eq!(memory.surplus(), []);
     }
 }

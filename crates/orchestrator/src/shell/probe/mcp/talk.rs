@@ -24,6 +24,9 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// tools are well, and still nothing that a thousand of them could hurt us with.
 const MAX_LIST_BYTES: usize = 1024 * 1024;
 
+/// How long the line is that names an endpoint.
+const ENDPOINT: usize = b"event: endpoint".len();
+
 /// A conversation.
 pub(super) struct Talk<'a> {
     target: &'a HttpTarget,
@@ -57,9 +60,12 @@ impl<'a> Talk<'a> {
 
     /// Whether a server of the oldest kind opens its stream: the first event says where requests go.
     pub(super) async fn opens_stream(&mut self) -> Result<bool, Fault> {
-        let mut is_open = false;
+        let (mut is_open, mut read) = (false, 0_usize);
         let mut said = |_: &HeaderMap, body: &[u8]| {
-            is_open = body.windows(15).any(|part| part == b"event: endpoint" || part == b"event:endpoint\n");
+            // What came earlier is not looked at again, but for a beginning.
+            let new = &body[read.saturating_sub(ENDPOINT - 1)..];
+            is_open = new.windows(ENDPOINT).any(|part| part == b"event: endpoint" || part == b"event:endpoint\n");
+            read = body.len();
             is_open
         };
         let mut enough = Enough { most: MAX_BODY_BYTES, said: Some(&mut said) };

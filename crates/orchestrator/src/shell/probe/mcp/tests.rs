@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::super::address::Address;
-use super::super::tests::{PATIENT, question, spawned};
+use super::super::tests::{PATIENT, answering, now, question, spawned};
 use super::super::{Look, Resolver, Target};
 use super::*;
 
@@ -239,4 +239,35 @@ async fn statuses_mean_what_they_mean_for_health() {
     assert_eq!(look(&target).await.outcome, Outcome::Ok);
     shared.lock().expect("not poisoned").status = Some(404);
     assert_eq!(look(&target).await.reason, Some(Reason::HttpStatus));
+}
+
+#[tokio::test]
+async fn a_server_without_a_health_endpoint_is_not_blamed_for_what_its_tool_says() {
+    let (_, url) = start(Nature { is_modern: true, ..Nature::default() }).await;
+    let call = Call { tool: "health_check".to_owned(), arguments: Map::new(), expect: None };
+    let Target { looks, .. } = target(&url, Depth::Call, Some(call));
+    let (url, nowhere) = answering("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n".to_owned()).await;
+    let http = Look::Http(HttpTarget::new(Address::parse(&url).expect("an address")));
+    let both = Target { looks: [vec![http], looks.into_vec()].concat().into(), trace_id: None };
+    let (resolver, mut history) = (Resolver::default(), History::default());
+    for _ in 0..3 {
+        let checked = crate::shell::probe::check(&both, &question(PATIENT, &history, &resolver)).await.expect("a verdict");
+        let (verdict, probed) = (&checked.verdict, &checked.verdict.probed);
+        assert_eq!((verdict.outcome, probed[0].reason), (Outcome::Degraded, Some(Reason::NotConformant)), "{probed:?}");
+        assert!(verdict.reading.is_some());
+        history.learn(verdict, now());
+    }
+    nowhere.abort();
+}
+
+#[tokio::test]
+async fn a_check_that_outlives_its_target_leaves_no_session() {
+    let (shared, url) = start(sessions(404)).await;
+    let target = target(&url, Depth::List, None);
+    let Look::Mcp(mcp) = &target.looks[0] else { panic!("it speaks MCP") };
+    let (resolver, history) = (Resolver::default(), History::default());
+    mcp.close(&question(PATIENT, &history, &resolver)).await;
+    assert_eq!(look(&target).await.outcome, Outcome::Ok);
+    let nature = shared.lock().expect("not poisoned");
+    assert_eq!((nature.opened, nature.sessions.len()), (1, 0));
 }

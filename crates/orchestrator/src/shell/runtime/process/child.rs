@@ -7,6 +7,7 @@ use std::{fs::File, process};
 use rustix::process::{RawPid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
 
 use super::{
+    beside::{STARTS, beside},
     group::{self, GroupError, Handle, Members},
     procfs,
     program::{Patience, Program},
@@ -27,8 +28,11 @@ pub struct Child {
 
 impl Child {
     /// Starts it, with its protocol's streams on this wire if it speaks. The error is a sentence for people.
-    pub fn spawn(program: &Program, token: String, log: Option<File>, wire: &Wire) -> Result<Self, String> {
-        let mut own = program.start(&token, log).map_err(|error| causes(&error))?;
+    pub async fn spawn(program: &Program, token: String, log: Option<File>, wire: &Wire) -> Result<Self, String> {
+        // The user may be one of a directory in the network, and the file of variables on a disk there.
+        let starting = (program.clone(), token.clone());
+        let started = beside(&STARTS, move || starting.0.start(&starting.1, log)).await;
+        let mut own = started.map_err(|error| causes(&error))?.map_err(|error| causes(&error))?;
         let connected = wire.connect(&mut own, &token).map_err(|error| format!("cannot use its streams: {error}"));
         match connected.and_then(|()| Self::hold(&own, token, program.speaks)) {
             Ok((instance, handle)) => Ok(Self { instance, handle, own: Some(own) }),
@@ -78,10 +82,10 @@ impl Child {
         if self.own.is_some() || leader.is_alive() {
             // The input of one that outlived us has been closed by our end.
             let closed = wire.hang_up() || (self.instance.bound && self.own.is_none());
-            let mut ended = closed && self.is_gone_within(patience.stdin).await?;
+            let mut ended = closed && self.members().are_gone_within(patience.stdin).await?;
             if !ended {
-                group::ask_to_end(leader)?;
-                ended = self.is_gone_within(patience.term).await?;
+                group::ask_to_end(leader).await?;
+                ended = self.members().are_gone_within(patience.term).await?;
             }
             if !ended {
                 tracing::warn!(pid = leader.pid, "a server did not end when it was asked to; it is killed");
@@ -90,18 +94,12 @@ impl Child {
         self.clear(patience).await
     }
 
-    async fn is_gone_within(&self, patience: std::time::Duration) -> Result<bool, GroupError> {
-        match tokio::time::timeout(patience, self.members().gone()).await {
-            Ok(gone) => gone.map(|()| true),
-            Err(_) => Ok(false),
-        }
-    }
-
     /// Kills the group, or what an ended leader left of it, and reaps the leader.
     pub async fn clear(&mut self, patience: Patience) -> Result<(), GroupError> {
         self.members().kill(patience.kill).await?;
-        self.reap().await;
-        Ok(())
+        let pid = self.instance.leader.pid;
+        // Nobody else sets a limit to this.
+        tokio::time::timeout(patience.kill, self.reap()).await.map_err(|_| GroupError::Undying { pid })
     }
 
     /// Waits for the leader alone, and reaps it if it is ours.
@@ -125,4 +123,34 @@ impl Child {
 fn death(status: &WaitIdStatus) -> Death {
     let exit_code = status.exit_status().map(i64::from);
     Death { exit_code, signal: status.terminating_signal(), core_dumped: status.dumped(), ..Death::default() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::shell::runtime::process::procfs::Identity;
+
+    #[tokio::test]
+    async fn an_adopted_one_that_hides_its_token_and_will_not_end_is_killed() {
+        let script = "trap '' TERM; exec sleep 1000";
+        let mut ours = process::Command::new("/bin/sh").args(["-c", script]).process_group(0).spawn().unwrap();
+        let mut look = tokio::time::interval(Duration::from_millis(5));
+        while procfs::name(RawPid::try_from(ours.id()).unwrap()) != "sleep" {
+            look.tick().await;
+        }
+        let leader = Identity::of(RawPid::try_from(ours.id()).unwrap()).unwrap();
+        let instance = Instance { token: "not shown".to_owned(), leader, bound: false };
+        let mut child = Child::adopt(instance).unwrap().unwrap();
+        let term = Duration::from_millis(100);
+        let wire = Wire::default();
+        let stop = child.stop(Patience { term, ..Patience::default() }, &wire);
+        let stopped = tokio::time::timeout(Duration::from_secs(30), stop).await;
+        let has_ended = !leader.is_alive();
+        ours.kill().unwrap();
+        ours.wait().unwrap();
+        assert!(stopped.is_ok_and(|stopped| stopped.is_ok()) && has_ended);
+    }
 }

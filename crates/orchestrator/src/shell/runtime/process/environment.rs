@@ -1,11 +1,12 @@
 //! Files of environment variables, in the form that `docker run --env-file` and systemd's `EnvironmentFile=` share.
 //!
 //! One `NAME=value` a line; empty lines and lines that begin with `#` say nothing; a value in quotes is meant without
-//! them. Nothing is substituted.
+//! them. Nothing is substituted. And what of our own environment is nobody else's.
 
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 use thiserror::Error;
@@ -29,6 +30,16 @@ pub enum EnvironmentError {
         /// Counted from 1.
         line: usize,
     },
+}
+
+/// What systemd tells a service is said to us: a child that took it for its own would speak for us, or wait for sockets that we have.
+const OURS: [&str; 6] = ["NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"];
+
+/// Takes what is meant for us alone out of what a child inherits. What is given to it on purpose is set afterwards.
+pub fn keep_ours(command: &mut Command) {
+    for name in OURS {
+        command.env_remove(name);
+    }
 }
 
 /// The variables of a file, in its order.

@@ -8,9 +8,11 @@ use std::{io, os::fd::OwnedFd, time::Duration};
 use rustix::process::{PidfdFlags, RawPid, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 use thiserror::Error;
 use tokio::io::{Interest, unix::AsyncFd};
+use tokio::time::{Instant, timeout_at};
 
 use super::{
     INSTANCE_VARIABLE,
+    beside::{LOOKS, beside},
     procfs::{self, Identity, Stat},
     record::Instance,
 };
@@ -32,6 +34,9 @@ pub enum GroupError {
         /// Why.
         source: io::Error,
     },
+    /// Nobody knows who is there.
+    #[error("cannot look for processes")]
+    Unseen(#[source] io::Error),
 }
 
 /// Which processes belong together.
@@ -39,14 +44,15 @@ pub enum GroupError {
 pub enum Members {
     /// All of this leader's group or session. Only for a leader that we know to be there, or to have been there a moment ago.
     Of(RawPid),
-    /// All of the instance's group or session, if at least one carries its token: a group's number is not given away while it has members.
+    /// All of the instance's group or session, if its leader lives or at least one carries its token: a group's number is not given away
+    /// while it has members. A leader needs no token: it may have written over it (`setproctitle`), or not let us read it.
     Marked(Instance),
     /// All who carry this token.
     Carrying(String),
 }
 
 impl Members {
-    /// Who of them lives.
+    /// Who of them lives. It looks at every process of the machine, and waits for those that are just being executed: not for a task.
     pub fn living(&self) -> Vec<Stat> {
         let everyone = procfs::everyone();
         let in_group = |leader: RawPid| everyone.iter().filter(move |stat| stat.is_led_by(leader)).copied();
@@ -54,11 +60,17 @@ impl Members {
         match self {
             Self::Of(group) => in_group(*group).collect(),
             Self::Marked(Instance { token, leader, .. }) => {
-                let marked = in_group(leader.pid).any(|stat| carries(&stat, token));
+                let marked = in_group(leader.pid).any(|stat| stat.identity == *leader || carries(&stat, token));
                 if marked { in_group(leader.pid).collect() } else { Vec::new() }
             }
             Self::Carrying(token) => everyone.iter().filter(|stat| carries(stat, token)).copied().collect(),
         }
+    }
+
+    /// The same, while others go on.
+    pub async fn found(&self) -> Result<Vec<Stat>, GroupError> {
+        let members = self.clone();
+        beside(&LOOKS, move || members.living()).await.map_err(GroupError::Unseen)
     }
 
     /// Who leads a group among them; the oldest, since a descendant can lead a group of its own.
@@ -67,51 +79,57 @@ impl Members {
         leaders.map(|stat| stat.identity).min_by_key(|leader| leader.start)
     }
 
-    /// Kills all of them, and returns when the last one is gone.
+    /// Kills all of them, and returns when the last one is gone. It is waited for so long; looking for them does not count.
     pub async fn kill(&self, patience: Duration) -> Result<(), GroupError> {
-        match tokio::time::timeout(patience, self.kill_until_none_is_left()).await {
-            Ok(ended) => ended,
-            Err(_) => self.living().first().map_or(Ok(()), |stat| Err(GroupError::Undying { pid: stat.identity.pid })),
-        }
-    }
-
-    /// A process may fork between our look and our signal: look again until there is nobody.
-    async fn kill_until_none_is_left(&self) -> Result<(), GroupError> {
+        let deadline = after(patience);
+        // A process may fork between our look and our signal: look again until there is nobody.
         loop {
-            let handles = self.handles()?;
-            if handles.is_empty() {
-                return Ok(());
-            }
+            let handles = self.handles().await?;
+            let Some(first) = handles.first() else { return Ok(()) };
             for handle in &handles {
                 handle.signal(Signal::KILL)?;
             }
-            for handle in &handles {
-                handle.ended().await;
+            if timeout_at(deadline, all_ended(&handles)).await.is_err() {
+                let left = handles.iter().find(|handle| handle.identity.is_alive()).unwrap_or(first);
+                return Err(GroupError::Undying { pid: left.identity.pid });
             }
         }
     }
 
-    /// Returns when nobody is left, whoever ended them.
-    pub async fn gone(&self) -> Result<(), GroupError> {
+    /// Whether nobody is left so soon, whoever ended them.
+    pub async fn are_gone_within(&self, patience: Duration) -> Result<bool, GroupError> {
+        let deadline = after(patience);
         loop {
-            let handles = self.handles()?;
+            let handles = self.handles().await?;
             if handles.is_empty() {
-                return Ok(());
+                return Ok(true);
             }
-            for handle in &handles {
-                handle.ended().await;
+            if timeout_at(deadline, all_ended(&handles)).await.is_err() {
+                return Ok(false);
             }
         }
     }
 
-    fn handles(&self) -> Result<Vec<Handle>, GroupError> {
-        let opened = self.living().into_iter().map(|stat| Handle::open(stat.identity));
+    async fn handles(&self) -> Result<Vec<Handle>, GroupError> {
+        let opened = self.found().await?.into_iter().map(|stat| Handle::open(stat.identity));
         opened.filter_map(Result::transpose).collect()
     }
 }
 
+/// A moment that no clock can hold is as good as one in a year.
+fn after(patience: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 86_400);
+    Instant::now() + patience.min(YEAR)
+}
+
+async fn all_ended(handles: &[Handle]) {
+    for handle in handles {
+        handle.ended().await;
+    }
+}
+
 /// Asks a whole group or session to end. A stopped one is woken, or it could not hear it.
-pub fn ask_to_end(leader: Identity) -> Result<(), GroupError> {
+pub async fn ask_to_end(leader: Identity) -> Result<(), GroupError> {
     for signal in [Signal::TERM, Signal::CONT] {
         match leader.pid().and_then(|pid| kill_process_group(pid, signal).map_err(io::Error::from)) {
             Err(error) if error.raw_os_error() != Some(rustix::io::Errno::SRCH.raw_os_error()) => {
@@ -119,7 +137,7 @@ pub fn ask_to_end(leader: Identity) -> Result<(), GroupError> {
             }
             _ => {}
         }
-        for stat in Members::Of(leader.pid).living().iter().filter(|stat| stat.group != leader.pid) {
+        for stat in Members::Of(leader.pid).found().await?.iter().filter(|stat| stat.group != leader.pid) {
             Handle::open(stat.identity)?.map_or(Ok(()), |handle| handle.signal(signal))?;
         }
     }
@@ -182,5 +200,26 @@ impl Handle {
             Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
             Err(error) => Err(GroupError::Refused { pid: self.identity.pid, source: error.into() }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_leader_that_hides_its_token_is_known_by_its_start() {
+        let mut child = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
+        let leader = Identity::of(RawPid::try_from(child.id()).unwrap()).unwrap();
+        let members = |leader| Members::Marked(Instance { token: "not shown".to_owned(), leader, bound: false });
+        let found: Vec<_> = members(leader).living().iter().map(|stat| stat.identity).collect();
+        let of_another = members(Identity { start: leader.start + 1, ..leader }).living();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(found, [leader]);
+        assert_eq!(of_another, [], "its number, and not it");
     }
 }

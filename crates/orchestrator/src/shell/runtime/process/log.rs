@@ -6,8 +6,9 @@
 
 use std::{
     ffi::OsString,
-    fs::{self, File, OpenOptions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -19,6 +20,12 @@ pub const LOOK: Duration = Duration::from_millis(250);
 
 /// The same while it fills fast: 100 MB/s add 5 MB until then.
 const QUICK_LOOK: Duration = Duration::from_millis(50);
+
+/// A log may hold anything, secrets too. One that is there already stays as open as somebody has made it.
+const OURS_TO_READ: u32 = 0o600;
+
+/// The same for the directory.
+const OURS_TO_ENTER: u32 = 0o700;
 
 /// One server's log.
 #[derive(Clone, Debug)]
@@ -40,9 +47,9 @@ impl Log {
     /// Opens it for appending, also after somebody truncates it.
     pub fn open(&self) -> io::Result<File> {
         if let Some(directory) = self.path.parent() {
-            fs::create_dir_all(directory)?;
+            DirBuilder::new().recursive(true).mode(OURS_TO_ENTER).create(directory)?;
         }
-        OpenOptions::new().append(true).create(true).open(&self.path)
+        OpenOptions::new().append(true).create(true).mode(OURS_TO_READ).open(&self.path)
     }
 
     /// Whether it is too large. Quick.
@@ -52,17 +59,21 @@ impl Log {
 
     /// Puts it aside when it is too large. What is written meanwhile is lost. Returns how soon to look again.
     pub fn rotate(&self) -> io::Result<Duration> {
-        let size = match fs::metadata(&self.path) {
-            Ok(metadata) => metadata.len(),
+        let file = match OpenOptions::new().write(true).open(&self.path) {
+            Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LOOK),
             Err(error) => return Err(error),
         };
+        // Of a server that was let go and is registered again, two keep the log short: one at a time, or both would put the same aside.
+        // Where the disk knows no locks, that is all that happens.
+        let _ = file.lock();
+        let size = file.metadata()?.len();
         if size <= self.max_bytes {
             return Ok(LOOK);
         }
         // Whatever becomes of the copy, the file must not grow.
         let copied = self.put_aside(size);
-        OpenOptions::new().write(true).open(&self.path)?.set_len(0)?;
+        file.set_len(0)?;
         copied.map(|()| QUICK_LOOK)
     }
 
@@ -78,7 +89,8 @@ impl Log {
         }
         let mut log = File::open(&self.path)?;
         log.seek(SeekFrom::Start(size.saturating_sub(self.max_bytes)))?;
-        io::copy(&mut log.take(self.max_bytes), &mut File::create(self.older(1))?)?;
+        let mut older = OpenOptions::new().write(true).create(true).truncate(true).mode(OURS_TO_READ).open(self.older(1))?;
+        io::copy(&mut log.take(self.max_bytes), &mut older)?;
         Ok(())
     }
 
@@ -121,6 +133,33 @@ mod tests {
             let found: Vec<_> = found.filter_map(|path| fs::read_to_string(path).ok()).collect();
             assert_eq!(found, now);
         }
+    }
+
+    #[test]
+    fn it_is_nobody_elses_to_read() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let log = Log { path: directory.path().join("logs/a.log"), max_bytes: 4, files: 1 };
+        log.open().unwrap().write_all(b"01234").unwrap();
+        log.rotate().unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode(log.path()), mode(&log.older(1)), mode(&directory.path().join("logs"))), (0o600, 0o600, 0o700));
+        fs::set_permissions(log.path(), fs::Permissions::from_mode(0o640)).unwrap();
+        log.open().unwrap();
+        assert_eq!(mode(log.path()), 0o640, "whoever collects logs was let in");
+    }
+
+    #[test]
+    fn two_who_keep_it_short_put_it_aside_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let log = Log { path: directory.path().join("a.log"), max_bytes: 4, files: 2 };
+        log.open().unwrap().write_all(b"01234").unwrap();
+        let looks: Vec<_> = std::thread::scope(|scope| {
+            let both: Vec<_> = (0..2).map(|_| scope.spawn(|| log.rotate().unwrap())).collect();
+            both.into_iter().map(|one| one.join().unwrap()).collect()
+        });
+        assert!(looks.contains(&LOOK) && looks.contains(&QUICK_LOOK), "{looks:?}");
+        assert_eq!((fs::read(log.older(1)).unwrap(), log.older(2).exists()), (b"1234".to_vec(), false));
     }
 
     #[test]

@@ -54,15 +54,23 @@ impl Oom {
         let looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = looks.iter().rev().find(|(when, _)| *when <= earlier).or(looks.front().filter(|(when, _)| *when <= at));
         let after = || looks.iter().find(|(when, _)| *when >= later).map_or_else(kills, |(_, count)| *count);
-        before.is_some_and(|(_, before)| *before != UNKNOWN && after() > *before)
+        before.is_some_and(|(_, before)| has_risen(*before, after()))
     }
 }
 
 /// A count of 0 is one more in here, so that it is told from none.
 const UNKNOWN: u64 = 0;
 
+fn has_risen(before: u64, now: u64) -> bool {
+    before != UNKNOWN && now > before
+}
+
 fn kills() -> u64 {
-    fs::read_to_string("/proc/vmstat").ok().and_then(|text| count(&text)).map_or(UNKNOWN, |count| count + 1)
+    stored(fs::read_to_string("/proc/vmstat").ok().and_then(|text| count(&text)))
+}
+
+fn stored(count: Option<u64>) -> u64 {
+    count.map_or(UNKNOWN, |count| count + 1)
 }
 
 fn count(text: &str) -> Option<u64> {
@@ -90,5 +98,19 @@ mod tests {
         let told: Vec<_> = (0..19).filter(|second| oom.has_killed_about(at(*second))).collect();
         assert_eq!(told, [9, 10]);
         assert_eq!(oom.has_killed_about(at(30)), kills() > 8);
+    }
+
+    #[test]
+    fn a_count_that_the_kernel_did_not_say_has_not_risen() {
+        for (before, now, risen) in [
+            (Some(0), Some(0), false),
+            (Some(0), Some(1), true),
+            (Some(3), Some(5), true),
+            (None, Some(7), false),
+            (Some(7), None, false),
+            (None, None, false),
+        ] {
+            assert_eq!(has_risen(stored(before), stored(now)), risen, "{before:?} {now:?}");
+        }
     }
 }

@@ -52,6 +52,13 @@ pub struct Patience {
     pub kill: Duration,
 }
 
+impl Patience {
+    /// When it takes every step, from first to last.
+    pub fn whole(self) -> Duration {
+        self.stdin.saturating_add(self.term).saturating_add(self.kill)
+    }
+}
+
 impl Default for Patience {
     fn default() -> Self {
         Self { stdin: Duration::from_secs(2), term: Duration::from_secs(5), kill: Duration::from_secs(10) }
@@ -168,17 +175,23 @@ impl Program {
 
     /// Starts it, with a log or without.
     pub fn start(&self, token: &str, log: Option<File>) -> Result<Child, ProgramError> {
-        let variables = self.variables()?;
         let user = self.user()?;
-        let mut command = Command::new(&self.command);
-        command.args(&self.args).current_dir(&self.cwd);
-        command.envs(user.iter().flat_map(User::variables)).envs(variables).envs(&self.env).env(INSTANCE_VARIABLE, token);
+        let mut command = self.command(token, user.as_ref())?;
         self.streams(&mut command, log).map_err(|error| self.explain(error))?;
         match user {
             None => self.spawn(command).map_err(|error| self.explain(error)),
             // The child has the rights of the thread that makes it.
             Some(user) => user.run(|| self.spawn(command))?.map_err(|error| self.explain(error)),
         }
+    }
+
+    fn command(&self, token: &str, user: Option<&User>) -> Result<Command, EnvironmentError> {
+        let mut command = Command::new(&self.command);
+        command.args(&self.args).current_dir(&self.cwd);
+        environment::keep_ours(&mut command);
+        command.envs(user.into_iter().flat_map(User::variables)).envs(self.variables()?).envs(&self.env);
+        command.env(INSTANCE_VARIABLE, token);
+        Ok(command)
     }
 
     fn spawn(&self, mut command: Command) -> io::Result<Child> {
@@ -263,12 +276,24 @@ mod tests {
     }
 
     #[test]
+    fn what_systemd_says_to_us_is_not_inherited_unless_it_is_given() {
+        let mut runtime = runtime("a", None);
+        runtime.env.insert("LISTEN_FDS".to_owned(), "3".to_owned());
+        let command = Program::of(&runtime, Path::new("/"), None).unwrap().command("token", None).unwrap();
+        let changed: BTreeMap<_, _> = command.get_envs().collect();
+        let of = |name: &str| changed.get(std::ffi::OsStr::new(name)).copied();
+        assert_eq!((of("NOTIFY_SOCKET"), of("WATCHDOG_USEC"), of("PATH")), (Some(None), Some(None), None));
+        assert_eq!((of("LISTEN_FDS"), of(INSTANCE_VARIABLE)), (Some(Some("3".as_ref())), Some(Some("token".as_ref()))));
+    }
+
+    #[test]
     fn each_step_of_an_end_has_its_time() {
         let seconds = Duration::from_secs;
         let mut runtime = runtime("a", None);
         let of = |runtime: &Runtime, term| Program::of(runtime, Path::new("/"), term).unwrap().patience;
         assert_eq!(of(&runtime, None), Patience { stdin: seconds(2), term: seconds(5), kill: seconds(10) });
         assert_eq!(of(&runtime, Some(seconds(7))).term, seconds(7));
+        assert_eq!(of(&runtime, Some(seconds(30))).whole(), seconds(42));
         runtime.stop = Some(Stop { term_seconds: Some(Seconds(seconds(1))), ..Stop::default() });
         assert_eq!(of(&runtime, Some(seconds(7))), Patience { stdin: seconds(2), term: seconds(1), kill: seconds(10) });
     }

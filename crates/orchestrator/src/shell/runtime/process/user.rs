@@ -11,7 +11,7 @@ use std::{
 use nix::unistd;
 use rustix::{
     process::{Gid, Uid, getegid, geteuid},
-    thread::{CapabilitySet, capabilities, set_thread_gid, set_thread_groups, set_thread_uid},
+    thread::{CapabilitySet, capabilities, clear_ambient_capability_set, set_thread_gid, set_thread_groups, set_thread_uid},
 };
 use thiserror::Error;
 
@@ -117,6 +117,12 @@ impl User {
 
     /// The uid last: without it the groups cannot be changed any more.
     fn enter(&self) -> io::Result<()> {
+        // The rights that let one who is not root do this (`AmbientCapabilities=` of a unit) would go with the program: who has
+        // CAP_SETUID may be anybody. A kernel that knows no such rights gives none.
+        match clear_ambient_capability_set() {
+            Ok(()) | Err(rustix::io::Errno::INVAL) => {}
+            Err(error) => return Err(error.into()),
+        }
         let groups: Vec<Gid> = self.groups.iter().copied().map(Gid::from_raw).collect();
         set_thread_groups(&groups)?;
         set_thread_gid(Gid::from_raw(self.gid))?;
@@ -156,6 +162,8 @@ fn may() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use rustix::thread::{CapabilitySets, configure_capability_in_ambient_set, set_capabilities, set_keep_capabilities};
+
     use super::*;
 
     #[test]
@@ -185,9 +193,38 @@ mod tests {
         }
     }
 
+    /// What `/proc/self/status` says of the rights of a child of this user, whose maker is no root and has them from its unit.
+    fn rights_of_a_child() -> String {
+        let both = CapabilitySet::SETUID | CapabilitySet::SETGID;
+        set_keep_capabilities(true).unwrap();
+        set_thread_uid(Uid::from_raw(54321)).unwrap();
+        set_capabilities(None, CapabilitySets { effective: both, permitted: both, inheritable: both }).unwrap();
+        both.iter().for_each(|one| configure_capability_in_ambient_set(one, true).unwrap());
+        let user = User { written: String::new(), uid: 54322, gid: 54322, groups: vec![54322], entry: None };
+        let output = user.run(|| std::process::Command::new("cat").arg("/proc/self/status").output()).unwrap().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    #[test]
+    fn the_rights_to_become_a_user_do_not_go_with_its_child() {
+        if !may() {
+            assert!(matches!(User::find("nobody"), Err(UserError::NotAllowed { .. })), "nothing can go with it");
+            return;
+        }
+        let status = thread::spawn(rights_of_a_child).join().unwrap();
+        for name in ["CapPrm", "CapEff", "CapAmb"] {
+            assert!(status.contains(&format!("{name}:\t0000000000000000\n")), "{name} in {status}");
+        }
+        assert!(status.contains("Uid:\t54322\t54322\t54322\t54322\n"), "{status}");
+    }
+
     #[test]
     fn only_the_thread_becomes_the_user() {
-        let Ok(Some(nobody)) = User::find("nobody") else { return };
+        if !may() {
+            assert!(matches!(User::find("nobody"), Err(UserError::NotAllowed { .. })), "no thread becomes anybody");
+            return;
+        }
+        let nobody = User::find("nobody").unwrap().unwrap();
         assert_eq!(nobody.run(|| geteuid().as_raw()).unwrap(), nobody.uid);
         assert_ne!(geteuid().as_raw(), nobody.uid);
     }

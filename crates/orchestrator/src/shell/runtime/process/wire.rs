@@ -22,8 +22,11 @@ use tokio_util::sync::CancellationToken;
 /// A longer line is passed over: no health answer is that long.
 const LONGEST_LINE: usize = 1024 * 1024;
 
-/// Lines that wait to be heard; older ones are dropped.
+/// Lines that wait to be heard, and how many bytes they may have together; older ones are dropped.
 const KEPT_LINES: usize = 256;
+
+/// The longest line has room, and beside it what usually comes with one.
+const KEPT_BYTES: usize = 2 * LONGEST_LINE;
 
 /// What is read at once: as much as a pipe holds.
 const CHUNK: usize = 64 * 1024;
@@ -73,7 +76,29 @@ struct Ends {
 #[derive(Debug, Default)]
 struct Heard {
     lines: VecDeque<String>,
+    bytes: usize,
     over: bool,
+}
+
+impl Heard {
+    fn keep(&mut self, line: String) {
+        self.bytes += line.len();
+        self.lines.push_back(line);
+        while self.lines.len() > KEPT_LINES || self.bytes > KEPT_BYTES {
+            self.next();
+        }
+    }
+
+    fn next(&mut self) -> Option<String> {
+        let line = self.lines.pop_front()?;
+        self.bytes -= line.len();
+        Some(line)
+    }
+
+    fn forget(&mut self) {
+        self.lines.clear();
+        self.bytes = 0;
+    }
 }
 
 /// The only one who speaks. Dropping it lets the next one.
@@ -91,7 +116,7 @@ impl Wire {
         if unsent.instance != ends.instance {
             *unsent = Unsent { instance: ends.instance.clone(), rest: Vec::new() };
         }
-        ends.heard().lines.clear();
+        ends.heard().forget();
         Ok(Conversation { ends, unsent })
     }
 
@@ -172,7 +197,7 @@ impl Conversation {
             let news = self.ends.news.notified();
             {
                 let mut heard = self.ends.heard();
-                if let Some(line) = heard.lines.pop_front() {
+                if let Some(line) = heard.next() {
                     return Ok(line);
                 }
                 if heard.over {
@@ -227,12 +252,7 @@ impl Ends {
         if line.is_empty() {
             return;
         }
-        let mut heard = self.heard();
-        if heard.lines.len() == KEPT_LINES {
-            heard.lines.pop_front();
-        }
-        heard.lines.push_back(line);
-        drop(heard);
+        self.heard().keep(line);
         self.news.notify_one();
     }
 
@@ -273,6 +293,22 @@ mod tests {
         #[expect(clippy::disallowed_methods, reason = "in place of a supervisor")]
         tokio::spawn(async move { listening.listen().await });
         (wire, child)
+    }
+
+    #[test]
+    fn what_nobody_hears_is_bounded_by_lines_and_by_bytes() {
+        let mut heard = Heard::default();
+        for _ in 0..5 {
+            heard.keep("x".repeat(LONGEST_LINE));
+        }
+        assert_eq!((heard.lines.len(), heard.bytes), (2, KEPT_BYTES));
+        heard.next();
+        heard.keep("the end".to_owned());
+        assert_eq!((heard.lines.len(), heard.bytes), (2, LONGEST_LINE + 7));
+        (0..1_000).for_each(|number| heard.keep(number.to_string()));
+        assert_eq!((heard.lines.len(), heard.lines[0].as_str(), heard.bytes), (KEPT_LINES, "744", 3 * KEPT_LINES));
+        heard.forget();
+        assert_eq!((heard.next(), heard.bytes), (None, 0));
     }
 
     #[tokio::test]
