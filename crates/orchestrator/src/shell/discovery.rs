@@ -132,7 +132,7 @@ impl Discovery {
             }
             // What is known of it stays: an engine that is away says nothing about its containers.
             Err(error) if self.named || self.listings.is_empty() => {
-                self.say(About::Engine(engine.clone()), format!("{engine}: containers cannot be discovered: {error}"));
+                self.say(About::Engine(engine.clone()), &format!("{engine}: containers cannot be discovered: {error}"));
             }
             Err(error) => tracing::debug!("{engine}: containers cannot be discovered: {error}"),
         }
@@ -171,7 +171,7 @@ impl Discovery {
         self.known.remove(server);
         let retry = Instant::now() + RETRY;
         self.next = Some(self.next.map_or(retry, |next| next.min(retry)));
-        self.say(About::Server(server.to_owned()), format!("{server} is discovered, but cannot be watched: {why}"));
+        self.say(About::Server(server.to_owned()), &format!("{server} is discovered, but cannot be watched: {why}"));
     }
 
     /// Judges everything anew.
@@ -198,7 +198,7 @@ impl Discovery {
                 _ => Vec::new(),
             };
             for text in texts {
-                self.say(About::Container(engine.clone(), name.clone()), text);
+                self.say(About::Container(engine.clone(), name.clone()), &text);
             }
         }
         self.forget_who_is_gone(selection);
@@ -214,8 +214,8 @@ impl Discovery {
         });
     }
 
-    fn say(&mut self, about: About, text: String) {
-        if self.said.is_new(about, &text) {
+    fn say(&mut self, about: About, text: &str) {
+        if self.said.is_new(about, text) {
             tracing::warn!("{text}");
         }
     }

@@ -220,13 +220,12 @@ impl World {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in &effects {
             match *effect {
-                Effect::Publish(_) => {}
+                Effect::Publish(_) | Effect::Remember(_) => {}
                 Effect::Probe { ticket, timeout } => self.probe(ticket, timeout),
                 Effect::Act { ticket, .. } => self.act(ticket),
                 // Nothing of a server that is well is touched.
                 Effect::Settle { ticket, keep: true } => self.answers.push_back(Input::Settled { ticket, result: Ok(()) }),
                 Effect::Settle { ticket, keep: false } => self.put_back(ticket),
-                Effect::Remember(_) => {}
             }
         }
         if let Some(trace) = &mut self.trace {

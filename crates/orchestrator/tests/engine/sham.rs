@@ -114,8 +114,8 @@ impl Yard {
     }
 }
 
-/// Sixty-four digits, as engines have them.
+/// Sixty-four digits, as engines have them, of names of up to eight letters.
 fn id(name: &str) -> String {
-    let digits: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
-    format!("{digits:0<64}")
+    let number = name.bytes().fold(0_u64, |number, byte| (number << 8) | u64::from(byte));
+    format!("{number:064x}")
 }

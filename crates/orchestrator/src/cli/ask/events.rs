@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn whoever_follows_goes_on_after_what_was_shown() {
-        let even = |event: &Event| event.seq % 2 == 0;
+        let even = |event: &Event| event.seq.is_multiple_of(2);
         for (limit, since, shown, until) in
             [(2, 3, vec![4, 6], 6), (9, 3, vec![4, 6, 8], 9), (0, 3, vec![], 3), (3, 9, vec![], 9)]
         {

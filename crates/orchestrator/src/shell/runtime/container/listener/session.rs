@@ -87,7 +87,7 @@ impl Listener {
                 let look = match self.look(server, session).await? {
                     Ok(look) => look,
                     Err(error) => {
-                        self.leave_unseen(server, causes(&error));
+                        self.leave_unseen(server, &error);
                         break;
                     }
                 };
@@ -103,9 +103,9 @@ impl Listener {
     }
 
     /// It is tried again in every round; the others are none the worse for it.
-    fn leave_unseen(&mut self, server: ServerId, why: String) {
+    fn leave_unseen(&mut self, server: ServerId, error: &Error) {
         let Some(container) = self.container(server) else { return };
-        let wanted = container.ledger.wanted().to_owned();
+        let (wanted, why) = (container.ledger.wanted().to_owned(), causes(error));
         if self.unreadable.insert(server, why.clone()).as_ref() != Some(&why) {
             tracing::warn!("the engine does not say how container \"{wanted}\" is; until it does, that is not known: {why}");
         }
