@@ -1,27 +1,48 @@
 //! All servers together, as `GET /health/ecosystem` says it (contract, section 6).
 
-use health_spec::ecosystem::{Counts, Ecosystem, SourceStatus, aggregate};
+use std::sync::Arc;
+
+use health_spec::ServerView;
+use health_spec::ecosystem::{Counts, Ecosystem, SourceStatus, SourceView, aggregate};
 use health_spec::status::Observed;
+use jiff::Timestamp;
 
 use super::state::State;
 
-/// The present state.
-pub(crate) fn ecosystem(state: &State) -> Ecosystem {
-    Ecosystem {
-        status: status(state),
-        timestamp: state.changed_at,
-        servers: Counts::of(state.view.servers().map(|server| (server.status, server.phase))),
-        details: state.view.servers().cloned().collect(),
-        sources: state.view.sources().iter().map(super::view::Followed::shown).collect(),
-    }
+/// What is shown of a state. Taken at once, so that nobody waits while it is put into words.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    at: Timestamp,
+    servers: Vec<Arc<ServerView>>,
+    sources: Vec<SourceView>,
 }
 
-/// One status of many. Nothing is claimed of sources that have never been heard.
-fn status(state: &State) -> Observed {
-    let judged = state.view.servers().filter(|server| server.maintenance_until.is_none());
-    let counts = Counts::of(judged.map(|server| (server.status, server.phase)));
-    let waiting = state.view.sources().iter().any(|source| source.status() != SourceStatus::Connected);
-    if counts.total == 0 && waiting { Observed::Unknown } else { aggregate(counts) }
+impl Shown {
+    /// The present state.
+    pub(crate) fn of(state: &State) -> Self {
+        let servers = state.view.servers().cloned().collect();
+        let sources = state.view.sources().iter().map(super::view::Followed::shown).collect();
+        Self { at: state.changed_at, servers, sources }
+    }
+
+    /// The answer.
+    pub(crate) fn ecosystem(self) -> Ecosystem {
+        Ecosystem {
+            status: self.status(),
+            timestamp: self.at,
+            servers: Counts::of(self.servers.iter().map(|server| (server.status, server.phase))),
+            details: self.servers.into_iter().map(Arc::unwrap_or_clone).collect(),
+            sources: self.sources,
+        }
+    }
+
+    /// One status of many. Nothing is claimed of sources that have never been heard.
+    fn status(&self) -> Observed {
+        let judged = self.servers.iter().filter(|server| server.maintenance_until.is_none());
+        let counts = Counts::of(judged.map(|server| (server.status, server.phase)));
+        let waiting = self.sources.iter().any(|source| source.status != SourceStatus::Connected);
+        if counts.total == 0 && waiting { Observed::Unknown } else { aggregate(counts) }
+    }
 }
 
 #[cfg(test)]
@@ -29,6 +50,10 @@ mod tests {
     use super::*;
     use crate::machine::sample;
     use crate::source::Frame;
+
+    fn ecosystem(state: &State) -> Ecosystem {
+        Shown::of(state).ecosystem()
+    }
 
     fn state(frames: impl IntoIterator<Item = Frame>) -> State {
         let mut state = State::new(vec![None], sample::at());

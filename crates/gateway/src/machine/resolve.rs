@@ -20,7 +20,7 @@ pub(crate) fn resolve<'a>(view: &'a View, id: &str) -> Result<&'a ServerView, Un
     for source in view.sources() {
         let name = source.name();
         found.extend(
-            source.servers().iter().filter(|server| filter::is(id, &name, &server.name)).map(|server| (name.clone(), server)),
+            source.servers().iter().filter(|server| filter::is(id, &name, &server.name)).map(|server| (name.clone(), &**server)),
         );
     }
     match found.as_slice() {

@@ -26,7 +26,7 @@ pub(crate) struct Followed {
     included: u64,
     as_of: Option<Timestamp>,
     config_error: Option<String>,
-    servers: Vec<ServerView>,
+    servers: Vec<Arc<ServerView>>,
     by_name: HashMap<String, usize>,
 }
 
@@ -47,7 +47,7 @@ impl View {
     }
 
     /// The servers of all sources.
-    pub(crate) fn servers(&self) -> impl Iterator<Item = &ServerView> {
+    pub(crate) fn servers(&self) -> impl Iterator<Item = &Arc<ServerView>> {
         self.sources.iter().flat_map(|source| &source.servers)
     }
 
@@ -116,13 +116,13 @@ impl Followed {
     }
 
     /// Its servers.
-    pub(crate) fn servers(&self) -> &[ServerView] {
+    pub(crate) fn servers(&self) -> &[Arc<ServerView>] {
         &self.servers
     }
 
     /// One of its servers.
     pub(crate) fn server(&self, name: &str) -> Option<&ServerView> {
-        self.by_name.get(name).map(|index| &self.servers[*index])
+        self.by_name.get(name).map(|index| &*self.servers[*index])
     }
 
     /// As the ecosystem shows it.
@@ -149,12 +149,9 @@ impl Followed {
         self.arrive(Place { source: snapshot.source.into(), epoch: snapshot.epoch.into(), seq: since }, now);
         self.included = snapshot.seq;
         self.config_error = snapshot.config_error;
-        self.servers = snapshot.servers;
+        self.servers = snapshot.servers.into_iter().map(|server| Arc::new(ServerView { stale: false, ..server })).collect();
+        self.by_name = self.servers.iter().enumerate().map(|(index, server)| (server.name.clone(), index)).collect();
         self.status = SourceStatus::Connected;
-        for server in &mut self.servers {
-            server.stale = false;
-        }
-        self.index();
     }
 
     /// An event has arrived.
@@ -168,7 +165,7 @@ impl Followed {
 
     /// Takes one server as it is now.
     pub(crate) fn put(&mut self, view: ServerView) {
-        let view = ServerView { stale: self.status == SourceStatus::Lost, ..view };
+        let view = Arc::new(ServerView { stale: self.status == SourceStatus::Lost, ..view });
         if let Some(index) = self.by_name.get(&view.name) {
             self.servers[*index] = view;
         } else {
@@ -177,24 +174,45 @@ impl Followed {
         }
     }
 
-    /// Forgets a server.
+    /// Forgets a server; the last one takes its place, so that the end of a large fleet costs no more than that of each.
     pub(crate) fn remove(&mut self, name: &str) {
-        if let Some(index) = self.by_name.remove(name) {
-            self.servers.remove(index);
-            self.index();
+        let Some(index) = self.by_name.remove(name) else { return };
+        self.servers.swap_remove(index);
+        if let Some(moved) = self.servers.get(index) {
+            self.by_name.insert(moved.name.clone(), index);
         }
     }
 
     /// It cannot be reached: its servers stay as they were when it was last heard.
     pub(crate) fn lose(&mut self) {
         self.status = SourceStatus::Lost;
-        for server in &mut self.servers {
+        for server in self.servers.iter_mut().map(Arc::make_mut) {
             server.stale = true;
             server.as_of = self.as_of.map_or(server.as_of, |heard| server.as_of.max(heard));
         }
     }
+}
 
-    fn index(&mut self) {
-        self.by_name = self.servers.iter().enumerate().map(|(index, server)| (server.name.clone(), index)).collect();
+#[cfg(test)]
+mod tests {
+    use health_spec::status::Observed;
+
+    use super::*;
+    use crate::machine::sample;
+    use crate::source::Frame;
+
+    #[test]
+    fn every_server_is_found_after_another_is_gone() {
+        let mut view = View::new(vec![None]);
+        let Frame::Snapshot(snapshot) = sample::snapshot(1, &["a", "b", "c", "d"]) else { panic!("a snapshot") };
+        let source = view.source_mut(0);
+        source.replace(*snapshot, 1, sample::at());
+        for gone in ["b", "d", "nobody"] {
+            source.remove(gone);
+        }
+        source.put(sample::server("a", Observed::Down));
+        let found: Vec<_> = ["a", "b", "c", "d"].map(|name| source.server(name).map(|it| (it.name.as_str(), it.status))).into();
+        assert_eq!(found, [Some(("a", Observed::Down)), None, Some(("c", Observed::Ok)), None]);
+        assert_eq!(source.servers().len(), 2);
     }
 }

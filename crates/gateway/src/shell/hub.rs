@@ -6,23 +6,19 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::clock;
-use crate::machine::ecosystem::ecosystem;
+use crate::machine::ecosystem::Shown;
 use crate::machine::state::State;
 use crate::source::Frame;
 
 /// Shared by everything that serves.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    shared: Mutex<Shared>,
+    state: Mutex<State>,
+    /// Of one version. Who asks waits for whoever asks already; sources do not.
+    body: Mutex<Option<(u64, Body)>>,
     version: watch::Sender<u64>,
     /// Tells this process's versions from those of the next.
     process: u64,
-}
-
-#[derive(Debug)]
-struct Shared {
-    state: State,
-    body: Option<(u64, Body)>,
 }
 
 /// A JSON body and its strong `ETag`.
@@ -38,22 +34,22 @@ impl Hub {
     /// For each source its address, if it has one.
     pub(crate) fn new(urls: Vec<Option<String>>) -> Self {
         let state = State::new(urls, clock::now());
-        Self { shared: Mutex::new(Shared { state, body: None }), version: watch::Sender::new(0), process: clock::number() }
+        Self { state: Mutex::new(state), body: Mutex::default(), version: watch::Sender::new(0), process: clock::number() }
     }
 
     /// Takes what a source said and wakes every client.
     pub(crate) fn fold(&self, source: usize, frame: Frame) {
         let version = {
-            let mut shared = self.lock();
-            shared.state.fold(source, frame, clock::now());
-            shared.state.version
+            let mut state = self.lock();
+            state.fold(source, frame, clock::now());
+            state.version
         };
         self.version.send_replace(version);
     }
 
     /// Reads the state. `read` must be quick: everybody waits for it.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&State) -> T) -> T {
-        read(&self.lock().state)
+        read(&self.lock())
     }
 
     /// Changes whenever the state does.
@@ -63,19 +59,22 @@ impl Hub {
 
     /// The ecosystem, serialised once for each version of the state.
     pub(crate) fn ecosystem(&self) -> Result<Body, serde_json::Error> {
-        let mut shared = self.lock();
-        let version = shared.state.version;
-        if let Some((_, body)) = shared.body.as_ref().filter(|(built, _)| *built == version) {
-            return Ok(body.clone());
-        }
-        let bytes = serde_json::to_vec(&ecosystem(&shared.state))?.into();
-        let body = Body { bytes, etag: format!("\"{:x}-{version:x}\"", self.process).into() };
-        shared.body = Some((version, body.clone()));
-        Ok(body)
+        let mut body = self.body.lock().unwrap_or_else(PoisonError::into_inner);
+        let (version, shown) = {
+            let state = self.lock();
+            if let Some((_, body)) = body.as_ref().filter(|(built, _)| *built == state.version) {
+                return Ok(body.clone());
+            }
+            (state.version, Shown::of(&state))
+        };
+        let bytes = serde_json::to_vec(&shown.ecosystem())?.into();
+        let built = Body { bytes, etag: format!("\"{:x}-{version:x}\"", self.process).into() };
+        *body = Some((version, built.clone()));
+        Ok(built)
     }
 
     /// A panic while the lock was held left at worst one frame half taken; the next snapshot mends it.
-    fn lock(&self) -> MutexGuard<'_, Shared> {
-        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -9,7 +9,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use tokio::time::{interval, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 
 use super::super::api::App;
 use super::feed::Feed;
@@ -80,7 +80,7 @@ async fn listen(stream: &mut SplitStream<WebSocket>, unanswered: &AtomicU8) {
 }
 
 async fn tell(sink: &mut SplitSink<WebSocket, Message>, feed: &mut Feed, unanswered: &AtomicU8) -> End {
-    let mut pings = interval(PING);
+    let mut pings = pings();
     pings.tick().await;
     loop {
         let messages = tokio::select! {
@@ -100,6 +100,13 @@ async fn tell(sink: &mut SplitSink<WebSocket, Message>, feed: &mut Feed, unanswe
             }
         }
     }
+}
+
+/// While a message waits for the client no ping goes out. Were those made up for at once, they would be unanswered at once.
+fn pings() -> Interval {
+    let mut pings = interval(PING);
+    pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pings
 }
 
 fn message(text: &Text) -> Message {
@@ -122,5 +129,15 @@ impl End {
             Self::Shutdown => (1001, "the gateway is shutting down"),
         };
         Some(CloseFrame { code, reason: reason.into() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn pings_that_a_slow_client_has_missed_are_not_made_up_for() {
+        assert_eq!(pings().missed_tick_behavior(), MissedTickBehavior::Delay);
     }
 }
