@@ -8,13 +8,6 @@ use super::StoreError;
 use super::incident::{self, Query};
 use crate::shell::evidence::facts::Well;
 
-/// The news of one server: with its completed checks, and without.
-pub(super) const NEWS: [&str; 2] = [
-    "SELECT seq, json FROM event WHERE server_name = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3",
-    "SELECT seq, json FROM event WHERE server_name = ?1 AND seq < ?2 AND event_type <> 'health_check_completed'
-     ORDER BY seq DESC LIMIT ?3",
-];
-
 /// Reads events.
 #[derive(Debug)]
 pub struct Reader {
@@ -36,8 +29,13 @@ impl Reader {
 
     /// The newest events of one server before `before`, newest first, each as its line.
     pub fn news(&self, server: &str, before: u64, limit: usize, checks: bool) -> Result<Vec<(u64, String)>, StoreError> {
-        let [with_checks, without] = NEWS;
-        let mut statement = self.connection.prepare_cached(if checks { with_checks } else { without })?;
+        let text = if checks {
+            "SELECT seq, json FROM event WHERE server_name = ?1 AND seq < ?2 ORDER BY seq DESC LIMIT ?3"
+        } else {
+            "SELECT seq, json FROM event WHERE server_name = ?1 AND seq < ?2 AND event_type <> 'health_check_completed'
+             ORDER BY seq DESC LIMIT ?3"
+        };
+        let mut statement = self.connection.prepare_cached(text)?;
         let rows =
             statement.query_map(params![server, bounded(before), bounded(limit as u64)], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)

@@ -41,8 +41,6 @@ const STEPS: &[&str] = &[
      CREATE TABLE evidence (number INTEGER PRIMARY KEY, json TEXT NOT NULL);
      CREATE TABLE well (server_name TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
      CREATE INDEX event_news ON event (server_name, seq) WHERE event_type <> 'health_check_completed';",
-    // The news of one server with its checks: without it they are sought among everybody's.
-    "CREATE INDEX event_of_server ON event (server_name, seq);",
 ];
 
 /// Brings the database at `path` to this version.

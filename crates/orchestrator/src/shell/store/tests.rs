@@ -147,19 +147,6 @@ fn a_state_that_does_not_read_back_is_forgotten_and_the_others_are_kept() {
 }
 
 #[test]
-fn the_news_of_one_server_are_not_sought_among_everybodys() {
-    let directory = tempfile::tempdir().expect("a directory");
-    let store = Store::open(directory.path(), Retention::default()).expect("opens");
-    for (question, index) in reader::NEWS.into_iter().zip(["event_of_server", "event_news"]) {
-        let plan: String = store
-            .connection
-            .query_row(&format!("EXPLAIN QUERY PLAN {question}"), params!["a", 9, 9], |row| row.get("detail"))
-            .expect("a plan");
-        assert_eq!(plan, format!("SEARCH event USING INDEX {index} (server_name=? AND seq<?)"));
-    }
-}
-
-#[test]
 fn events_after_a_hole_take_the_place_of_those_before_it() {
     let directory = tempfile::tempdir().expect("a directory");
     let mut store = Store::open(directory.path(), Retention::default()).expect("opens");
