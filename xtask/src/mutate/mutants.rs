@@ -100,14 +100,14 @@ pub(super) const MUTANTS: [Mutant; 34] = [
     mutant(
         "an incident is left open by a stop",
         "server/word.rs",
-        "self.say(turn, EventKind::ServerStopped { reason: reason.to_owned() });\n        self.state.incident = None;",
-        "self.say(turn, EventKind::ServerStopped { reason: reason.to_owned() });",
+        "self.say(turn, EventKind::ServerStopped { reason: stop.as_str().to_owned() });\n        self.state.incident = None;",
+        "self.say(turn, EventKind::ServerStopped { reason: stop.as_str().to_owned() });",
     ),
     mutant(
         "an open attempt is repeated after a crash",
         "server/beginning.rs",
-        "memory.recovery = Recovery::Verifying { until, attempt: *attempt };",
-        "let _ = (until, &attempt);\n            memory.recovery = Recovery::Waiting { due: now, delay: std::time::Duration::ZERO };",
+        "memory.recovery = Recovery::Verifying { until, attempt, cut_off };",
+        "let _ = (until, attempt, cut_off);\n            memory.recovery = Recovery::Waiting { due: now, delay: std::time::Duration::ZERO };",
     ),
     mutant(
         "a check may run during an action",
@@ -164,7 +164,12 @@ pub(super) const MUTANTS: [Mutant; 34] = [
     mutant("checks do not wait for room", "server.rs", "            if turn.room {\n", "            if turn.room || true {\n"),
     mutant("the disk is never waited for", "hold.rs", "(unwritten, Reason::State", "(false && unwritten, Reason::State"),
     mutant("an attempt fails while nobody can look", "server/recovery.rs", "if self.state.is_blind {", "if false {"),
-    mutant("a monitor that begins again asks nobody", "fleet.rs", "fleet.doubt_what_was_planned(now, &mut effects);", ""),
+    mutant(
+        "a monitor that begins again asks nobody",
+        "fleet/beginning.rs",
+        "fleet.doubt_what_was_planned(now, &mut effects);",
+        "",
+    ),
     mutant(
         "a start that nobody told of is forgotten by a crash",
         "server/word.rs",
@@ -173,7 +178,7 @@ pub(super) const MUTANTS: [Mutant; 34] = [
     ),
     mutant(
         "a window that was open is forgotten",
-        "fleet.rs",
+        "fleet/beginning.rs",
         "fleet.open_windows(&beginning.maintenance, now, &mut effects);",
         "",
     ),
