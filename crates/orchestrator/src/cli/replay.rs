@@ -1,5 +1,7 @@
 //! `orchestrator replay`.
 
+use std::collections::BTreeSet;
+
 use orchestrator::shell::plan;
 use orchestrator::sim::recording::Recording;
 use orchestrator::sim::replay::{Difference, differences, other, replay};
@@ -26,6 +28,13 @@ pub(super) fn run(arguments: &Replay) -> Outcome {
         return Ok(same(arguments, replayed.told, replayed.differs_at, &replayed.trace));
     };
     let plan = plan::read(std::slice::from_ref(config), &variable, false)?;
+    let known: BTreeSet<&str> = recording.names().into_iter().collect();
+    for policy in plan.policies.iter().filter(|policy| !known.contains(policy.name.as_str())) {
+        eprintln!(
+            "warning: {} is not in the recording: what it would have answered nobody knows, and it counts as well",
+            policy.name
+        );
+    }
     let trace = other(&recording, &plan.policies);
     show(arguments, &replayed.trace, &trace);
     Ok(End::Fine)
@@ -65,7 +74,8 @@ fn show(arguments: &Replay, before: &Trace, after: &Trace) {
             println!("{}", text(difference));
         }
     }
-    println!("\nthe recording ends at {:.3} s; what would have come later nobody knows", after.end.0.as_secs_f64());
+    println!("\nservers answer as they did: what an action would have changed that was not made at that time nobody knows");
+    println!("the recording ends at {:.3} s; what would have come later nobody knows", after.end.0.as_secs_f64());
 }
 
 fn text(difference: &Difference<'_>) -> String {

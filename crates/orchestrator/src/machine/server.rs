@@ -145,6 +145,11 @@ impl Server {
         matches!(self.state.recovery, Recovery::Verifying { attempt: Attempt::Operator, .. })
     }
 
+    /// It was given up, and its last action has failed itself: whether that would have helped is not known.
+    pub(super) fn is_beyond_action(&self) -> bool {
+        self.state.phase == Phase::Failed && self.state.last_error.as_ref().is_some_and(|error| error.starts_with("action"))
+    }
+
     /// An attempt's delay runs.
     pub(super) fn is_waiting(&self) -> bool {
         matches!(self.state.recovery, Recovery::Waiting { .. })

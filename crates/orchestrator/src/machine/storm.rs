@@ -72,6 +72,8 @@ struct Doubt {
     next_round: Mono,
     canary_at: Mono,
     canary: Option<ServerId>,
+    /// An earlier run has left it so: nobody has been asked since.
+    is_resumed: bool,
     /// Who was let go on after an earlier storm, and had not settled.
     released: BTreeSet<ServerId>,
 }
@@ -91,6 +93,8 @@ pub(super) struct Forecast<'a> {
     pub(super) canary: Option<ServerId>,
     /// When one is tried, as long as none is.
     pub(super) canary_at: Mono,
+    /// An earlier run has left it so, and nobody has been asked since.
+    pub(super) is_resumed: bool,
 }
 
 /// What a round has shown.
@@ -152,6 +156,7 @@ impl Storm {
             next_round: self.round.is_none().then_some(doubt.next_round),
             canary: doubt.canary,
             canary_at: doubt.canary_at,
+            is_resumed: doubt.is_resumed,
         })
     }
 
@@ -214,6 +219,7 @@ impl Storm {
             }
             (Some(doubt), true) => {
                 doubt.failing = failing;
+                doubt.is_resumed = false;
                 doubt.next_round = now.after(ROUND);
                 Shown::GoesOn
             }
@@ -225,12 +231,23 @@ impl Storm {
         })
     }
 
-    /// Suspects the monitor from now on; also where an earlier run has left it so.
+    /// Goes on with the doubt of an earlier run, which began no sooner than `since`: these are asked at once, and the time of its canary does
+    /// not begin anew.
+    pub(super) fn resume(&mut self, witnesses: Vec<ServerId>, since: Mono, now: Mono) {
+        self.begin(witnesses.clone(), witnesses, since);
+        if let Some(doubt) = &mut self.doubt {
+            (doubt.next_round, doubt.is_resumed) = (now, true);
+            doubt.canary_at = doubt.canary_at.max(now.after(ROUND));
+        }
+    }
+
+    /// Suspects the monitor from now on.
     pub(super) fn begin(&mut self, witnesses: Vec<ServerId>, failing: Vec<ServerId>, now: Mono) {
         let (next_round, canary_at) = (now.after(ROUND), now.after(CANARY_AFTER));
         self.next = None;
         let released = self.ebb.take().map(Ebb::into_released).unwrap_or_default();
-        self.doubt = Some(Doubt { since: now, witnesses, failing, next_round, canary_at, canary: None, released });
+        self.doubt =
+            Some(Doubt { since: now, witnesses, failing, next_round, canary_at, canary: None, is_resumed: false, released });
     }
 
     fn end(&mut self) {

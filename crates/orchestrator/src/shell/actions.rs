@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use health_spec::config::Strategy;
-use health_spec::verdict::History;
+use health_spec::verdict::{History, Verdict};
 use hyper::header::HeaderValue;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
@@ -67,7 +67,7 @@ impl Actions {
         self.tasks.spawn(async move {
             let input = match check(&target, &eyes.question(ticket.server, &target, timeout, &history)).await {
                 Ok(checked) => {
-                    let (verdict, took) = (checked.verdict, checked.response_time);
+                    let (verdict, took) = (readable(&collector, ticket.server, checked.verdict), checked.response_time);
                     collector.answers.keep(ticket.server, &verdict, took, checked.glimpse, wall());
                     Input::Observed { ticket, verdict, took }
                 }
@@ -168,6 +168,19 @@ impl Eyes {
             session.close(&question).await;
         }
     }
+}
+
+/// What a server says of itself becomes events and reasons: secrets in it are hidden before.
+fn readable(collector: &Collector, server: ServerId, mut verdict: Verdict) -> Verdict {
+    let probed = verdict.probed.iter_mut().map(|probed| &mut probed.message);
+    let messages: Vec<_> = probed.chain([&mut verdict.message]).flatten().collect();
+    if !messages.is_empty() {
+        let mask = collector.quick_mask(server);
+        for message in messages {
+            *message = mask.text(message);
+        }
+    }
+    verdict
 }
 
 /// What hooks print and engines say may hold secrets. It becomes events, lines of the log and reasons, so they are hidden before all of those.

@@ -90,8 +90,14 @@ fn masked(file: &File) -> serde_json::Result<File> {
     serde_json::from_value(written)
 }
 
-/// For its owner alone, also where something stood that others could read. A pipe keeps what it has.
+/// For its owner alone, also where something stood that others could read. A pipe keeps what it has. An earlier recording is kept beside
+/// it, as `.1`: what led to an end is in there.
 fn own(path: &Path) -> std::io::Result<Handle> {
+    if std::fs::metadata(path).is_ok_and(|there| there.is_file() && there.len() > 0) {
+        let mut earlier = path.as_os_str().to_owned();
+        earlier.push(".1");
+        std::fs::rename(path, earlier)?;
+    }
     let handle = Handle::options().create(true).write(true).truncate(true).mode(PRIVATE).open(path)?;
     if handle.metadata()?.is_file() {
         handle.set_permissions(Permissions::from_mode(PRIVATE))?;
@@ -177,6 +183,8 @@ recovery: {before: {url: 'http://h/?key=hunter2', headers: {X-Key: hunter2}, bod
         let text = std::fs::read_to_string(&path).expect("readable");
         assert!(!text.contains("hunter2"), "{text}");
         assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, PRIVATE);
+        let earlier = std::fs::read_to_string(directory.path().join("r.jsonl.1")).expect("kept");
+        assert_eq!(earlier, "what everybody may read", "what led to an end is not lost");
         let recording = Recording::read(&text).expect("a recording");
         let replayed = replay(&recording).expect("valid");
         assert!(replayed.told > 10 && replayed.differs_at.is_none() && !replayed.trace.lines.is_empty(), "{replayed:?}");

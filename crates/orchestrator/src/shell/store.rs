@@ -4,7 +4,7 @@
 //! neither. `schema` has the tables and their versions, `retention` removes what is old. The JSONL log is written by
 //! [`super::journal`] from what is committed here.
 
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -286,6 +286,8 @@ impl Left {
 
 fn open(path: &Path) -> Result<Connection, StoreError> {
     let mut connection = connect(path)?;
+    // Log lines and answers are in it. The files beside it get the same rights; where that cannot be changed it is as it was.
+    let _ = std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600));
     if connection.pragma_query_value(None, "page_count", |row| row.get::<_, u32>(0))? == 0 {
         // Only an empty file can be told so, and on any other it would be a write, which a full disk refuses.
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;

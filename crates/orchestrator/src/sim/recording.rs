@@ -2,6 +2,7 @@
 //!
 //! Written by the shell (`run --record`), read here. A last line that a crash has torn is left out.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use health_spec::config::File;
@@ -116,6 +117,18 @@ impl Recording {
             }
         }
         Ok(Self { header, told, torn: false })
+    }
+
+    /// Who had which place in the machine that was recorded: places are never given again.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names: Vec<_> = self.header.configuration.servers.iter().map(|entry| entry.name.as_str()).collect();
+        let mut live: BTreeSet<_> = names.iter().copied().collect();
+        for told in &self.told {
+            let What::Reload(file, _) = &told.what else { continue };
+            names.extend(file.servers.iter().map(|entry| entry.name.as_str()).filter(|name| !live.contains(name)));
+            live = file.servers.iter().map(|entry| entry.name.as_str()).collect();
+        }
+        names
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use health_spec::config::Seconds;
 use orchestrator::machine::policy::{Policy, Purpose, compile};
 use orchestrator::machine::{Death, Mono, Word};
 use orchestrator::sim::twist::{Change, Turn, Twist};
@@ -50,11 +51,12 @@ fn a_monitor_that_ends_while_it_asks_asks_again() {
     let text = format!(
         "{{servers: [{{name: a, health_check: {{failure_threshold: 1}}}}, {others}], recovery: {{backoff: {{schedule: [5]}}}}}}"
     );
-    let turns = vec![
-        Turn { at: at(61_000), twist: Twist::NetworkLost(at(400_000)) },
-        Turn { at: at(97_000), twist: Twist::Crash { until: at(98_000), done: false } },
-    ];
-    let trace = play_on_a_disk(&text, turns, 140);
+    // The others take 3 s to answer, so that the monitor ends between its question and their answers.
+    let slow = ["b", "c", "d", "e"].map(|name| turn(1_000, name, Change::Lags(Seconds(Duration::from_secs(3)))));
+    let mut turns = slow.to_vec();
+    turns.push(Turn { at: at(61_000), twist: Twist::NetworkLost(at(400_000)) });
+    turns.push(Turn { at: at(91_000), twist: Twist::Crash { until: at(92_000), done: false } });
+    let trace = play_on_a_disk(&text, turns, 97);
     assert_eq!((said(&trace, "recovery_started"), said(&trace, "recovery_held")), (0, 5), "{}", trace.table());
 }
 
@@ -65,6 +67,7 @@ fn a_start_right_before_a_crash_is_remembered() {
     let turns = vec![
         turn(29_000, "a", Change::Becomes(Becomes::Refuse)),
         turn(30_500, "a", Change::Says(Word::Started)),
+        turn(30_550, "a", Change::Becomes(Becomes::Refuse)),
         Turn { at: at(30_600), twist: Twist::Crash { until: at(31_000), done: false } },
         turn(40_000, "a", Change::Becomes(Becomes::Ok)),
     ];

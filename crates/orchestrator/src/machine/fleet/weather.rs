@@ -39,8 +39,8 @@ impl Fleet {
             self.storm.call(&witnesses);
             self.ask(now, &witnesses, effects);
         }
-        // A canary that nobody watches any more, or that somebody stopped, tells nothing.
-        if self.storm.canary().is_some_and(|canary| !self.can_tell(canary)) {
+        // A canary that nobody watches any more, or that somebody stopped, tells nothing; nor does one that no action could be done to.
+        if self.storm.canary().is_some_and(|canary| !self.can_tell(canary) || self.servers[canary.0].is_beyond_action()) {
             self.storm.try_canary(None, now);
         }
         if self.storm.canary_due(now) {
@@ -111,11 +111,11 @@ impl Fleet {
         self.storm.forget_empty();
     }
 
-    /// An earlier run suspected itself. Who its witnesses were is not known any more: any will do.
+    /// An earlier run suspected itself. Who its witnesses were is not known any more: any that are up will do, and are asked at once.
     pub(super) fn resume_doubt(&mut self, now: Mono) {
-        if self.next_canary().is_some() {
-            let witnesses = self.present(&[]);
-            self.storm.begin(witnesses.clone(), witnesses, now);
+        if let Some(first) = self.next_canary() {
+            let since = self.servers[first.0].state().since;
+            self.storm.resume(self.present(&[]), since, now);
         }
     }
 
@@ -126,16 +126,20 @@ impl Fleet {
         }
     }
 
-    /// These witnesses, as far as they can still tell anything; others, healthy ones first, take the places of those that cannot.
+    /// These witnesses, as far as they can still tell anything; others that are up take the places of those that cannot. Where nobody is
+    /// up, any will do.
     fn present(&self, known: &[ServerId]) -> Vec<ServerId> {
         let held = self.next_canary();
         let mut witnesses: Vec<_> = known.iter().copied().filter(|id| self.can_tell(*id)).collect();
         let up = self.witnesses(held.unwrap_or_default());
-        let any = (0..self.servers.len()).map(ServerId).filter(|id| Some(*id) != held && self.can_tell(*id));
-        for id in up.into_iter().chain(any) {
+        for id in up {
             if witnesses.len() < WITNESSES && !witnesses.contains(&id) {
                 witnesses.push(id);
             }
+        }
+        if witnesses.is_empty() {
+            let any = (0..self.servers.len()).map(ServerId).filter(|id| Some(*id) != held && self.can_tell(*id));
+            witnesses.extend(any.take(WITNESSES));
         }
         witnesses
     }
@@ -169,8 +173,9 @@ impl Fleet {
         let count = self.servers.len();
         let stride = (count / LOOKED_AT).max(1);
         let others = (1..count).step_by(stride).map(|step| ServerId((about.0 + step) % count));
-        // Suspect ones too: what strikes all at once makes all of them suspect in the same second.
-        let up = others.filter(|id| self.servers[id.0].is_up() && !self.servers[id.0].is_retired());
+        // Suspect ones too: what strikes all at once makes all of them suspect in the same second. Not one that has never been well.
+        let has_been_up = |id: &ServerId| self.servers[id.0].is_up() && self.servers[id.0].state().up_since.is_some();
+        let up = others.filter(|id| has_been_up(id) && !self.servers[id.0].is_retired());
         let (elsewhere, here): (Vec<_>, Vec<_>) = up.partition(|id| place(id) != there);
         let mut chosen = from_all_over(&elsewhere, WITNESSES);
         chosen.extend(from_all_over(&here, WITNESSES - chosen.len()));

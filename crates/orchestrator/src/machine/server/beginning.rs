@@ -80,6 +80,8 @@ pub(super) fn taken_up(mut memory: ServerMemory, policy: &Policy, first_check: M
         }
         Recovery::Waiting { .. } | Recovery::Idle => {}
     }
+    // It is said anew: nobody looks into the log of an earlier run for why nothing is known.
+    memory.is_blind = false;
     if memory.phase == Phase::Starting {
         memory.grace_until = now.after(policy.start_period);
     }

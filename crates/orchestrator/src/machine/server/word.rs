@@ -91,7 +91,9 @@ impl Server {
         let comes_back = death.comes_back && !killed;
         // Whoever asked to be left alone is gone.
         let was_alone = self.state.alone_until.take().is_some();
-        if self.is_stop(death) {
+        // An action that was cut off is told as such, however what it was to end had ended.
+        let is_cut_off = matches!(self.state.recovery, Recovery::Verifying { cut_off: true, .. });
+        if !is_cut_off && self.is_stop(death) {
             self.stop(turn, Stop::ExitZero);
             if was_alone {
                 self.schedule(turn.now);

@@ -20,7 +20,11 @@ impl Account<'_> {
         add(failures > 0, format!("{failures} failed checks in a row, {} make it down{first}", policy.failure_threshold));
         add(successes > 0, format!("{successes} good answers in a row, {} bring it back", policy.success_threshold));
         add(state.is_flapping, format!("it was suspect {} times within ten intervals", state.episodes.len()));
-        add(state.by_checks, "only checks say that it is down, its engine does not".to_owned());
+        add(
+            state.is_blind,
+            "its last check could not be made: that is the monitor's fault, and nothing is held against it".to_owned(),
+        );
+        add(state.by_checks && !state.is_dead, "only checks say that it is down, its engine does not".to_owned());
         evidence
     }
 

@@ -69,7 +69,7 @@ impl Account<'_> {
         let asked = self.names(witnesses.iter().copied());
         let round = match next_round {
             Some(at) => Step::at(at, format!("the witnesses {asked} are checked again")),
-            None => Step::then(format!("the witnesses {asked} are being checked, and answer")),
+            None => Step::then(format!("the witnesses {asked} are being checked: when most of them answer, it goes on")),
         };
         let canary = match (canary, self.fleet.next_canary()) {
             (Some(canary), _) => Step::then(format!("{}, the canary, comes back: then the others go on", self.name(canary))),

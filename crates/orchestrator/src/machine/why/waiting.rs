@@ -69,10 +69,16 @@ impl Account<'_> {
     }
 
     fn storm(&self, on: &[String]) -> String {
-        let Some(Forecast { since, witnesses, failing, .. }) = self.fleet.storm().forecast() else {
+        let Some(Forecast { since, witnesses, failing, is_resumed, .. }) = self.fleet.storm().forecast() else {
             // Not how many: their number changes with each that goes on, and nobody is to be told again for that.
             return format!("a storm is over, and what it held goes on in turn, {} at a time", self.fleet.limits().recoveries);
         };
+        if is_resumed {
+            let (since, witnesses) = (self.when(since), self.names(witnesses.iter().copied()));
+            return format!(
+                "the monitor suspects itself, as it did before it was started again, since {since}: {witnesses} are asked"
+            );
+        }
         let failing = if failing.is_empty() { on.join(", ") } else { self.names(failing.iter().copied()) };
         format!(
             "the monitor suspects itself since {}: of the witnesses {} these do not answer either: {failing}",

@@ -9,8 +9,8 @@ use health_spec::EventKind;
 
 use crate::machine::{Happened, Mono};
 
-/// How long one is held; short enough for eyes.
-const HELD: Duration = Duration::from_millis(100);
+/// How long one is held; short enough for eyes, and long enough that a fleet costs few transactions.
+const HELD: Duration = Duration::from_millis(250);
 
 /// So many are not held any longer.
 const MANY: usize = 256;
@@ -75,8 +75,8 @@ mod tests {
     #[test]
     fn what_is_routine_waits_and_anything_else_takes_it_along_in_order() {
         let mut routine = Routine::default();
-        assert_eq!((routine.hold(vec![check(1, None)], at(1)), routine.due()), (None, Some(at(101))));
-        assert_eq!((routine.hold(vec![check(2, None)], at(2)), routine.due()), (None, Some(at(101))));
+        assert_eq!((routine.hold(vec![check(1, None)], at(1)), routine.due()), (None, Some(at(251))));
+        assert_eq!((routine.hold(vec![check(2, None)], at(2)), routine.due()), (None, Some(at(251))));
         let all = routine.hold(vec![check(3, Some("timeout"))], at(3)).expect("to be written");
         assert_eq!(all.iter().map(|it| it.at).collect::<Vec<_>>(), [at(1), at(2), at(3)]);
         assert_eq!((routine.due(), routine.take().len()), (None, 0));

@@ -14,12 +14,16 @@ pub const MASK: &str = "***";
 const SHORTEST_VALUE: usize = 6;
 
 /// Forms that show by themselves, and what takes their place. In this order.
-const FORMS: [(&str, &str); 5] = [
+const FORMS: [(&str, &str); 6] = [
     (r"(?s)-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|$)", "-----BEGIN ***-----"),
     (r"(?i)(\b(?:proxy-)?authorization\b[\x22'\\]*\s*[:=]\s*[\x22'\\]*)[^\x22'\r\n\\]+", "${1}***"),
     (r"(?i)(\b(?:set-)?cookie\b[\x22'\\]*\s*[:=]\s*[\x22'\\]*)[^\x22'\r\n\\]+", "${1}***"),
-    (r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/@]+@", "${1}:***@"),
+    (r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/]+@", "${1}:***@"),
     (r"(?i)(\b[a-z][a-z0-9+.-]*://)[^\s/:@]{12,}@", "${1}***@"),
+    (
+        r"(?i)(--?[a-z0-9_-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key)\s+)[^\s\x22'-][^\s\x22',\]]*",
+        "${1}***",
+    ),
 ];
 
 /// Keys and tokens whose makers have given them a form.

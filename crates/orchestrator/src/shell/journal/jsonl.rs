@@ -1,7 +1,8 @@
 //! The JSONL log: one event a line, whole lines only, appended in order, rotated by size.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -63,7 +64,7 @@ impl Jsonl {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).map_err(failed)?;
         }
-        let mut file = File::options().create(true).read(true).append(true).open(path).map_err(failed)?;
+        let mut file = private().open(path).map_err(failed)?;
         let last = match mend(&mut file).map_err(failed)? {
             // Rotated, and ended before the first line came: without the mark of the old file all of it would come again.
             None if file.metadata().map_err(failed)?.len() == 0 => last_of(&old(path, 1)).map_err(failed)?,
@@ -136,10 +137,17 @@ impl Jsonl {
             }
             rename(&self.path, &old(&self.path, 1))?;
         }
-        self.file = File::options().create(true).read(true).append(true).open(&self.path)?;
+        self.file = private().open(&self.path)?;
         self.size = self.file.metadata()?.len();
         Ok(())
     }
+}
+
+/// For its owner alone, when it is created.
+fn private() -> OpenOptions {
+    let mut options = File::options();
+    options.create(true).read(true).append(true).mode(0o600);
+    options
 }
 
 /// An old file of the log at `path`; larger numbers are older.

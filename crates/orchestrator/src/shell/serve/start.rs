@@ -20,7 +20,7 @@ use super::prepare::Ready;
 use super::{Running, ServeError, Settings};
 use crate::machine::fleet::Beginning;
 use crate::machine::memory::Recovery;
-use crate::machine::{Effect, Fleet, Happened, Input, ServerId};
+use crate::machine::{Effect, Fleet, Happened, Input, Mono, ServerId};
 use crate::shell::actions::{Actions, Eyes};
 use crate::shell::alarm::Alarm;
 use crate::shell::api::{self, Api};
@@ -205,7 +205,7 @@ fn begin(plan: &mut Plan, settings: &Settings, left: &mut Left) -> Result<Begun,
     });
     let views = views.collect();
     let published = Arc::new(Published::new(known, left.seq, wall(), views, plan.registry.clone()));
-    let effects = [vec![monitor_started(&clock)], effects].concat();
+    let effects = [vec![monitor_started(now)], effects].concat();
     Ok(Begun { fleet, effects, clock, files, uptimes, published, recorder })
 }
 
@@ -336,7 +336,7 @@ async fn runtimes(
         .map_err(|error| ServeError::Unfit(faults(plan, error)))
 }
 
-fn monitor_started(clock: &Clock) -> Effect {
+fn monitor_started(at: Mono) -> Effect {
     let kind = EventKind::MonitorStarted { version: env!("CARGO_PKG_VERSION").to_owned() };
-    Effect::Publish(Happened { at: clock.now(), server: None, kind, moment: None, phase: None, incident: None })
+    Effect::Publish(Happened { at, server: None, kind, moment: None, phase: None, incident: None })
 }

@@ -55,6 +55,8 @@ pub(super) struct Life {
     pub(super) alone: Mono,
     /// Its engine has told of its death since it was last up.
     pub(super) reported: bool,
+    /// The last attempt's action itself has failed.
+    pub(super) action_failed: bool,
     /// The last check of it could not be made.
     pub(super) blind: bool,
     /// A storm has held it, and it has been let go on and has not settled.
@@ -175,8 +177,13 @@ impl Watch {
         let Some(id) = happened.server else { return Ok(()) };
         self.judge(world, id, happened)?;
         let actor = world.actor(id);
-        if let (EventKind::ServerStopped { .. }, Some(outage)) = (&happened.kind, &mut self.outage) {
-            outage.stopped(actor);
+        let is_over = match happened.kind {
+            EventKind::ServerStopped { .. } => true,
+            EventKind::RecoveryExhausted { .. } => self.lives[actor].action_failed,
+            _ => false,
+        };
+        if let Some(outage) = self.outage.as_mut().filter(|_| is_over) {
+            outage.tells_nothing(actor);
         }
         self.lives[actor].learn(happened, world, id);
         Ok(())
@@ -205,7 +212,7 @@ impl Life {
         self.alone = left.alone_until.unwrap_or_default();
         (self.in_flight, self.ebbing) = (false, false);
         (self.started, self.paced, self.course) = (now, now, None);
-        self.blind = left.is_blind;
+        self.blind = false;
         // Streaks survive, but what is being verified is verified anew.
         if self.attempt.is_some() {
             self.successes = 0;

@@ -27,8 +27,8 @@ impl Outage {
         self.canaries += 1;
     }
 
-    /// Somebody stopped it: had it been the canary, another one is tried.
-    pub(super) fn stopped(&mut self, actor: usize) {
+    /// Somebody stopped it, or nothing could be done to it: had it been the canary, another one is tried.
+    pub(super) fn tells_nothing(&mut self, actor: usize) {
         self.canaries += usize::from(self.restarted.contains(&actor));
     }
 

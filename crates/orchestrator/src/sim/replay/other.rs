@@ -3,7 +3,7 @@
 //! Words of engines and commands come when they came. Checks and actions go as the nearest recorded ones went (`recorded`). What a
 //! server would have done after an action that was never made, nobody knows: it answers as it did.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::recorded::Recorded;
@@ -17,7 +17,7 @@ pub fn other(recording: &Recording, policies: &[Policy]) -> Trace {
     let header = &recording.header;
     let places: HashMap<&str, ServerId> =
         policies.iter().enumerate().map(|(index, policy)| (policy.name.as_str(), ServerId(index))).collect();
-    let names = names(recording);
+    let names = recording.names();
     let place = |id: ServerId| names.get(id.0).and_then(|name| places.get(name)).copied();
     let mut trace = Trace::new(header.at, policies.iter().map(|policy| policy.name.clone()));
     let (fleet, effects) = Fleet::new(policies.to_vec(), &header.beginning, header.at);
@@ -37,18 +37,6 @@ pub fn other(recording: &Recording, policies: &[Policy]) -> Trace {
     }
     stage.trace.end = recording.told.last().map_or(header.at, |told| told.at);
     stage.trace
-}
-
-/// Who had which place in the machine that was recorded: places are never given again.
-fn names(recording: &Recording) -> Vec<&str> {
-    let mut names: Vec<_> = recording.header.configuration.servers.iter().map(|entry| entry.name.as_str()).collect();
-    let mut live: BTreeSet<_> = names.iter().copied().collect();
-    for told in &recording.told {
-        let What::Reload(file, _) = &told.what else { continue };
-        names.extend(file.servers.iter().map(|entry| entry.name.as_str()).filter(|name| !live.contains(name)));
-        live = file.servers.iter().map(|entry| entry.name.as_str()).collect();
-    }
-    names
 }
 
 /// What is told whatever the policy; results of checks and actions are not.

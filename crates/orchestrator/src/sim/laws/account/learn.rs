@@ -65,6 +65,7 @@ impl Life {
             EventKind::RecoveryHeld { reason, .. } if reason != "concurrency" => self.ebbing = false,
             EventKind::RecoveryFailed { error, .. } => {
                 self.owed = self.recreates;
+                self.action_failed = error.starts_with("action");
                 (self.attempt, self.trouble, self.paced) = (None, at, at);
                 if error == "container_died" || error.starts_with("action: interrupted") {
                     self.alone = Mono::default();
