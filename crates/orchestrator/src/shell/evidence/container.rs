@@ -10,7 +10,7 @@ use bollard::query_parameters::{InspectContainerOptions, LogsOptions};
 use futures_util::StreamExt;
 use health_spec::config::Engine;
 use health_spec::incident::{EngineLoad, Image, RuntimeState};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::facts::{digest, word};
 use super::found::{Deadline, Found, RawLine, Want};
@@ -52,7 +52,7 @@ pub(super) async fn look(engine: &Engine, kind: &str, container: &str, want: Wan
     let (state, image, config) = (state(kind, &inspected), image(&inspected), inspected.config.clone().unwrap_or_default());
     let (image, lines) = tokio::join!(
         deadline.hold(complete(&client, image)),
-        deadline.hold(lines(&client, container, &config, want, state.started_at))
+        deadline.hold(lines(&client, container, &config, want, first_word(&state)))
     );
     found.secrets = secrets(&config);
     let image = found.part("image", image).or_else(|| state.image.clone());
@@ -171,17 +171,26 @@ fn facts(inspected: &ContainerInspectResponse, state: &RuntimeState, found: &mut
     found.facts.extend(facts.map(|(name, value)| (name.to_owned(), value)));
 }
 
+/// From when on a line can be of this life. An engine may note the start a little after the first line of what it has started, but never
+/// before the end of the life before.
+fn first_word(state: &RuntimeState) -> Option<Timestamp> {
+    const NOTED_WITHIN: SignedDuration = SignedDuration::from_secs(2);
+    let started_at = state.started_at?;
+    let earliest = started_at.checked_sub(NOTED_WITHIN).unwrap_or(started_at);
+    Some(state.finished_at.filter(|ended| *ended < started_at).map_or(earliest, |ended| ended.max(earliest)))
+}
+
 async fn lines(
     client: &Docker,
     container: &str,
     config: &ContainerConfig,
     want: Want,
-    started_at: Option<Timestamp>,
+    first_word: Option<Timestamp>,
 ) -> Result<Vec<RawLine>, String> {
     let (tail, since, most) = match want {
         Want::Nothing => return Ok(vec![]),
         Want::Last(count) => (count.to_string(), 0, count),
-        Want::FirstSinceStart { most, .. } => ("all".to_owned(), started_at.map_or(0, Timestamp::as_second), most),
+        Want::FirstSinceStart { most, .. } => ("all".to_owned(), first_word.map_or(0, Timestamp::as_second), most),
     };
     let since = i32::try_from(since).unwrap_or(0);
     let options = LogsOptions { stdout: true, stderr: true, timestamps: true, tail, since, ..LogsOptions::default() };
@@ -199,10 +208,10 @@ async fn lines(
     }
     // The engine asks for whole seconds.
     let mut lines = pieces.lines;
-    if takes_first && let Some(started_at) = started_at {
+    if takes_first && let Some(first_word) = first_word {
         // Podman stamps whole seconds: such a line may be of any moment in its second.
         let is_since =
-            |at: Timestamp| at >= started_at || (at.subsec_nanosecond() == 0 && at.as_second() == started_at.as_second());
+            |at: Timestamp| at >= first_word || (at.subsec_nanosecond() == 0 && at.as_second() == first_word.as_second());
         lines.retain(|line| line.at.is_none_or(is_since));
         lines.truncate(most);
     }
@@ -233,5 +242,23 @@ impl Deadline {
     async fn hold<T>(self, work: impl Future<Output = Result<T, String>>) -> Result<T, String> {
         let passed = |_| format!("not within {:.1} s", super::PATIENCE.as_secs_f64());
         tokio::time::timeout_at(self.at(), work).await.map_err(passed)?
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_of_a_life_may_be_older_than_its_start() {
+        let at = |text: &str| text.parse::<Timestamp>().expect("a timestamp");
+        let first = |finished: Option<&str>| {
+            let started_at = Some(at("2026-01-02T03:04:05.3Z"));
+            first_word(&RuntimeState { started_at, finished_at: finished.map(at), ..RuntimeState::default() })
+        };
+        assert_eq!(first(Some("2026-01-02T03:04:04.75Z")), Some(at("2026-01-02T03:04:04.75Z")));
+        assert_eq!(first(Some("2026-01-02T03:00:00Z")), Some(at("2026-01-02T03:04:03.3Z")));
+        assert_eq!(first(None), Some(at("2026-01-02T03:04:03.3Z")));
+        assert_eq!(first_word(&RuntimeState::default()), None);
     }
 }
