@@ -198,6 +198,10 @@ impl Server {
             (Phase::Stopped, _) => self.starts_again(turn),
             (Phase::Down | Phase::Failed, _) => {
                 self.state.attempts = 0;
+                // The first attempt has a delay of its own.
+                if let Some(held) = &mut self.state.held {
+                    held.delay_ran = false;
+                }
                 self.check_at_once(turn.now);
             }
             (Phase::Recovering, Recovery::Waiting { .. }) => {

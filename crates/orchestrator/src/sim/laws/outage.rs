@@ -2,9 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use health_spec::Phase;
-
 use super::{Checked, STORM, Watch, law};
+use crate::machine::server::Server;
 use crate::machine::{Mono, ServerId};
 use crate::sim::World;
 
@@ -48,7 +47,9 @@ impl Watch {
     pub(super) fn learn_plan(&mut self, world: &World, id: ServerId) {
         let Some(outage) = &mut self.outage else { return };
         let others = world.fleet().servers().iter().enumerate().filter(|(index, server)| *index != id.0 && !server.is_retired());
-        let up = others.filter(|(_, server)| matches!(server.phase(), Phase::Healthy | Phase::Suspect)).count();
+        // Who has never been well is asked nothing.
+        let has_been_well = |server: &Server| server.is_up() && server.state().up_since.is_some();
+        let up = others.filter(|(_, server)| has_been_well(server)).count();
         if up >= WITNESSES && world.now() < outage.until {
             outage.asked.insert(world.actor(id));
         }
