@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 use orchestrator::sim::proof::{Played, prove};
@@ -76,19 +77,22 @@ fn sweep(from: u64, seeds: u64) -> Outcome {
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    // It ends when the last worker has dropped its sender.
+    let (alive, ended) = std::sync::mpsc::channel::<()>();
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        let mut said = Instant::now();
-        while workers.iter().any(|worker| !worker.is_finished()) {
-            std::thread::sleep(Duration::from_millis(50));
-            if said.elapsed() >= PROGRESS {
-                said = Instant::now();
-                eprintln!(
-                    "xtask sim: {} of {seeds} worlds, {} steps",
-                    next.load(Ordering::Relaxed) - from,
-                    steps.load(Ordering::Relaxed)
-                );
-            }
+        for alive in std::iter::repeat_n(alive, threads) {
+            let work = &work;
+            scope.spawn(move || {
+                work();
+                drop(alive);
+            });
+        }
+        while ended.recv_timeout(PROGRESS) == Err(RecvTimeoutError::Timeout) {
+            eprintln!(
+                "xtask sim: {} of {seeds} worlds, {} steps",
+                next.load(Ordering::Relaxed) - from,
+                steps.load(Ordering::Relaxed)
+            );
         }
     });
     let mut failures = failures.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);

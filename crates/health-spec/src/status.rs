@@ -81,11 +81,12 @@ impl std::fmt::Display for Observed {
 }
 
 /// What the monitor is doing about a server (contract, section 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Registered, or started again after a stop; failures do not count until the start period ends.
+    #[default]
     Starting,
     /// Answers well.
     Healthy,

@@ -15,7 +15,7 @@ use crate::{Dialect, Phase, Status};
 mod words;
 
 /// One server, as of `as_of`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ServerView {
     /// Unique within its source.

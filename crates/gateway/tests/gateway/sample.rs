@@ -2,7 +2,6 @@
 
 use gateway::source::Frame;
 use health_spec::status::Observed;
-use health_spec::view::{Restarts, Streak, Uptime, Why};
 use health_spec::{Event, EventKind, Phase, ServerView, Snapshot};
 use jiff::Timestamp;
 
@@ -14,24 +13,11 @@ pub(crate) fn server(name: &str, status: Observed) -> ServerView {
     ServerView {
         name: name.into(),
         source: "local".into(),
-        group: None,
         status,
         phase: Phase::Healthy,
-        reason: None,
         since: at(),
-        paused: None,
-        held: None,
-        requires_manual: false,
-        last_check: None,
-        streak: Streak::default(),
-        recovery: None,
-        restarts: Restarts::default(),
-        incident_id: None,
-        uptime: Uptime::default(),
-        maintenance_until: None,
-        why: Why::default(),
-        stale: false,
         as_of: at(),
+        ..ServerView::default()
     }
 }
 

@@ -137,29 +137,8 @@ pub(crate) mod tests {
 
     /// A server that is well.
     pub(crate) fn sample(name: &str) -> ServerView {
-        let at = Timestamp::UNIX_EPOCH;
-        ServerView {
-            name: name.into(),
-            source: "here".into(),
-            group: None,
-            status: Observed::Ok,
-            phase: Phase::Healthy,
-            reason: None,
-            since: at,
-            paused: None,
-            held: None,
-            requires_manual: false,
-            last_check: None,
-            streak: Streak::default(),
-            recovery: None,
-            restarts: Restarts::default(),
-            incident_id: None,
-            uptime: Uptime::default(),
-            maintenance_until: None,
-            why: Why::default(),
-            stale: false,
-            as_of: at,
-        }
+        let (name, source) = (name.into(), "here".into());
+        ServerView { name, source, status: Observed::Ok, phase: Phase::Healthy, ..ServerView::default() }
     }
 
     #[test]
