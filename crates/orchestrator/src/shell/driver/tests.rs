@@ -89,6 +89,7 @@ async fn start(directory: &std::path::Path) -> Running {
         metrics: Arc::default(),
         recorder: Recorder::default(),
         routine: Routine::default(),
+        writing: None,
         unwritten: Unwritten::default(),
         gone: vec![("b".into(), Some(7))],
     };

@@ -10,7 +10,7 @@ use super::subject::Directories;
 use super::*;
 use crate::shell::incidents::Teller;
 use crate::shell::incidents::tests::event;
-use crate::shell::journal::Journal;
+use crate::shell::journal::{Journal, answered};
 use crate::shell::store::{Batch, Retention, Store};
 use crate::shell::view::Known;
 
@@ -113,7 +113,8 @@ async fn what_was_found_before_an_operators_restart_belongs_to_the_incident_that
 async fn what_differs_from_when_it_was_well_is_told() {
     let directory = tempfile::tempdir().expect("a directory");
     let (collector, journal) = collector(directory.path(), &runtime(RuntimeKind::Process), "unix:///nowhere");
-    journal.commit(Batch::default(), true).await.expect("it is written");
+    let mut answer = journal.begin(Batch::default(), true).await.expect("the journal runs");
+    answered(&mut answer).await.expect("it is written");
     collector.well(SERVER);
     collector.setup.tasks.close();
     collector.setup.tasks.wait().await;

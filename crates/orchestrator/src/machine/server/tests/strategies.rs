@@ -232,6 +232,48 @@ fn whoever_has_lost_the_network_of_another_follows_it() {
     assert_eq!(run(&mut fleet, 60.0, &ok()), Vec::<&str>::new());
 }
 
+/// Two servers; the network that the second one shares is gone, and its leader takes long to be well.
+fn cut_and_dead(strategy: Strategy) -> (Fleet, ServerId) {
+    let (mut fleet, b) = (fleet("servers: [{name: a}, {name: b}]", &Beginning::default()), ServerId(1));
+    run(&mut fleet, 0.0, &ok());
+    fleet.step(at(10.0), Input::Reported(A, Word::Died(Death::default())));
+    let effects = acted(&mut fleet, 11.0);
+    fleet.step(at(11.0), Input::Reported(b, Word::Cut(Cut { leader: "a".to_owned(), strategy })));
+    finished(&mut fleet, 11.1, &effects, Ok(()));
+    fleet.step(at(11.2), Input::Reported(b, Word::Died(Death::default())));
+    (fleet, b)
+}
+
+#[test]
+fn whoever_has_started_since_does_not_follow() {
+    let (mut fleet, b) = cut_and_dead(Strategy::Restart);
+    fleet.step(at(11.3), Input::Reported(b, Word::Started));
+    assert_eq!(fleet.servers()[b.0].state().cut, None);
+    let seen = run(&mut fleet, 30.0, &ok());
+    assert!(!seen.contains(&"ACT"), "{seen:?}");
+}
+
+#[test]
+fn whoever_is_well_without_us_does_not_follow() {
+    let (mut fleet, b) = cut_and_dead(Strategy::Recreate);
+    fleet.step(at(11.3), Input::Reported(b, Word::Started));
+    assert!(fleet.servers()[b.0].state().cut.is_some(), "it was started with the network of before, or not at all");
+    let seen = run(&mut fleet, 30.0, &ok());
+    assert!(!seen.contains(&"ACT") && fleet.servers()[b.0].state().cut.is_none(), "{seen:?}");
+}
+
+#[test]
+fn an_attempt_at_one_whose_leader_was_recreated_recreates_it() {
+    let (mut fleet, b) = cut_and_dead(Strategy::Recreate);
+    let effects = acted(&mut fleet, 12.2);
+    let orders = effects.iter().filter_map(|effect| match effect {
+        Effect::Act { ticket, strategy, .. } => Some((ticket.server, *strategy)),
+        _ => None,
+    });
+    assert_eq!(orders.collect::<Vec<_>>(), [(b, Strategy::Recreate)]);
+    assert_eq!(fleet.servers()[b.0].state().cut, None);
+}
+
 #[test]
 fn whoever_must_be_left_alone_does_not_follow() {
     for recovery in ["enabled: false", "mode: observe", "strategy: manual"] {
