@@ -68,7 +68,7 @@ impl Actions {
             let input = match check(&target, &eyes.question(ticket.server, &target, timeout, &history)).await {
                 Ok(checked) => {
                     let (verdict, took) = (readable(&collector, ticket.server, checked.verdict), checked.response_time);
-                    collector.answers.keep(ticket.server, &verdict, took, checked.glimpse, wall());
+                    collector.answers.keep(ticket.server, &verdict, took, checked.glimpse.as_ref(), wall());
                     Input::Observed { ticket, verdict, took }
                 }
                 Err(impaired) => Input::Blind { ticket, error: causes(&impaired) },

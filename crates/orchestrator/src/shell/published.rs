@@ -44,8 +44,8 @@ struct Present {
     /// By place in the fleet; places of servers that are gone are empty.
     views: Vec<Option<Arc<ServerView>>>,
     places: HashMap<String, usize>,
-    /// The registry's entries, as they were written.
-    registry: Vec<Value>,
+    /// The registry's entries, as they were written: as text, since of ten thousand values much is kept.
+    registry: Vec<Box<str>>,
     /// Why a changed configuration was rejected.
     config_error: Option<String>,
     /// Why checks may fail for want of file descriptors.
@@ -62,9 +62,10 @@ struct Taken {
 
 impl Published {
     /// Begins after event `seq` with these views.
-    pub fn new(known: Known, seq: u64, as_of: Timestamp, views: Vec<ServerView>, registry: Vec<Value>) -> Self {
+    pub fn new(known: Known, seq: u64, as_of: Timestamp, views: Vec<ServerView>, registry: &[Value]) -> Self {
         let places = views.iter().enumerate().map(|(place, view)| (view.name.clone(), place)).collect();
         let views = views.into_iter().map(|view| Some(Arc::new(view))).collect();
+        let registry = texts(registry);
         let now = RwLock::new(Present { seq, as_of, views, places, registry, config_error: None, shortage: None });
         Self { known, now, said: broadcast::Sender::new(BACKLOG), trouble: RwLock::default() }
     }
@@ -115,12 +116,13 @@ impl Published {
 
     /// One server's entry in the registry, as it was written.
     pub fn entry(&self, place: usize) -> Value {
-        self.read(|now| now.registry.get(place).cloned().unwrap_or_default())
+        let text = self.read(|now| now.registry.get(place).cloned());
+        text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
     }
 
     /// Another registry is in force: its entries by place in the fleet.
-    pub fn set_registry(&self, registry: Vec<Value>) {
-        self.write().registry = registry;
+    pub fn set_registry(&self, registry: &[Value]) {
+        self.write().registry = texts(registry);
     }
 
     /// Why a changed configuration was rejected, if the last one was.
@@ -192,6 +194,10 @@ impl Published {
     }
 }
 
+fn texts(registry: &[Value]) -> Vec<Box<str>> {
+    registry.iter().map(|entry| entry.to_string().into()).collect()
+}
+
 impl Present {
     fn taken(&self) -> Taken {
         let views = self.views.iter().flatten().map(Arc::clone).collect();
@@ -225,7 +231,7 @@ mod tests {
     #[test]
     fn a_name_is_forgotten_with_its_server_unless_another_has_it() {
         let known = Known { source: "here".into(), epoch: "e".into() };
-        let published = Published::new(known, 0, Timestamp::UNIX_EPOCH, vec![sample("a"), sample("b")], vec![]);
+        let published = Published::new(known, 0, Timestamp::UNIX_EPOCH, vec![sample("a"), sample("b")], &[]);
         let put = |place, view| published.publish(vec![], vec![(place, view)], Timestamp::UNIX_EPOCH);
         let place = |name| published.server(name).map(|(place, _)| place);
         put(0, None);

@@ -45,13 +45,13 @@ impl Driver {
         }
         let is_change = |it: &Happened| !matches!(it.kind, EventKind::HealthCheckCompleted { .. });
         let durable = durable || !remembered.is_empty() || happened.iter().any(is_change);
-        let told = self.tell(happened, remembered);
+        let told = self.tell(&happened, remembered);
         let result = self.write(&told, durable).await;
         self.publish(told, result).await
     }
 
     /// Gives it numbers, and whoever keeps books hears of it.
-    pub(super) fn tell(&mut self, happened: Vec<Happened>, remembered: &[ServerId]) -> Told {
+    pub(super) fn tell(&mut self, happened: &[Happened], remembered: &[ServerId]) -> Told {
         let now = self.clock.now();
         let concerned = happened.iter().filter_map(|it| it.server).chain(remembered.iter().copied());
         let places: BTreeSet<usize> = concerned.map(|id| id.0).collect();
@@ -59,8 +59,8 @@ impl Driver {
             self.uptimes.happened(*place, &self.fleet.servers()[*place], now);
         }
         let events: Vec<(Event, String)> = happened.iter().map(|it| self.writer.write(it, &self.fleet, &self.clock)).collect();
-        self.fold(&happened, &events);
-        self.gather(&happened);
+        self.fold(happened, &events);
+        self.gather(happened);
         Told {
             since: happened.iter().map(|it| it.at).min().unwrap_or(now),
             written: events.iter().map(written).collect(),

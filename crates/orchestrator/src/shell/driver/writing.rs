@@ -36,7 +36,7 @@ impl Driver {
         if happened.is_empty() && self.uptimes.is_saved() {
             return;
         }
-        let told = self.tell(happened, &[]);
+        let told = self.tell(&happened, &[]);
         match self.offer(&told, false).await {
             Ok(answer) => self.writing = Some(Writing { answer, told }),
             Err(error) => self.conclude(told, Err(error)).await,

@@ -25,7 +25,7 @@ pub(crate) fn collector(directory: &std::path::Path, runtime: &Runtime, engine: 
     let known = Known { source: "here".into(), epoch: "e".into() };
     let setup = Setup {
         book: Arc::new(Book::default()),
-        published: Arc::new(Published::new(known, 0, wall(), vec![], vec![serde_json::json!({ "name": "a" })])),
+        published: Arc::new(Published::new(known, 0, wall(), vec![], &[serde_json::json!({ "name": "a" })])),
         log,
         notes: journal.notes(),
         state_directory: directory.into(),

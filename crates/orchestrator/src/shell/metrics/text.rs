@@ -195,7 +195,7 @@ mod tests {
 
     fn published() -> Arc<Published> {
         let known = Known { source: "here".into(), epoch: "e".into() };
-        Arc::new(Published::new(known, 0, "2026-01-02T03:04:05Z".parse().expect("a time"), vec![], vec![]))
+        Arc::new(Published::new(known, 0, "2026-01-02T03:04:05Z".parse().expect("a time"), vec![], &[]))
     }
 
     #[test]

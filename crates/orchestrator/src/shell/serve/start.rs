@@ -205,7 +205,7 @@ fn begin(plan: &mut Plan, settings: &Settings, left: &mut Left) -> Result<Begun,
         ServerView { uptime: uptimes.of(place), ..view }
     });
     let views = views.collect();
-    let published = Arc::new(Published::new(known, left.seq, wall(), views, plan.registry.clone()));
+    let published = Arc::new(Published::new(known, left.seq, wall(), views, &plan.registry));
     let effects = [vec![monitor_started(now)], effects].concat();
     Ok(Begun { fleet, effects, clock, files, uptimes, published, recorder })
 }

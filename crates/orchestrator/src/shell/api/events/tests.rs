@@ -44,7 +44,7 @@ impl Stage {
         let (collector, journal) = collector(directories[1].path(), &runtime(RuntimeKind::Process), "unix:///nowhere");
         let known = Known { source: "here".into(), epoch: "e".into() };
         let api = Api {
-            published: Arc::new(Published::new(known, 0, wall(), vec![sample("a"), sample("b")], vec![])),
+            published: Arc::new(Published::new(known, 0, wall(), vec![sample("a"), sample("b")], &[])),
             log: Arc::new(Mutex::new(store.reader().expect("a reader"))),
             collector,
             operations: mpsc::channel(1).0,
