@@ -3,6 +3,9 @@
 //! systemd itself has to be a machine's first process, which no test can ask for. The stand-in keeps to what
 //! `org.freedesktop.systemd1(5)` says: names, types, and the order of signals.
 
+#[path = "bus/objects.rs"]
+mod objects;
+
 use std::{
     collections::HashMap,
     io::{BufRead, BufReader},
@@ -15,6 +18,8 @@ use std::{
 };
 
 use zbus::{Connection, OwnedObjectPath, Variant, connection, fdo, interface};
+
+use objects::{Job, Service, Unit, path_of};
 
 const MANAGER: &str = "/org/freedesktop/systemd1";
 
@@ -209,14 +214,6 @@ pub(crate) fn lie(bus: &Bus, unit: &str) {
     });
 }
 
-fn path_of(unit: &str) -> OwnedObjectPath {
-    let escaped: String = unit
-        .bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("_{byte:02x}") })
-        .collect();
-    OwnedObjectPath::try_from(format!("{MANAGER}/unit/{escaped}")).expect("a path")
-}
-
 /// As systemd does: the service's properties first, then the unit's.
 async fn tell(connection: &Connection, unit: &str, state: &State) {
     let service = HashMap::from([
@@ -314,104 +311,4 @@ async fn carry_out(connection: &Connection, units: &Units, name: &str, job: (u32
         }
     };
     signal(connection, "JobRemoved", &(job.0, job.1, name, result)).await;
-}
-
-struct Unit {
-    name: String,
-    units: Units,
-}
-
-impl Unit {
-    fn state(&self) -> State {
-        self.units.lock().expect("not poisoned")[&self.name].clone()
-    }
-}
-
-#[interface(name = "org.freedesktop.systemd1.Unit")]
-impl Unit {
-    #[zbus(property)]
-    fn id(&self) -> String {
-        self.name.clone()
-    }
-
-    #[zbus(property)]
-    fn load_state(&self) -> String {
-        self.state().load.to_owned()
-    }
-
-    #[zbus(property)]
-    fn active_state(&self) -> String {
-        self.state().active.to_owned()
-    }
-
-    #[zbus(property)]
-    fn sub_state(&self) -> String {
-        self.state().sub.to_owned()
-    }
-
-    #[zbus(property, name = "InvocationID")]
-    fn invocation_id(&self) -> Vec<u8> {
-        vec![self.state().invocation]
-    }
-
-    #[zbus(property)]
-    fn job(&self) -> (u32, OwnedObjectPath) {
-        (self.state().job, OwnedObjectPath::try_from("/").expect("a path"))
-    }
-}
-
-struct Service {
-    name: String,
-    units: Units,
-}
-
-impl Service {
-    fn state(&self) -> State {
-        self.units.lock().expect("not poisoned")[&self.name].clone()
-    }
-}
-
-#[interface(name = "org.freedesktop.systemd1.Service")]
-impl Service {
-    #[zbus(property)]
-    fn result(&self) -> String {
-        self.state().result.to_owned()
-    }
-
-    #[zbus(property)]
-    fn exec_main_code(&self) -> i32 {
-        self.state().ended.0
-    }
-
-    #[zbus(property)]
-    fn exec_main_status(&self) -> i32 {
-        self.state().ended.1
-    }
-
-    #[zbus(property, name = "NRestarts")]
-    fn restarts(&self) -> u32 {
-        self.state().restarts
-    }
-
-    #[zbus(property, name = "TimeoutStartUSec")]
-    fn timeout_start(&self) -> u64 {
-        self.state().patience
-    }
-
-    #[zbus(property, name = "TimeoutStopUSec")]
-    fn timeout_stop(&self) -> u64 {
-        self.state().patience
-    }
-}
-
-struct Job {
-    kind: &'static str,
-}
-
-#[interface(name = "org.freedesktop.systemd1.Job")]
-impl Job {
-    #[zbus(property)]
-    fn job_type(&self) -> String {
-        self.kind.to_owned()
-    }
 }
