@@ -124,6 +124,24 @@ fn one_that_is_recreated_is_the_same_server_unless_it_no_longer_asks() {
 }
 
 #[test]
+fn one_that_is_found_elsewhere_is_said_to_be_updated() {
+    let pier = Pier::new();
+    let calculator = asking(&pier, "calculator");
+    let orchestrator = Orchestrator::start_with(&registry(&pier, 3_600, ""));
+    let mut events = orchestrator.events();
+    wait_until_well(&mut events, "calculator");
+
+    calculator.remove();
+    events.wait_for("calculator", "server_stopped");
+    calculator.create_again(&[("mcp.health.path", "/health?more")]);
+
+    assert_eq!(events.wait_for("calculator", "server_updated")["reason"], "registry");
+    wait_until_well(&mut events, "calculator");
+    let entry = &orchestrator.get("/servers/calculator")["registry"];
+    assert_eq!(entry["health_url"], format!("http://127.0.0.1:{}/health?more", calculator.port));
+}
+
+#[test]
 fn one_that_we_recreate_is_the_same_server_all_the_while() {
     let pier = Pier::new();
     let recreate = ("mcp.health.recovery", "recreate");

@@ -155,3 +155,24 @@ fn what_a_child_is_started_with_changes_at_its_next_start_and_that_is_said() {
     let told = events.types("a").iter().filter(|told| **told == "server_updated").count();
     assert_eq!(told, 1);
 }
+
+/// Where a server is checked is no part of its policy.
+#[test]
+fn one_that_is_checked_elsewhere_is_said_to_be_updated() {
+    let entry = |path: &str, port: u16| {
+        sample("a", port).replace(&format!("port: {port}"), &format!("health_url: \"http://127.0.0.1:{port}{path}\""))
+    };
+    let (port, b) = (free_port(), sample("b", free_port()));
+    let orchestrator = Orchestrator::start_with(&registry(&[entry("/health", port), b.clone()]));
+    let mut events = orchestrator.events();
+    events.wait_for("a", "status_changed");
+
+    rewrite(&orchestrator, &registry(&[entry("/health?more", port), b]));
+
+    let updated = events.wait_for("a", "server_updated");
+    assert_eq!((updated["reason"].as_str(), updated["phase"].as_str()), (Some("registry"), Some("healthy")));
+    signal(orchestrator.pid_of("a"), "KILL");
+    events.wait_for("a", "recovery_successful");
+    let told = |name: &str| events.types(name).iter().filter(|told| **told == "server_updated").count();
+    assert_eq!((told("a"), told("b")), (1, 0));
+}
