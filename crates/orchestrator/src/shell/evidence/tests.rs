@@ -129,3 +129,17 @@ async fn what_differs_from_when_it_was_well_is_told() {
     assert_eq!((changed, evidence.well_at.is_some()), (vec!["process.arguments"], true));
     assert!(!format!("{evidence:?}").contains("swordfish"));
 }
+
+#[tokio::test]
+async fn it_is_noted_each_time_that_it_becomes_well() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (collector, journal) = collector(directory.path(), &runtime(RuntimeKind::Process), "unix:///nowhere");
+    journal.commit(Batch::default(), true).await.expect("it is written");
+    let mut desk = Desk::default();
+    collector.note_well(&mut desk, SERVER).await;
+    let first = collector.last_well("a").await.expect("it is noted");
+    collector.note_well(&mut desk, SERVER).await;
+    let second = collector.last_well("a").await.expect("it is noted");
+    assert_eq!(first.facts, second.facts);
+    assert!(second.at > first.at, "{} is not after {}", second.at, first.at);
+}
