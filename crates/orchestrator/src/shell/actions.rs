@@ -143,6 +143,24 @@ impl Actions {
         self.hook_runner.run(hook, about).await.map_err(|error| format!("hook `{which}`: {}", causes(&error)))
     }
 
+    /// A recreated server was stopped or removed before it was well: what it has replaced is nobody's to clear away, so it is named.
+    pub fn tell_of_kept(&self, server: ServerId, name: String) {
+        let runtimes = Arc::clone(&self.runtimes);
+        self.tasks.spawn(async move {
+            match runtimes.kept(server).await {
+                Ok(Some(kept)) => tracing::warn!(
+                    "{name} was stopped or removed before it was well; the container that it has replaced is kept as `{kept}` until it is. \
+                     Where the new one is gone, `orchestrator restart {name}` puts the kept one back"
+                ),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(
+                    "{name} was stopped or removed before it was well; what it has replaced may still be kept: {}",
+                    causes(&error)
+                ),
+            }
+        });
+    }
+
     /// Clears away what a `recreate` has replaced, or puts it back.
     pub fn settle(&self, ticket: Ticket, keep: bool) {
         let Self { runtimes, collector, inbox, .. } = self.clone();

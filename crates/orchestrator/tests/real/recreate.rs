@@ -7,7 +7,7 @@ use bollard::models::RestartPolicyNameEnum;
 use health_spec::config::EngineKind::{self, Docker, Podman};
 
 use crate::gate::{Call, Gate, Side};
-use crate::harness::{Events, Orchestrator, free_port, log, until};
+use crate::harness::{Events, Orchestrator, free_port, log, run, until};
 use crate::pier::{Container, Habits, Pier};
 use crate::quay::{SOCKET, engine};
 use crate::recorder::Recorder;
@@ -146,6 +146,63 @@ fn one_that_is_registered_by_its_id_is_left_alone() {
     assert!(failed["error"].as_str().is_some_and(|error| error.contains("registered by its id")), "{failed}");
     events.wait_for("calculator", "recovery_exhausted");
     assert_eq!((container.id(), container.life()), (before, life), "it was touched");
+}
+
+/// Somebody removes the new one while it is being verified: that is followed, and what it has replaced is there until it is wanted.
+fn removed_meanwhile(kind: EngineKind, crashes: bool) {
+    let pier = Pier::with(kind);
+    let container = pier.run("calculator");
+    // It takes some seconds until the new one has shown that it is well.
+    let patient = QUICK
+        .replace("success_threshold: 2", "success_threshold: 80")
+        .replace("verify_timeout_seconds: 5", "verify_timeout_seconds: 600");
+    let (engine, entry) = (directly(kind), container.entry());
+    let registry = format!("{patient}{engine}servers:\n{entry}    recovery: {{strategy: recreate}}\n");
+    let mut orchestrator = Orchestrator::start_with(&registry);
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+    listened_to(&orchestrator);
+    let before = container.id();
+    container.break_by("hang");
+    events.wait_for("calculator", "recovery_started");
+    until("it is replaced", || (container.id() != before && container.answers()).then_some(()));
+
+    container.remove();
+
+    assert_eq!(events.wait_for("calculator", "server_stopped")["reason"], "operator");
+    let seen = events.types("calculator");
+    assert!(!seen.iter().any(|it| ["recovery_successful", "recovery_failed", "server_recovered"].contains(it)), "{seen:?}");
+    assert_eq!((phase(&orchestrator).as_str(), container.kept().len(), container.id().as_str()), ("stopped", 1, ""));
+    let why = orchestrator.get("/servers/calculator/why").to_string();
+    assert!(why.contains("is kept, as NAME-mcp-health-old-ID"), "{why}");
+    if crashes {
+        orchestrator = orchestrator.crash_and_start_again();
+        listened_to(&orchestrator);
+        assert_eq!((phase(&orchestrator).as_str(), container.kept().len()), ("stopped", 1));
+    }
+    let mut events = orchestrator.events_from_now();
+    let restart = ["restart", "calculator", "--state-dir", "state", "--url", orchestrator.api.as_str()];
+    let (code, text) = run(orchestrator.directory.path(), &restart);
+    assert_eq!(code, 0, "{text}");
+    let ended = events
+        .wait_until("its end", |event| ["recovery_successful", "recovery_failed"].iter().any(|it| event["event_type"] == *it));
+    assert_eq!(ended["event_type"], "recovery_successful", "{ended}");
+    assert_eq!((container.id(), container.kept().len(), container.answers()), (before, 0, true));
+}
+
+#[test]
+fn one_that_is_removed_while_it_is_verified_is_stopped_until_somebody_restarts_it() {
+    removed_meanwhile(Docker, false);
+}
+
+#[test]
+fn the_same_when_we_are_killed_before_that() {
+    removed_meanwhile(Docker, true);
+}
+
+#[test]
+fn the_same_in_podman() {
+    removed_meanwhile(Podman, false);
 }
 
 /// The orchestrator is killed while the engine has this call before it, and just after it has done it.

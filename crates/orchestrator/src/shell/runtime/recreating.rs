@@ -26,6 +26,12 @@ impl Runtimes {
         Ok(settled.await.map_err(|_| ActionError::ShuttingDown)??)
     }
 
+    /// The name of the container that this server's has replaced, while it is kept. Waits for nobody's action.
+    pub async fn kept(&self, server: ServerId) -> Result<Option<String>, ActionError> {
+        let Some(Handle::Container(_, container)) = self.handle(server) else { return Ok(None) };
+        Ok(container.kept().await?)
+    }
+
     fn containers(&self) -> Vec<Arc<Container>> {
         let handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
         let container = |handle: &Handle| match handle {

@@ -101,6 +101,25 @@ servers: [{name: a}]";
     assert!(next.iter().any(|step| step.what.contains("would recreate, attempt 1")), "{next:?}");
 }
 
+/// Contract, section 3.2: what an operator removes is followed, not fought.
+#[test]
+fn one_that_is_removed_while_it_is_verified_is_stopped_and_what_it_has_replaced_stays() {
+    let (mut fleet, effects) = begun(RECREATE);
+    finished(&mut fleet, 11.1, &effects, Ok(()));
+    fleet.step(at(11.5), Input::Reported(A, Word::Killed));
+    let died = fleet.step(at(11.5), Input::Reported(A, Word::Died(Death { exit_code: Some(137), ..Death::default() })));
+    let removed = fleet.step(at(11.6), Input::Reported(A, Word::Stopped));
+    assert_eq!((names(&died), names(&removed)), (vec!["container_died"], vec!["server_stopped"]));
+    assert_eq!(run(&mut fleet, 60.0, &refused()), Vec::<&str>::new(), "nothing is put back, and nothing removed");
+    let evidence = fleet.why(A, &|_| String::new()).evidence;
+    assert!(evidence.iter().any(|it| it.contains("is kept, as NAME-mcp-health-old-ID")), "{evidence:?}");
+    let restart = fleet.operate(at(61.0), A, Command::Restart { by: "me".to_owned() }).expect("it may");
+    finished(&mut fleet, 62.0, &restart, Ok(()));
+    assert_eq!(run(&mut fleet, 65.0, &ok()), ["recovery_successful", "status_changed", "SETTLE"]);
+    let evidence = fleet.why(A, &|_| String::new()).evidence;
+    assert!(!evidence.iter().any(|it| it.contains("is kept")), "{evidence:?}");
+}
+
 #[test]
 fn an_operator_restarts_where_that_can_be_done() {
     let operator = |yaml: &str, purpose| {

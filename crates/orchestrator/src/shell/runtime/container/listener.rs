@@ -90,7 +90,7 @@ pub enum Request {
 pub struct Reach {
     /// Its engine.
     pub connection: Connection,
-    /// Its id, whatever its name is now.
+    /// Its id, whatever its name is now; empty when there has been none of its name.
     pub id: String,
 }
 
@@ -231,15 +231,11 @@ impl Listener {
     fn reach(&mut self, server: ServerId, connection: Result<&Connection, &str>) -> Result<Reach, String> {
         let connection = connection?.clone();
         let why = self.unreadable.get(&server).cloned();
-        let container = self.container(server).ok_or("the server is no longer registered")?;
-        if container.ledger.id().is_empty() {
-            let wanted = container.ledger.wanted();
-            return Err(match why {
-                Some(why) => format!("the engine does not say how container \"{wanted}\" is: {why}"),
-                None => format!("there is no container \"{wanted}\""),
-            });
+        let ledger = &self.container(server).ok_or("the server is no longer registered")?.ledger;
+        match why.filter(|_| ledger.id().is_empty()) {
+            Some(why) => Err(format!("the engine does not say how container \"{}\" is: {why}", ledger.wanted())),
+            None => Ok(Reach { connection, id: ledger.id().to_owned() }),
         }
-        Ok(Reach { connection, id: container.ledger.id().to_owned() })
     }
 
     fn container(&mut self, server: ServerId) -> Option<&mut Registered> {

@@ -89,17 +89,44 @@ impl Container {
         outcome
     }
 
-    /// A restart; of one that a recreate has left in the middle: what it was is put back, which starts it.
+    /// A restart; of one that a recreate has left in the middle, or that was removed while what it has replaced is kept: that is put
+    /// back, which starts it.
     pub async fn bring_back(&mut self) -> Result<(), RecreateError> {
-        if self.interrupted { self.put_back().await } else { Ok(self.restart().await?) }
+        if self.interrupted {
+            return self.put_back().await;
+        }
+        match self.restart().await {
+            Err(error) if error.is_of_nobody() && self.is_kept_alone().await => self.put_back().await,
+            restarted => Ok(restarted?),
+        }
+    }
+
+    async fn is_kept_alone(&self) -> bool {
+        matches!(self.layout().await, Ok(Layout { current: None, old: Some(_) }))
+    }
+
+    /// The name of the container that this one has replaced, while it is kept.
+    pub async fn kept(&self) -> Result<Option<String>, RecreateError> {
+        let Layout { current, old } = self.layout().await?;
+        let is_its_own = |old: &ContainerInspectResponse| {
+            current.as_ref().is_none_or(|current| label_of(current).is_some() && label_of(current) == old.id.as_deref())
+        };
+        Ok(old.filter(is_its_own).map(|old| name_of(&old).to_owned()))
+    }
+
+    async fn layout(&self) -> Result<Layout, RecreateError> {
+        Layout::of(&self.reach().await?.connection.client, &self.wanted).await
     }
 
     async fn replace(&mut self, client: &Docker, kind: EngineKind, id: &str) -> Result<(), RecreateError> {
         let mut layout = Layout::of(client, &self.wanted).await?;
+        let mut id = id.to_owned();
         if layout.current.is_none() && layout.old.is_some() {
             Box::pin(self.restore(client, layout)).await?;
             layout = Layout::of(client, &self.wanted).await?;
+            id = layout.current.as_ref().and_then(|current| current.id.clone()).unwrap_or_default();
         }
+        let id = id.as_str();
         let (current, old) = layout.replaceable(&self.wanted)?;
         if name_of(&current) != self.wanted || current.id.as_deref() != Some(id) {
             return Err(RecreateError::ById);
@@ -208,7 +235,10 @@ impl Container {
         }
         rename(client, &id, &self.wanted).await?;
         start(client, &id).await?;
-        tracing::warn!(container = self.wanted, "the new container did not come back; the one before is in its place again");
+        tracing::warn!(
+            container = self.wanted,
+            "the new container is gone, or did not come back; the one before is in its place again"
+        );
         Ok(true)
     }
 
