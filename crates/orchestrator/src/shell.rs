@@ -10,6 +10,7 @@ pub mod causes;
 pub mod client;
 pub mod clock;
 pub mod config;
+pub mod credentials;
 pub mod descriptors;
 pub mod discovery;
 pub mod driver;

@@ -20,6 +20,7 @@ use super::causes::causes;
 use super::config::LoadError;
 use super::discovery::{self, Discovery};
 use super::driver::{Change, Configured};
+use super::evidence::Mask;
 use super::maintenance::keeper::Kept;
 use super::plan::{self, Plan};
 use super::runtime::{Prepared, Runtimes, Supervised};
@@ -115,7 +116,8 @@ impl Reloader {
                 }
             };
             let Err(error) = self.reload(cause).await else { continue };
-            let error = causes(&error);
+            // Everybody is told, and a line of the file may have a secret in it.
+            let error = Mask::default().text(&causes(&error));
             // Something else has changed in its directory: that it is wrong is known.
             if cause == Cause::File && self.rejected.as_ref() == Some(&error) {
                 continue;

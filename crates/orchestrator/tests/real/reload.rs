@@ -97,11 +97,13 @@ fn many_wrong_registries_in_a_row_end_nothing() {
         ("servers: [{name: a}]\n".to_owned(), "nothing to check"),
         ("\u{0}\u{1}".to_owned(), "not valid YAML"),
         (good.replace("interval_seconds: 0.3", "interval_seconds: -1"), "interval_seconds"),
+        ("servers: [{ name: a, port: http, metadata: { api_key: hunter2 } }]\n".to_owned(), "`port` must be a whole number"),
     ];
     for (text, words) in wrong {
         rewrite(&orchestrator, &text);
         let rejected = events.wait_until(words, |event| event["event_type"] == "config_rejected");
         assert!(rejected["error"].as_str().expect("text").contains(words), "{words}: {rejected}");
+        assert!(!rejected.to_string().contains("hunter2"), "everybody is told: {rejected}");
     }
     std::fs::remove_file(orchestrator.directory.path().join("registry.yaml")).expect("removed");
     let rejected = events.wait_until("the file is gone", |event| event["event_type"] == "config_rejected");
