@@ -264,7 +264,7 @@ pub fn selected_of(
 
 /// Which of what was discovered a mistake is about, in order.
 fn places(error: &LoadError, written: usize) -> BTreeSet<usize> {
-    let LoadError::Invalid(problems) = error else { return BTreeSet::new() };
+    let LoadError::Invalid { problems, .. } = error else { return BTreeSet::new() };
     problems.iter().filter_map(|problem| place(&problem.pointer)?.checked_sub(written)).collect()
 }
 

@@ -179,7 +179,7 @@ impl Reloader {
             let bad = error.faults.iter().filter_map(|fault| Some((discovery::place(&fault.pointer)?, fault.text.clone())));
             let bad: Vec<_> = bad.filter(|(at, _)| *at >= written.entries.len()).collect();
             if bad.is_empty() {
-                return Err(LoadError::Invalid(plan::faults(&plan, error)));
+                return Err(LoadError::of(plan::faults(&plan, error)));
             }
             for (at, why) in bad {
                 self.discovery.refuse(&plan.entries[at].name, &why);
@@ -286,5 +286,5 @@ pub fn limits(plan: &Plan) -> Limits {
 }
 
 fn refused(plan: &Plan, pointer: &str, message: &str, help: &str) -> LoadError {
-    LoadError::Invalid(vec![plan.loaded.places.problem(pointer, message.to_owned(), Some(help.to_owned()))])
+    LoadError::of(vec![plan.loaded.places.problem(pointer, message.to_owned(), Some(help.to_owned()))])
 }
