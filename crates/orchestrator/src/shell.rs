@@ -31,6 +31,7 @@ pub mod record;
 pub mod reload;
 pub mod runtime;
 pub mod serve;
+pub mod sight;
 pub mod slo;
 pub mod store;
 pub mod telemetry;

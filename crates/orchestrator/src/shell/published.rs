@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::broadcast;
 
+use super::sight::Sight;
 use super::view::Known;
 
 /// Events that a slow subscriber may lag behind before it has to read the log again.
@@ -50,6 +51,7 @@ struct Present {
     config_error: Option<String>,
     /// Why checks may fail for want of file descriptors.
     shortage: Option<String>,
+    sight: Sight,
 }
 
 /// What a snapshot is made of.
@@ -66,7 +68,8 @@ impl Published {
         let places = views.iter().enumerate().map(|(place, view)| (view.name.clone(), place)).collect();
         let views = views.into_iter().map(|view| Some(Arc::new(view))).collect();
         let registry = texts(registry);
-        let now = RwLock::new(Present { seq, as_of, views, places, registry, config_error: None, shortage: None });
+        let (config_error, shortage, sight) = (None, None, Sight::default());
+        let now = RwLock::new(Present { seq, as_of, views, places, registry, config_error, shortage, sight });
         Self { known, now, said: broadcast::Sender::new(BACKLOG), trouble: RwLock::default() }
     }
 
@@ -148,6 +151,11 @@ impl Published {
         self.write().shortage = shortage;
     }
 
+    /// What the monitor cannot see.
+    pub fn blindness(&self) -> Option<String> {
+        self.read(|now| now.sight.trouble(now.views.iter().flatten().map(|view| &**view)))
+    }
+
     /// Publishes events that are on disk, with the views of the servers that changed; `None` for those that are gone.
     pub fn publish(&self, events: Vec<(Event, String)>, changed: Vec<(usize, Option<ServerView>)>, as_of: Timestamp) {
         let mut now = self.write();
@@ -157,6 +165,7 @@ impl Published {
         now.as_of = as_of;
         for (event, json) in events {
             now.seq = event.seq;
+            now.sight.fold(&event);
             let place = event.server_name.as_ref().and_then(|name| now.places.get(name).copied());
             let view = place.and_then(|place| now.views[place].clone());
             // An error means that nobody listens.

@@ -236,36 +236,29 @@ fn writer(plan: &Plan, trace_id: String, published: &Published, seq: u64) -> Wri
 /// Without a disk it still watches and acts once: degraded, not down.
 /// With a configuration that was rejected it goes on with the one before.
 /// With an engine that cannot be reached it watches what that runs by checks alone, and does nothing to it.
+/// What it cannot look at it leaves alone, and in a storm nearly everything.
 fn own_health(published: &Arc<Published>, runtimes: &Arc<Runtimes>) -> Health {
     let runtimes = Arc::clone(runtimes);
-    let engines = move || {
-        let trouble = engine_trouble(&runtimes.engines());
-        async move { trouble.map_or(Ok(()), |why| Err(CheckError::degraded(why))) }
+    let of = |trouble: fn(&Published) -> Option<String>| {
+        let published = Arc::clone(published);
+        move || trouble(&published)
     };
-
-    let (state, configuration) = (Arc::clone(published), Arc::clone(published));
-    let state = move || {
-        let trouble = state.trouble();
-        async move { trouble.map_or(Ok(()), |why| Err(CheckError::degraded(why))) }
-    };
-    let configuration = move || {
-        let error = configuration.config_error();
-        async move {
-            error.map_or(Ok(()), |error| Err(CheckError::degraded(format!("rejected, the one before is in force: {error}"))))
-        }
-    };
-    let published = Arc::clone(published);
-    let descriptors = move || {
-        let shortage = published.shortage();
-        async move { shortage.map_or(Ok(()), |why| Err(CheckError::degraded(why))) }
-    };
+    let rejected =
+        |published: &Published| published.config_error().map(|error| format!("rejected, the one before is in force: {error}"));
     Health::builder("orchestrator")
         .version(env!("CARGO_PKG_VERSION"))
-        .component(Component::new("state", state).interval(OWN_PACE))
-        .component(Component::new("configuration", configuration).interval(OWN_PACE))
-        .component(Component::new("engines", engines).interval(OWN_PACE))
-        .component(Component::new("descriptors", descriptors).interval(OWN_PACE))
+        .component(part("state", of(Published::trouble)))
+        .component(part("configuration", of(rejected)))
+        .component(part("engines", move || engine_trouble(&runtimes.engines())))
+        .component(part("descriptors", of(Published::shortage)))
+        .component(part("sight", of(Published::blindness)))
         .build()
+}
+
+/// Well, or degraded for this reason.
+fn part(name: &str, trouble: impl Fn() -> Option<String> + Send + Sync + 'static) -> Component {
+    let look = move || std::future::ready(trouble().map_or(Ok(()), |why| Err(CheckError::degraded(why))));
+    Component::new(name, look).interval(OWN_PACE)
 }
 
 /// Which engines are not listened to, and why.
