@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::broadcast;
 
+use super::plan::hide_entry;
 use super::sight::Sight;
 use super::view::Known;
 
@@ -45,14 +46,16 @@ struct Present {
     /// By place in the fleet; places of servers that are gone are empty.
     views: Vec<Option<Arc<ServerView>>>,
     places: HashMap<String, usize>,
-    /// The registry's entries, as they were written: as text, since of ten thousand values much is kept.
-    registry: Vec<Box<str>>,
+    registry: Entries,
     /// Why a changed configuration was rejected.
     config_error: Option<String>,
     /// Why checks may fail for want of file descriptors.
     shortage: Option<String>,
     sight: Sight,
 }
+
+/// The registry's entries, as they were written: as text, since of ten thousand values much is kept.
+struct Entries(Vec<Box<str>>);
 
 /// What a snapshot is made of.
 struct Taken {
@@ -67,8 +70,7 @@ impl Published {
     pub fn new(known: Known, seq: u64, as_of: Timestamp, views: Vec<ServerView>, registry: &[Value]) -> Self {
         let places = views.iter().enumerate().map(|(place, view)| (view.name.clone(), place)).collect();
         let views = views.into_iter().map(|view| Some(Arc::new(view))).collect();
-        let registry = texts(registry);
-        let (config_error, shortage, sight) = (None, None, Sight::default());
+        let (registry, config_error, shortage, sight) = (Entries::of(registry), None, None, Sight::default());
         let now = RwLock::new(Present { seq, as_of, views, places, registry, config_error, shortage, sight });
         Self { known, now, said: broadcast::Sender::new(BACKLOG), trouble: RwLock::default() }
     }
@@ -117,15 +119,16 @@ impl Published {
         self.read(|now| now.present(name))
     }
 
-    /// One server's entry in the registry, as it was written.
+    /// One server's entry in the registry, without what may be a secret.
     pub fn entry(&self, place: usize) -> Value {
-        let text = self.read(|now| now.registry.get(place).cloned());
-        text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
+        let mut entry = self.read(|now| now.registry.entry(place));
+        hide_entry(&mut entry);
+        entry
     }
 
     /// Another registry is in force: its entries by place in the fleet.
     pub fn set_registry(&self, registry: &[Value]) {
-        self.write().registry = texts(registry);
+        self.write().registry = Entries::of(registry);
     }
 
     /// Why a changed configuration was rejected, if the last one was.
@@ -203,8 +206,20 @@ impl Published {
     }
 }
 
-fn texts(registry: &[Value]) -> Vec<Box<str>> {
-    registry.iter().map(|entry| entry.to_string().into()).collect()
+impl Entries {
+    fn of(registry: &[Value]) -> Self {
+        Self(registry.iter().map(|entry| entry.to_string().into()).collect())
+    }
+
+    fn entry(&self, place: usize) -> Value {
+        self.0.get(place).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Entries {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Entries({})", self.0.len())
+    }
 }
 
 impl Present {
@@ -248,5 +263,18 @@ mod tests {
         put(2, Some(sample("b")));
         put(1, None);
         assert_eq!((place("b"), published.snapshot().servers.len()), (Some(2), 1));
+    }
+
+    #[test]
+    fn secrets_of_entries_are_not_shown() {
+        let entry =
+            serde_json::json!({ "name": "a", "runtime": { "env": { "KEY": "hunter2" }, "args": ["--token", "hunter2"] } });
+        let known = Known { source: "here".into(), epoch: "e".into() };
+        let published = Published::new(known, 0, Timestamp::UNIX_EPOCH, vec![sample("a")], vec![entry.clone()]);
+        let expected = serde_json::json!({ "name": "a", "runtime": { "env": { "KEY": "***" }, "args": ["--token", "***"] } });
+        assert_eq!(published.entry(0), expected);
+        published.set_registry(vec![entry.clone()]);
+        assert_eq!((published.entry(0), published.entry(1)), (expected, Value::Null));
+        assert!(!format!("{published:?}").contains("hunter2"));
     }
 }

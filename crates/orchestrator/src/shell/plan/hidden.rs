@@ -33,7 +33,7 @@ pub fn hide_file(file: &mut Value) {
 }
 
 /// One server's entry.
-pub(super) fn hide_entry(entry: &mut Value) {
+pub fn hide_entry(entry: &mut Value) {
     let variables = entry.pointer("/runtime/env").and_then(Value::as_object).into_iter().flatten();
     let mask = Mask::of(variables.filter_map(|(_, value)| value.as_str().map(str::to_owned)));
     hide_hooks(entry);
