@@ -89,7 +89,9 @@ pub(crate) fn misspelt_variables() -> Vec<Problem> {
 }
 
 pub(crate) fn warn(problems: &[Problem]) {
-    problems.iter().for_each(|problem| note(&format!("warning: {problem}")));
+    for problem in problems {
+        note(&format!("warning: {problem}"));
+    }
 }
 
 /// A line on stderr. One that cannot be written, on a full disk or when nobody reads any more, must not end anything.
