@@ -224,6 +224,13 @@ fn a_gateway_is_no_orchestrator() {
     assert!(code == 1 && text.contains("has an incident"), "{text}");
 }
 
+/// Nobody is to be surprised by what observe mode does all the same.
+#[test]
+fn the_help_says_what_observe_mode_still_does() {
+    let (code, text) = run(std::path::Path::new("."), &["run", "--help"]);
+    assert!(code == 0 && text.contains("what an operator asks for is done") && !text.contains("never act"), "{text}");
+}
+
 #[test]
 fn shells_complete_the_commands() {
     for shell in ["bash", "zsh", "fish"] {
