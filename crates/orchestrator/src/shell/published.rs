@@ -270,10 +270,10 @@ mod tests {
         let entry =
             serde_json::json!({ "name": "a", "runtime": { "env": { "KEY": "hunter2" }, "args": ["--token", "hunter2"] } });
         let known = Known { source: "here".into(), epoch: "e".into() };
-        let published = Published::new(known, 0, Timestamp::UNIX_EPOCH, vec![sample("a")], vec![entry.clone()]);
+        let published = Published::new(known, 0, Timestamp::UNIX_EPOCH, vec![sample("a")], std::slice::from_ref(&entry));
         let expected = serde_json::json!({ "name": "a", "runtime": { "env": { "KEY": "***" }, "args": ["--token", "***"] } });
         assert_eq!(published.entry(0), expected);
-        published.set_registry(vec![entry.clone()]);
+        published.set_registry(std::slice::from_ref(&entry));
         assert_eq!((published.entry(0), published.entry(1)), (expected, Value::Null));
         assert!(!format!("{published:?}").contains("hunter2"));
     }

@@ -134,7 +134,8 @@ async fn what_differs_from_when_it_was_well_is_told() {
 async fn it_is_noted_each_time_that_it_becomes_well() {
     let directory = tempfile::tempdir().expect("a directory");
     let (collector, journal) = collector(directory.path(), &runtime(RuntimeKind::Process), "unix:///nowhere");
-    journal.commit(Batch::default(), true).await.expect("it is written");
+    let mut answer = journal.begin(Batch::default(), true).await.expect("the journal runs");
+    answered(&mut answer).await.expect("it is written");
     let mut desk = Desk::default();
     collector.note_well(&mut desk, SERVER).await;
     let first = collector.last_well("a").await.expect("it is noted");
