@@ -51,10 +51,13 @@ impl Life {
                     (self.paced, self.alone) = (at, Mono::default());
                 }
             }
-            EventKind::RecoveryStarted { attempt, strategy, .. } => {
+            EventKind::RecoveryStarted { attempt, strategy, reason, .. } => {
                 self.recreates = strategy == "recreate";
                 self.recreated |= self.recreates;
+                // Whoever follows another one goes on with its own attempts; an operator's restart begins anew.
+                let counted = if reason.starts_with("network_of:") { self.counted } else { *attempt };
                 self.starts(*attempt, at);
+                self.counted = counted;
             }
             EventKind::RecoverySuccessful { .. } => {
                 (self.attempt, self.incident, self.ebbing, self.reported) = (None, None, false, false);
@@ -87,7 +90,7 @@ impl Life {
 
     fn starts(&mut self, attempt: u32, at: Mono) {
         self.attempt = Some(attempt);
-        (self.counted, self.alone) = (attempt, Mono::default());
+        self.alone = Mono::default();
         if attempt > 0 {
             self.starts.push(at);
         }
