@@ -55,9 +55,10 @@ impl Life {
                 self.recreates = strategy == "recreate";
                 self.recreated |= self.recreates;
                 // Whoever follows another one goes on with its own attempts; an operator's restart begins anew.
-                let counted = if reason.starts_with("network_of:") { self.counted } else { *attempt };
+                if !reason.starts_with("network_of:") {
+                    (self.counted, self.may_start_over) = (*attempt, false);
+                }
                 self.starts(*attempt, at);
-                self.counted = counted;
             }
             EventKind::RecoverySuccessful { .. } => {
                 (self.attempt, self.incident, self.ebbing, self.reported) = (None, None, false, false);
@@ -94,7 +95,6 @@ impl Life {
         if attempt > 0 {
             self.starts.push(at);
         }
-        self.may_start_over = false;
         self.forget();
     }
 
