@@ -255,6 +255,20 @@ fn a_renamed_container_is_followed_until_another_takes_its_name() {
 }
 
 #[test]
+fn a_running_container_that_is_given_the_name_is_the_server_from_then_on() {
+    let (harbour, _bench, mut life) = begin();
+    harbour.run("green");
+    harbour.rename("a", "blue");
+    harbour.rename("green", "a");
+    assert_eq!(next_words(&mut life, 2), [Word::Stopped, Word::Started]);
+    harbour.kill("blue");
+    harbour.kill("a");
+    assert_eq!(next_words(&mut life, 2), [Word::Killed, died(137)]);
+    life.restart().unwrap();
+    assert!(harbour.is_running("a") && !harbour.is_running("blue"));
+}
+
+#[test]
 fn a_stop_while_nobody_looked_is_told_from_a_death() {
     let (harbour, bench) = (Harbour::new(), Bench::new());
     let servers = [harbour.run("a"), harbour.run("b")];

@@ -29,7 +29,7 @@ use self::{
     consent::Consent,
     engine::{Engine, Link},
     ledger::Ledger,
-    listener::{Listener, Recent, Registered},
+    listener::{Listener, Recent, Registered, clock::EngineClock},
     restart::Container,
 };
 use super::{Fault, Supervised, process::oom::Oom, reporter::Mouth};
@@ -78,7 +78,8 @@ pub async fn ready(id: EngineId, engine: &config::Engine, servers: &[&Supervised
         Ok((connection, since, wanted)) => Ok(Ready { id, name, address, connection: Ok(connection), since, wanted }),
         Err(Unready::Faults(faults)) => Err(faults),
         Err(Unready::Lost(error)) if servers.iter().all(|server| server.known) => {
-            let unfound = |server: &&Supervised| wanted(server, Ledger::new(&name_of(server), None), i64::MAX);
+            let until = |server: &Supervised| patience::unasked(server.stop_timeout).by(&EngineClock::default());
+            let unfound = |server: &&Supervised| wanted(server, Ledger::new(&name_of(server), None), until(server));
             let wanted = servers.iter().map(unfound).collect();
             Ok(Ready { id, name, address, connection: Err(error), since: None, wanted })
         }
@@ -107,13 +108,18 @@ async fn meet(address: &Address, engine: &str, servers: &[&Supervised]) -> Resul
     }
     let since = inspect::clock(&connection.client).await;
     let since = since.map_err(|source| Unready::Lost(address.unreachable(source)))?;
+    let clock = EngineClock::of(Some(since));
     let (mut all, mut faults) = (Vec::new(), Vec::new());
     for supervised in servers {
         match find(&connection.client, engine, supervised).await {
             Ok(ledger) => {
                 let (name, ours) = (name_of(supervised), supervised.stop_timeout);
-                let until = if supervised.acting { patience::until(&connection.client, &name, ours).await } else { i64::MAX };
-                all.push(wanted(supervised, ledger, until));
+                let until = if supervised.acting {
+                    patience::until(&connection.client, &name, ours).await
+                } else {
+                    patience::unasked(ours)
+                };
+                all.push(wanted(supervised, ledger, until.by(&clock)));
             }
             Err(text) => faults.push(supervised.fault("/container", text)),
         }
@@ -178,6 +184,7 @@ impl Ready {
             requests: asked,
             link,
             since: self.since,
+            clock: EngineClock::of(self.since),
             recent: Recent::default(),
             unseen: VecDeque::new(),
             unreadable: BTreeMap::new(),

@@ -4,6 +4,7 @@
 //! stream breaks, they are asked for from the last one seen, and every container is compared. Every few seconds the engine has to list its
 //! containers, so that one that hangs without closing anything is found; what the list says otherwise is looked at.
 
+pub mod clock;
 mod session;
 
 use std::{
@@ -20,11 +21,14 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use self::clock::EngineClock;
+pub(super) use self::session::PATIENCE;
 use super::{
     address::{Address, ConnectError, Connection, shown},
     engine::Link,
     event::Happening,
     ledger::{Action, Ledger, Seen},
+    patience::Until,
 };
 use crate::{
     machine::{Input, ServerId, Word, input::EngineId},
@@ -50,7 +54,7 @@ pub enum ListenError {
     #[error("the {} engine does not answer", shown(*.0))]
     Answer(EngineKind, #[source] Error),
     /// It does not answer at all.
-    #[error("the {} engine has not answered for {} s", shown(*.0), session::PATIENCE.as_secs())]
+    #[error("the {} engine has not answered for {} s", shown(*.0), PATIENCE.as_secs())]
     Silent(EngineKind),
     /// It closed the stream, as one does that shuts down.
     #[error("the {} engine closed the stream of events", shown(*.0))]
@@ -79,8 +83,8 @@ pub enum Request {
     Begin(ServerId, oneshot::Sender<Result<Reach, String>>),
     /// The same, and nothing begins.
     Reach(ServerId, oneshot::Sender<Result<Reach, String>>),
-    /// It has ended; events of it may still come until then, by the engine's clock. `None`: they have come.
-    End(ServerId, Option<i64>, oneshot::Sender<()>),
+    /// It has ended; events of it may still come until then. `None`: they have come.
+    End(ServerId, Option<Until>, oneshot::Sender<()>),
     /// It is no longer registered: what happens to it is nobody's business.
     Forget(ServerId),
 }
@@ -113,6 +117,8 @@ pub struct Listener {
     pub link: watch::Sender<Link>,
     /// From when on events are asked for, in nanoseconds since 1970 by the engine's clock. `None`: it has not been asked.
     pub since: Option<i64>,
+    /// What time it is there.
+    pub clock: EngineClock,
     /// The last events, which may be sent again.
     pub recent: Recent,
     /// Servers whose containers are to be looked at.
@@ -162,8 +168,9 @@ impl Listener {
         if was_lost {
             return;
         }
+        let at = self.clock.last_life().or(self.since).unwrap_or_default();
         for Registered { ledger, seen, .. } in &mut self.containers {
-            ledger.lost(self.since.unwrap_or_default());
+            ledger.lost(at);
             seen.send_replace(None);
         }
         self.mouth.say(Input::EngineLost(self.engine, error.to_owned())).await;
@@ -211,6 +218,7 @@ impl Listener {
                 let _ = answer.send(self.reach(server, connection));
             }
             Request::End(server, until, answer) => {
+                let until = until.map(|until| until.by(&self.clock));
                 if let Some(container) = self.container(server) {
                     container.ledger.end(until);
                 }
@@ -276,3 +284,6 @@ impl Recent {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;
