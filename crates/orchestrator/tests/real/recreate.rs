@@ -293,16 +293,25 @@ fn a_crash_when_the_old_one_is_started_again() {
 /// Whoever shares its network has lost it, and gets the new one's.
 #[test]
 fn a_container_that_shares_the_network_follows() {
-    let pier = Pier::new();
+    follows(Docker, "recreate");
+}
+
+#[test]
+fn one_in_podman_follows_a_restart() {
+    follows(Podman, "restart");
+}
+
+fn follows(kind: EngineKind, strategy: &str) {
+    let pier = Pier::with(kind);
     let port = free_port();
     let leader = pier.run_with("calculator", Habits { publishes: Some(port), ..Habits::default() });
     let follower = pier.run_with("follower", Habits { network_of: Some((leader.full_name(), port)), ..Habits::default() });
     let entries = format!("{}{}", leader.entry(), follower.entry());
     // Long enough for the follower not to be found down by its own checks before it follows.
     let slow = QUICK.replace("interval_seconds: 0.3", "failure_threshold: 1000, interval_seconds: 0.3");
-    let registry = format!("{slow}servers:\n{entries}").replace(
+    let registry = format!("{slow}{}servers:\n{entries}", directly(kind)).replace(
         &leader.entry(),
-        &format!("{}    health_check: {{failure_threshold: 3}}\n    recovery: {{strategy: recreate}}\n", leader.entry()),
+        &format!("{}    health_check: {{failure_threshold: 3}}\n    recovery: {{strategy: {strategy}}}\n", leader.entry()),
     );
     let orchestrator = Orchestrator::start_with(&registry);
     let mut events = orchestrator.events();
@@ -310,13 +319,16 @@ fn a_container_that_shares_the_network_follows() {
         events.wait_until("a good answer", |event| event["event_type"] == "status_changed" && event["status"] == "ok");
     }
     listened_to(&orchestrator);
-    let (before, life) = (leader.id(), follower.id());
+    let lives = |container: &Container<'_>| (container.id(), container.life());
+    let (before, life) = (lives(&leader), lives(&follower));
     leader.break_by("hang");
     let begun = events.wait_for("follower", "recovery_started");
     assert_eq!((begun["attempt"].as_u64(), begun["reason"].as_str()), (Some(0), Some("network_of:calculator")));
-    assert_eq!(begun["strategy"], "recreate");
+    assert_eq!(begun["strategy"], strategy);
     events.wait_for("follower", "recovery_successful");
-    assert!(leader.id() != before && follower.id() != life);
+    assert!(lives(&leader) != before && lives(&follower) != life);
+    let is_new = strategy == "recreate";
+    assert_eq!((leader.id() != before.0, follower.id() != life.0), (is_new, is_new));
     assert!(leader.answers() && follower.answers());
     until("nothing is kept", || (leader.kept().is_empty() && follower.kept().is_empty()).then_some(()));
 }

@@ -44,8 +44,9 @@ impl Runtimes {
     /// The other registered containers of its engine that have no network of their own, and use this one's. Waits for nobody's action.
     pub async fn followers(&self, server: ServerId) -> Vec<ServerId> {
         let Some(Handle::Container(_, container)) = self.handle(server) else { return Vec::new() };
-        let sharing = container.sharing().await;
-        let follows = |other: &Container| other.requests.same_channel(&container.requests) && sharing.contains(&other.wanted);
-        self.containers().iter().filter(|other| follows(other)).map(|other| other.server).collect()
+        let mut others = self.containers();
+        others.retain(|other| other.server != server && other.requests.same_channel(&container.requests));
+        let sharing = container.sharing(others.iter().map(|other| other.wanted.clone()).collect()).await;
+        others.iter().filter(|other| sharing.contains(&other.wanted)).map(|other| other.server).collect()
     }
 }

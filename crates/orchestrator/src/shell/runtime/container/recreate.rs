@@ -6,6 +6,7 @@
 //! steps may be made twice. What is there and does not fit is left alone.
 
 mod layout;
+mod sharing;
 mod spec;
 
 use bollard::{
@@ -178,10 +179,10 @@ impl Container {
         client.stop_container(id, Some(options)).await.map_err(refused("stop the container"))
     }
 
-    /// The names of the containers that have no network of their own, and use this one's. None when that cannot be told.
-    pub async fn sharing(&self) -> Vec<String> {
+    /// Which of these others, known by their names or ids, have no network of their own and use this one's. None when that cannot be told.
+    pub async fn sharing(&self, others: Vec<String>) -> Vec<String> {
         let Ok(reach) = self.reach().await else { return Vec::new() };
-        layout::sharing(&reach.connection.client, &reach.id, &self.wanted).await.unwrap_or_default()
+        sharing::sharing(&reach, &self.wanted, others).await.unwrap_or_default()
     }
 
     /// It is well: what it has replaced is removed. Its volumes are its successor's, and stay.
