@@ -162,10 +162,10 @@ impl Actions {
     }
 
     /// Clears away what a `recreate` has replaced, or puts it back.
-    pub fn settle(&self, ticket: Ticket, keep: bool) {
+    pub fn settle(&self, ticket: Ticket, keep: bool, start: bool) {
         let Self { runtimes, collector, inbox, .. } = self.clone();
         self.tasks.spawn(async move {
-            let result = runtimes.settle(ticket.server, keep).await.map_err(|error| causes(&error));
+            let result = runtimes.settle(ticket.server, keep, start).await.map_err(|error| causes(&error));
             let result = masked(&collector, ticket.server, result).await;
             report(&inbox, Input::Settled { ticket, result }).await;
         });

@@ -268,7 +268,7 @@ impl Driver {
                 let about = About { server, attempt, reason: reason.clone(), strategy, incident };
                 self.actions.act(ticket, strategy, about, self.actions.collector.turn(ticket.server));
             }
-            Effect::Settle { ticket, keep } => self.actions.settle(ticket, keep),
+            Effect::Settle { ticket, keep, start } => self.actions.settle(ticket, keep, start),
         }
     }
 

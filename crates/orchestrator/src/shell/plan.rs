@@ -204,6 +204,7 @@ fn supervised(entries: &[ServerEntry], loaded: &Loaded) -> Vec<Supervised> {
             runtime,
             stop_timeout,
             acting: false,
+            stopped: false,
             unsettled: false,
             known: false,
             consent: Consent::default(),

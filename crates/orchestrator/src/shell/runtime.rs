@@ -63,6 +63,7 @@ pub struct Setup {
 
 /// A server and what runs it.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that an earlier run may have left")]
 pub struct Supervised {
     /// Its place in the fleet.
     pub server: ServerId,
@@ -76,6 +77,8 @@ pub struct Supervised {
     pub stop_timeout: Option<Duration>,
     /// An earlier run of ours has begun a restart and did not see its end.
     pub acting: bool,
+    /// Meanwhile somebody has stopped it.
+    pub stopped: bool,
     /// An earlier run of ours has recreated it, or begun to, and what it has replaced may still be there.
     pub unsettled: bool,
     /// An earlier run of ours has watched it: what cannot be found now is waited for.

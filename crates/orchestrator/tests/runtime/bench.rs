@@ -135,6 +135,7 @@ impl Bench {
             runtime: runtime.clone(),
             stop_timeout: Some(self.stop_timeout),
             acting: false,
+            stopped: false,
             unsettled: false,
             known: self.known,
             consent: self.consent.clone(),
@@ -264,6 +265,11 @@ impl Life {
 
     pub(crate) fn recreate(&self) -> Result<(), ActionError> {
         self.run(self.runtimes.recreate(ServerId(0)))
+    }
+
+    /// What it has replaced is put back, and started.
+    pub(crate) fn put_back(&self) -> Result<(), ActionError> {
+        self.run(self.runtimes.settle(ServerId(0), false, true))
     }
 
     pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {

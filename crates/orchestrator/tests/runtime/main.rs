@@ -14,6 +14,7 @@ mod podman;
 mod process;
 #[path = "../engine/quay.rs"]
 mod quay;
+mod recreate;
 #[path = "../engine/sham.rs"]
 mod sham;
 #[path = "../engine/strait.rs"]

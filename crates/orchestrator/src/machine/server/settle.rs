@@ -28,18 +28,19 @@ impl Server {
         if self.state.unsettled && self.settling.is_none() {
             let ticket = turn.ticket();
             self.settling = Some(ticket.serial);
-            turn.effects.push(Effect::Settle { ticket, keep: true });
+            turn.effects.push(Effect::Settle { ticket, keep: true, start: false });
         }
     }
 
-    /// The attempt has failed: what it had replaced is put back. That is an action like any other; only then recovery is planned.
+    /// The attempt has failed: what it had replaced is put back. That is an action like any other; only then recovery is planned. What
+    /// somebody has stopped is not started by it.
     pub(super) fn undo(&mut self, turn: &mut Turn<'_>, attempt: Attempt, stopped: bool) {
         let ticket = turn.ticket();
         self.drop_check();
         self.enter(Phase::Recovering);
         self.state.recovery = Recovery::Acting { serial: ticket.serial, attempt, stopped, stage: Stage::Begun, undoing: true };
         self.schedule(turn.now);
-        turn.effects.push(Effect::Settle { ticket, keep: false });
+        turn.effects.push(Effect::Settle { ticket, keep: false, start: !stopped });
     }
 
     /// It is done, or could not be.

@@ -100,9 +100,9 @@ type Met = (Connection, Option<i64>, Vec<Wanted>);
 async fn meet(address: &Address, engine: &str, servers: &[&Supervised]) -> Result<Met, Unready> {
     let connection = address.connect().await.map_err(Unready::Lost)?;
     // Before events are asked for: these would be somebody else's.
-    for unsettled in servers.iter().filter(|supervised| supervised.unsettled) {
-        let name = name_of(unsettled);
-        if let Err(error) = Box::pin(recreate::tidy(&connection.client, &name, unsettled.acting, &unsettled.consent)).await {
+    for unsettled in servers.iter().filter(|supervised| supervised.unsettled && supervised.acting) {
+        let (name, starts) = (name_of(unsettled), !unsettled.stopped);
+        if let Err(error) = Box::pin(recreate::tidy(&connection.client, &name, starts, &unsettled.consent)).await {
             tracing::error!("the recreate of `{name}` that a crash has cut short is not undone yet: {}", causes(&error));
         }
     }

@@ -18,11 +18,11 @@ impl Runtimes {
         Ok(recreated.await.map_err(|_| ActionError::ShuttingDown)??)
     }
 
-    /// What a recreate has replaced is removed (`keep`), or put back and started. Nothing, where nothing was replaced.
-    pub async fn settle(&self, server: ServerId, keep: bool) -> Result<(), ActionError> {
+    /// What a recreate has replaced is removed (`keep`), or put back and, if so wanted, started. Nothing, where nothing was replaced.
+    pub async fn settle(&self, server: ServerId, keep: bool, start: bool) -> Result<(), ActionError> {
         let Some(Handle::Container(container, _)) = self.handle(server) else { return Ok(()) };
         let mut container = container.lock_owned().await;
-        let settled = self.spawn(async move { if keep { container.keep().await } else { container.put_back().await } });
+        let settled = self.spawn(async move { if keep { container.keep().await } else { container.put_back(start).await } });
         Ok(settled.await.map_err(|_| ActionError::ShuttingDown)??)
     }
 

@@ -196,6 +196,7 @@ fn begin(plan: &mut Plan, settings: &Settings, left: &mut Left) -> Result<Begun,
         let left = beginning.memory.servers.get(&supervised.name);
         supervised.known = left.is_some();
         supervised.acting = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { .. }));
+        supervised.stopped = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { stopped: true, .. }));
         supervised.unsettled = left.is_some_and(|left| left.unsettled);
     }
     let files = files(plan, left);

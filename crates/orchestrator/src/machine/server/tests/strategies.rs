@@ -43,7 +43,7 @@ fn order(effects: &[Effect]) -> (Ticket, Strategy, u32) {
 
 fn settling(effects: &[Effect]) -> Option<(Ticket, bool)> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Settle { ticket, keep } => Some((*ticket, *keep)),
+        Effect::Settle { ticket, keep, .. } => Some((*ticket, *keep)),
         _ => None,
     })
 }
@@ -196,6 +196,32 @@ fn a_stop_while_it_is_put_back_is_honoured_at_the_end() {
     let (mut fleet, ticket) = undoing();
     assert_eq!(names(&fleet.step(at(16.5), Input::Reported(A, Word::Stopped))), Vec::<&str>::new());
     assert_eq!(names(&fleet.step(at(17.0), Input::Settled { ticket, result: Ok(()) })), ["server_stopped"]);
+}
+
+#[test]
+fn what_somebody_has_stopped_is_put_back_and_not_started() {
+    let starts = |effects: &[Effect]| {
+        effects.iter().find_map(|it| if let Effect::Settle { start, .. } = it { Some(*start) } else { None })
+    };
+    for (stops, expected) in [(false, Some(true)), (true, Some(false))] {
+        let (mut fleet, effects) = begun(RECREATE);
+        if stops {
+            fleet.step(at(11.05), Input::Reported(A, Word::Stopped));
+        }
+        let failed = finished(&mut fleet, 11.1, &effects, Err("no room".to_owned()));
+        assert_eq!(starts(&failed), expected);
+        let again = fleet_again(&fleet);
+        assert_eq!(starts(&again), expected, "and the same after a crash");
+        let ticket = settling(&failed).expect("an order").0;
+        let settled = fleet.step(at(12.0), Input::Settled { ticket, result: Ok(()) });
+        assert_eq!(names(&settled).contains(&"server_stopped"), stops, "{settled:?}");
+    }
+}
+
+/// What another life of it begins with.
+fn fleet_again(fleet: &Fleet) -> Vec<Effect> {
+    let file: File = serde_saphyr::from_str(RECREATE).expect("the file reads");
+    Fleet::new(compile(&file, Purpose::Simulate).expect("it compiles"), &memory_of(fleet), at(0.0)).1
 }
 
 #[test]

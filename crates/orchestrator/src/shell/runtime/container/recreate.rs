@@ -94,10 +94,10 @@ impl Container {
     /// back, which starts it.
     pub async fn bring_back(&mut self) -> Result<(), RecreateError> {
         if self.interrupted {
-            return self.put_back().await;
+            return self.put_back(true).await;
         }
         match self.restart().await {
-            Err(error) if error.is_of_nobody() && self.is_kept_alone().await => self.put_back().await,
+            Err(error) if error.is_of_nobody() && self.is_kept_alone().await => self.put_back(true).await,
             restarted => Ok(restarted?),
         }
     }
@@ -123,7 +123,9 @@ impl Container {
         let mut layout = Layout::of(client, &self.wanted).await?;
         let mut id = id.to_owned();
         if layout.current.is_none() && layout.old.is_some() {
-            Box::pin(self.restore(client, layout)).await?;
+            // Under its name again, and that is all: it is to be stopped. Should nothing come of it, it was ours to start.
+            self.interrupted = true;
+            Box::pin(self.restore(client, layout, false)).await?;
             layout = Layout::of(client, &self.wanted).await?;
             id = layout.current.as_ref().and_then(|current| current.id.clone()).unwrap_or_default();
         }
@@ -145,16 +147,26 @@ impl Container {
         self.interrupted = true;
         self.stop(client, kind, id).await?;
         match &old {
-            Some(_) => remove(client, id).await?,
+            Some(kept) => {
+                // Should it come to nothing, what is put back has it again.
+                set_policy(client, kept, policy_of(&current)).await;
+                remove(client, id).await?;
+            }
             None => rename(client, id, &layout::old_name(&self.wanted, id)).await?,
         }
         // Whoever has removed it meanwhile does not want it back.
         let kept = old.as_deref().unwrap_or(id);
         client.inspect_container(kept, None).await.map_err(|_| RecreateError::Gone(self.wanted.clone()))?;
-        self.create(client, spec, &current).await
+        self.create(client, spec, (kept, &current)).await
     }
 
-    async fn create(&self, client: &Docker, spec: spec::Spec, old: &ContainerInspectResponse) -> Result<(), RecreateError> {
+    /// Beside the one that is kept, with the settings of `old`.
+    async fn create(
+        &self,
+        client: &Docker,
+        spec: spec::Spec,
+        (kept, old): (&str, &ContainerInspectResponse),
+    ) -> Result<(), RecreateError> {
         let options = CreateContainerOptions { name: Some(self.wanted.clone()), ..CreateContainerOptions::default() };
         let created = client.create_container(Some(options), spec.body).await.map_err(refused("create the new container"))?;
         for (network, endpoint) in spec.more_networks {
@@ -162,7 +174,7 @@ impl Container {
             client.connect_network(&network, request).await.map_err(refused("connect the new container to its networks"))?;
         }
         // Or it would be started beside its successor when the engine starts.
-        quieten(client, old).await;
+        quieten(client, kept, policy_of(old)).await;
         start(client, &created.id).await?;
         let image = old.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default();
         let digest = digest(client, &created.id).await.unwrap_or_default();
@@ -202,12 +214,12 @@ impl Container {
         remove(&client, &id).await
     }
 
-    /// The new one goes, and the old one is back under its name and started.
-    pub async fn put_back(&mut self) -> Result<(), RecreateError> {
+    /// The new one goes, and the old one is back under its name and, unless somebody has stopped it, started.
+    pub async fn put_back(&mut self, start: bool) -> Result<(), RecreateError> {
         let reach = self.begin().await?;
         let client = &reach.connection.client;
         let outcome = match Layout::of(client, &self.wanted).await {
-            Ok(layout) => Box::pin(self.restore(client, layout)).await,
+            Ok(layout) => Box::pin(self.restore(client, layout, start)).await,
             Err(error) => Err(error),
         };
         let seen = !matches!(outcome, Ok(true)) || self.wait_until(Stage::Started).await;
@@ -217,11 +229,11 @@ impl Container {
     }
 
     /// Whether anything was started.
-    async fn restore(&self, client: &Docker, layout: Layout) -> Result<bool, RecreateError> {
+    async fn restore(&self, client: &Docker, layout: Layout, starts: bool) -> Result<bool, RecreateError> {
         let Some(old) = layout.old else {
             let Some(current) = layout.current else { return Err(RecreateError::Gone(self.wanted.clone())) };
             // It was stopped, and nothing more.
-            if !self.interrupted || layout::is_running(&current) {
+            if !starts || !self.interrupted || layout::is_running(&current) {
                 return Ok(false);
             }
             self.consent.given_by(&current)?;
@@ -235,6 +247,9 @@ impl Container {
             self.discard(client, &current, &id).await?;
         }
         rename(client, &id, &self.wanted).await?;
+        if !starts {
+            return Ok(false);
+        }
         start(client, &id).await?;
         tracing::warn!(
             container = self.wanted,
@@ -255,13 +270,12 @@ impl Container {
     }
 }
 
-/// Finishes what an end of ours has cut short in the middle of a recreate (`acting`): a new one that runs is left to be verified, else the old one
-/// is put back. Nothing is started that runs, or that an action of ours did not stop.
-pub async fn tidy(client: &Docker, name: &str, acting: bool, consent: &Consent) -> Result<(), RecreateError> {
+/// Finishes what an end of ours has cut short in the middle of a recreate: a new one that runs is left to be verified, else the old one
+/// is put back. Nothing is started that runs, or that somebody has stopped meanwhile (not `starts`).
+pub async fn tidy(client: &Docker, name: &str, starts: bool, consent: &Consent) -> Result<(), RecreateError> {
     let Layout { current, old } = Layout::of(client, name).await?;
     match (old, current) {
-        _ if !acting => Ok(()),
-        (None, Some(current)) if !layout::is_running(&current) => {
+        (None, Some(current)) if starts && !layout::is_running(&current) => {
             consent.given_by(&current)?;
             start(client, &current.id.unwrap_or_default()).await
         }
@@ -276,7 +290,7 @@ pub async fn tidy(client: &Docker, name: &str, acting: bool, consent: &Consent) 
                 remove(client, current.id.as_deref().unwrap_or_default()).await?;
             }
             rename(client, &id, name).await?;
-            start(client, &id).await
+            if starts { start(client, &id).await } else { Ok(()) }
         }
     }
 }
@@ -313,10 +327,10 @@ fn policy_of(container: &ContainerInspectResponse) -> Option<RestartPolicy> {
 }
 
 /// One that is kept is not to be started by its engine.
-async fn quieten(client: &Docker, old: &ContainerInspectResponse) {
+async fn quieten(client: &Docker, kept: &str, policy: Option<RestartPolicy>) {
     let never = RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None };
-    if policy_of(old).and_then(|policy| policy.name).is_some_and(|name| !is_never(name)) {
-        set_policy(client, old.id.as_deref().unwrap_or_default(), Some(never)).await;
+    if policy.and_then(|policy| policy.name).is_some_and(|name| !is_never(name)) {
+        set_policy(client, kept, Some(never)).await;
     }
 }
 
