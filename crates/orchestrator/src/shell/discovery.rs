@@ -169,9 +169,14 @@ impl Discovery {
     /// It could not be taken in, and is tried again later.
     pub fn refuse(&mut self, server: &str, why: &str) {
         self.known.remove(server);
+        self.retry();
+        self.say(About::Server(server.to_owned()), &format!("{server} is discovered, but cannot be watched: {why}"));
+    }
+
+    /// Something could not be taken in, and is tried again later, also when no engine tells anything until then.
+    pub fn retry(&mut self) {
         let retry = Instant::now() + RETRY;
         self.next = Some(self.next.map_or(retry, |next| next.min(retry)));
-        self.say(About::Server(server.to_owned()), &format!("{server} is discovered, but cannot be watched: {why}"));
     }
 
     /// Judges everything anew.
@@ -271,4 +276,21 @@ fn places(error: &LoadError, written: usize) -> BTreeSet<usize> {
 /// N of `/servers/N/...`.
 pub fn place(pointer: &str) -> Option<usize> {
     pointer.strip_prefix("/servers/")?.split('/').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_could_not_be_taken_in_is_due_again_although_nobody_tells_anything() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut discovery = Discovery::new(directory.path(), &TaskTracker::new(), &CancellationToken::new());
+        assert_eq!(discovery.next, None);
+        discovery.retry();
+        let due = discovery.next.expect("a moment");
+        assert!(due <= Instant::now() + RETRY);
+        discovery.retry();
+        assert_eq!(discovery.next, Some(due), "it is not put off");
+    }
 }

@@ -161,8 +161,11 @@ impl Reloader {
         if !self.in_force.is_all_of(&plan) {
             match self.prepared(plan, &written).await {
                 Ok((plan, turnover, prepared)) => self.put_in_force(plan, turnover, prepared, None).await,
-                // The next event of an engine, or a file, tries again.
-                Err(error) => tracing::warn!("what is discovered cannot be watched now: {}", causes(&error)),
+                // An engine does not answer, say. Its next event or a file may try again sooner.
+                Err(error) => {
+                    tracing::warn!("what is discovered cannot be watched now, and is tried again: {}", causes(&error));
+                    self.discovery.retry();
+                }
             }
         }
         self.written = Some(written);

@@ -28,6 +28,7 @@ use self::{
     address::{Address, ConnectError, Connection},
     consent::Consent,
     engine::{Engine, Link},
+    inspect::InARow,
     ledger::Ledger,
     listener::{Listener, Recent, Registered, clock::EngineClock},
     restart::Container,
@@ -187,6 +188,7 @@ impl Ready {
             clock: EngineClock::of(self.since),
             recent: Recent::default(),
             unseen: VecDeque::new(),
+            unread: InARow::default(),
             unreadable: BTreeMap::new(),
         };
         let nobody = ConnectError::Silent { kind: "container", address: String::new() };

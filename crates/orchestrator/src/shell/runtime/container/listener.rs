@@ -22,11 +22,12 @@ use tokio::{
 };
 
 use self::clock::EngineClock;
-pub(super) use self::session::PATIENCE;
+pub use self::session::PATIENCE;
 use super::{
     address::{Address, ConnectError, Connection, shown},
     engine::Link,
     event::Happening,
+    inspect::InARow,
     ledger::{Action, Ledger, Seen},
     patience::Until,
 };
@@ -123,6 +124,8 @@ pub struct Listener {
     pub recent: Recent,
     /// Servers whose containers are to be looked at.
     pub unseen: VecDeque<ServerId>,
+    /// Lists that could not be read.
+    pub unread: InARow,
     /// Those of which the engine does not say how they are, and its words.
     pub unreadable: BTreeMap<ServerId, String>,
 }

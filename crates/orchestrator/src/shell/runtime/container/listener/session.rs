@@ -15,10 +15,10 @@ use super::{ListenError, Listener, Registered};
 use crate::machine::ServerId;
 use crate::shell::causes::causes;
 use crate::shell::runtime::container::{
-    address::Connection,
+    address::{Connection, shown},
     engine::Link,
     event::{Act, Happening},
-    inspect,
+    inspect::{self, InARow},
     ledger::Look,
 };
 use crate::shell::runtime::{pause::Pause, process::oom::Oom};
@@ -27,7 +27,7 @@ use crate::shell::runtime::{pause::Pause, process::oom::Oom};
 const ROUND: Duration = Duration::from_secs(10);
 
 /// How long it may take for that, or for telling how one of them is.
-pub(in crate::shell::runtime::container) const PATIENCE: Duration = Duration::from_secs(15);
+pub const PATIENCE: Duration = Duration::from_secs(15);
 
 /// 128 + SIGKILL.
 const KILLED: i64 = 137;
@@ -149,12 +149,23 @@ impl Listener {
         let client = &session.connection.client;
         let list = async move {
             match inspect::list(client).await {
-                Ok(listed) => Ok(Some(listed)),
-                Err(error) if inspect::is_passing(&error) => Ok(None),
-                Err(error) => Err(error),
+                Err(error) if !inspect::is_passing(&error) => Err(error),
+                listed => Ok(listed),
             }
         };
-        let Some(listed) = self.meanwhile(session, list.boxed()).await? else { return Ok(()) };
+        let listed = match self.meanwhile(session, list.boxed()).await? {
+            Ok(listed) => listed,
+            Err(error) => {
+                if self.unread.are_too_many() {
+                    let (kind, why) = (shown(session.connection.kind), causes(&error));
+                    tracing::warn!(
+                        "the {kind} engine's lists of containers cannot be read; what no event tells is not seen: {why}"
+                    );
+                }
+                return Ok(());
+            }
+        };
+        self.unread = InARow::default();
         let is_asked =
             |container: &&Registered| container.ledger.action().is_none() && !self.unreadable.contains_key(&container.server);
         for container in self.containers.iter().filter(is_asked) {

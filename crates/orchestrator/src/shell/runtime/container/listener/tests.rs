@@ -39,6 +39,7 @@ fn listener() -> (Listener, Connection, mpsc::Receiver<Input>) {
         clock: EngineClock::of(Some(1)),
         recent: Recent::default(),
         unseen: VecDeque::new(),
+        unread: InARow::default(),
         unreadable: BTreeMap::new(),
     };
     let client = Docker::connect_with_http(&engine.address, 60, API_DEFAULT_VERSION).unwrap();
