@@ -1,5 +1,7 @@
 //! What an attempt does: ladders, and what a `recreate` leaves open.
 
+use std::collections::VecDeque;
+
 use health_spec::config::Strategy;
 
 use super::*;
@@ -150,24 +152,45 @@ fn what_was_replaced_goes_once_its_successor_is_well() {
     assert_eq!(serial, None);
 }
 
+/// Answers well until then, and cannot clear away what was replaced. When that was ordered, and what was said of it.
+fn refusing(fleet: &mut Fleet, until: f64) -> (Vec<u64>, Vec<String>) {
+    let (mut ordered, mut said) = (Vec::new(), Vec::new());
+    while let Some(now) = fleet.deadline().filter(|deadline| *deadline <= at(until)) {
+        let mut effects = VecDeque::from(fleet.step(now, Input::Woken));
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Probe { ticket, .. } => {
+                    effects.extend(fleet.step(now, Input::Observed { ticket, verdict: ok(), took: Duration::ZERO }));
+                }
+                Effect::Settle { ticket, keep: true, .. } => {
+                    ordered.push(now.0.as_secs());
+                    effects.extend(fleet.step(now, Input::Settled { ticket, result: Err("lost".to_owned()) }));
+                }
+                Effect::Publish(Happened { kind: EventKind::MonitorImpaired { error, .. }, .. }) => said.push(error),
+                _ => {}
+            }
+        }
+    }
+    (ordered, said)
+}
+
 #[test]
 fn what_could_not_be_removed_is_removed_with_the_next_good_answer() {
     let (mut fleet, effects) = begun(RECREATE);
     finished(&mut fleet, 11.1, &effects, Ok(()));
-    let mut settled = None;
-    while let Some(now) = fleet.deadline().filter(|deadline| *deadline <= at(14.0)) {
-        for effect in fleet.step(now, Input::Woken) {
-            if let Effect::Probe { ticket, .. } = effect {
-                let effects = fleet.step(now, Input::Observed { ticket, verdict: ok(), took: Duration::ZERO });
-                settled = settled.or(settling(&effects));
-            }
-        }
-    }
-    let (ticket, keep) = settled.expect("an order");
-    assert!(keep);
-    fleet.step(at(14.0), Input::Settled { ticket, result: Err("lost".to_owned()) });
+    assert_eq!(refusing(&mut fleet, 14.0).0.len(), 1);
     assert!(fleet.servers()[0].state().unsettled);
     assert_eq!(run(&mut fleet, 45.0, &ok()), ["SETTLE"]);
+}
+
+#[test]
+fn what_cannot_be_removed_at_all_is_said_once_and_asked_for_rarely() {
+    let (mut fleet, effects) = begun(RECREATE);
+    finished(&mut fleet, 11.1, &effects, Ok(()));
+    let (ordered, said) = refusing(&mut fleet, 14.0 + 30.0 * 24.0);
+    assert_eq!(said, ["what was replaced is not removed: lost"]);
+    let waits: Vec<_> = ordered.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(waits, [30, 330, 330]);
 }
 
 #[test]
