@@ -175,7 +175,7 @@ impl Reloader {
     async fn prepared(&mut self, mut plan: Plan, written: &Plan) -> Result<(Plan, Turnover, Prepared), LoadError> {
         loop {
             let turnover = self.turnover(&plan);
-            let error = match self.runtimes.prepare(&turnover.new).await {
+            let error = match self.runtimes.prepare(&turnover.new, &turnover.gone).await {
                 Ok(prepared) => return Ok((plan, turnover, prepared)),
                 Err(error) => error,
             };

@@ -205,9 +205,15 @@ impl Life {
     /// As a reload does that has a new server.
     pub(crate) fn register(&self, bench: &Bench, at: usize, runtime: &Runtime) {
         self.run(async {
-            let prepared = self.runtimes.prepare(&[bench.supervised(at, runtime)]).await;
+            let prepared = self.runtimes.prepare(&[bench.supervised(at, runtime)], &[]).await;
             self.runtimes.take(prepared.unwrap()).await;
         });
+    }
+
+    /// As a reload that is refused: why.
+    pub(crate) fn refuses(&self, bench: &Bench, at: usize, runtime: &Runtime) -> String {
+        let servers = [bench.supervised(at, runtime)];
+        self.run(self.runtimes.prepare(&servers, &[])).expect_err("it is refused").to_string()
     }
 
     /// Restarts server 0, and lets go of it as soon as it is so.

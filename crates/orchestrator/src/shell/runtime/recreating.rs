@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::container::restart::Container;
 use super::{ActionError, Handle, Runtimes};
-use crate::machine::ServerId;
+use crate::machine::{ServerId, input::EngineId};
 
 impl Runtimes {
     /// Replaces a container by a new one of the same configuration, and keeps the old one until [`Self::settle`]. Returns when that has
@@ -39,6 +39,15 @@ impl Runtimes {
             Handle::Process(..) | Handle::Unit(_) => None,
         };
         handles.values().filter_map(container).collect()
+    }
+
+    /// The containers of this engine that servers have, by name or id; without those of servers that are about to go.
+    pub(super) fn followed(&self, engine: EngineId, gone: &[ServerId]) -> Vec<String> {
+        let engine = self.engines.lock().unwrap_or_else(PoisonError::into_inner).get(&engine).cloned();
+        let Some(engine) = engine else { return Vec::new() };
+        let mut containers = self.containers();
+        containers.retain(|it| it.requests.same_channel(&engine.requests) && !gone.contains(&it.server));
+        containers.iter().map(|container| container.wanted.clone()).collect()
     }
 
     /// The other registered containers of its engine that have no network of their own, and use this one's. Waits for nobody's action.

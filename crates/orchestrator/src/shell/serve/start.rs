@@ -84,7 +84,7 @@ pub(super) async fn start(written: Plan, settings: &Settings, mut ready: Ready, 
     let lifetimes =
         Lifetimes { tasks: TaskTracker::new(), serving: CancellationToken::new(), children: CancellationToken::new() };
     let (mut plan, discovery) = discover(&written, settings, &lifetimes).await;
-    let begun = begin(&mut plan, settings, &mut ready.left)?;
+    let begun = begin(&mut plan, written.entries.len(), settings, &mut ready.left)?;
     let published = Arc::clone(&begun.published);
     published.set_shortage(descriptors::provide(descriptors::needed(plan.targets.iter(), plan.supervised.len())));
     let log = Arc::new(Mutex::new(ready.store.reader().map_err(|source| settings.unusable(source))?));
@@ -178,8 +178,8 @@ async fn discover(written: &Plan, settings: &Settings, lifetimes: &Lifetimes) ->
     (discovery.composed(written, settings.reading.observe), discovery)
 }
 
-/// Takes up what an earlier run has left.
-fn begin(plan: &mut Plan, settings: &Settings, left: &mut Left) -> Result<Begun, ServeError> {
+/// Takes up what an earlier run has left. The first servers are `written` in the files, the others discovered.
+fn begin(plan: &mut Plan, written: usize, settings: &Settings, left: &mut Left) -> Result<Begun, ServeError> {
     let known = Known { source: settings.name.clone(), epoch: left.epoch.clone() };
     let clock = Clock::resume(left.first_start, left.last);
     let now = clock.now();
@@ -194,7 +194,8 @@ fn begin(plan: &mut Plan, settings: &Settings, left: &mut Left) -> Result<Begun,
     let (fleet, effects) = Fleet::new(plan.policies.clone(), &beginning, now);
     for supervised in &mut plan.supervised {
         let left = beginning.memory.servers.get(&supervised.name);
-        supervised.known = left.is_some();
+        // What was discovered was there a moment ago: should it be gone, or its engine, that is followed and keeps nobody from beginning.
+        supervised.known = left.is_some() || supervised.entry >= written;
         supervised.acting = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { .. }));
         supervised.stopped = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { stopped: true, .. }));
         supervised.unsettled = left.is_some_and(|left| left.unsettled);

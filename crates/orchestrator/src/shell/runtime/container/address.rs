@@ -140,6 +140,11 @@ impl Address {
     }
 }
 
+/// The socket to which an address leads. `None`: it is no path, or nothing is there.
+pub fn socket(address: &str) -> Option<PathBuf> {
+    std::fs::canonicalize(address.strip_prefix("unix://")?).ok()
+}
+
 /// As people write it.
 pub(super) fn shown(kind: EngineKind) -> &'static str {
     match kind {
