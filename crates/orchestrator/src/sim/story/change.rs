@@ -64,7 +64,7 @@ fn becomes(random: &mut Random) -> Becomes {
 fn died(random: &mut Random) -> Word {
     let exit_code = Some(random.one_of(&[0, 0, 1, 137]));
     let (comes_back, oom_killed, retracts_stop) = (random.chance(20), random.chance(5), random.chance(10));
-    Word::Died(Death { exit_code, comes_back, oom_killed, retracts_stop, ..Death::default() })
+    Word::Died(Death { exit_code, oom_killed, comes_back, retracts_stop, ..Death::default() })
 }
 
 /// Another one's network was its own, and was taken away.
