@@ -38,6 +38,17 @@ pub(crate) fn engine(kind: EngineKind) -> Engine {
     Engine { name: kind.as_str().to_owned(), kind, address, tls: None }
 }
 
+/// Without a systemd Podman looks at a container's HEALTHCHECK when it is asked to, and only then. Its answer.
+pub(crate) fn ask_podman_to_check(container: &str) -> std::io::Result<String> {
+    use std::io::{Read, Write};
+    let socket = engine(EngineKind::Podman).address;
+    let mut stream = std::os::unix::net::UnixStream::connect(socket.trim_start_matches("unix://"))?;
+    write!(stream, "GET /v4.0.0/libpod/containers/{container}/healthcheck HTTP/1.0\r\nHost: podman\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
 /// One test's place in the engine.
 pub(crate) struct Quay {
     pub(crate) kind: EngineKind,

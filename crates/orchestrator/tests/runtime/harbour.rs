@@ -1,15 +1,8 @@
 //! Containers of one test in an engine of the machine.
 
-use std::{
-    fs,
-    io::{Read, Write},
-    os::unix::net::UnixStream,
-    path::Path,
-    process::Command,
-    sync::OnceLock,
-};
+use std::{fs, path::Path, process::Command, sync::OnceLock};
 
-use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, Mount, MountType, RestartPolicyNameEnum};
+use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, Mount, MountType, RestartPolicy, RestartPolicyNameEnum};
 use bollard::query_parameters::{RemoveImageOptions, TagImageOptions};
 use health_spec::{
     config::EngineKind,
@@ -24,7 +17,8 @@ use crate::{
 /// Of Docker's HEALTHCHECK, in nanoseconds.
 const CHECK_INTERVAL: i64 = 200_000_000;
 
-/// The whole content of the image: it stays, exits with a code, checks that `/gate/ill` is not there, or eats memory once `/gate/open` is.
+/// The whole content of the image: it stays, exits with a code, checks that `/gate/ill` is not there, eats memory once `/gate/open` is, or ends
+/// with exit code 3 whenever `/gate/end` is.
 const PROGRAM: &str = r#"
 fn main() {
     let what = std::env::args().nth(1).unwrap_or_default();
@@ -35,6 +29,12 @@ fn main() {
         std::process::exit(i32::from(std::path::Path::new("/gate/ill").exists()));
     }
     while what == "eat" && !std::path::Path::new("/gate/open").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    while what == "end" {
+        if std::fs::remove_file("/gate/end").is_ok() {
+            std::process::exit(3);
+        }
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let mut eaten = Vec::new();
@@ -82,7 +82,16 @@ impl Harbour {
         self.server(name)
     }
 
-    /// The same with these labels.
+    /// One that its engine starts again whenever it ends, which it does as soon as there is a file `end` in this directory.
+    pub(crate) fn run_returning(&self, name: &str, gate: &Path) -> Runtime {
+        let policy = RestartPolicy { name: Some(RestartPolicyNameEnum::ALWAYS), maximum_retry_count: None };
+        let mounts = Some(Self::mount(gate, "/gate"));
+        self.create(name, "end", HostConfig { restart_policy: Some(policy), mounts, ..HostConfig::default() });
+        self.start(name);
+        self.server(name)
+    }
+
+    /// The same as [`Self::run`], with these labels.
     pub(crate) fn run_labelled(&self, name: &str, labels: &[(&str, &str)]) -> Runtime {
         let labels = labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned()));
         self.0.create(name, ContainerCreateBody { labels: Some(labels.collect()), ..Self::body("stay", HostConfig::default()) });
@@ -104,18 +113,12 @@ impl Harbour {
         self.server(name)
     }
 
-    /// Without a systemd Podman checks when it is asked to, and only then.
+    /// Podman checks when it is asked to.
     pub(crate) fn check(&self, name: &str) {
-        if self.0.kind == EngineKind::Docker {
-            return;
+        if self.0.kind == EngineKind::Podman {
+            let answer = quay::ask_podman_to_check(&self.name(name)).unwrap();
+            assert!(answer.contains(" 200 "), "{answer}");
         }
-        let socket = quay::engine(EngineKind::Podman).address;
-        let mut stream = UnixStream::connect(socket.trim_start_matches("unix://")).unwrap();
-        let path = format!("/v4.0.0/libpod/containers/{}/healthcheck", self.name(name));
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: podman\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        assert!(answer.contains(" 200 "), "{answer}");
     }
 
     /// A container that does not run yet.
@@ -203,6 +206,12 @@ impl Harbour {
         let options = TagImageOptions { repo: Some(to.to_owned()), tag: Some("latest".to_owned()) };
         self.0.wait(self.0.client.tag_image(from, Some(options)));
         self.0.wait(self.0.client.remove_image(from, None::<RemoveImageOptions>, None));
+    }
+
+    /// Whether its engine has started it once by its own policy. For a moment Podman has a word for its state that Docker has not.
+    pub(crate) fn is_back(&self, name: &str) -> bool {
+        let found = self.0.scheduler.block_on(self.0.client.inspect_container(&self.name(name), None));
+        found.is_ok_and(|found| found.restart_count == Some(1) && found.state.and_then(|state| state.running) == Some(true))
     }
 
     pub(crate) fn is_running(&self, name: &str) -> bool {

@@ -15,6 +15,7 @@ mod process;
 #[path = "../engine/quay.rs"]
 mod quay;
 mod recreate;
+mod resubscribe;
 #[path = "../engine/sham.rs"]
 mod sham;
 #[path = "../engine/strait.rs"]

@@ -5,10 +5,11 @@ use std::time::Duration;
 use bollard::{
     Docker,
     errors::Error,
-    models::{ContainerInspectResponse, ContainerSummary, ContainerSummaryStateEnum, RestartPolicyNameEnum},
+    models::{ContainerInspectResponse, ContainerSummary, ContainerSummaryStateEnum, EventMessage, RestartPolicyNameEnum},
     query_parameters::{EventsOptions, InspectContainerOptions, ListContainersOptions},
 };
 use futures_util::TryStreamExt;
+use health_spec::config::EngineKind;
 
 use super::{
     event::{ACTIONS, Happening, Health, signal_number},
@@ -22,6 +23,10 @@ const SECOND: i64 = 1_000_000_000;
 
 /// Of answers that cannot be read: the states that pass last less than any two of these.
 const TOO_MANY: u32 = 5;
+
+/// In nanoseconds. Podman stops reading its log of events at the moment until which it is asked for them: asked for the past alone, it
+/// has read nothing by then. A tenth of a second is enough for a hundred events.
+const READING: i64 = SECOND / 2;
 
 /// For about a fifth of a second after a death Podman has a word for the state that Docker has not; then it is asked again.
 const BETWEEN_WORDS: Duration = Duration::from_millis(100);
@@ -82,16 +87,28 @@ pub fn is_about_it_alone(error: &Error) -> bool {
 }
 
 /// Whether somebody stopped it, as far as the engine still knows.
-pub async fn was_stopped(client: &Docker, look: &Look) -> Result<bool, Error> {
+pub async fn was_stopped(client: &Docker, kind: EngineKind, look: &Look) -> Result<bool, Error> {
     // A stop is said after the death, and the clocks of both are the engine's.
-    let (since, until) = (look.since.saturating_sub(SECOND).max(0), clock(client).await?);
-    if until == 0 {
-        return Ok(false);
-    }
-    let options = EventsOptions { until: Some(seconds(until)), ..events_since(since, ("container", vec![look.id.as_str()])) };
-    let events: Vec<_> = client.events(Some(options)).try_collect().await?;
+    let since = look.since.saturating_sub(SECOND).max(0);
+    let events = events_until_now(client, kind, since, ("container", vec![look.id.as_str()])).await?;
     let acts: Vec<_> = events.into_iter().filter_map(Happening::read).map(|happening| happening.act).collect();
     Ok(tell_of_a_stop(&acts))
+}
+
+/// Containers' events from this moment until now, with one more filter; none where the engine does not tell its time.
+pub async fn events_until_now(
+    client: &Docker,
+    kind: EngineKind,
+    since: i64,
+    filter: (&str, Vec<&str>),
+) -> Result<Vec<EventMessage>, Error> {
+    let now = clock(client).await?;
+    if now == 0 {
+        return Ok(Vec::new());
+    }
+    let until = if kind == EngineKind::Podman { now.saturating_add(READING) } else { now };
+    let options = EventsOptions { until: Some(seconds(until)), ..events_since(since, filter) };
+    client.events(Some(options)).try_collect().await
 }
 
 /// Containers' events from this moment on, with one more filter.

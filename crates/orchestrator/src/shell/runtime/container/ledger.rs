@@ -4,7 +4,7 @@
 
 use health_spec::config::EngineKind;
 
-use super::event::Health;
+use super::event::{Act, Happening, Health};
 use crate::machine::{Death, Word};
 
 mod compare;
@@ -187,6 +187,11 @@ impl Ledger {
             Some((id, state)) => self.id == id && known == Some(state),
             None => known == Some(State::Gone),
         }
+    }
+
+    /// The start of one that is not known to have ended, when a look follows: that tells of the start, and whose it was.
+    pub fn leaves_to_a_look(&self, happening: &Happening) -> bool {
+        happening.act == Act::Start && self.known.is_some_and(|known| known.state.is_alive())
     }
 
     /// Whether it matters why it does not run, if it does not.

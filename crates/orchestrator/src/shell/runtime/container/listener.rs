@@ -1,7 +1,7 @@
 //! Listens to one engine, and never stops: what happens to its containers reaches the inbox in order.
 //!
 //! Nothing is lost between a look and the events: events are asked for from a moment before the look. When the
-//! stream breaks, they are asked for from the last one seen, and every container is compared. Every few seconds the engine has to list its
+//! stream breaks, those since the last one are read first, for a look does not tell of a death that is over; then every container is compared. Every few seconds the engine has to list its
 //! containers, so that one that hangs without closing anything is found; what the list says otherwise is looked at.
 
 pub mod clock;

@@ -316,3 +316,16 @@ fn the_verdict_of_its_healthcheck_is_kept() {
     fold(&mut ledger, &happening(9, Act::Start));
     assert_eq!(health(&ledger), Some(Health::Starting));
 }
+
+#[test]
+fn a_start_whose_death_nobody_told_is_left_to_a_look() {
+    let mut ledger = running();
+    assert!(ledger.leaves_to_a_look(&happening(7, Act::Start)));
+    assert_eq!(compare(&mut ledger, Some(&look(true, 6))), Some(Word::Started));
+    // Folded before, it would have hidden that it is another life.
+    let mut ledger = running();
+    assert_eq!(fold(&mut ledger, &happening(7, Act::Start)), None);
+    assert_eq!(compare(&mut ledger, Some(&look(true, 6))), Some(Word::Running));
+    fold(&mut ledger, &happening(8, Act::Die(Some(1))));
+    assert!(!ledger.leaves_to_a_look(&happening(9, Act::Start)));
+}

@@ -19,7 +19,7 @@ use crate::shell::runtime::container::{
     engine::Link,
     event::{Act, Happening},
     inspect::{self, InARow},
-    ledger::Look,
+    ledger::{Ledger, Look},
 };
 use crate::shell::runtime::{pause::Pause, process::oom::Oom};
 
@@ -50,21 +50,24 @@ impl Listener {
     }
 
     async fn attend(&mut self, connection: &Connection, pause: &mut Pause) -> Result<std::convert::Infallible, ListenError> {
-        let since = if let Some(since) = self.since {
-            since
-        } else {
-            let now = answer(connection.kind, inspect::clock(&connection.client)).await?;
-            self.clock.tells(now, Instant::now());
-            now
+        for container in &mut self.containers {
+            container.ledger.speaks(connection.kind);
+        }
+        let was_lost = matches!(&*self.link.borrow(), Link::Lost(_));
+        let since = match self.since {
+            Some(since) if was_lost => self.catch_up(since, connection).await?,
+            Some(since) => since,
+            None => {
+                let now = answer(connection.kind, inspect::clock(&connection.client)).await?;
+                self.clock.tells(now, Instant::now());
+                now
+            }
         };
         self.since = Some(since);
         let events = connection.client.events(Some(inspect::events_since(since, ("", vec![])))).boxed();
         let mut session = Session { connection, events };
         if *self.link.borrow() != Link::Up {
             self.unseen = self.containers.iter().map(|container| container.server).collect();
-        }
-        for container in &mut self.containers {
-            container.ledger.speaks(connection.kind);
         }
         self.look_at_the_unseen(&mut session).await?;
         self.gain().await;
@@ -80,6 +83,16 @@ impl Listener {
             }
             self.look_at_the_unseen(&mut session).await?;
         }
+    }
+
+    /// What nobody listened to, before anything is looked at: that a container runs does not say that it has died meanwhile, and the
+    /// stream may tell of it only after the look. From when on events are to be asked for then.
+    async fn catch_up(&mut self, since: i64, connection: &Connection) -> Result<i64, ListenError> {
+        let asked = inspect::events_until_now(&connection.client, connection.kind, since, ("", vec![]));
+        for event in answer(connection.kind, asked).await? {
+            self.learn(event, connection, true).await;
+        }
+        Ok(self.since.unwrap_or(since))
     }
 
     /// An event that comes during a look makes it worthless: it is repeated.
@@ -129,7 +142,7 @@ impl Listener {
                 look = inspect::look(client, &id).await?;
             }
             if let Some(look) = look.as_mut().filter(|look| asks_why && !look.state.is_alive()) {
-                look.stopped = inspect::was_stopped(client, look).await?;
+                look.stopped = inspect::was_stopped(client, kind, look).await?;
                 look.oom_killed |= kind == EngineKind::Podman && is_killed_for_memory(look, look.since, oom.as_ref());
             }
             Ok::<_, Error>(look)
@@ -146,7 +159,7 @@ impl Listener {
     /// One that hangs is found by this; and what no event has told.
     async fn go_round(&mut self, session: &mut Session<'_>) -> Result<(), ListenError> {
         self.unseen.extend(self.unreadable.keys());
-        let client = &session.connection.client;
+        let (client, kind) = (&session.connection.client, session.connection.kind);
         let list = async move {
             match inspect::list(client).await {
                 Err(error) if !inspect::is_passing(&error) => Err(error),
@@ -173,7 +186,8 @@ impl Listener {
             let has_the_name = |one: &&_| ledger.is_by_name() && inspect::names(one).any(|name| name == ledger.wanted());
             let has_the_id = |one: &&bollard::models::ContainerSummary| one.id.as_deref() == Some(ledger.id());
             let one = listed.iter().find(has_the_name).or_else(|| listed.iter().find(has_the_id));
-            if !ledger.agrees(one.map(|one| (one.id.as_deref().unwrap_or_default(), inspect::state(one)))) {
+            let one = one.map(|one| (one.id.as_deref().unwrap_or_default(), inspect::state(one)));
+            if has_a_quiet_verdict(ledger, kind) || !ledger.agrees(one) {
                 self.unseen.push_back(container.server);
             }
         }
@@ -216,14 +230,24 @@ impl Listener {
         // Also with the last thing that it does.
         self.clock.lives(Instant::now());
         let message = event.ok_or(ListenError::Closed(kind))?.map_err(|error| ListenError::Answer(kind, error))?;
-        let Some(happening) = Happening::read(message) else { return Ok(()) };
+        self.learn(message, connection, false).await;
+        Ok(())
+    }
+
+    /// `is_past`: a look follows.
+    async fn learn(&mut self, message: EventMessage, connection: &Connection, is_past: bool) {
+        let kind = connection.kind;
+        let Some(happening) = Happening::read(message) else { return };
         self.since = Some(happening.at);
         self.clock.tells(happening.at, Instant::now());
         if !self.recent.is_new(&happening) {
-            return Ok(());
+            return;
         }
         let (mouth, oom) = (self.mouth.clone(), self.oom.clone());
         for container in &mut self.containers {
+            if is_past && container.ledger.leaves_to_a_look(&happening) {
+                continue;
+            }
             let before = container.ledger.seen();
             let takes_over = happening.act == Act::Rename && container.ledger.id() != happening.id;
             if kind == EngineKind::Podman
@@ -240,8 +264,12 @@ impl Listener {
                 self.unseen.push_back(container.server);
             }
         }
-        Ok(())
     }
+}
+
+/// Podman tells of a HEALTHCHECK before it knows the verdict, and of one that could not be run at all not even that.
+fn has_a_quiet_verdict(ledger: &Ledger, kind: EngineKind) -> bool {
+    kind == EngineKind::Podman && ledger.present().is_some_and(|seen| seen.health.is_some())
 }
 
 /// Podman has no event for it: a container that was killed is asked, and so is the kernel.
