@@ -63,9 +63,18 @@ impl Orchestrator {
         Self::start_in(directory, registry, TOGETHER.map(str::to_owned).to_vec())
     }
 
+    /// The same, by another command that becomes it in the end: `sh -c "... exec \"$@\"" sh`.
+    pub(crate) fn start_under(wrapper: &[&str], directory: TempDir, registry: String) -> Self {
+        Self::start_by(wrapper, directory, registry, TOGETHER.map(str::to_owned).to_vec())
+    }
+
     fn start_in(directory: TempDir, registry: String, places: Vec<String>) -> Self {
+        Self::start_by(&[], directory, registry, places)
+    }
+
+    fn start_by(wrapper: &[&str], directory: TempDir, registry: String, places: Vec<String>) -> Self {
         std::fs::write(directory.path().join("registry.yaml"), &registry).expect("the registry is written");
-        let mut command = orchestrator(&directory);
+        let mut command = orchestrator(wrapper, &directory);
         let child = command.args(&places).stderr(Stdio::piped()).spawn().expect("the orchestrator starts");
         let (child, serving) = serving(child, "orchestrator");
         let mut addresses = serving.split(' ').filter(|word| word.starts_with("http://")).rev();
@@ -209,8 +218,10 @@ pub(crate) fn find_key<'a>(value: &'a Value, key: &str) -> Option<&'a Value> {
     object.get(key).or_else(|| object.values().find_map(|inner| find_key(inner, key)))
 }
 
-fn orchestrator(directory: &TempDir) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
+fn orchestrator(wrapper: &[&str], directory: &TempDir) -> Command {
+    let mut words = wrapper.iter().copied().chain([env!("CARGO_BIN_EXE_orchestrator")]);
+    let mut command = Command::new(words.next().expect("a program"));
+    command.args(words);
     command.current_dir(directory).args(["run", "registry.yaml", "--state-dir", "state", "--name", "here"]);
     command.stdin(Stdio::null());
     command

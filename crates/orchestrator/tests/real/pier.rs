@@ -67,8 +67,19 @@ impl Pier {
     }
 
     /// One with these labels; `{port}` in a value is its port.
-    #[expect(clippy::needless_pass_by_value, reason = "written where it is asked for")]
     pub(crate) fn run_labelled(&self, name: &str, habits: Habits, labels: &[(&str, &str)]) -> Container<'_> {
+        self.run_changed(name, habits, labels, |_| {})
+    }
+
+    /// One that is created otherwise than usual.
+    #[expect(clippy::needless_pass_by_value, reason = "written where it is asked for")]
+    pub(crate) fn run_changed(
+        &self,
+        name: &str,
+        habits: Habits,
+        labels: &[(&str, &str)],
+        change: impl FnOnce(&mut ContainerCreateBody),
+    ) -> Container<'_> {
         let port = habits.network_of.as_ref().map_or_else(free_port, |(_, port)| *port);
         // Podman's networks need more of the machine than the tests do.
         let shares = self.0.kind == EngineKind::Podman || habits.network_of.is_some();
@@ -82,7 +93,7 @@ impl Pier {
         let more = habits.publishes.map(|port| (format!("{port}/tcp"), Some(vec![bound(port)])));
         let bindings = [(INSIDE.to_owned(), Some(vec![bound(port)]))].into_iter().chain(more);
         let words = ["/sample-server", "--listen", &place, "--name", name];
-        let body = ContainerCreateBody {
+        let mut body = ContainerCreateBody {
             entrypoint: Some(words.map(str::to_owned).to_vec()),
             exposed_ports: (!shares).then(|| bindings.clone().map(|(port, _)| port).collect()),
             stop_signal: habits.stop_signal.map(str::to_owned),
@@ -101,6 +112,7 @@ impl Pier {
             }),
             ..ContainerCreateBody::default()
         };
+        change(&mut body);
         self.0.create(name, body.clone());
         let container = Container { quay: &self.0, name: name.to_owned(), port, body, events: self.listen(name) };
         container.start();
@@ -283,7 +295,7 @@ fn archive() -> &'static [u8] {
 }
 
 /// `cargo xtask test` builds it; else it is built here, in the same place. Cargo's own lock lets one build at a time.
-fn static_server() -> PathBuf {
+pub(crate) fn static_server() -> PathBuf {
     std::env::var_os("MCP_HEALTH_TEST_STATIC_SERVER").map_or_else(build_static_server, PathBuf::from)
 }
 

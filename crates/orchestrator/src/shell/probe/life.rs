@@ -66,3 +66,36 @@ fn verdict(life: Life) -> Result<Verdict, Impaired> {
         Life::Unknown(why) => Err(Impaired::Engine(why)),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_its_life_is_a_verdict() {
+        let text = |text: &str| text.to_owned();
+        for (life, outcome, reason, message) in [
+            (Life::Running, Outcome::Ok, None, None),
+            (Life::Healthy, Outcome::Ok, None, None),
+            (Life::Unproven, Outcome::Degraded, Some(Reason::Reported), Some("its HEALTHCHECK has not answered yet")),
+            (Life::Frozen, Outcome::Degraded, Some(Reason::Reported), Some("its container is paused")),
+            (Life::Unhealthy(text("")), Outcome::Failed, Some(Reason::Reported), Some("its HEALTHCHECK says unhealthy")),
+            (
+                Life::Unhealthy(text("no disk")),
+                Outcome::Failed,
+                Some(Reason::Reported),
+                Some("its HEALTHCHECK says unhealthy: no disk"),
+            ),
+            (Life::NotRunning(text("it has died")), Outcome::Failed, Some(Reason::NotRunning), Some("it has died")),
+        ] {
+            let found = verdict(life.clone()).expect("a verdict");
+            assert_eq!((found.outcome, found.reason, found.message.as_deref()), (outcome, reason, message), "{life:?}");
+        }
+    }
+
+    #[test]
+    fn an_engine_that_is_away_is_not_the_servers_fault() {
+        let away = verdict(Life::Unknown("no Docker engine".to_owned()));
+        assert!(matches!(away, Err(Impaired::Engine(why)) if why == "no Docker engine"));
+    }
+}

@@ -105,4 +105,19 @@ mod tests {
         words.note(server, &Word::Died(Death { exit_code: Some(137), signal: Some(9), ..Death::default() }));
         assert_eq!(words.of(server), Life::NotRunning("it has died by signal 9".to_owned()));
     }
+
+    #[test]
+    fn what_its_engine_tells_is_its_life() {
+        let seen = |state, health, exit_code| life(Seen { state, exit_code, health });
+        assert_eq!(seen(State::Running, None, Some(0)), Life::Running);
+        assert_eq!(seen(State::Running, Some(Health::Healthy), None), Life::Healthy);
+        assert_eq!(seen(State::Running, Some(Health::Starting), None), Life::Unproven);
+        assert_eq!(seen(State::Running, Some(Health::Unhealthy), None), Life::Unhealthy(String::new()));
+        for health in [None, Some(Health::Healthy), Some(Health::Unhealthy)] {
+            assert_eq!(seen(State::Paused, health, None), Life::Frozen);
+        }
+        assert_eq!(seen(State::Ended, None, Some(3)), Life::NotRunning("it has ended with exit code 3".to_owned()));
+        assert_eq!(seen(State::Ended, Some(Health::Healthy), None), Life::NotRunning("it does not run".to_owned()));
+        assert_eq!(seen(State::Gone, None, Some(0)), Life::NotRunning("there is no such container".to_owned()));
+    }
 }

@@ -16,7 +16,7 @@ fn as_user(bench: &Bench, user: &str, script: &str) -> Runtime {
 #[test]
 fn one_runs_as_the_user_that_it_is_to_be() {
     let bench = Bench::new();
-    let script = "id -u; id -G; echo $USER $HOME; echo ready; exec sleep 1000";
+    let script = "id -u; id -G; echo $USER $HOME; /bin/pwd; echo ready; exec sleep 1000";
     if !geteuid().is_root() {
         let error = bench.try_start(&[as_user(&bench, "nobody", script)]).err().unwrap();
         assert_eq!(error.faults[0].pointer, "/servers/0/runtime/user");
@@ -32,6 +32,7 @@ fn one_runs_as_the_user_that_it_is_to_be() {
         let server = Runtime { session: Some(session), ..as_user(&bench, "nobody", script) };
         let (life, _) = begin_as(&bench, server);
         assert!(bench.log().starts_with(&format!("{}{}nobody /", id("-u"), id("-G"))), "{}", bench.log());
+        assert!(bench.log().ends_with("\n/\nready\n"), "its working directory: {}", bench.log());
         assert_eq!(
             fs::read_to_string("/proc/self/status").unwrap().matches("\nUid:\t0\t0\t0\t0\n").count(),
             1,
@@ -41,6 +42,21 @@ fn one_runs_as_the_user_that_it_is_to_be() {
         eventually("a second start", || bench.log().matches("ready").count() == 2);
         life.shut_down();
         assert!(bench.living().is_empty());
+    }
+}
+
+/// `pwd` of the kernel's, not of the environment. Relative to the registry's directory; without the key it is that.
+#[test]
+fn one_works_where_it_is_told_to() {
+    for (cwd, place) in [(None, "."), (Some("inside"), "inside"), (Some("/usr"), "/usr")] {
+        let bench = Bench::new();
+        fs::create_dir(bench.path().join("inside")).unwrap();
+        let script = "/bin/pwd; echo ready; exec sleep 1000";
+        let server = Runtime { cwd: cwd.map(str::to_owned), ..bench.shell(script) };
+        let (life, _) = begin_as(&bench, server);
+        let place = bench.path().join(place).canonicalize().unwrap();
+        assert_eq!(bench.log(), format!("{}\nready\n", place.display()), "{cwd:?}");
+        life.shut_down();
     }
 }
 

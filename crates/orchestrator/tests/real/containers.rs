@@ -1,0 +1,100 @@
+//! Docker and Podman alike: a stop that takes a SIGKILL, the engine's own restarts, and what is kept of a lack of memory.
+
+use bollard::models::RestartPolicyNameEnum;
+use health_spec::config::EngineKind::{self, Docker, Podman};
+use serde_json::Value;
+
+use crate::harness::{Events, Orchestrator, QUICK, until};
+use crate::pier::{Habits, Pier};
+use crate::quay;
+
+/// Seconds; longer than a test waits: what the container was created with is not what ends it.
+const TOO_LONG: i64 = 100;
+
+/// Over this one server, once it is well and its engine is listened to.
+fn watch(kind: EngineKind, entry: &str) -> (Orchestrator, Events) {
+    let engines = format!("engines: [{{name: here, kind: {}, address: \"{}\"}}]\n", kind.as_str(), quay::engine(kind).address);
+    let orchestrator = Orchestrator::start_with(&format!("{QUICK}{engines}servers:\n{entry}"));
+    let mut events = orchestrator.events();
+    assert_eq!(events.wait_for("calculator", "status_changed")["status"], "ok");
+    orchestrator.hears_its_engines();
+    (orchestrator, events)
+}
+
+fn restarts(orchestrator: &Orchestrator) -> (Option<u64>, Option<u64>) {
+    let restarts = orchestrator.get("/servers/calculator")["restarts"].clone();
+    (restarts["ours"].as_u64(), restarts["engine"].as_u64())
+}
+
+/// Process 1 without a handler does not even notice SIGHUP: it ends when the time that the registry gives it is over.
+fn is_killed_when_its_time_is_over(kind: EngineKind) {
+    let pier = Pier::with(kind);
+    let habits = Habits { stop_signal: Some("SIGHUP"), ..Habits::default() };
+    let container = pier.run_changed("calculator", habits, &[], |body| body.stop_timeout = Some(TOO_LONG));
+    let entry = container.entry().replace(&container.full_name(), &format!("{}, stop_timeout_seconds: 1", container.full_name()));
+    let (orchestrator, mut events) = watch(kind, &entry);
+    let life = container.life();
+
+    container.break_by("hang");
+
+    assert_eq!(events.wait_for("calculator", "server_down")["reason"], "3_consecutive_failures");
+    events.wait_for("calculator", "recovery_started");
+    assert_eq!(events.wait_for("calculator", "container_died")["exit_code"], 137);
+    assert_eq!(events.wait_for("calculator", "recovery_successful")["attempts"], 1);
+    assert!(container.life() != life && container.answers());
+    assert_eq!(restarts(&orchestrator), (Some(1), Some(0)));
+    assert_eq!(container.count("start"), 1, "it was started once");
+    drop(orchestrator);
+    // Or its removal would wait for it.
+    container.kill();
+}
+
+#[test]
+fn one_that_does_not_end_when_asked_is_killed_in_docker() {
+    is_killed_when_its_time_is_over(Docker);
+}
+
+#[test]
+fn one_that_does_not_end_when_asked_is_killed_in_podman() {
+    is_killed_when_its_time_is_over(Podman);
+}
+
+#[test]
+fn one_that_podman_brings_back_is_left_to_it() {
+    let pier = Pier::with(Podman);
+    let container = pier.run_with("calculator", Habits { restart: Some(RestartPolicyNameEnum::ALWAYS), ..Habits::default() });
+    let (orchestrator, mut events) = watch(Podman, &container.entry());
+
+    container.break_by("crash");
+
+    assert_eq!(events.wait_for("calculator", "server_down")["reason"], "container_died");
+    events.wait_for("calculator", "server_recovered");
+    assert!(!events.types("calculator").contains(&"recovery_started"), "{:?}", events.types("calculator"));
+    assert_eq!(restarts(&orchestrator), (Some(0), Some(1)));
+    assert_eq!((container.engine_restarts(), container.count("start")), (1, 1));
+}
+
+/// Podman 4.3 has no word for it: the kernel is asked.
+#[test]
+fn a_podman_container_that_was_out_of_memory_says_so_with_its_limit_and_its_engines_load() {
+    const LIMIT: i64 = 32 * 1024 * 1024;
+    let pier = Pier::with(Podman);
+    let container = pier.run_with("calculator", Habits { memory: Some(LIMIT), ..Habits::default() });
+    let (orchestrator, mut events) = watch(Podman, &container.entry());
+
+    container.break_by("memory");
+
+    assert_eq!(events.wait_for("calculator", "container_died")["oom_killed"], true);
+    let down = events.wait_for("calculator", "server_down");
+    events.wait_for("calculator", "recovery_successful");
+    let id = down["incident_id"].as_str().expect("an incident");
+    let capture = until("a look at how it ended", || {
+        let incident = orchestrator.get(&format!("/incidents/{id}"));
+        incident.pointer("/evidence/captures/0").filter(|capture| capture["state"].is_object()).cloned()
+    });
+    let state = &capture["state"];
+    assert_eq!((state["memory_limit_bytes"].as_i64(), state["exit_code"].as_i64()), (Some(LIMIT), Some(137)), "{state:#}");
+    let load = &capture["engine"];
+    assert_eq!((&load["name"], load["version"].is_string()), (&Value::from("here"), true), "{load:#}");
+    assert!(load["containers"].as_u64().is_some_and(|all| all >= 1) && load["running"].is_u64(), "{load:#}");
+}
