@@ -1,6 +1,9 @@
 //! Probes of kind `mcp` against real servers of both eras, a real bridge with its child, and what each depth can see.
 
+mod footprint;
 pub(crate) mod peers;
+mod table;
+mod tap;
 
 use serde_json::Value;
 
