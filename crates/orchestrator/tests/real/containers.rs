@@ -12,13 +12,18 @@ use crate::quay;
 const TOO_LONG: i64 = 100;
 
 /// Over this one server, once it is well and its engine is listened to.
-fn watch(kind: EngineKind, entry: &str) -> (Orchestrator, Events) {
+fn watch(kind: EngineKind, settings: &str, entry: &str) -> (Orchestrator, Events) {
     let engines = format!("engines: [{{name: here, kind: {}, address: \"{}\"}}]\n", kind.as_str(), quay::engine(kind).address);
-    let orchestrator = Orchestrator::start_with(&format!("{QUICK}{engines}servers:\n{entry}"));
+    let orchestrator = Orchestrator::start_with(&format!("{settings}{engines}servers:\n{entry}"));
     let mut events = orchestrator.events();
     assert_eq!(events.wait_for("calculator", "status_changed")["status"], "ok");
     orchestrator.hears_its_engines();
     (orchestrator, events)
+}
+
+/// Checks so far apart that it is the engine that tells, also on a busy machine.
+fn rare() -> String {
+    QUICK.replace("interval_seconds: 0.3", "interval_seconds: 30")
 }
 
 fn restarts(orchestrator: &Orchestrator) -> (Option<u64>, Option<u64>) {
@@ -32,7 +37,7 @@ fn is_killed_when_its_time_is_over(kind: EngineKind) {
     let habits = Habits { stop_signal: Some("SIGHUP"), ..Habits::default() };
     let container = pier.run_changed("calculator", habits, &[], |body| body.stop_timeout = Some(TOO_LONG));
     let entry = container.entry().replace(&container.full_name(), &format!("{}, stop_timeout_seconds: 1", container.full_name()));
-    let (orchestrator, mut events) = watch(kind, &entry);
+    let (orchestrator, mut events) = watch(kind, QUICK, &entry);
     let life = container.life();
 
     container.break_by("hang");
@@ -43,7 +48,7 @@ fn is_killed_when_its_time_is_over(kind: EngineKind) {
     assert_eq!(events.wait_for("calculator", "recovery_successful")["attempts"], 1);
     assert!(container.life() != life && container.answers());
     assert_eq!(restarts(&orchestrator), (Some(1), Some(0)));
-    assert_eq!(container.count("start"), 1, "it was started once");
+    assert_eq!(events.types("calculator").iter().filter(|it| **it == "recovery_started").count(), 1);
     drop(orchestrator);
     // Or its removal would wait for it.
     container.kill();
@@ -63,7 +68,7 @@ fn one_that_does_not_end_when_asked_is_killed_in_podman() {
 fn one_that_podman_brings_back_is_left_to_it() {
     let pier = Pier::with(Podman);
     let container = pier.run_with("calculator", Habits { restart: Some(RestartPolicyNameEnum::ALWAYS), ..Habits::default() });
-    let (orchestrator, mut events) = watch(Podman, &container.entry());
+    let (orchestrator, mut events) = watch(Podman, &rare(), &container.entry());
 
     container.break_by("crash");
 
@@ -71,7 +76,7 @@ fn one_that_podman_brings_back_is_left_to_it() {
     events.wait_for("calculator", "server_recovered");
     assert!(!events.types("calculator").contains(&"recovery_started"), "{:?}", events.types("calculator"));
     assert_eq!(restarts(&orchestrator), (Some(0), Some(1)));
-    assert_eq!((container.engine_restarts(), container.count("start")), (1, 1));
+    assert_eq!(container.engine_restarts(), 1);
 }
 
 /// Podman 4.3 has no word for it: the kernel is asked.
@@ -80,7 +85,7 @@ fn a_podman_container_that_was_out_of_memory_says_so_with_its_limit_and_its_engi
     const LIMIT: i64 = 32 * 1024 * 1024;
     let pier = Pier::with(Podman);
     let container = pier.run_with("calculator", Habits { memory: Some(LIMIT), ..Habits::default() });
-    let (orchestrator, mut events) = watch(Podman, &container.entry());
+    let (orchestrator, mut events) = watch(Podman, &rare(), &container.entry());
 
     container.break_by("memory");
 

@@ -79,9 +79,8 @@ fn types(orchestrator: &Orchestrator, is_meant: impl Fn(&str) -> bool) -> Vec<St
 #[test]
 fn descriptors_that_run_out_are_said_before_and_then_and_held_against_nobody() {
     let target = Target::start();
-    let entries: String = (0..TARGETS)
-        .map(|number| format!("  - {{name: s{number}, health_url: \"http://127.0.0.1:{}/health\"}}\n", target.port))
-        .collect();
+    let entry = |number: usize| format!("  - {{name: s{number}, health_url: \"http://127.0.0.1:{}/health\"}}\n", target.port);
+    let entries = (0..TARGETS).map(entry).collect::<Vec<_>>().concat();
     let limit = format!("ulimit -n {ALLOWED} && exec \"$@\"");
     let directory = tempfile::tempdir().expect("a directory");
     let mut orchestrator = Orchestrator::start_under(&["sh", "-c", &limit, "sh"], directory, format!("{PATIENT}{entries}"));

@@ -73,6 +73,9 @@ impl Drop for Belongings {
     }
 }
 
+/// The kind of a mount, where it comes from, and whether it can be written.
+type Mounted = (Option<String>, Option<String>, Option<bool>);
+
 /// What its user gave it.
 #[derive(Debug, PartialEq)]
 struct Given {
@@ -85,8 +88,8 @@ struct Given {
     working_dir: Option<String>,
     stop_signal: Option<String>,
     ports: Option<String>,
-    /// By destination: the kind, where it comes from, and whether it can be written.
-    mounts: BTreeMap<String, (Option<String>, Option<String>, Option<bool>)>,
+    /// By destination.
+    mounts: BTreeMap<String, Mounted>,
     /// By name: aliases.
     networks: BTreeMap<String, BTreeSet<String>>,
 }
