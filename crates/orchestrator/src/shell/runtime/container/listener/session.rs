@@ -29,6 +29,10 @@ const ROUND: Duration = Duration::from_secs(10);
 /// How long it may take for that, or for telling how one of them is.
 pub const PATIENCE: Duration = Duration::from_secs(15);
 
+/// In nanoseconds. Podman's processes write their events into one log, each when it comes to it: an earlier one may stand behind a later
+/// one. What is heard twice is known ([`super::Recent`]).
+const DISORDER: i64 = 10_000_000_000;
+
 /// 128 + SIGKILL.
 const KILLED: i64 = 137;
 
@@ -54,6 +58,7 @@ impl Listener {
             container.ledger.speaks(connection.kind);
         }
         let was_lost = matches!(&*self.link.borrow(), Link::Lost(_));
+        let was_heard = self.since.is_some();
         let since = match self.since {
             Some(since) if was_lost => self.catch_up(since, connection).await?,
             Some(since) => since,
@@ -64,7 +69,8 @@ impl Listener {
             }
         };
         self.since = Some(since);
-        let events = connection.client.events(Some(inspect::events_since(since, ("", vec![])))).boxed();
+        let from = if was_heard { before(since, connection.kind) } else { since };
+        let events = connection.client.events(Some(inspect::events_since(from, ("", vec![])))).boxed();
         let mut session = Session { connection, events };
         if *self.link.borrow() != Link::Up {
             self.unseen = self.containers.iter().map(|container| container.server).collect();
@@ -88,7 +94,7 @@ impl Listener {
     /// What nobody listened to, before anything is looked at: that a container runs does not say that it has died meanwhile, and the
     /// stream may tell of it only after the look. From when on events are to be asked for then.
     async fn catch_up(&mut self, since: i64, connection: &Connection) -> Result<i64, ListenError> {
-        let asked = inspect::events_until_now(&connection.client, connection.kind, since, ("", vec![]));
+        let asked = inspect::events_until_now(&connection.client, connection.kind, before(since, connection.kind), ("", vec![]));
         for event in answer(connection.kind, asked).await? {
             self.learn(event, connection, true).await;
         }
@@ -238,7 +244,7 @@ impl Listener {
     async fn learn(&mut self, message: EventMessage, connection: &Connection, is_past: bool) {
         let kind = connection.kind;
         let Some(happening) = Happening::read(message) else { return };
-        self.since = Some(happening.at);
+        self.since = self.since.max(Some(happening.at));
         self.clock.tells(happening.at, Instant::now());
         if !self.recent.is_new(&happening) {
             return;
@@ -270,6 +276,11 @@ impl Listener {
 /// Podman tells of a HEALTHCHECK before it knows the verdict, and of one that could not be run at all not even that.
 fn has_a_quiet_verdict(ledger: &Ledger, kind: EngineKind) -> bool {
     kind == EngineKind::Podman && ledger.present().is_some_and(|seen| seen.health.is_some())
+}
+
+/// From when on what has been heard up to `since` is asked for again.
+fn before(since: i64, kind: EngineKind) -> i64 {
+    since.saturating_sub(if kind == EngineKind::Podman { DISORDER } else { 0 })
 }
 
 /// Podman has no event for it: a container that was killed is asked, and so is the kernel.
