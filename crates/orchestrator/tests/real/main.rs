@@ -33,6 +33,10 @@ mod recorder;
 mod recreate;
 mod reload;
 mod restart;
+mod rights;
+#[path = "../engine/root.rs"]
+#[expect(dead_code, reason = "tests of the runtimes want to be alone")]
+mod root;
 mod siege;
 mod simulate;
 mod socket;

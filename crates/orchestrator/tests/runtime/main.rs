@@ -14,6 +14,8 @@ mod podman;
 mod process;
 #[path = "../engine/quay.rs"]
 mod quay;
+#[path = "../engine/root.rs"]
+mod root;
 #[path = "../engine/sham.rs"]
 mod sham;
 #[path = "../engine/strait.rs"]
