@@ -16,6 +16,10 @@ use std::{
 
 use zbus::{Connection, OwnedObjectPath, Variant, connection, fdo, interface};
 
+mod unit;
+
+use unit::{Job, Service, Unit};
+
 const MANAGER: &str = "/org/freedesktop/systemd1";
 
 /// A message bus at a path; ends with it.
@@ -26,11 +30,16 @@ pub(crate) struct Bus {
 
 impl Bus {
     pub(crate) fn start(directory: &Path) -> Self {
+        Self::start_with(directory, "")
+    }
+
+    /// With a further rule of policy.
+    pub(crate) fn start_with(directory: &Path, rule: &str) -> Self {
         let (socket, config) = (directory.join("bus"), directory.join("bus.conf"));
         let _ = std::fs::remove_file(&socket);
         let text = format!(
             "<busconfig><type>custom</type><listen>unix:path={}</listen><auth>EXTERNAL</auth><policy context='default'>\
-             <allow send_destination='*' eavesdrop='true'/><allow eavesdrop='true'/><allow own='*'/></policy></busconfig>",
+             <allow send_destination='*' eavesdrop='true'/><allow eavesdrop='true'/><allow own='*'/>{rule}</policy></busconfig>",
             socket.display()
         );
         std::fs::write(&config, text).expect("written");
@@ -83,6 +92,8 @@ pub(crate) struct State {
     pub(crate) job: u32,
     /// In microseconds.
     pub(crate) patience: u64,
+    /// It dies right before it is asked about so many more times; 0: it does not.
+    pub(crate) dies_when_asked: u32,
 }
 
 impl State {
@@ -99,6 +110,7 @@ impl State {
             asked: 0,
             job: 0,
             patience: 90_000_000,
+            dies_when_asked: 0,
         }
     }
 
@@ -109,6 +121,11 @@ impl State {
 
     fn is(&mut self, active: &'static str, sub: &'static str) {
         (self.active, self.sub) = (active, sub);
+    }
+
+    fn dies_of(&mut self, signal: i32) {
+        self.is("failed", "failed");
+        (self.result, self.ended) = ("signal", (2, signal));
     }
 }
 
@@ -155,10 +172,7 @@ impl Systemd {
 
     /// A main process is killed by a signal, and `Restart=no`.
     pub(crate) fn dies(&self, unit: &str, signal: i32) {
-        self.happens(unit, |state| {
-            state.is("failed", "failed");
-            (state.result, state.ended) = ("signal", (2, signal));
-        });
+        self.happens(unit, |state| state.dies_of(signal));
     }
 
     /// What `systemctl stop` does to a process that answers SIGTERM with exit code 143.
@@ -234,6 +248,23 @@ async fn tell(connection: &Connection, unit: &str, state: &State) {
         let body = (interface, values, Vec::<&str>::new());
         let properties = "org.freedesktop.DBus.Properties";
         connection.emit_signal(None::<&str>, path_of(unit), properties, "PropertiesChanged", &body).await.expect("told");
+    }
+}
+
+/// Whoever asks for its properties may be overtaken by what happens.
+async fn asked(connection: &Connection, units: &Units, unit: &str) {
+    let dead = {
+        let mut units = units.lock().expect("not poisoned");
+        let state = units.get_mut(unit).expect("a unit");
+        let dies = state.dies_when_asked == 1;
+        state.dies_when_asked = state.dies_when_asked.saturating_sub(1);
+        dies.then(|| {
+            state.dies_of(9);
+            state.clone()
+        })
+    };
+    if let Some(dead) = dead {
+        tell(connection, unit, &dead).await;
     }
 }
 
@@ -314,104 +345,4 @@ async fn carry_out(connection: &Connection, units: &Units, name: &str, job: (u32
         }
     };
     signal(connection, "JobRemoved", &(job.0, job.1, name, result)).await;
-}
-
-struct Unit {
-    name: String,
-    units: Units,
-}
-
-impl Unit {
-    fn state(&self) -> State {
-        self.units.lock().expect("not poisoned")[&self.name].clone()
-    }
-}
-
-#[interface(name = "org.freedesktop.systemd1.Unit")]
-impl Unit {
-    #[zbus(property)]
-    fn id(&self) -> String {
-        self.name.clone()
-    }
-
-    #[zbus(property)]
-    fn load_state(&self) -> String {
-        self.state().load.to_owned()
-    }
-
-    #[zbus(property)]
-    fn active_state(&self) -> String {
-        self.state().active.to_owned()
-    }
-
-    #[zbus(property)]
-    fn sub_state(&self) -> String {
-        self.state().sub.to_owned()
-    }
-
-    #[zbus(property, name = "InvocationID")]
-    fn invocation_id(&self) -> Vec<u8> {
-        vec![self.state().invocation]
-    }
-
-    #[zbus(property)]
-    fn job(&self) -> (u32, OwnedObjectPath) {
-        (self.state().job, OwnedObjectPath::try_from("/").expect("a path"))
-    }
-}
-
-struct Service {
-    name: String,
-    units: Units,
-}
-
-impl Service {
-    fn state(&self) -> State {
-        self.units.lock().expect("not poisoned")[&self.name].clone()
-    }
-}
-
-#[interface(name = "org.freedesktop.systemd1.Service")]
-impl Service {
-    #[zbus(property)]
-    fn result(&self) -> String {
-        self.state().result.to_owned()
-    }
-
-    #[zbus(property)]
-    fn exec_main_code(&self) -> i32 {
-        self.state().ended.0
-    }
-
-    #[zbus(property)]
-    fn exec_main_status(&self) -> i32 {
-        self.state().ended.1
-    }
-
-    #[zbus(property, name = "NRestarts")]
-    fn restarts(&self) -> u32 {
-        self.state().restarts
-    }
-
-    #[zbus(property, name = "TimeoutStartUSec")]
-    fn timeout_start(&self) -> u64 {
-        self.state().patience
-    }
-
-    #[zbus(property, name = "TimeoutStopUSec")]
-    fn timeout_stop(&self) -> u64 {
-        self.state().patience
-    }
-}
-
-struct Job {
-    kind: &'static str,
-}
-
-#[interface(name = "org.freedesktop.systemd1.Job")]
-impl Job {
-    #[zbus(property)]
-    fn job_type(&self) -> String {
-        self.kind.to_owned()
-    }
 }
