@@ -144,6 +144,8 @@ fn nothing_waits_to_be_reaped() {
     let (mut life, _) = begin(&bench, "sleep 1000 & echo ready; exec sleep 1000");
     life.restart().unwrap();
     assert_eq!(life.next_word(), Word::Running);
+    // One that is just being executed shows no environment.
+    eventually("it is seen", || bench.leaders().len() == 1);
     send(only(&bench.leaders()), Signal::KILL);
     life.next_word();
     life.restart().unwrap();

@@ -287,20 +287,22 @@ mod tests {
         assert!(!lives, "the other one");
     }
 
-    /// Whoever is found has a successor by then. Where there is a leader that was not reaped, its whole group goes in one instant.
+    /// Whoever a look would find has a successor by then.
     #[tokio::test]
     async fn one_that_forks_without_end_is_not_run_after() {
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", "f() { f & }; f"]).process_group(0).stdout(std::process::Stdio::piped());
+        command.args(["-c", "f() { echo; f & }; f"]).process_group(0).stdout(std::process::Stdio::piped());
         let mut child = command.spawn().unwrap();
-        let leader = RawPid::try_from(child.id()).unwrap();
-        let killed = Members::Of(leader).kill(Duration::from_secs(30)).await;
+        let mut output = child.stdout.take().unwrap();
+        // Ten generations.
+        std::io::Read::read_exact(&mut output, &mut [0; 10]).unwrap();
+        let members = Members::Of(RawPid::try_from(child.id()).unwrap());
+        members.kill_at_once();
         let (ended, end) = std::sync::mpsc::channel();
-        let output = child.stdout.take().unwrap();
         // All of them hold it.
         std::thread::spawn(move || ended.send(std::io::read_to_string(output)));
-        let all_ended = end.recv_timeout(Duration::from_secs(30)).is_ok();
-        Members::Of(leader).kill_at_once();
+        let all_ended = end.recv_timeout(Duration::from_secs(10)).is_ok();
+        let killed = members.kill(Duration::from_secs(30)).await;
         child.wait().unwrap();
         assert!(killed.is_ok() && all_ended, "{killed:?}");
     }

@@ -71,29 +71,35 @@ async fn a_child_that_says_a_lot_never_waits_for_us_and_long_lines_are_passed_ov
     child.wait().unwrap();
 }
 
-#[test]
-fn one_that_never_stops_talking_leaves_a_turn_to_others() {
-    let (ended, end) = std::sync::mpsc::channel();
-    // In a thread of its own: where nobody else has a turn, no timeout would end either.
-    std::thread::spawn(move || {
-        let scheduler = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        scheduler.block_on(async {
-            let (talker, mut talking) = connected("exec yes").await;
-            let (wire, mut other) = connected("exec cat").await;
-            let mut conversation = wire.converse().await.unwrap();
-            for number in 0..20 {
-                conversation.say(&number.to_string()).await.unwrap();
-                assert_eq!(conversation.hear().await.unwrap(), number.to_string());
-            }
-            assert_eq!(talker.converse().await.unwrap().hear().await.unwrap(), "y");
-            for child in [&mut talking, &mut other] {
-                child.kill().unwrap();
-                child.wait().unwrap();
-            }
-        });
-        ended.send(()).unwrap();
-    });
-    end.recv_timeout(std::time::Duration::from_secs(60)).expect("the others have had no turn");
+/// How many chunks a child has written, as the kernel counts.
+fn chunks(child: &Child) -> usize {
+    let counts = std::fs::read_to_string(format!("/proc/{}/io", child.id())).unwrap();
+    let written = counts.lines().find_map(|line| line.strip_prefix("wchar: ")).unwrap();
+    written.parse::<usize>().unwrap() / CHUNK
+}
+
+#[tokio::test]
+async fn one_that_never_stops_talking_leaves_a_turn_to_others_after_each_chunk() {
+    const TURNS: usize = 10;
+    let (talker, mut talking) = connected("exec yes").await;
+    let (wire, mut other) = connected("exec cat").await;
+    let mut conversation = wire.converse().await.unwrap();
+    for number in 0..3 {
+        conversation.say(&number.to_string()).await.unwrap();
+        assert_eq!(conversation.hear().await.unwrap(), number.to_string());
+    }
+    let before = chunks(&talking);
+    for _ in 0..TURNS {
+        tokio::task::yield_now().await;
+    }
+    // And what is in the pipe, before and after.
+    let read = chunks(&talking) - before;
+    assert!(read <= 2 * TURNS, "{read} chunks in {TURNS} turns");
+    assert_eq!(talker.converse().await.unwrap().hear().await.unwrap(), "y");
+    for child in [&mut talking, &mut other] {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }
 
 #[tokio::test]
