@@ -3,6 +3,9 @@
 //! systemd itself has to be a machine's first process, which no test can ask for. The stand-in keeps to what
 //! `org.freedesktop.systemd1(5)` says: names, types, and the order of signals.
 
+#[path = "bus/objects.rs"]
+mod objects;
+
 use std::{
     collections::HashMap,
     io::{BufRead, BufReader},
@@ -16,9 +19,7 @@ use std::{
 
 use zbus::{Connection, OwnedObjectPath, Variant, connection, fdo, interface};
 
-mod unit;
-
-use unit::{Job, Service, Unit};
+use objects::{Job, Service, Unit, path_of};
 
 const MANAGER: &str = "/org/freedesktop/systemd1";
 
@@ -221,14 +222,6 @@ pub(crate) fn lie(bus: &Bus, unit: &str) {
         tell(&liar, unit, &state).await;
         liar.graceful_shutdown().await;
     });
-}
-
-fn path_of(unit: &str) -> OwnedObjectPath {
-    let escaped: String = unit
-        .bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("_{byte:02x}") })
-        .collect();
-    OwnedObjectPath::try_from(format!("{MANAGER}/unit/{escaped}")).expect("a path")
 }
 
 /// As systemd does: the service's properties first, then the unit's.

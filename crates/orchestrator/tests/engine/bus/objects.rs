@@ -1,9 +1,19 @@
-//! What the stand-in says of its units and jobs when it is asked.
+//! The objects on the bus whose properties can be asked for: units, services and jobs.
 
 use zbus::{Connection, OwnedObjectPath, interface};
 
-use super::{State, Units, asked};
+use super::{MANAGER, State, Units, asked};
 
+/// Where a unit is, with everything escaped that a path cannot have.
+pub(super) fn path_of(unit: &str) -> OwnedObjectPath {
+    let escaped: String = unit
+        .bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("_{byte:02x}") })
+        .collect();
+    OwnedObjectPath::try_from(format!("{MANAGER}/unit/{escaped}")).expect("a path")
+}
+
+/// The general half of a unit.
 pub(super) struct Unit {
     pub(super) name: String,
     pub(super) units: Units,
@@ -49,6 +59,7 @@ impl Unit {
     }
 }
 
+/// The other half, of a service.
 pub(super) struct Service {
     pub(super) name: String,
     pub(super) units: Units,
@@ -94,6 +105,7 @@ impl Service {
     }
 }
 
+/// A job that is under way.
 pub(super) struct Job {
     pub(super) kind: &'static str,
 }
