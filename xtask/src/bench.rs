@@ -34,7 +34,7 @@ pub(crate) struct Options {
     #[arg(long, value_delimiter = ',', value_name = "PARTS")]
     only: Vec<Part>,
     /// How often a server is killed
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=50))]
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=200))]
     kills: u32,
     /// For how long idle cost is measured
     #[arg(long, default_value_t = 60, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(10..))]
@@ -46,8 +46,10 @@ pub(crate) struct Options {
 enum Part {
     /// `kill -9` of a process
     Kill,
-    /// The same for a container
+    /// `docker kill` of a container
     Docker,
+    /// A container that crashes
+    Crash,
     /// A process that hangs
     Hang,
     /// CPU and memory while nothing happens
@@ -110,7 +112,8 @@ impl Part {
         match self {
             Self::Kill => kill::of_a_process(options.kills, interrupt).map(Some),
             Self::Docker if engine::answers() => kill::of_a_container(options.kills, interrupt).map(Some),
-            Self::Docker => Ok(None),
+            Self::Crash if engine::answers() => kill::of_a_crashing_container(options.kills, interrupt).map(Some),
+            Self::Docker | Self::Crash => Ok(None),
             Self::Hang => kill::of_a_hanging_process(options.kills, interrupt).map(Some),
             Self::Idle => idle::measure(std::time::Duration::from_secs(options.idle), interrupt).map(Some),
             Self::Watch => watch::measure(std::time::Duration::from_secs(options.idle), interrupt).map(Some),

@@ -237,4 +237,7 @@ pub struct EventPage {
     pub next: u64,
     /// The oldest `seq` that is still kept.
     pub oldest: u64,
+    /// So many newer events are not on disk: they wait in memory until it takes them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<u64>,
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use orchestrator::shell::client::ClientError;
-use orchestrator::shell::config::LoadError;
+use orchestrator::shell::config::{LoadError, Problem, misspelt};
 use orchestrator::shell::serve::ServeError;
 
 mod args;
@@ -54,8 +54,9 @@ pub(crate) fn main() -> ExitCode {
     ExitCode::from(end as u8)
 }
 
-/// The error and what caused it, once.
-fn say(error: &dyn Error) {
+/// The error and what caused it, once. What is odd beside mistakes goes before them: the end is what is read first.
+fn say(error: &(dyn Error + 'static)) {
+    warn(error.downcast_ref::<LoadError>().map(LoadError::warnings).unwrap_or_default());
     note(&format!("error: {}", orchestrator::shell::causes::causes(error)));
 }
 
@@ -79,6 +80,18 @@ pub(crate) fn environment(name: &str) -> Option<String> {
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()
+}
+
+/// What is set and looks like a setting of ours, but is none.
+pub(crate) fn misspelt_variables() -> Vec<Problem> {
+    let set = std::env::vars_os().filter(|(_, value)| !value.is_empty());
+    misspelt(set.filter_map(|(name, _)| name.into_string().ok()))
+}
+
+pub(crate) fn warn(problems: &[Problem]) {
+    for problem in problems {
+        note(&format!("warning: {problem}"));
+    }
 }
 
 /// A line on stderr. One that cannot be written, on a full disk or when nobody reads any more, must not end anything.

@@ -38,6 +38,12 @@ impl Container {
         self.address
     }
 
+    /// Its main process, as the host sees it.
+    pub(super) fn pid(&self) -> Outcome<u32> {
+        let said = command::capture(program("docker").args(["inspect", "--format", "{{.State.Pid}}", &self.name]))?;
+        said.trim().parse().context(format_args!("read the pid of {}", self.name))
+    }
+
     fn build(&self) -> Outcome {
         let server = test::build_static_server()?;
         let context = workspace::fresh_folder("bench")?;

@@ -20,8 +20,8 @@ use crate::{engine, proc};
 const SETTINGS: &str = "\
 recovery:
   backoff: { initial_delay: 1, multiplier: 1.0, max_delay: 1 }
-  max_attempts: 60
-  budget: { attempts: 100, window_seconds: 86400 }
+  max_attempts: 300
+  budget: { attempts: 300, window_seconds: 86400 }
 ";
 const NOTE: &str = "Default settings (30 s between checks, 3 good answers 1 s apart end a recovery), 1 s before the action. \
     Event times are whole milliseconds.";
@@ -30,12 +30,12 @@ const HANGING: &str = "\
 health_check: { interval_seconds: 1, timeout_seconds: 1, confirm_interval_seconds: 1, failure_threshold: 3 }
 recovery:
   backoff: { initial_delay: 1, multiplier: 1.0, max_delay: 1 }
-  max_attempts: 60
-  budget: { attempts: 100, window_seconds: 86400 }
+  max_attempts: 300
+  budget: { attempts: 300, window_seconds: 86400 }
 ";
 const HANGING_NOTE: &str = "Interval = timeout = confirm interval = 1 s, threshold 3; stopped with SIGSTOP at varying moments between two checks. \
     `server_down` is to come within 4.05 intervals.";
-const COLUMNS: &[&str] = &["from the blow to", "n", "p50", "p90", "max"];
+const COLUMNS: &[&str] = &["from the blow to", "n", "p50", "p90", "p99", "max"];
 
 /// A child process of the orchestrator, killed with `kill -9`.
 pub(super) fn of_a_process(times: u32, interrupt: &Interrupt) -> Outcome<Measurement> {
@@ -68,15 +68,35 @@ fn strike(program: &Path, address: &str, signal: Signal) -> Outcome<Timestamp> {
 /// A container, killed as `docker kill` does.
 pub(super) fn of_a_container(times: u32, interrupt: &Interrupt) -> Outcome<Measurement> {
     let container = Container::start()?;
-    let runtime = Runtime::Docker { container: container.name().to_owned() };
-    let entry = Entry { name: "victim".to_owned(), health_url: format!("http://{}/health", container.address()), runtime };
     let path = format!("/containers/{}/kill", container.name());
-    let scenario = Scenario { title: "A killed container", settings: SETTINGS, note: NOTE };
-    measure(&scenario, &entry, times, interrupt, || {
+    in_a_container("A killed container", &container, times, interrupt, || {
         let moment = Timestamp::now();
         let status = engine::request("POST", &path).context("kill the container")?;
         if status < 300 { Ok(moment) } else { Err(Failure::new(format!("the engine answered {status} to the kill"))) }
     })
+}
+
+/// A container whose main process is killed from outside: to its engine, it has crashed.
+pub(super) fn of_a_crashing_container(times: u32, interrupt: &Interrupt) -> Outcome<Measurement> {
+    let container = Container::start()?;
+    in_a_container("A crashing container", &container, times, interrupt, || {
+        let pid = container.pid()?;
+        let moment = Timestamp::now();
+        proc::signal(pid, Signal::KILL);
+        Ok(moment)
+    })
+}
+
+fn in_a_container(
+    title: &'static str,
+    container: &Container,
+    times: u32,
+    interrupt: &Interrupt,
+    strike: impl Fn() -> Outcome<Timestamp>,
+) -> Outcome<Measurement> {
+    let runtime = Runtime::Docker { container: container.name().to_owned() };
+    let entry = Entry { name: "victim".to_owned(), health_url: format!("http://{}/health", container.address()), runtime };
+    measure(&Scenario { title, settings: SETTINGS, note: NOTE }, &entry, times, interrupt, strike)
 }
 
 /// What is measured, and under which settings.
@@ -115,7 +135,7 @@ fn measure(
 fn row(what: &str, mut times: Vec<Duration>) -> Vec<Cell> {
     times.sort();
     let at = |percent| Cell::Time(percentile(&times, percent));
-    vec![Cell::Text(what.to_owned()), Cell::Count(times.len() as u64), at(50), at(90), at(100)]
+    vec![Cell::Text(what.to_owned()), Cell::Count(times.len() as u64), at(50), at(90), at(99), at(100)]
 }
 
 /// The nearest rank: a value that was really measured.

@@ -33,7 +33,7 @@ Examples:
   orchestrator run defaults.yaml teams/            # several files, and every *.yaml of a directory
   RECOVERY_MODE=observe orchestrator run registry.yaml
   orchestrator run registry.yaml --listen 127.0.0.1:9090 --state-dir /var/lib/mcp-health
-  orchestrator run registry.yaml --observe         # decide and log, never act"
+  orchestrator run registry.yaml --observe         # decide and log, never recover"
     )]
     Run(Box<Run>),
     /// Read a registry and say everything that is wrong with it.
@@ -163,7 +163,7 @@ pub(crate) struct Run {
     /// This instance's name, the `source` of its events. Default: the host's name.
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Decide and log, never act.
+    /// Decide and log, never recover. Child processes are started all the same, and what an operator asks for is done.
     #[arg(long)]
     pub(crate) observe: bool,
     /// Write down everything that the machine is told, for `replay`.

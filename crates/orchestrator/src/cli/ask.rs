@@ -17,6 +17,7 @@ mod events;
 mod incidents;
 mod show;
 mod slo;
+mod unknown;
 
 pub(super) use act::duration;
 

@@ -8,18 +8,17 @@ use orchestrator::shell::plan::{self, Plan};
 use serde_json::{Value, json};
 
 use super::args::CheckConfig;
-use super::{End, Outcome, note, print, variable};
+use super::{End, Outcome, misspelt_variables, print, variable, warn};
 
 pub(super) fn run(arguments: &CheckConfig) -> Outcome {
-    let read = plan::read(&arguments.registry, &variable, false);
+    let (misspelt, read) = (misspelt_variables(), plan::read(&arguments.registry, &variable, false));
     if arguments.json {
-        print(&format!("{}\n", report(&read)))?;
+        print(&format!("{}\n", report(&read, &misspelt)))?;
         return Ok(if read.is_ok() { End::Fine } else { End::Configuration });
     }
+    warn(&misspelt);
     let plan = read?;
-    for warning in &plan.loaded.warnings {
-        note(&format!("warning: {warning}"));
-    }
+    warn(&plan.loaded.warnings);
     print(&format!("{}: {}, no mistakes\n", listed(&arguments.registry), counted(plan.policies.len())))?;
     Ok(End::Fine)
 }
@@ -32,17 +31,20 @@ fn counted(servers: usize) -> String {
     if servers == 1 { "1 server".to_owned() } else { format!("{servers} servers") }
 }
 
-fn report(read: &Result<Plan, LoadError>) -> Value {
+fn report(read: &Result<Plan, LoadError>, misspelt: &[Problem]) -> Value {
+    let warnings = |found: &[Problem]| located(&[misspelt, found].concat());
     match read {
         Ok(plan) => json!({
             "ok": true,
             "servers": plan.entries.iter().map(|entry| &entry.name).collect::<Vec<_>>(),
             "files": plan.watched(),
             "problems": [],
-            "warnings": located(&plan.loaded.warnings),
+            "warnings": warnings(&plan.loaded.warnings),
         }),
-        Err(LoadError::Invalid(problems)) => json!({ "ok": false, "problems": located(problems), "warnings": [] }),
-        Err(error) => json!({ "ok": false, "problems": [{ "message": causes(error) }], "warnings": [] }),
+        Err(LoadError::Invalid { problems, warnings: odd }) => {
+            json!({ "ok": false, "problems": located(problems), "warnings": warnings(odd) })
+        }
+        Err(error) => json!({ "ok": false, "problems": [{ "message": causes(error) }], "warnings": warnings(&[]) }),
     }
 }
 

@@ -15,7 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{LogFormat, Run};
-use super::{End, Outcome, environment, note, variable};
+use super::{End, Outcome, environment, misspelt_variables, note, variable, warn};
 
 /// One thread drives, probes and serves; a second one makes each check dearer.
 const THREADS: usize = 1;
@@ -27,10 +27,9 @@ pub(super) fn run(arguments: Run) -> Outcome {
         LogFormat::Text => telemetry::LogFormat::Text,
         LogFormat::Json => telemetry::LogFormat::Json,
     });
+    warn(&misspelt_variables());
     let plan = plan::read(&arguments.registry, &variable, arguments.observe)?;
-    for warning in &plan.loaded.warnings {
-        note(&format!("warning: {warning}"));
-    }
+    warn(&plan.loaded.warnings);
     let settings = settings(arguments, &plan)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;
     let outcome = runtime.block_on(async {

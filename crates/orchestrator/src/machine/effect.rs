@@ -39,8 +39,10 @@ pub enum Effect {
     Settle {
         /// Names it.
         ticket: Ticket,
-        /// The new one is well, and the old one goes; or the new one goes, and the old one is put back and started.
+        /// The new one is well, and the old one goes; or the new one goes, and the old one is put back.
         keep: bool,
+        /// What is put back is started: nobody has stopped it meanwhile.
+        start: bool,
     },
 }
 

@@ -153,6 +153,9 @@ pub struct Death {
     /// Whether it was a stop is said afterwards, if it was.
     #[serde(default)]
     pub unclear: bool,
+    /// What was told as a stop before was none: it was its engine's own end.
+    #[serde(default)]
+    pub retracts_stop: bool,
 }
 
 /// What a person wants.

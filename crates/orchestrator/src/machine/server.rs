@@ -23,6 +23,8 @@ mod settle;
 mod tests;
 mod word;
 
+use settle::Unkept;
+
 /// How the reason of a `server_down` ends that only checks have decided.
 const BY_CHECKS: &str = "_consecutive_failures";
 
@@ -44,6 +46,8 @@ pub struct Server {
     queued: bool,
     /// Under which serial what a `recreate` has left is being cleared away.
     settling: Option<u64>,
+    /// How often that has come to nothing, and how many good answers pass before it is ordered again.
+    unkept: Unkept,
     /// Its attempt is due, and waits for what others say about the monitor.
     postponed: bool,
     /// The registry has lost it; it stays as an empty place, so that the others keep theirs.
@@ -95,6 +99,7 @@ impl Server {
             maintenance: None,
             queued: false,
             settling: None,
+            unkept: Unkept::default(),
             postponed: false,
             retired: false,
             armed: None,

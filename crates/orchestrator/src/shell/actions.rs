@@ -68,7 +68,7 @@ impl Actions {
             let input = match check(&target, &eyes.question(ticket.server, &target, timeout, &history)).await {
                 Ok(checked) => {
                     let (verdict, took) = (readable(&collector, ticket.server, checked.verdict), checked.response_time);
-                    collector.answers.keep(ticket.server, &verdict, took, checked.glimpse, wall());
+                    collector.answers.keep(ticket.server, &verdict, took, checked.glimpse.as_ref(), wall());
                     Input::Observed { ticket, verdict, took }
                 }
                 Err(impaired) => Input::Blind { ticket, error: causes(&impaired) },
@@ -143,11 +143,29 @@ impl Actions {
         self.hook_runner.run(hook, about).await.map_err(|error| format!("hook `{which}`: {}", causes(&error)))
     }
 
+    /// A recreated server was stopped or removed before it was well: what it has replaced is nobody's to clear away, so it is named.
+    pub fn tell_of_kept(&self, server: ServerId, name: String) {
+        let runtimes = Arc::clone(&self.runtimes);
+        self.tasks.spawn(async move {
+            match runtimes.kept(server).await {
+                Ok(Some(kept)) => tracing::warn!(
+                    "{name} was stopped or removed before it was well; the container that it has replaced is kept as `{kept}` until it is. \
+                     Where the new one is gone, `orchestrator restart {name}` puts the kept one back"
+                ),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(
+                    "{name} was stopped or removed before it was well; what it has replaced may still be kept: {}",
+                    causes(&error)
+                ),
+            }
+        });
+    }
+
     /// Clears away what a `recreate` has replaced, or puts it back.
-    pub fn settle(&self, ticket: Ticket, keep: bool) {
+    pub fn settle(&self, ticket: Ticket, keep: bool, start: bool) {
         let Self { runtimes, collector, inbox, .. } = self.clone();
         self.tasks.spawn(async move {
-            let result = runtimes.settle(ticket.server, keep).await.map_err(|error| causes(&error));
+            let result = runtimes.settle(ticket.server, keep, start).await.map_err(|error| causes(&error));
             let result = masked(&collector, ticket.server, result).await;
             report(&inbox, Input::Settled { ticket, result }).await;
         });

@@ -9,6 +9,7 @@ mod environment;
 mod explain;
 mod files;
 mod interpolate;
+mod misspelt;
 mod nearest;
 mod overlay;
 mod places;
@@ -34,6 +35,7 @@ use damage::Damage;
 pub use environment::{Setting, settings};
 use explain::Explainer;
 use interpolate::Lookup;
+pub use misspelt::misspelt;
 pub use nearest::nearest;
 pub use places::Places;
 pub use problem::Problem;
@@ -63,7 +65,7 @@ pub struct Loaded {
     pub stamps: Stamps,
 }
 
-/// Why there is no configuration. `Display` of [`Self::Invalid`] shows every problem with its line.
+/// Why there is no configuration. `Display` of [`Self::Invalid`] shows every mistake with its line.
 #[derive(Debug, Error)]
 pub enum LoadError {
     /// It is not there, or not ours to read.
@@ -88,9 +90,29 @@ pub enum LoadError {
         /// Where the text ends.
         offset: usize,
     },
-    /// It has mistakes: at least one, in the order of the file.
-    #[error("{}", Listed(.0))]
-    Invalid(Vec<Problem>),
+    /// It has mistakes.
+    #[error("{}", Listed(.problems))]
+    Invalid {
+        /// At least one, in the order of the file.
+        problems: Vec<Problem>,
+        /// What is odd beside them.
+        warnings: Vec<Problem>,
+    },
+}
+
+impl LoadError {
+    /// These mistakes alone.
+    pub fn of(problems: Vec<Problem>) -> Self {
+        Self::Invalid { problems, warnings: Vec::new() }
+    }
+
+    /// What is odd beside the mistakes.
+    pub fn warnings(&self) -> &[Problem] {
+        match self {
+            Self::Invalid { warnings, .. } => warnings,
+            _ => &[],
+        }
+    }
 }
 
 struct Listed<'a>(&'a [Problem]);
@@ -124,7 +146,10 @@ impl Draft {
     pub fn judge(self, issues: Vec<Issue>) -> Result<Loaded, LoadError> {
         let Self { loaded, mut problems, damage } = self;
         problems.extend(issues.into_iter().filter_map(|issue| damage.believed(issue)).map(|issue| located(&loaded, issue)));
-        if problems.is_empty() { Ok(loaded) } else { Err(LoadError::Invalid(in_order(problems))) }
+        if problems.is_empty() {
+            return Ok(loaded);
+        }
+        Err(LoadError::Invalid { problems: in_order(problems), warnings: in_order(loaded.warnings) })
     }
 }
 

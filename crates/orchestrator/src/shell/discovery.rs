@@ -31,6 +31,7 @@ use self::select::{Finding, Ground, Known, Selection, Verdict, select};
 use self::watch::{Report, watch};
 use super::config::LoadError;
 use super::plan::Plan;
+use super::runtime::container::address::socket;
 
 /// How long a start waits for the engines to say which containers they have.
 const FIRST_LOOK: Duration = Duration::from_secs(5);
@@ -169,9 +170,14 @@ impl Discovery {
     /// It could not be taken in, and is tried again later.
     pub fn refuse(&mut self, server: &str, why: &str) {
         self.known.remove(server);
+        self.retry();
+        self.say(About::Server(server.to_owned()), &format!("{server} is discovered, but cannot be watched: {why}"));
+    }
+
+    /// Something could not be taken in, and is tried again later, also when no engine tells anything until then.
+    pub fn retry(&mut self) {
         let retry = Instant::now() + RETRY;
         self.next = Some(self.next.map_or(retry, |next| next.min(retry)));
-        self.say(About::Server(server.to_owned()), &format!("{server} is discovered, but cannot be watched: {why}"));
     }
 
     /// Judges everything anew.
@@ -226,10 +232,29 @@ pub fn engines(written: &Plan) -> Vec<Engine> {
     let settings = &written.loaded.file.discovery;
     let wanted = |engine: &&Engine| settings.engines.as_ref().is_none_or(|names| names.contains(&engine.name));
     if settings.enabled.unwrap_or(defaults::DISCOVERY) {
-        written.engines.iter().filter(wanted).cloned().collect()
+        distinct(written.engines.iter().filter(wanted).cloned().collect())
     } else {
         Vec::new()
     }
+}
+
+/// Two names may lead to one socket, such as Podman's where Docker's usually is: each container is to be seen once.
+fn distinct(mut engines: Vec<Engine>) -> Vec<Engine> {
+    let mut sockets = BTreeSet::new();
+    engines.retain(|engine| socket(&engine.address).is_none_or(|socket| sockets.insert(socket)));
+    engines
+}
+
+/// Under which name each engine is looked at.
+fn looked_at_as<'a>(all: &'a [Engine], looked_at: &'a [Engine]) -> BTreeMap<&'a str, &'a str> {
+    let same = |engine: &Engine, other: &Engine| {
+        engine.name == other.name || socket(&engine.address).is_some_and(|it| socket(&other.address) == Some(it))
+    };
+    let one = |engine: &'a Engine| {
+        let other = looked_at.iter().find(|other| same(engine, other));
+        (engine.name.as_str(), other.map_or(engine.name.as_str(), |other| other.name.as_str()))
+    };
+    all.iter().map(one).collect()
 }
 
 /// What is discovered is put beside this; nothing is kept when discovery is off, since of many servers it is much.
@@ -250,11 +275,15 @@ pub fn selected_of(
     engines: &[Engine],
 ) -> Selection {
     let settings = &written.loaded.file.discovery;
+    let names = looked_at_as(&written.engines, engines);
+    let claims = written.claims().into_iter();
     let ground = Ground {
         settings,
         engines,
         names: written.entries.iter().map(|entry| entry.name.as_str()).collect(),
-        claims: written.claims(),
+        claims: claims
+            .map(|(engine, container, server)| (names.get(engine).copied().unwrap_or(engine), container, server))
+            .collect(),
         judge: &|entry| written.judge(entry),
         grace: settings.grace_seconds.unwrap_or(defaults::DISCOVERY_GRACE).0,
         now: Instant::now(),
@@ -264,11 +293,52 @@ pub fn selected_of(
 
 /// Which of what was discovered a mistake is about, in order.
 fn places(error: &LoadError, written: usize) -> BTreeSet<usize> {
-    let LoadError::Invalid(problems) = error else { return BTreeSet::new() };
+    let LoadError::Invalid { problems, .. } = error else { return BTreeSet::new() };
     problems.iter().filter_map(|problem| place(&problem.pointer)?.checked_sub(written)).collect()
 }
 
 /// N of `/servers/N/...`.
 pub fn place(pointer: &str) -> Option<usize> {
     pointer.strip_prefix("/servers/")?.split('/').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use health_spec::config::EngineKind;
+
+    use super::*;
+
+    #[test]
+    fn engines_behind_one_socket_are_looked_at_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let [podman, docker] = ["podman.sock", "docker.sock"].map(|name| directory.path().join(name));
+        std::fs::write(&podman, "").unwrap();
+        std::os::unix::fs::symlink(&podman, &docker).unwrap();
+        let engine = |name: &str, kind, address: String| Engine { name: name.to_owned(), kind, address, tls: None };
+        let all = [
+            engine("local", EngineKind::Docker, format!("unix://{}", docker.display())),
+            engine("podman", EngineKind::Podman, format!("unix://{}", podman.display())),
+            engine("far", EngineKind::Docker, "tcp://far:2375".to_owned()),
+            engine("farther", EngineKind::Docker, "tcp://farther:2375".to_owned()),
+        ];
+        let looked_at = distinct(all.to_vec());
+        assert_eq!(looked_at.iter().map(|engine| engine.name.as_str()).collect::<Vec<_>>(), ["local", "far", "farther"]);
+        let names = looked_at_as(&all, &looked_at);
+        assert_eq!(
+            names.into_iter().collect::<Vec<_>>(),
+            [("far", "far"), ("farther", "farther"), ("local", "local"), ("podman", "local")]
+        );
+    }
+
+    #[tokio::test]
+    async fn what_could_not_be_taken_in_is_due_again_although_nobody_tells_anything() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut discovery = Discovery::new(directory.path(), &TaskTracker::new(), &CancellationToken::new());
+        assert_eq!(discovery.next, None);
+        discovery.retry();
+        let due = discovery.next.expect("a moment");
+        assert!(due <= Instant::now() + RETRY);
+        discovery.retry();
+        assert_eq!(discovery.next, Some(due), "it is not put off");
+    }
 }

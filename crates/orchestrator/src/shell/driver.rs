@@ -17,13 +17,14 @@ use super::journal::Journal;
 use super::metrics::Metrics;
 use super::published::Published;
 use super::record::Recorder;
+use super::store::StoreError;
 use super::view::{incident_id, last_check, view};
 use super::writer::Writer;
 
 mod change;
 
 use crate::machine::memory::Recovery;
-use crate::machine::{Command, Effect, Fleet, Happened, Input, Refusal, ServerId};
+use crate::machine::{Command, Effect, Fleet, Happened, Input, Mono, Refusal, ServerId};
 pub use change::{Change, Configured};
 
 mod record;
@@ -31,10 +32,12 @@ mod routine;
 mod unwritten;
 mod uptimes;
 mod witness;
+mod writing;
 
 pub use routine::Routine;
 pub use unwritten::Unwritten;
 pub use uptimes::Uptimes;
+pub use writing::Writing;
 
 /// Inputs that are taken in one step, so that one commit serves them all.
 const MOST_AT_ONCE: usize = 256;
@@ -81,6 +84,8 @@ pub struct Driver {
     pub recorder: Recorder,
     /// What need not be written at once.
     pub routine: Routine,
+    /// What of it is on its way to the disk.
+    pub writing: Option<Writing>,
     /// What could not be written yet.
     pub unwritten: Unwritten,
     /// Servers that an earlier run knew and that are no longer registered, with their open incidents.
@@ -107,11 +112,13 @@ impl Driver {
         loop {
             let deadline = self.fleet.deadline().map_or(self.uptimes.due(), |at| at.min(self.uptimes.due()));
             let deadline = self.clock.instant_of(deadline);
-            let held_until = self.routine.due().map(|due| self.clock.instant_of(due));
+            // One batch at a time: what is due waits for the one before it.
+            let held_until = self.routine.due().filter(|_| self.writing.is_none()).map(|due| self.clock.instant_of(due));
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                () = tokio::time::sleep_until(held_until.unwrap_or(deadline)), if held_until.is_some() => self.flush().await,
+                result = writing::answer(&mut self.writing) => self.is_answered(result).await,
+                () = tokio::time::sleep_until(held_until.unwrap_or(deadline)), if held_until.is_some() => self.begin_writing().await,
                 Some(operation) = self.operations.recv() => self.operate(operation).await,
                 Some(change) = self.changes.recv() => self.change(change).await,
                 _ = self.inbox.recv_many(&mut inputs, MOST_AT_ONCE) => self.take(&mut inputs).await,
@@ -121,7 +128,8 @@ impl Driver {
                 self.keep_time().await;
             }
         }
-        self.flush().await;
+        self.begin_writing().await;
+        self.finish_writing().await;
         self.actions.take_leave().await;
         self.say_stopped().await;
     }
@@ -174,35 +182,31 @@ impl Driver {
         }
         self.learn(&verdicts, &happened);
         let acts = orders.iter().any(|order| matches!(order, Effect::Act { .. } | Effect::Settle { .. }));
-        if acts || !remembered.is_empty() {
-            happened = self.routine.take().into_iter().chain(happened).collect();
-        } else if happened.is_empty() {
-            // Nothing to hold, and maybe a minute to write.
-        } else if let Some(due) = self.routine.hold(happened, self.clock.now()) {
-            happened = due;
+        if acts || !remembered.is_empty() || !happened.iter().all(routine::is_routine) {
+            let happened = self.routine.take().into_iter().chain(happened).collect();
+            self.write_down(happened, &remembered, &orders, acts).await;
         } else {
-            for order in &orders {
-                self.carry_out(order);
+            self.routine.hold(happened, self.clock.now());
+            self.reword(&[]);
+            self.carry_out_all(&orders);
+            if self.routine.is_full() {
+                self.begin_writing().await;
             }
-            return;
         }
-        self.write_down(happened, &remembered, &orders, acts).await;
-    }
-
-    /// What is held is due.
-    async fn flush(&mut self) {
-        let happened = self.routine.take();
-        self.write_down(happened, &[], &[], false).await;
     }
 
     async fn write_down(&mut self, happened: Vec<Happened>, remembered: &[ServerId], orders: &[Effect], acts: bool) {
+        self.finish_writing().await;
         let since = happened.iter().map(|it| it.at).min().unwrap_or_else(|| self.clock.now());
         let changed: Vec<_> = happened.iter().filter_map(|it| it.server).collect();
         let written = self.record(happened, remembered, acts).await;
         self.reword(&changed);
-        for order in orders {
-            self.carry_out(order);
-        }
+        self.carry_out_all(orders);
+        self.disk_turns(since, written).await;
+    }
+
+    /// The machine is told when the disk begins to refuse, and when it takes things again.
+    async fn disk_turns(&mut self, since: Mono, written: Result<(), StoreError>) {
         if let Some(turn) = self.unwritten.turn(since, written) {
             let effects = self.recorder.step(&mut self.fleet, self.clock.now(), turn);
             Box::pin(self.settle(effects, vec![])).await;
@@ -238,10 +242,17 @@ impl Driver {
 
     /// Every minute everybody's uptime is brought up to date, and then written portion by portion.
     async fn keep_time(&mut self) {
+        self.finish_writing().await;
         if self.uptimes.turn(self.clock.now()) {
             self.published.refresh(|place| self.uptimes.of(place));
         }
-        self.settle(vec![], vec![]).await;
+        self.begin_writing().await;
+    }
+
+    fn carry_out_all(&self, orders: &[Effect]) {
+        for order in orders {
+            self.carry_out(order);
+        }
     }
 
     fn carry_out(&self, order: &Effect) {
@@ -257,7 +268,7 @@ impl Driver {
                 let about = About { server, attempt, reason: reason.clone(), strategy, incident };
                 self.actions.act(ticket, strategy, about, self.actions.collector.turn(ticket.server));
             }
-            Effect::Settle { ticket, keep } => self.actions.settle(ticket, keep),
+            Effect::Settle { ticket, keep, start } => self.actions.settle(ticket, keep, start),
         }
     }
 

@@ -206,17 +206,14 @@ impl Collector {
 
     async fn note_well(&self, desk: &mut Desk, server: ServerId) {
         let Some(subject) = self.subject(server) else { return };
-        let found = look(&subject.source, Want::Nothing, Deadline::within(PATIENCE)).await;
-        let facts = self.facts(server, found.facts);
-        let digest = Some(facts::digest(&format!("{facts:?}")));
-        if desk.well == digest || !found.missing.is_empty() {
+        let found = look(&subject.source, desk.container.as_ref(), Want::Nothing, Deadline::within(PATIENCE)).await;
+        desk.remember(&subject.source, &found);
+        if !found.missing.is_empty() {
             return;
         }
-        let well = Well { at: wall(), facts };
+        let well = Well { at: wall(), facts: self.facts(server, found.facts) };
         // What cannot be kept is compared with what was kept before.
-        if timeout(WRITING, self.setup.notes.well(&subject.name, &well)).await.is_ok_and(|kept| kept.is_ok()) {
-            desk.well = digest;
-        }
+        let _ = timeout(WRITING, self.setup.notes.well(&subject.name, &well)).await;
     }
 
     fn facts(&self, server: ServerId, told: Facts) -> Facts {
@@ -235,11 +232,12 @@ impl Collector {
         };
         let directory = self.setup.state_directory.clone();
         let (mut found, values, well, host) = tokio::join!(
-            look(&subject.source, want, deadline),
+            look(&subject.source, desk.container.as_ref(), want, deadline),
             timeout(FRESH, subject.secrets()),
             timeout(FRESH, self.last_well(&subject.name)),
             timeout(FRESH, tokio::task::spawn_blocking(move || host::load(&directory)))
         );
+        desk.remember(&subject.source, &found);
         let values = values.unwrap_or_else(|_| subject.values().collect());
         let mask = Mask::of(values.into_iter().chain(std::mem::take(&mut found.secrets)));
         let facts = self.facts(occasion.server, std::mem::take(&mut found.facts));
@@ -313,10 +311,14 @@ impl Collector {
     }
 }
 
-async fn look(source: &Source, want: Want, deadline: Deadline) -> Found {
+/// `seen`: the container that it was when it was last found.
+async fn look(source: &Source, seen: Option<&container::Seen>, want: Want, deadline: Deadline) -> Found {
     match source {
         Source::None => Found { missing: vec![], ..Found::default() },
-        Source::Container { engine, kind, container } => container::look(engine, kind, container, want, deadline).await,
+        Source::Container { engine, kind, container } => {
+            let sought = container::Sought { kind, wanted: container, id: seen.and_then(|seen| seen.id_of(container)) };
+            container::look(engine, sought, want, deadline).await
+        }
         Source::Process(process) => process::look(process, want, deadline).await,
         Source::Unit { unit, user } => unit::look(unit, *user, want, deadline).await,
     }

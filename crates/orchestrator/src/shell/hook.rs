@@ -47,7 +47,7 @@ pub struct Hook {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Does {
-    Command(Program),
+    Command(Box<Program>),
     Request(Box<Call>),
 }
 
@@ -239,7 +239,7 @@ fn written(file: &File) -> impl Iterator<Item = (String, &config::Hook)> {
 impl Hook {
     fn of(hook: &config::Hook, directory: &Path, roots: &Roots) -> Result<Self, request::Mistake> {
         let does = match &hook.command {
-            Some(command) => Does::Command(Program::of(command, directory)),
+            Some(command) => Does::Command(Box::new(Program::of(command, directory))),
             None => Does::Request(Box::new(Call::of(hook, directory, roots)?)),
         };
         Ok(Self { does, timeout: hook.timeout_seconds.unwrap_or(defaults::HOOK_TIMEOUT).0 })

@@ -1,7 +1,7 @@
 //! The order in which things become true: first the database, then the JSONL line, then everybody hears of it.
 //!
-//! A thread of its own writes, so that a slow disk holds up no other task. The driver's loop does wait for each batch: what is not on disk
-//! must not be acted upon, and a disk that never answers stops it. After a crash, or when it could not be written for a while, the JSONL
+//! A thread of its own writes, so that a slow disk holds up no other task. The driver's loop waits for each batch but the routine ones: what
+//! is not on disk must not be acted upon, and a disk that never answers stops it. After a crash, or when it could not be written for a while, the JSONL
 //! log is mended from the database: a torn last line is cut off, and what is missing is appended.
 
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ mod jsonl;
 
 pub use jsonl::{Jsonl, JsonlError};
 
-/// Batches that may wait for the disk. The driver waits for each, so more than one is rare.
+/// Batches and notes that may wait for the disk. The driver has one batch under way, so more than one is rare.
 const QUEUE: usize = 8;
 
 enum Request {
@@ -33,6 +33,9 @@ enum Note {
 /// Why the JSONL log lacks the last events; `None` when it has them all.
 pub type Logged = Option<String>;
 
+/// Where the answer about a batch comes.
+pub type Answer = oneshot::Receiver<Result<Logged, StoreError>>;
+
 /// Hands batches to the writer.
 #[derive(Debug)]
 pub struct Journal {
@@ -47,12 +50,12 @@ impl Journal {
         Ok((Self { requests }, writer))
     }
 
-    /// Writes a batch; when this returns it is in the database, and in the log unless the answer says otherwise.
-    pub async fn commit(&self, batch: Batch, durable: bool) -> Result<Logged, StoreError> {
-        let (done, written) = oneshot::channel();
+    /// Hands a batch over; when the answer comes it is in the database, and in the log unless the answer says otherwise.
+    pub async fn begin(&self, batch: Batch, durable: bool) -> Result<Answer, StoreError> {
+        let (done, answer) = oneshot::channel();
         let request = Request::Commit { batch: Box::new(batch), durable, done };
         self.requests.send(request).await.map_err(|_| gone())?;
-        written.await.map_err(|_| gone())?
+        Ok(answer)
     }
 
     /// Keeps what is no event, for as long as the journal lives.
@@ -86,6 +89,11 @@ impl Notes {
         drop(requests);
         written.await.map_err(|_| gone())?
     }
+}
+
+/// What has become of a batch.
+pub async fn answered(answer: &mut Answer) -> Result<Logged, StoreError> {
+    answer.await.map_err(|_| gone())?
 }
 
 fn gone() -> StoreError {

@@ -58,7 +58,8 @@ impl Metrics {
             (EventKind::MonitorImpaired { reason, .. }, _) => *counted.impaired.entry(reason.clone()).or_default() += 1,
             (EventKind::ServerDeregistered, Some(name)) => drop(counted.servers.remove(name)),
             (kind, Some(name)) => {
-                if let EventKind::RecoverySuccessful { recovery_ms, .. } = kind {
+                // A restart of a server that was not down has brought nothing back, and took no time for it.
+                if let (EventKind::RecoverySuccessful { recovery_ms, .. }, Some(_)) = (kind, &event.incident_id) {
                     counted.recoveries.add(*recovery_ms);
                 }
                 if !counted.servers.contains_key(name) {

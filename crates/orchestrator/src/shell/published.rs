@@ -11,6 +11,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::broadcast;
 
+use super::plan::hide_entry;
+use super::sight::Sight;
 use super::view::Known;
 
 /// Events that a slow subscriber may lag behind before it has to read the log again.
@@ -44,13 +46,16 @@ struct Present {
     /// By place in the fleet; places of servers that are gone are empty.
     views: Vec<Option<Arc<ServerView>>>,
     places: HashMap<String, usize>,
-    /// The registry's entries, as they were written.
-    registry: Vec<Value>,
+    registry: Entries,
     /// Why a changed configuration was rejected.
     config_error: Option<String>,
     /// Why checks may fail for want of file descriptors.
     shortage: Option<String>,
+    sight: Sight,
 }
+
+/// The registry's entries, as they were written: as text, since of ten thousand values much is kept.
+struct Entries(Vec<Box<str>>);
 
 /// What a snapshot is made of.
 struct Taken {
@@ -62,10 +67,11 @@ struct Taken {
 
 impl Published {
     /// Begins after event `seq` with these views.
-    pub fn new(known: Known, seq: u64, as_of: Timestamp, views: Vec<ServerView>, registry: Vec<Value>) -> Self {
+    pub fn new(known: Known, seq: u64, as_of: Timestamp, views: Vec<ServerView>, registry: &[Value]) -> Self {
         let places = views.iter().enumerate().map(|(place, view)| (view.name.clone(), place)).collect();
         let views = views.into_iter().map(|view| Some(Arc::new(view))).collect();
-        let now = RwLock::new(Present { seq, as_of, views, places, registry, config_error: None, shortage: None });
+        let (registry, config_error, shortage, sight) = (Entries::of(registry), None, None, Sight::default());
+        let now = RwLock::new(Present { seq, as_of, views, places, registry, config_error, shortage, sight });
         Self { known, now, said: broadcast::Sender::new(BACKLOG), trouble: RwLock::default() }
     }
 
@@ -113,14 +119,16 @@ impl Published {
         self.read(|now| now.present(name))
     }
 
-    /// One server's entry in the registry, as it was written.
+    /// One server's entry in the registry, without what may be a secret.
     pub fn entry(&self, place: usize) -> Value {
-        self.read(|now| now.registry.get(place).cloned().unwrap_or_default())
+        let mut entry = self.read(|now| now.registry.entry(place));
+        hide_entry(&mut entry);
+        entry
     }
 
     /// Another registry is in force: its entries by place in the fleet.
-    pub fn set_registry(&self, registry: Vec<Value>) {
-        self.write().registry = registry;
+    pub fn set_registry(&self, registry: &[Value]) {
+        self.write().registry = Entries::of(registry);
     }
 
     /// Why a changed configuration was rejected, if the last one was.
@@ -146,6 +154,11 @@ impl Published {
         self.write().shortage = shortage;
     }
 
+    /// What the monitor cannot see.
+    pub fn blindness(&self) -> Option<String> {
+        self.read(|now| now.sight.trouble(now.views.iter().flatten().map(|view| &**view)))
+    }
+
     /// Publishes events that are on disk, with the views of the servers that changed; `None` for those that are gone.
     pub fn publish(&self, events: Vec<(Event, String)>, changed: Vec<(usize, Option<ServerView>)>, as_of: Timestamp) {
         let mut now = self.write();
@@ -155,6 +168,7 @@ impl Published {
         now.as_of = as_of;
         for (event, json) in events {
             now.seq = event.seq;
+            now.sight.fold(&event);
             let place = event.server_name.as_ref().and_then(|name| now.places.get(name).copied());
             let view = place.and_then(|place| now.views[place].clone());
             // An error means that nobody listens.
@@ -192,6 +206,22 @@ impl Published {
     }
 }
 
+impl Entries {
+    fn of(registry: &[Value]) -> Self {
+        Self(registry.iter().map(|entry| entry.to_string().into()).collect())
+    }
+
+    fn entry(&self, place: usize) -> Value {
+        self.0.get(place).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Entries {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Entries({})", self.0.len())
+    }
+}
+
 impl Present {
     fn taken(&self) -> Taken {
         let views = self.views.iter().flatten().map(Arc::clone).collect();
@@ -225,7 +255,7 @@ mod tests {
     #[test]
     fn a_name_is_forgotten_with_its_server_unless_another_has_it() {
         let known = Known { source: "here".into(), epoch: "e".into() };
-        let published = Published::new(known, 0, Timestamp::UNIX_EPOCH, vec![sample("a"), sample("b")], vec![]);
+        let published = Published::new(known, 0, Timestamp::UNIX_EPOCH, vec![sample("a"), sample("b")], &[]);
         let put = |place, view| published.publish(vec![], vec![(place, view)], Timestamp::UNIX_EPOCH);
         let place = |name| published.server(name).map(|(place, _)| place);
         put(0, None);
@@ -233,5 +263,18 @@ mod tests {
         put(2, Some(sample("b")));
         put(1, None);
         assert_eq!((place("b"), published.snapshot().servers.len()), (Some(2), 1));
+    }
+
+    #[test]
+    fn secrets_of_entries_are_not_shown() {
+        let entry =
+            serde_json::json!({ "name": "a", "runtime": { "env": { "KEY": "hunter2" }, "args": ["--token", "hunter2"] } });
+        let known = Known { source: "here".into(), epoch: "e".into() };
+        let published = Published::new(known, 0, Timestamp::UNIX_EPOCH, vec![sample("a")], std::slice::from_ref(&entry));
+        let expected = serde_json::json!({ "name": "a", "runtime": { "env": { "KEY": "***" }, "args": ["--token", "***"] } });
+        assert_eq!(published.entry(0), expected);
+        published.set_registry(std::slice::from_ref(&entry));
+        assert_eq!((published.entry(0), published.entry(1)), (expected, Value::Null));
+        assert!(!format!("{published:?}").contains("hunter2"));
     }
 }

@@ -144,7 +144,7 @@ mod tests {
 servers:
   - name: a
     port: 1
-    runtime: {kind: process, command: x, env: {KEY: hunter2}}
+    runtime: {kind: process, command: x, args: [--token, hunter2], env: {KEY: hunter2}}
     probes: [{kind: http, headers: {X-Key: hunter2}}]
     recovery: {before: {command: [drain, hunter2]}}
 health: {a: {recovery: {after: {url: 'http://me:hunter2@h/hunter2'}}}}

@@ -20,6 +20,7 @@ use super::causes::causes;
 use super::config::LoadError;
 use super::discovery::{self, Discovery};
 use super::driver::{Change, Configured};
+use super::evidence::Mask;
 use super::maintenance::keeper::Kept;
 use super::plan::{self, Plan};
 use super::runtime::{Prepared, Runtimes, Supervised};
@@ -115,7 +116,8 @@ impl Reloader {
                 }
             };
             let Err(error) = self.reload(cause).await else { continue };
-            let error = causes(&error);
+            // Everybody is told, and a line of the file may have a secret in it.
+            let error = Mask::default().text(&causes(&error));
             // Something else has changed in its directory: that it is wrong is known.
             if cause == Cause::File && self.rejected.as_ref() == Some(&error) {
                 continue;
@@ -159,8 +161,11 @@ impl Reloader {
         if !self.in_force.is_all_of(&plan) {
             match self.prepared(plan, &written).await {
                 Ok((plan, turnover, prepared)) => self.put_in_force(plan, turnover, prepared, None).await,
-                // The next event of an engine, or a file, tries again.
-                Err(error) => tracing::warn!("what is discovered cannot be watched now: {}", causes(&error)),
+                // An engine does not answer, say. Its next event or a file may try again sooner.
+                Err(error) => {
+                    tracing::warn!("what is discovered cannot be watched now, and is tried again: {}", causes(&error));
+                    self.discovery.retry();
+                }
             }
         }
         self.written = Some(written);
@@ -170,14 +175,14 @@ impl Reloader {
     async fn prepared(&mut self, mut plan: Plan, written: &Plan) -> Result<(Plan, Turnover, Prepared), LoadError> {
         loop {
             let turnover = self.turnover(&plan);
-            let error = match self.runtimes.prepare(&turnover.new).await {
+            let error = match self.runtimes.prepare(&turnover.new, &turnover.gone).await {
                 Ok(prepared) => return Ok((plan, turnover, prepared)),
                 Err(error) => error,
             };
             let bad = error.faults.iter().filter_map(|fault| Some((discovery::place(&fault.pointer)?, fault.text.clone())));
             let bad: Vec<_> = bad.filter(|(at, _)| *at >= written.entries.len()).collect();
             if bad.is_empty() {
-                return Err(LoadError::Invalid(plan::faults(&plan, error)));
+                return Err(LoadError::of(plan::faults(&plan, error)));
             }
             for (at, why) in bad {
                 self.discovery.refuse(&plan.entries[at].name, &why);
@@ -284,5 +289,5 @@ pub fn limits(plan: &Plan) -> Limits {
 }
 
 fn refused(plan: &Plan, pointer: &str, message: &str, help: &str) -> LoadError {
-    LoadError::Invalid(vec![plan.loaded.places.problem(pointer, message.to_owned(), Some(help.to_owned()))])
+    LoadError::of(vec![plan.loaded.places.problem(pointer, message.to_owned(), Some(help.to_owned()))])
 }

@@ -63,6 +63,7 @@ pub struct Setup {
 
 /// A server and what runs it.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that an earlier run may have left")]
 pub struct Supervised {
     /// Its place in the fleet.
     pub server: ServerId,
@@ -76,9 +77,11 @@ pub struct Supervised {
     pub stop_timeout: Option<Duration>,
     /// An earlier run of ours has begun a restart and did not see its end.
     pub acting: bool,
+    /// Meanwhile somebody has stopped it.
+    pub stopped: bool,
     /// An earlier run of ours has recreated it, or begun to, and what it has replaced may still be there.
     pub unsettled: bool,
-    /// An earlier run of ours has watched it: what cannot be found now is waited for.
+    /// An earlier run of ours has watched it, or it was just discovered: what cannot be found now is waited for.
     pub known: bool,
     /// What its container has to have to be touched, beside its name.
     pub consent: Consent,
@@ -172,7 +175,7 @@ impl Runtimes {
             tasks: tasks.clone(),
             cancel,
         };
-        let prepared = runtimes.prepare(&setup.servers).await?;
+        let prepared = runtimes.prepare(&setup.servers, &[]).await?;
         runtimes.spawn(runtimes.places.oom.clone().watch(runtimes.cancel.clone()));
         if reaper::is_needed() {
             runtimes.spawn(reaper::reap(runtimes.cancel.clone()));
@@ -186,11 +189,11 @@ impl Runtimes {
         &self.places.state_directory
     }
 
-    /// Checks these servers, all of them at once. Nothing is changed.
-    pub async fn prepare(&self, servers: &[Supervised]) -> Result<Prepared, StartError> {
+    /// Checks these servers, all of them at once, beside those that run and are not about to go. Nothing is changed.
+    pub async fn prepare(&self, servers: &[Supervised], gone: &[ServerId]) -> Result<Prepared, StartError> {
         let mut faults = Vec::new();
         let processes = self.processes(servers, &mut faults).await;
-        let engines = engines(&self.places, servers, &mut faults).await;
+        let engines = engines(&self.places, servers, &|engine| self.followed(engine, gone), &mut faults).await;
         let buses = buses(servers, &mut faults).await;
         if faults.is_empty() { Ok(Prepared { processes, engines, buses }) } else { Err(StartError { faults }) }
     }
@@ -410,7 +413,12 @@ async fn buses(all: &[Supervised], faults: &mut Vec<Fault>) -> Vec<systemd::Read
 }
 
 /// Engines that run none of the servers are left alone.
-async fn engines(places: &SetupPlaces, all: &[Supervised], faults: &mut Vec<Fault>) -> Vec<Ready> {
+async fn engines(
+    places: &SetupPlaces,
+    all: &[Supervised],
+    followed: &(dyn Fn(EngineId) -> Vec<String> + Sync),
+    faults: &mut Vec<Fault>,
+) -> Vec<Ready> {
     let mut servers: Vec<Vec<&Supervised>> = vec![Vec::new(); places.engines.len()];
     for supervised in all.iter().filter(|supervised| supervised.runtime.kind.engine().is_some()) {
         match engine_of(&places.engines, &supervised.runtime) {
@@ -420,7 +428,7 @@ async fn engines(places: &SetupPlaces, all: &[Supervised], faults: &mut Vec<Faul
     }
     let mut ready = Vec::new();
     for (at, engine) in places.engines.iter().enumerate().filter(|(at, _)| !servers[*at].is_empty()) {
-        match container::ready(EngineId(at), engine, &servers[at]).await {
+        match container::ready(EngineId(at), engine, &servers[at], followed(EngineId(at))).await {
             Ok(engine) => ready.push(engine),
             Err(found) => faults.extend(found),
         }

@@ -122,7 +122,7 @@ impl Watch {
                     self.happened(world, happened)?;
                 }
                 Effect::Act { ticket, .. } => self.acts(world, ticket.server)?,
-                Effect::Settle { ticket, keep } => self.settles(world, ticket.server, *keep)?,
+                Effect::Settle { ticket, keep, .. } => self.settles(world, ticket.server, *keep)?,
                 Effect::Probe { ticket, .. } => self.probes(world, *ticket)?,
                 Effect::Remember(_) => {}
             }

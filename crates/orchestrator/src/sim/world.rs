@@ -224,8 +224,8 @@ impl World {
                 Effect::Probe { ticket, timeout } => self.probe(ticket, timeout),
                 Effect::Act { ticket, .. } => self.act(ticket),
                 // Nothing of a server that is well is touched.
-                Effect::Settle { ticket, keep: true } => self.answers.push_back(Input::Settled { ticket, result: Ok(()) }),
-                Effect::Settle { ticket, keep: false } => self.put_back(ticket),
+                Effect::Settle { ticket, keep: true, .. } => self.answers.push_back(Input::Settled { ticket, result: Ok(()) }),
+                Effect::Settle { ticket, keep: false, start } => self.put_back(ticket, start),
             }
         }
         if let Some(trace) = &mut self.trace {
@@ -264,8 +264,9 @@ impl World {
     }
 
     /// The old one of a recreated server is put back, which takes and does what a restart does.
-    fn put_back(&mut self, ticket: Ticket) {
+    fn put_back(&mut self, ticket: Ticket, start: bool) {
         let ends = self.begin_action(ticket);
+        self.cast.of_place_mut(ticket.server).stopped = !start;
         self.schedule(ends, Pending::IsBack { server: ticket.server.0, serial: ticket.serial });
     }
 

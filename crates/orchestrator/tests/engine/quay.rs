@@ -140,9 +140,12 @@ impl Drop for Quay {
         let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
         let _ = self.scheduler.block_on(async {
             let remove = RemoveContainerOptions { force: true, ..RemoveContainerOptions::default() };
-            for container in self.client.list_containers(Some(all)).await? {
-                if container.names.unwrap_or_default().iter().any(|name| name.contains(&self.prefix)) {
-                    self.client.remove_container(&container.id.unwrap_or_default(), Some(remove.clone())).await?;
+            // Podman removes none whose network another one uses: that one has gone the second time.
+            for _ in 0..2 {
+                for container in self.client.list_containers(Some(all.clone())).await? {
+                    if container.names.unwrap_or_default().iter().any(|name| name.contains(&self.prefix)) {
+                        let _ = self.client.remove_container(&container.id.unwrap_or_default(), Some(remove.clone())).await;
+                    }
                 }
             }
             self.client.remove_image(&self.prefix, None::<RemoveImageOptions>, None).await

@@ -3,7 +3,9 @@
 use std::net::TcpListener;
 use std::path::Path;
 
-use crate::harness::{free_port, run, sample};
+use serde_json::Value;
+
+use crate::harness::{Orchestrator, QUICK, free_port, run, run_with, sample, until};
 
 fn in_directory(registry: &str, arguments: &[&str]) -> (i32, String, bool) {
     let directory = tempfile::tempdir().expect("a directory");
@@ -54,6 +56,42 @@ fn every_mistake_is_shown_with_its_place() {
 fn mistakes_of_meaning_are_shown_with_their_places_too() {
     let registry = "servers:\n  - name: a\n    port: 1\n  - name: a\n    health_url: ftp://x/\n    depends_on: [b]\n";
     refused(registry, 78, &["registry.yaml:4:11:", "taken", "registry.yaml:5:17:", "registry.yaml:6:18:", "`b`"]);
+}
+
+#[test]
+fn a_mistake_hides_neither_a_warning_nor_a_misspelt_variable_and_no_password_is_shown() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let registry = "servers: [{ name: a, colour: red, health_url: 'http://me:hunter2@a/' }]\n";
+    std::fs::write(directory.path().join("registry.yaml"), registry).expect("written");
+    for arguments in
+        [&["check-config", "registry.yaml"][..], &["run", "registry.yaml"], &["check-config", "registry.yaml", "--json"]]
+    {
+        let (code, text) = run_with(directory.path(), arguments, &[("RECOVERY_ENABLE", "false")]);
+        assert_eq!(code, 78, "{text}");
+        for words in
+            ["unknown key `colour` of a server", "did you mean `RECOVERY_ENABLED`?", "it carries a user name or password"]
+        {
+            assert!(text.contains(words), "{words} is missing in:\n{text}");
+        }
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}
+
+/// Nothing is held against the server, so that nothing else would show it.
+#[test]
+fn a_tokens_file_that_has_gone_is_seen_in_our_own_health() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let token = directory.path().join("token");
+    std::fs::write(&token, "a-token").expect("written");
+    let probes = "    probes: [{kind: http, bearer_token_file: token}]\n";
+    let orchestrator = Orchestrator::start_at(directory, format!("{QUICK}servers:\n{}{probes}", sample("a", free_port())));
+    orchestrator.events().wait_for("a", "status_changed");
+    std::fs::remove_file(&token).expect("removed");
+    let seen = |health: &Value| health["checks"]["sight"] == "degraded" && health.to_string().contains("token cannot be used");
+    until("it says so", || Some(orchestrator.get("/health")).filter(seen));
+    assert_eq!(orchestrator.get("/servers/a")["status"], "ok");
+    std::fs::write(&token, "a-token").expect("written");
+    until("it sees again", || (orchestrator.get("/health")["status"] == "ok").then_some(()));
 }
 
 #[test]

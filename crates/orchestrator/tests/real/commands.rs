@@ -134,6 +134,19 @@ fn a_mistake_of_whoever_asks_is_said() {
     assert_eq!(ask(&orchestrator, &["events", "--since", "1000000"]).0, 1);
 }
 
+/// One that was there is known by its events.
+#[test]
+fn a_server_that_nobody_knows_is_said_to_be_none() {
+    let orchestrator = Orchestrator::start("  - {name: search, port: 1}\n");
+    for arguments in [["events", "--server", "serch"], ["incidents", "--server", "serch"]] {
+        let (code, text) = ask(&orchestrator, &arguments);
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains("no server of the name serch is known; did you mean search?"), "{text}");
+        let (code, text) = ask(&orchestrator, &[arguments[0], "--server", "search"]);
+        assert!(code == 0 && !text.contains("is known"), "{text}");
+    }
+}
+
 #[test]
 fn events_are_shown_and_followed() {
     let orchestrator = Orchestrator::start(&(sample("a", free_port()) + "  - {name: b, port: 1}\n"));
@@ -209,6 +222,13 @@ fn a_gateway_is_no_orchestrator() {
     }
     let (code, text) = of_gateway(&["incidents", "none-1"]);
     assert!(code == 1 && text.contains("has an incident"), "{text}");
+}
+
+/// Nobody is to be surprised by what observe mode does all the same.
+#[test]
+fn the_help_says_what_observe_mode_still_does() {
+    let (code, text) = run(std::path::Path::new("."), &["run", "--help"]);
+    assert!(code == 0 && text.contains("what an operator asks for is done") && !text.contains("never act"), "{text}");
 }
 
 #[test]

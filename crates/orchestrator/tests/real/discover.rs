@@ -3,6 +3,7 @@
 use health_spec::config::EngineKind;
 use serde_json::Value;
 
+use crate::gate::{Gate, Side};
 use crate::harness::{Events, Orchestrator, QUICK, log, run, until};
 use crate::pier::{Container, Habits, Pier};
 use crate::quay::{self, PLACE};
@@ -124,6 +125,24 @@ fn one_that_is_recreated_is_the_same_server_unless_it_no_longer_asks() {
 }
 
 #[test]
+fn one_that_is_found_elsewhere_is_said_to_be_updated() {
+    let pier = Pier::new();
+    let calculator = asking(&pier, "calculator");
+    let orchestrator = Orchestrator::start_with(&registry(&pier, 3_600, ""));
+    let mut events = orchestrator.events();
+    wait_until_well(&mut events, "calculator");
+
+    calculator.remove();
+    events.wait_for("calculator", "server_stopped");
+    calculator.create_again(&[("mcp.health.path", "/health?more")]);
+
+    assert_eq!(events.wait_for("calculator", "server_updated")["reason"], "registry");
+    wait_until_well(&mut events, "calculator");
+    let entry = &orchestrator.get("/servers/calculator")["registry"];
+    assert_eq!(entry["health_url"], format!("http://127.0.0.1:{}/health?more", calculator.port));
+}
+
+#[test]
 fn one_that_we_recreate_is_the_same_server_all_the_while() {
     let pier = Pier::new();
     let recreate = ("mcp.health.recovery", "recreate");
@@ -147,6 +166,29 @@ fn one_that_we_recreate_is_the_same_server_all_the_while() {
     let count = |event_type: &str| log.iter().filter(|event| event["event_type"] == event_type).count();
     assert_eq!((count("server_registered"), count("server_deregistered"), count("server_down")), (2, 0, 2), "{log:#?}");
     assert_eq!((count("server_stopped"), count("server_started")), (0, 0), "{log:#?}");
+}
+
+#[test]
+fn one_that_goes_while_we_begin_keeps_nobody_from_beginning() {
+    let pier = Pier::new();
+    let (gone, stays) = (asking(&pier, "gone"), asking(&pier, "stays"));
+    let directory = tempfile::tempdir().expect("a directory");
+    let gate = Gate::open(&directory.path().join("gate.sock"), &quay::engine(EngineKind::Docker).address);
+    // Discovery asks for it by its id; what runs servers by its name.
+    gate.arm(("GET", format!("/containers/{}/json", gone.full_name()).leak() as &str), Side::Late);
+    let registry = registry(&pier, 1, "").replace("engines: [local]", "engines: [gate]");
+    let registry = format!("{}{registry}", gate.engine("docker"));
+    let orchestrator = std::thread::scope(|scope| {
+        let begins = scope.spawn(|| Orchestrator::start_with(&registry));
+        gate.wait_until_caught("it is looked at");
+        gone.remove();
+        gate.let_go();
+        begins.join().expect("it begins")
+    });
+    let mut events = orchestrator.events();
+    wait_until_well(&mut events, "stays");
+    events.wait_for("gone", "server_deregistered");
+    assert!(stays.answers());
 }
 
 #[test]

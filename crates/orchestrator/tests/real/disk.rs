@@ -11,7 +11,7 @@ use orchestrator::shell::runtime::process::{INSTANCE_VARIABLE, procfs};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{Orchestrator, QUICK, find_key, free_port, log, sample_server, signal, until};
+use crate::harness::{Orchestrator, QUICK, find_key, free_port, log, run, sample_server, signal, until};
 
 /// Enough for everything that a short test writes.
 const SIZE: &str = "16m";
@@ -133,6 +133,8 @@ fn goes_on_and_catches_up(disk: &Disk, mut orchestrator: Orchestrator) {
     // It is watched all the same.
     events.wait_for("a", "health_check_completed");
     assert_eq!(orchestrator.get("/servers/a")["held"]["reason"], "state");
+    let (code, said) = run(orchestrator.directory.path(), &["events", "--url", &orchestrator.api]);
+    assert!(code == 0 && said.contains("newer events wait in memory until the disk takes them"), "{said}");
 
     disk.free(&orchestrator);
     assert_eq!(events.wait_for("a", "recovery_released")["reason"], "state");

@@ -1,7 +1,9 @@
 //! Real Docker containers: what their engine says is believed, and nothing else of it is touched.
 
 use bollard::models::RestartPolicyNameEnum;
+use serde_json::Value;
 
+use crate::evidence::noted;
 use crate::harness::{Events, Orchestrator, log, until};
 use crate::pier::{Container, Habits, Pier};
 
@@ -137,4 +139,30 @@ fn one_that_its_engine_brings_back_is_left_to_it() {
     let view = orchestrator.get("/servers/calculator");
     assert_eq!((view["restarts"]["ours"].as_i64(), view["restarts"]["engine"].as_i64()), (Some(0), Some(1)));
     assert_eq!((container.engine_restarts(), container.count("start"), container.count("restart")), (1, 1, 0));
+}
+
+#[test]
+fn one_that_was_renamed_is_followed_to_its_evidence() {
+    let pier = Pier::new();
+    let mut container = pier.run("calculator");
+    let orchestrator = Orchestrator::start(&container.entry());
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+    orchestrator.hears_its_engines();
+    until("it is noted what it was made of", || noted(&orchestrator, "calculator").then_some(()));
+    container.rename("abacus");
+    container.forget_name("abacus");
+
+    container.break_by("crash");
+
+    let down = events.wait_for("calculator", "server_down");
+    events.wait_for("calculator", "recovery_successful");
+    let path = format!("/incidents/{}", down["incident_id"].as_str().expect("an incident"));
+    let capture = until("a look", || orchestrator.get(&path).pointer("/evidence/captures/0").cloned());
+    assert_eq!(
+        (&capture["missing"], capture["state"]["name"].as_str()),
+        (&Value::Null, Some(container.full_name().as_str())),
+        "{capture:#}"
+    );
+    assert!(capture["logs"]["lines"].as_array().is_some_and(|lines| !lines.is_empty()), "{capture:#}");
 }

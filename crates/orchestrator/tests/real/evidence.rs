@@ -304,7 +304,7 @@ fn another_image_between_well_and_death_is_named() {
 }
 
 /// Whether the database has what a server was made of while it was well.
-fn noted(orchestrator: &Orchestrator, server: &str) -> bool {
+pub(crate) fn noted(orchestrator: &Orchestrator, server: &str) -> bool {
     let disk = Connection::open(orchestrator.state().join("state.db")).expect("opens");
     let facts: Option<String> = disk.query_row("SELECT json FROM well WHERE server_name = ?1", [server], |row| row.get(0)).ok();
     facts.is_some_and(|facts| facts.contains("image.digest") || facts.contains("process.command"))

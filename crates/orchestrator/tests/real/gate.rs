@@ -14,6 +14,8 @@ pub(crate) enum Side {
     Before,
     /// The engine has done it, and its answer is kept back.
     After,
+    /// The engine hears of it late.
+    Late,
 }
 
 /// Which call: method and a part of its path.
@@ -23,6 +25,7 @@ pub(crate) type Call = (&'static str, &'static str);
 struct Trap {
     armed: Option<(Call, Side)>,
     caught: bool,
+    let_go: bool,
 }
 
 /// Forwards from a socket of its own.
@@ -54,7 +57,12 @@ impl Gate {
 
     /// The next call of this kind is held up.
     pub(crate) fn arm(&self, call: Call, side: Side) {
-        *self.trap.lock().expect("not poisoned") = Trap { armed: Some((call, side)), caught: false };
+        *self.trap.lock().expect("not poisoned") = Trap { armed: Some((call, side)), ..Trap::default() };
+    }
+
+    /// What is held up for a while goes on.
+    pub(crate) fn let_go(&self) {
+        self.trap.lock().expect("not poisoned").let_go = true;
     }
 
     pub(crate) fn wait_until_caught(&self, what: &str) {
@@ -62,7 +70,7 @@ impl Gate {
     }
 }
 
-/// Requests are small and come in one piece. What is held up stays so: its caller is about to be killed.
+/// Requests are small and come in one piece. What is held up and not let go stays so: its caller is about to be killed.
 fn forward(mut near: UnixStream, mut far: UnixStream, trap: &Arc<Mutex<Trap>>) {
     let held = Arc::new(Mutex::new(false));
     let back = {
@@ -85,7 +93,11 @@ fn forward(mut near: UnixStream, mut far: UnixStream, trap: &Arc<Mutex<Trap>>) {
         match caught(&buffer[..length], trap) {
             Some(Side::Before) => trap.lock().expect("not poisoned").caught = true,
             side => {
-                *held.lock().expect("not poisoned") |= side.is_some();
+                if side == Some(Side::Late) {
+                    trap.lock().expect("not poisoned").caught = true;
+                    until("it is let go", || trap.lock().expect("not poisoned").let_go.then_some(()));
+                }
+                *held.lock().expect("not poisoned") |= side == Some(Side::After);
                 if far.write_all(&buffer[..length]).is_err() {
                     break;
                 }

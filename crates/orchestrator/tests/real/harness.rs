@@ -218,8 +218,19 @@ fn orchestrator(directory: &TempDir) -> Command {
 
 /// Runs the orchestrator's command line to its end: its exit code, and what it printed.
 pub(crate) fn run(directory: &Path, arguments: &[&str]) -> (i32, String) {
+    run_with(directory, arguments, &[])
+}
+
+/// The same, with more environment variables.
+pub(crate) fn run_with(directory: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> (i32, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
-    command.current_dir(directory).args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .current_dir(directory)
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = command.spawn().expect("it runs");
     let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
     let (outbox, inbox) = channel();

@@ -1,5 +1,7 @@
 //! Containers that are recreated: one that this helps, one that it does not help, and crashes of ours in each step.
 
+mod stopped;
+
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
@@ -7,7 +9,7 @@ use bollard::models::RestartPolicyNameEnum;
 use health_spec::config::EngineKind::{self, Docker, Podman};
 
 use crate::gate::{Call, Gate, Side};
-use crate::harness::{Events, Orchestrator, free_port, log, until};
+use crate::harness::{Events, Orchestrator, free_port, log, run, until};
 use crate::pier::{Container, Habits, Pier};
 use crate::quay::{SOCKET, engine};
 use crate::recorder::Recorder;
@@ -148,6 +150,63 @@ fn one_that_is_registered_by_its_id_is_left_alone() {
     assert_eq!((container.id(), container.life()), (before, life), "it was touched");
 }
 
+/// Somebody removes the new one while it is being verified: that is followed, and what it has replaced is there until it is wanted.
+fn removed_meanwhile(kind: EngineKind, crashes: bool) {
+    let pier = Pier::with(kind);
+    let container = pier.run("calculator");
+    // It takes some seconds until the new one has shown that it is well.
+    let patient = QUICK
+        .replace("success_threshold: 2", "success_threshold: 80")
+        .replace("verify_timeout_seconds: 5", "verify_timeout_seconds: 600");
+    let (engine, entry) = (directly(kind), container.entry());
+    let registry = format!("{patient}{engine}servers:\n{entry}    recovery: {{strategy: recreate}}\n");
+    let mut orchestrator = Orchestrator::start_with(&registry);
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+    listened_to(&orchestrator);
+    let before = container.id();
+    container.break_by("hang");
+    events.wait_for("calculator", "recovery_started");
+    until("it is replaced", || (container.id() != before && container.answers()).then_some(()));
+
+    container.remove();
+
+    assert_eq!(events.wait_for("calculator", "server_stopped")["reason"], "operator");
+    let seen = events.types("calculator");
+    assert!(!seen.iter().any(|it| ["recovery_successful", "recovery_failed", "server_recovered"].contains(it)), "{seen:?}");
+    assert_eq!((phase(&orchestrator).as_str(), container.kept().len(), container.id().as_str()), ("stopped", 1, ""));
+    let why = orchestrator.get("/servers/calculator/why").to_string();
+    assert!(why.contains("is kept, as NAME-mcp-health-old-ID"), "{why}");
+    if crashes {
+        orchestrator = orchestrator.crash_and_start_again();
+        listened_to(&orchestrator);
+        assert_eq!((phase(&orchestrator).as_str(), container.kept().len()), ("stopped", 1));
+    }
+    let mut events = orchestrator.events_from_now();
+    let restart = ["restart", "calculator", "--state-dir", "state", "--url", orchestrator.api.as_str()];
+    let (code, text) = run(orchestrator.directory.path(), &restart);
+    assert_eq!(code, 0, "{text}");
+    let ended = events
+        .wait_until("its end", |event| ["recovery_successful", "recovery_failed"].iter().any(|it| event["event_type"] == *it));
+    assert_eq!(ended["event_type"], "recovery_successful", "{ended}");
+    assert_eq!((container.id(), container.kept().len(), container.answers()), (before, 0, true));
+}
+
+#[test]
+fn one_that_is_removed_while_it_is_verified_is_stopped_until_somebody_restarts_it() {
+    removed_meanwhile(Docker, false);
+}
+
+#[test]
+fn the_same_when_we_are_killed_before_that() {
+    removed_meanwhile(Docker, true);
+}
+
+#[test]
+fn the_same_in_podman() {
+    removed_meanwhile(Podman, false);
+}
+
 /// The orchestrator is killed while the engine has this call before it, and just after it has done it.
 fn crash_in(kind: EngineKind, call: Call, sides: &[Side]) {
     for side in sides {
@@ -236,16 +295,25 @@ fn a_crash_when_the_old_one_is_started_again() {
 /// Whoever shares its network has lost it, and gets the new one's.
 #[test]
 fn a_container_that_shares_the_network_follows() {
-    let pier = Pier::new();
+    follows(Docker, "recreate");
+}
+
+#[test]
+fn one_in_podman_follows_a_restart() {
+    follows(Podman, "restart");
+}
+
+fn follows(kind: EngineKind, strategy: &str) {
+    let pier = Pier::with(kind);
     let port = free_port();
     let leader = pier.run_with("calculator", Habits { publishes: Some(port), ..Habits::default() });
     let follower = pier.run_with("follower", Habits { network_of: Some((leader.full_name(), port)), ..Habits::default() });
     let entries = format!("{}{}", leader.entry(), follower.entry());
     // Long enough for the follower not to be found down by its own checks before it follows.
     let slow = QUICK.replace("interval_seconds: 0.3", "failure_threshold: 1000, interval_seconds: 0.3");
-    let registry = format!("{slow}servers:\n{entries}").replace(
+    let registry = format!("{slow}{}servers:\n{entries}", directly(kind)).replace(
         &leader.entry(),
-        &format!("{}    health_check: {{failure_threshold: 3}}\n    recovery: {{strategy: recreate}}\n", leader.entry()),
+        &format!("{}    health_check: {{failure_threshold: 3}}\n    recovery: {{strategy: {strategy}}}\n", leader.entry()),
     );
     let orchestrator = Orchestrator::start_with(&registry);
     let mut events = orchestrator.events();
@@ -253,13 +321,16 @@ fn a_container_that_shares_the_network_follows() {
         events.wait_until("a good answer", |event| event["event_type"] == "status_changed" && event["status"] == "ok");
     }
     listened_to(&orchestrator);
-    let (before, life) = (leader.id(), follower.id());
+    let lives = |container: &Container<'_>| (container.id(), container.life());
+    let (before, life) = (lives(&leader), lives(&follower));
     leader.break_by("hang");
     let begun = events.wait_for("follower", "recovery_started");
     assert_eq!((begun["attempt"].as_u64(), begun["reason"].as_str()), (Some(0), Some("network_of:calculator")));
-    assert_eq!(begun["strategy"], "recreate");
+    assert_eq!(begun["strategy"], strategy);
     events.wait_for("follower", "recovery_successful");
-    assert!(leader.id() != before && follower.id() != life);
+    assert!(lives(&leader) != before && lives(&follower) != life);
+    let is_new = strategy == "recreate";
+    assert_eq!((leader.id() != before.0, follower.id() != life.0), (is_new, is_new));
     assert!(leader.answers() && follower.answers());
     until("nothing is kept", || (leader.kept().is_empty() && follower.kept().is_empty()).then_some(()));
 }

@@ -97,11 +97,13 @@ fn many_wrong_registries_in_a_row_end_nothing() {
         ("servers: [{name: a}]\n".to_owned(), "nothing to check"),
         ("\u{0}\u{1}".to_owned(), "not valid YAML"),
         (good.replace("interval_seconds: 0.3", "interval_seconds: -1"), "interval_seconds"),
+        ("servers: [{ name: a, port: http, metadata: { api_key: hunter2 } }]\n".to_owned(), "`port` must be a whole number"),
     ];
     for (text, words) in wrong {
         rewrite(&orchestrator, &text);
         let rejected = events.wait_until(words, |event| event["event_type"] == "config_rejected");
         assert!(rejected["error"].as_str().expect("text").contains(words), "{words}: {rejected}");
+        assert!(!rejected.to_string().contains("hunter2"), "everybody is told: {rejected}");
     }
     std::fs::remove_file(orchestrator.directory.path().join("registry.yaml")).expect("removed");
     let rejected = events.wait_until("the file is gone", |event| event["event_type"] == "config_rejected");
@@ -154,4 +156,25 @@ fn what_a_child_is_started_with_changes_at_its_next_start_and_that_is_said() {
     events.wait_until("the reload", |event| event["event_type"] == "config_reloaded");
     let told = events.types("a").iter().filter(|told| **told == "server_updated").count();
     assert_eq!(told, 1);
+}
+
+/// Where a server is checked is no part of its policy.
+#[test]
+fn one_that_is_checked_elsewhere_is_said_to_be_updated() {
+    let entry = |path: &str, port: u16| {
+        sample("a", port).replace(&format!("port: {port}"), &format!("health_url: \"http://127.0.0.1:{port}{path}\""))
+    };
+    let (port, b) = (free_port(), sample("b", free_port()));
+    let orchestrator = Orchestrator::start_with(&registry(&[entry("/health", port), b.clone()]));
+    let mut events = orchestrator.events();
+    events.wait_for("a", "status_changed");
+
+    rewrite(&orchestrator, &registry(&[entry("/health?more", port), b]));
+
+    let updated = events.wait_for("a", "server_updated");
+    assert_eq!((updated["reason"].as_str(), updated["phase"].as_str()), (Some("registry"), Some("healthy")));
+    signal(orchestrator.pid_of("a"), "KILL");
+    events.wait_for("a", "recovery_successful");
+    let told = |name: &str| events.types(name).iter().filter(|told| **told == "server_updated").count();
+    assert_eq!((told("a"), told("b")), (1, 0));
 }

@@ -136,6 +136,7 @@ impl Bench {
             runtime: runtime.clone(),
             stop_timeout: Some(self.stop_timeout),
             acting: false,
+            stopped: false,
             unsettled: false,
             known: self.known,
             consent: self.consent.clone(),
@@ -205,7 +206,7 @@ impl Life {
     /// As a reload does that has a new server.
     pub(crate) fn register(&self, bench: &Bench, at: usize, runtime: &Runtime) {
         self.run(async {
-            let prepared = self.runtimes.prepare(&[bench.supervised(at, runtime)]).await;
+            let prepared = self.runtimes.prepare(&[bench.supervised(at, runtime)], &[]).await;
             self.runtimes.take(prepared.unwrap()).await;
         });
     }
@@ -213,6 +214,12 @@ impl Life {
     /// As a reload does that has server 0 otherwise.
     pub(crate) fn become_otherwise(&self, bench: &Bench, runtime: &Runtime) {
         assert!(self.run(self.runtimes.become_otherwise(&bench.supervised(0, runtime))));
+    }
+
+    /// As a reload that is refused: why.
+    pub(crate) fn refuses(&self, bench: &Bench, at: usize, runtime: &Runtime) -> String {
+        let servers = [bench.supervised(at, runtime)];
+        self.run(self.runtimes.prepare(&servers, &[])).expect_err("it is refused").to_string()
     }
 
     /// Restarts server 0, and lets go of it as soon as it is so.
@@ -270,6 +277,11 @@ impl Life {
 
     pub(crate) fn recreate(&self) -> Result<(), ActionError> {
         self.run(self.runtimes.recreate(ServerId(0)))
+    }
+
+    /// What it has replaced is put back, and started.
+    pub(crate) fn put_back(&self) -> Result<(), ActionError> {
+        self.run(self.runtimes.settle(ServerId(0), false, true))
     }
 
     pub(crate) fn run<T>(&self, future: impl Future<Output = T>) -> T {

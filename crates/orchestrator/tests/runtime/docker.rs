@@ -178,6 +178,21 @@ fn a_name_is_not_the_beginning_of_another_ones_id() {
 }
 
 #[test]
+fn a_container_belongs_to_one_server_also_by_its_id() {
+    let (harbour, bench) = (Harbour::new(), Bench::new());
+    let by_name = harbour.run("a");
+    let by_id = health_spec::registry::Runtime { container: Some(harbour.id("a")[..12].to_owned()), ..by_name.clone() };
+    let error = bench.try_start(&[by_id.clone(), by_name.clone()]).err().unwrap();
+    assert_eq!((error.faults.len(), error.faults[0].pointer.as_str()), (1, "/servers/1/runtime/container"));
+    assert!(error.to_string().contains("belongs to another server already"), "{error}");
+    for (first, second) in [(&by_name, &by_id), (&by_id, &by_name)] {
+        let mut life = bench.start(std::slice::from_ref(first));
+        assert_eq!(life.next_word(), Word::Running);
+        assert!(life.refuses(&bench, 1, second).contains("belongs to another server already"));
+    }
+}
+
+#[test]
 fn an_engine_that_is_not_there_is_an_error() {
     let mut bench = Bench::new();
     let mut strait = Strait::to(EngineKind::Docker, &bench.path().join("engine.sock"));
@@ -252,6 +267,20 @@ fn a_renamed_container_is_followed_until_another_takes_its_name() {
     assert_eq!(next_words(&mut life, 2), [Word::Killed, died(137)]);
     life.restart().unwrap();
     assert!(harbour.is_running("a") && !harbour.is_running("b"));
+}
+
+#[test]
+fn a_running_container_that_is_given_the_name_is_the_server_from_then_on() {
+    let (harbour, _bench, mut life) = begin();
+    harbour.run("green");
+    harbour.rename("a", "blue");
+    harbour.rename("green", "a");
+    assert_eq!(next_words(&mut life, 2), [Word::Stopped, Word::Started]);
+    harbour.kill("blue");
+    harbour.kill("a");
+    assert_eq!(next_words(&mut life, 2), [Word::Killed, died(137)]);
+    life.restart().unwrap();
+    assert!(harbour.is_running("a") && !harbour.is_running("blue"));
 }
 
 #[test]

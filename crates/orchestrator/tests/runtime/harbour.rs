@@ -9,7 +9,8 @@ use std::{
     sync::OnceLock,
 };
 
-use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, Mount, MountType};
+use bollard::models::{ContainerCreateBody, HealthConfig, HostConfig, Mount, MountType, RestartPolicyNameEnum};
+use bollard::query_parameters::{RemoveImageOptions, TagImageOptions};
 use health_spec::{
     config::EngineKind,
     registry::{Runtime, RuntimeKind},
@@ -182,6 +183,26 @@ impl Harbour {
 
     pub(crate) fn id(&self, name: &str) -> String {
         self.0.wait(self.0.client.inspect_container(&self.name(name), None)).id.unwrap()
+    }
+
+    pub(crate) fn restart_policy(&self, name: &str) -> Option<RestartPolicyNameEnum> {
+        let found = self.0.wait(self.0.client.inspect_container(&self.name(name), None));
+        found.host_config?.restart_policy?.name
+    }
+
+    /// Nothing can be created any more.
+    pub(crate) fn hide_image(&self) {
+        self.call_image(&self.0.prefix, &format!("{}-hidden", self.0.prefix));
+    }
+
+    pub(crate) fn show_image(&self) {
+        self.call_image(&format!("{}-hidden", self.0.prefix), &self.0.prefix);
+    }
+
+    fn call_image(&self, from: &str, to: &str) {
+        let options = TagImageOptions { repo: Some(to.to_owned()), tag: Some("latest".to_owned()) };
+        self.0.wait(self.0.client.tag_image(from, Some(options)));
+        self.0.wait(self.0.client.remove_image(from, None::<RemoveImageOptions>, None));
     }
 
     pub(crate) fn is_running(&self, name: &str) -> bool {

@@ -14,6 +14,7 @@ mod podman;
 mod process;
 #[path = "../engine/quay.rs"]
 mod quay;
+mod recreate;
 #[path = "../engine/root.rs"]
 mod root;
 #[path = "../engine/sham.rs"]

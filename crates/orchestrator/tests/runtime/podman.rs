@@ -116,6 +116,17 @@ fn a_removed_and_recreated_container_is_followed_by_its_name_and_a_renamed_one_b
 }
 
 #[test]
+fn a_running_container_that_is_given_the_name_is_the_server_from_then_on() {
+    let (harbour, _bench, mut life) = begin();
+    harbour.run("green");
+    harbour.rename("a", "blue");
+    harbour.rename("green", "a");
+    assert_eq!(next_words(&mut life, 2), [Word::Stopped, Word::Started]);
+    harbour.kill("a");
+    assert_eq!(life.next_word(), ended(137));
+}
+
+#[test]
 fn what_happens_while_podman_is_out_of_reach_is_told_before_it_is_back() {
     let (harbour, mut bench) = (Harbour::with(EngineKind::Podman), Bench::new());
     let mut strait = Strait::to(EngineKind::Podman, &bench.path().join("engine.sock"));

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use super::super::args::Events;
 use super::super::{End, Outcome, note};
-use super::{get, printable};
+use super::{get, printable, unknown};
 
 /// Events that are asked for at once.
 const PAGE: u64 = 1_000;
@@ -22,19 +22,32 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) fn run(arguments: &Events) -> Outcome {
     let (snapshot, _) = get::<Snapshot>(&arguments.daemon, "/servers")?;
-    let Found { events, until } = match arguments.since {
+    let Found { events, until, waiting } = match arguments.since {
         Some(since) => after(arguments.limit, since, |since| page(arguments, since, PAGE), |event| fits(arguments, event))?,
-        None => Found { events: last(arguments, snapshot.seq)?, until: snapshot.seq },
+        None => last(arguments, snapshot.seq)?,
     };
     for event in &events {
         if !show(arguments, event)? {
             return Ok(End::Fine);
         }
     }
+    say_waiting(waiting);
+    let is_unknown = unknown::said(&arguments.daemon, &snapshot, &arguments.server)?;
     if arguments.follow {
         keep_showing(arguments, until)?;
+        return Ok(End::Fine);
     }
-    Ok(End::Fine)
+    Ok(if is_unknown { End::Failure } else { End::Fine })
+}
+
+/// What is not on disk is in no page.
+fn say_waiting(waiting: Option<u64>) {
+    if let Some(count) = waiting {
+        note(&format!(
+            "note: {count} newer events wait in memory until the disk takes them; orchestrator healthcheck says why, and --follow \
+             shows those that come"
+        ));
+    }
 }
 
 /// What is shown first, and the event that whoever follows goes on after.
@@ -42,6 +55,8 @@ pub(super) fn run(arguments: &Events) -> Outcome {
 struct Found {
     events: Vec<Event>,
     until: u64,
+    /// So many newer ones are not on disk.
+    waiting: Option<u64>,
 }
 
 /// The first that fit, after `since`.
@@ -51,9 +66,10 @@ fn after<E>(
     page: impl Fn(u64) -> Result<EventPage, E>,
     fits: impl Fn(&Event) -> bool,
 ) -> Result<Found, E> {
-    let mut found = Found { events: Vec::new(), until: since };
+    let mut found = Found { events: Vec::new(), until: since, waiting: None };
     while found.events.len() < limit {
-        let EventPage { events, next, .. } = page(found.until)?;
+        let EventPage { events, next, waiting, .. } = page(found.until)?;
+        found.waiting = waiting;
         if events.is_empty() {
             break;
         }
@@ -68,12 +84,14 @@ fn after<E>(
 }
 
 /// The last that fit: page by page, backwards.
-fn last(arguments: &Events, seq: u64) -> Result<Vec<Event>, Box<dyn std::error::Error>> {
+fn last(arguments: &Events, seq: u64) -> Result<Found, Box<dyn std::error::Error>> {
     let mut found = VecDeque::new();
-    let mut end = seq;
+    let (mut end, mut waiting) = (seq, None);
     while end > 0 && found.len() < arguments.limit {
         let start = end.saturating_sub(PAGE);
         let page = page(arguments, start, end - start)?;
+        // A page of nothing but those counts them from where it begins.
+        waiting = waiting.max(page.waiting);
         let fitting = page.events.into_iter().filter(|event| event.seq <= end && fits(arguments, event)).rev();
         fitting.take(arguments.limit - found.len()).for_each(|event| found.push_front(event));
         if page.oldest > start {
@@ -81,7 +99,7 @@ fn last(arguments: &Events, seq: u64) -> Result<Vec<Event>, Box<dyn std::error::
         }
         end = start;
     }
-    Ok(found.into())
+    Ok(Found { events: found.into(), until: seq, waiting })
 }
 
 fn page(arguments: &Events, since: u64, limit: u64) -> Result<EventPage, Box<dyn std::error::Error>> {

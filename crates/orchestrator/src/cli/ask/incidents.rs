@@ -2,20 +2,22 @@
 
 use std::fmt::Write as _;
 
-use health_spec::Incident;
 use health_spec::incident::{AttemptResult, Capture, Evidence, IncidentPage, Moment, Outcome as Ending, RuntimeState};
+use health_spec::{Incident, Snapshot};
 use jiff::Timestamp;
 
 use super::super::args::Incidents;
 use super::super::{End, Outcome, print};
-use super::{encoded, get, print_raw, printable};
+use super::{encoded, get, print_raw, printable, unknown};
 
 pub(super) fn run(arguments: &Incidents) -> Outcome {
+    let mut is_unknown = false;
     let (text, body) = if let Some(id) = &arguments.id {
         let (incident, body) = get(&arguments.daemon, &format!("/incidents/{}", encoded(id)))?;
         (one(&incident), body)
     } else {
-        let (page, body) = get(&arguments.daemon, &list_path(arguments))?;
+        let (page, body) = get::<IncidentPage>(&arguments.daemon, &list_path(arguments))?;
+        is_unknown = page.incidents.is_empty() && names_nobody(arguments)?;
         (table(&page), body)
     };
     if arguments.json {
@@ -23,7 +25,14 @@ pub(super) fn run(arguments: &Incidents) -> Outcome {
     } else {
         print(&text)?;
     }
-    Ok(End::Fine)
+    Ok(if is_unknown { End::Failure } else { End::Fine })
+}
+
+/// A gateway forwards incidents, and cannot be asked who there is.
+fn names_nobody(arguments: &Incidents) -> Result<bool, Box<dyn std::error::Error>> {
+    let Some(name) = &arguments.server else { return Ok(false) };
+    let Ok((snapshot, _)) = get::<Snapshot>(&arguments.daemon, "/servers") else { return Ok(false) };
+    unknown::said(&arguments.daemon, &snapshot, std::slice::from_ref(name))
 }
 
 fn list_path(arguments: &Incidents) -> String {

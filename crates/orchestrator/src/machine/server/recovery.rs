@@ -7,7 +7,7 @@ use health_spec::event::Would;
 use health_spec::{EventKind, Phase};
 
 use super::{Server, Turn, milliseconds, number, pace};
-use crate::machine::memory::{Attempt, Recovery, Stage, Stop};
+use crate::machine::memory::{Attempt, Cut, Recovery, Stage, Stop};
 use crate::machine::{Effect, Mono, hold};
 
 /// Why no further attempt is made.
@@ -78,12 +78,14 @@ impl Server {
             Attempt::Follows(strategy) => strategy,
             Attempt::Operator | Attempt::Foreign => self.policy.recovery.of_an_operator(),
         };
+        let strategy = self.with_network(strategy);
         self.drop_check();
         self.enter(Phase::Recovering);
         self.state.held = None;
         self.state.alone_until = None;
         self.state.restarts_ours += u64::from(strategy != Strategy::Repair);
         self.state.unsettled |= strategy == Strategy::Recreate;
+        self.joins_network(strategy);
         self.state.recovery =
             Recovery::Acting { serial: ticket.serial, attempt, stopped: false, stage: Stage::Begun, undoing: false };
         self.schedule(turn.now);
@@ -99,14 +101,34 @@ impl Server {
     /// The server whose network it shares is well again after an action of ours: without its own it has no network any more. Whoever
     /// is being brought back anyway, or must not be, is left alone.
     pub(in crate::machine) fn follow(&mut self, turn: &mut Turn<'_>) {
+        if matches!(self.state.recovery, Recovery::Acting { .. } | Recovery::Verifying { .. }) {
+            return;
+        }
         let Some(cut) = self.state.cut.take() else { return };
-        let is_busy = matches!(self.state.recovery, Recovery::Acting { .. } | Recovery::Verifying { .. });
         let waits = |(reason, _)| reason == hold::Reason::Dependency;
-        if is_busy || self.state.phase == Phase::Stopped || !self.hold_reason(turn).is_none_or(waits) {
+        if self.state.phase == Phase::Stopped || !self.hold_reason(turn).is_none_or(waits) {
             return;
         }
         self.state.dying = None;
         self.act(turn, Attempt::Follows(cut.strategy), Duration::ZERO, &format!("network_of:{}", cut.leader));
+    }
+
+    /// A container knows the one whose network it shares by its id: when that one was recreated, starting it again is not enough.
+    fn with_network(&self, strategy: Strategy) -> Strategy {
+        match (strategy, &self.state.cut) {
+            (Strategy::Restart, Some(Cut { strategy: Strategy::Recreate, .. })) => Strategy::Recreate,
+            _ => strategy,
+        }
+    }
+
+    /// Whoever starts now gets the network as it is now, and need not follow.
+    pub(super) fn joins_network(&mut self, strategy: Strategy) {
+        let joins = |cut: &mut Cut| match strategy {
+            Strategy::Recreate => true,
+            Strategy::Restart => cut.strategy == Strategy::Restart,
+            Strategy::Repair | Strategy::Manual => false,
+        };
+        self.state.cut.take_if(joins);
     }
 
     /// The action has ended.

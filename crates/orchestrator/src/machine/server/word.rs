@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use health_spec::config::OnExitZero;
+use health_spec::config::{OnExitZero, Strategy};
 use health_spec::status::Observed;
 use health_spec::{EventKind, Phase};
 
@@ -49,7 +49,9 @@ impl Server {
             }
             return;
         }
-        if again && self.is_judged_dead() {
+        // What an engine told at its own end was no stop: whoever is stopped for that word alone has died.
+        let was_no_stop = death.retracts_stop && self.state.phase == Phase::Stopped;
+        if again && !was_no_stop && self.is_judged_dead() {
             return;
         }
         if self.state.killed || death.unclear {
@@ -193,6 +195,7 @@ impl Server {
         self.state.is_dead = false;
         self.state.alone_until = None;
         self.forget_life();
+        self.joins_network(Strategy::Restart);
         match (self.state.phase, &mut self.state.recovery) {
             (_, Recovery::Acting { stopped, stage, .. }) => (*stopped, *stage) = (false, Stage::Started),
             (Phase::Stopped, _) => self.starts_again(turn),

@@ -47,6 +47,17 @@ struct Page<'a> {
     events: Vec<Box<RawValue>>,
     next: u64,
     oldest: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting: Option<u64>,
+}
+
+/// What the log says.
+struct Logged {
+    lines: Vec<(u64, String)>,
+    /// The oldest event that it holds.
+    oldest: u64,
+    /// The last one that everybody has been told.
+    last: u64,
 }
 
 pub(super) async fn events(
@@ -64,11 +75,13 @@ async fn page(api: &Api, range: &Range) -> Result<Response, Refused> {
     let since = range.since.unwrap_or(0);
     not_ahead(api, since)?;
     let limit = range.limit.unwrap_or(100).clamp(1, MOST);
-    let (lines, oldest) = api.read(since, limit).await?;
+    let Logged { lines, oldest, last } = api.read(since, limit).await?;
     let next = lines.last().map_or(since, |(seq, _)| *seq);
+    // A full page says nothing of what comes after it.
+    let waiting = Some(last.saturating_sub(next)).filter(|waiting| *waiting > 0 && lines.len() < limit);
     let events: Vec<_> = lines.into_iter().filter_map(|(_, line)| RawValue::from_string(line).ok()).collect();
     let known = api.published.known();
-    Ok(Json(Page { source: &known.source, epoch: &known.epoch, events, next, oldest }).into_response())
+    Ok(Json(Page { source: &known.source, epoch: &known.epoch, events, next, oldest, waiting }).into_response())
 }
 
 fn stream(api: Arc<Api>, range: &Range, headers: &HeaderMap) -> Result<Response, Refused> {
@@ -103,11 +116,11 @@ fn not_ahead(api: &Api, since: u64) -> Result<(), Refused> {
 }
 
 impl Api {
-    /// A page of the log, and the oldest event that it holds.
+    /// A page of the log.
     ///
     /// What is on disk and not published yet is left out: the servers are not yet shown as they are after it, and whoever went on after it
     /// would be ahead of the log.
-    async fn read(&self, since: u64, limit: usize) -> Result<(Vec<(u64, String)>, u64), Refused> {
+    async fn read(&self, since: u64, limit: usize) -> Result<Logged, Refused> {
         let log = Arc::clone(&self.log).lock_owned().await;
         let last = self.published.last_seq();
         let read = tokio::task::spawn_blocking(move || Ok((log.events(since, limit)?, log.oldest()?.unwrap_or(0))));
@@ -115,7 +128,7 @@ impl Api {
             read.await.map_err(|error| Refused::log_unreadable(&error.to_string()))?;
         let (mut lines, oldest) = read.map_err(|error| Refused::log_unreadable(&error.to_string()))?;
         lines.retain(|(seq, _)| *seq <= last);
-        Ok((lines, oldest))
+        Ok(Logged { lines, oldest, last })
     }
 }
 
@@ -139,7 +152,7 @@ impl Follower {
     async fn catch_up(&mut self) -> Result<(), Gone> {
         loop {
             // An unreadable log ends the stream: the client comes back with the last number that it has seen.
-            let (lines, _) = self.api.read(self.since, MOST).await.map_err(|_| Gone)?;
+            let Logged { lines, .. } = self.api.read(self.since, MOST).await.map_err(|_| Gone)?;
             if lines.is_empty() {
                 return Ok(());
             }

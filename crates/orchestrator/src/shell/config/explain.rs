@@ -61,6 +61,9 @@ impl Explainer<'_> {
 
     fn found(self, pointer: &str, instance: &Value, shape: Shape<'_>) -> String {
         let fraction = instance.is_f64() && shape.wants("integer");
+        if instance.is_string() && shape.is_moment() {
+            return self.written(pointer).map_or_else(|| kind_of(instance).to_owned(), |written| format!("`{written}`"));
+        }
         let written = if fraction { self.written(pointer) } else { None };
         written.unwrap_or_else(|| kind_of(instance).to_owned())
     }
@@ -107,6 +110,7 @@ impl Explainer<'_> {
     /// What to write instead, where it is plain.
     fn hint(self, pointer: &str, instance: &Value, shape: Shape<'_>) -> Option<String> {
         match instance {
+            _ if shape.is_moment() => None,
             Value::Number(_) | Value::Bool(_) => {
                 let written = self.written(pointer)?;
                 let fits = shape.wants("string") || shape.words().contains(&written.as_str());

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::shell::credentials::starred;
+
 /// The most characters of a source line that are shown; a longer one is cut around the place.
 const SHOWN: usize = 120;
 
@@ -32,7 +34,7 @@ pub struct Problem {
     pub message: String,
     /// What would be right.
     pub help: Option<String>,
-    /// The line itself.
+    /// The line itself. Shown without who asks in a URL.
     pub source: String,
     /// The how manieth source it is, since files are read in an order of their own.
     pub(super) order: usize,
@@ -67,7 +69,7 @@ impl Problem {
         let before = self.column.saturating_sub(1);
         // A place far to the right is shown with some of what stands before it.
         let skipped = before.saturating_sub(SHOWN / 2);
-        let shown: String = self.source.chars().skip(skipped).take(SHOWN).map(printable).collect();
+        let shown: String = starred(&self.source).chars().skip(skipped).take(SHOWN).map(printable).collect();
         let indent = before - skipped;
         let room = shown.chars().count().saturating_sub(indent);
         let carets = "^".repeat(self.width.min(room).max(1));

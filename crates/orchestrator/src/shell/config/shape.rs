@@ -2,6 +2,9 @@
 
 use serde_json::{Map, Value};
 
+/// What a moment looks like.
+const MOMENT: &str = "a date and a time with its offset, such as 2026-03-01T01:58:00Z";
+
 /// A part of a schema, with references followed and `null` alternatives set aside.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Shape<'a> {
@@ -94,6 +97,11 @@ impl<'a> Shape<'a> {
         self.node.get("format")?.as_str()
     }
 
+    /// Whether this is a moment, which is a text of a certain form.
+    pub(super) fn is_moment(self) -> bool {
+        self.format() == Some("date-time")
+    }
+
     /// Whether it wants this JSON type.
     pub(super) fn wants(self, kind: &str) -> bool {
         self.types().contains(&kind)
@@ -112,6 +120,9 @@ impl<'a> Shape<'a> {
             && let Some(description) = self.node.get("description").and_then(Value::as_str)
         {
             return description.to_owned();
+        }
+        if self.is_moment() {
+            return MOMENT.to_owned();
         }
         let types: Vec<&str> = self.types().into_iter().map(type_name).collect();
         if types.is_empty() { "something else".to_owned() } else { types.join(" or ") }

@@ -61,6 +61,14 @@ fn the_contracts_own_example_loads() {
 }
 
 #[test]
+fn a_mistake_hides_no_warning() {
+    let error = read("servers: [{ name: a, port: x, colour: red }]").expect_err("a port that is none");
+    let warnings: Vec<_> = error.warnings().iter().map(|warning| warning.message.as_str()).collect();
+    assert_eq!(warnings, ["unknown key `colour` of a server; it is carried, but not read"]);
+    assert!(!error.to_string().contains("colour` of"), "each is said once");
+}
+
+#[test]
 fn a_wrapped_entry_is_read_as_its_server() {
     let loaded = read(
         "servers:\n  - server:\n      name: a\n      health_url: http://a/\n    tools: [x]\n    metadata: { since: 2025 }\n",

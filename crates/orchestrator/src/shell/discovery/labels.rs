@@ -114,7 +114,7 @@ impl Labels {
         match label {
             "enable" => {}
             "name" => self.name = Some(text()?),
-            "url" => self.url = Some(text()?),
+            "url" => self.url = Some(text().and_then(url)?),
             "group" => self.group = Some(text()?),
             "port" => self.port = Some(port(value)?),
             "path" => self.path = Some(path(value)?),
@@ -138,6 +138,16 @@ fn unknown(label: &str, value: &str) -> Fault {
         None => format!("known: {}", KNOWN.map(|word| format!("{PREFIX}{word}")).join(", ")),
     };
     fault(label, value, "is no label that we know", &help)
+}
+
+/// Who makes a container is not who runs the monitor, which can open sockets that the container cannot: an engine's, for one.
+fn url(value: String) -> Result<String, Fault> {
+    let scheme = value.split(':').next().unwrap_or_default();
+    if !scheme.eq_ignore_ascii_case("unix") {
+        return Ok(value);
+    }
+    let help = "write http://HOST:PORT/health; a server on a socket has its place in the registry";
+    Err(fault("url", &value, "names a socket of this machine, and no label may send the monitor there", help))
 }
 
 fn port(value: &str) -> Result<u16, Fault> {
@@ -251,6 +261,10 @@ mod tests {
         }
         let misspelt = faults.iter().find(|fault| fault.label == "mcp.health.timout").expect("said");
         assert_eq!(misspelt.help, "did you mean mcp.health.timeout?");
+        for socket in ["unix:///var/run/docker.sock", "UNIX:///a.sock:/health", "unix:/a.sock"] {
+            let faults = Labels::read(&labels(&[("mcp.health.url", socket)])).expect_err(socket);
+            assert!(faults[0].to_string().contains("names a socket of this machine"), "{faults:?}");
+        }
         let both = Labels::read(&labels(&[("mcp.health.url", "http://a"), ("mcp.health.port", "1")])).expect_err("both");
         assert_eq!((both.len(), both[0].label.as_str()), (1, "mcp.health.port"));
     }

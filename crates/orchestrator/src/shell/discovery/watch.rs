@@ -18,7 +18,8 @@ use super::container::{Container, Details};
 use super::labels::{Asked, asked};
 use crate::shell::causes::causes;
 use crate::shell::runtime::container::address::{Address, ConnectError};
-use crate::shell::runtime::container::inspect;
+use crate::shell::runtime::container::inspect::{self, InARow};
+use crate::shell::runtime::container::listener::PATIENCE as PATIENCE_OF_LISTENERS;
 
 /// What can make a list another one. Podman says `remove` for `destroy`.
 const ACTIONS: [&str; 5] = ["create", "destroy", "remove", "rename", "start"];
@@ -29,9 +30,24 @@ const QUIET: Duration = Duration::from_millis(100);
 /// But nobody waits longer than this: somewhere a container may restart all the time.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Between two attempts to reach a lost engine: doubled from the first to the last.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LAST_PAUSE: Duration = Duration::from_secs(10);
+/// How long things take.
+#[derive(Clone, Copy, Debug)]
+struct Paces {
+    /// How often an engine has to list its containers although it tells nothing: one that hangs without closing anything is found so.
+    round: Duration,
+    /// How long it may take for that, as for all of its listeners.
+    answer: Duration,
+    /// Between two attempts to reach a lost engine: doubled from the first to the last.
+    first_pause: Duration,
+    last_pause: Duration,
+}
+
+const PACES: Paces = Paces {
+    round: Duration::from_secs(10),
+    answer: PATIENCE_OF_LISTENERS,
+    first_pause: Duration::from_millis(500),
+    last_pause: Duration::from_secs(10),
+};
 
 /// Why an engine's containers are not known.
 #[derive(Debug, ThisError)]
@@ -42,9 +58,20 @@ pub enum LookError {
     /// It does not answer as it should.
     #[error("the engine does not list its containers")]
     Answer(#[from] Error),
+    /// It does not answer at all.
+    #[error("the engine has not answered for {} s", .0.as_secs())]
+    Silent(Duration),
     /// It closed the stream of events, as one does that shuts down.
     #[error("the engine closed the stream of events")]
     Closed,
+}
+
+/// How it goes with an engine.
+#[derive(Debug)]
+struct Course {
+    paces: Paces,
+    pause: Duration,
+    passing: InARow,
 }
 
 /// What is new about an engine.
@@ -67,17 +94,38 @@ pub async fn look(engine: &Engine) -> Result<Vec<Container>, LookError> {
 
 /// Reports until it is dropped.
 pub(super) async fn watch(engine: Engine, reports: mpsc::Sender<Report>) {
-    let mut pause = FIRST_PAUSE;
+    watch_at(PACES, engine, reports).await;
+}
+
+async fn watch_at(paces: Paces, engine: Engine, reports: mpsc::Sender<Report>) {
+    let mut course = Course { paces, pause: paces.first_pause, passing: InARow::default() };
     loop {
-        let Err(error) = session(&engine, &reports, &mut pause).await else { return };
-        if !is_passing(&error) {
+        let Err(error) = session(&engine, &reports, &mut course).await else { return };
+        if course.is_to_be_told(&error) {
             let news = Err(causes(&error));
             if reports.send(Report { engine: engine.name.clone(), news }).await.is_err() {
                 return;
             }
         }
-        sleep(pause).await;
-        pause = (pause * 2).min(LAST_PAUSE);
+        sleep(course.pause).await;
+        course.pause = (course.pause * 2).min(paces.last_pause);
+    }
+}
+
+impl Course {
+    /// Its containers are known.
+    fn goes_well(&mut self) {
+        (self.pause, self.passing) = (self.paces.first_pause, InARow::default());
+    }
+
+    /// What does not pass is told once.
+    fn is_to_be_told(&mut self, error: &LookError) -> bool {
+        !is_passing(error) || self.passing.are_too_many()
+    }
+
+    async fn in_time<T>(&self, asked: impl Future<Output = Result<T, Error>>) -> Result<T, LookError> {
+        let answer = self.paces.answer;
+        Ok(timeout(answer, asked).await.map_err(|_| LookError::Silent(answer))??)
     }
 }
 
@@ -86,23 +134,27 @@ fn is_passing(error: &LookError) -> bool {
     match error {
         LookError::Closed => true,
         LookError::Answer(error) => inspect::is_passing(error),
-        LookError::Connect(_) => false,
+        LookError::Connect(_) | LookError::Silent(_) => false,
     }
 }
 
 /// From a connection to its loss; ends well when nobody listens any more.
-async fn session(engine: &Engine, reports: &mpsc::Sender<Report>, pause: &mut Duration) -> Result<(), LookError> {
+async fn session(engine: &Engine, reports: &mpsc::Sender<Report>, course: &mut Course) -> Result<(), LookError> {
     let client = connect(engine).await?;
     // Nothing is lost between the first look and the events: these are asked for from a moment before.
-    let mut events = subscribe(&client, inspect::clock(&client).await?);
-    let mut inspected = Inspected::new();
+    let mut events = subscribe(&client, course.in_time(inspect::clock(&client)).await?);
+    let (mut inspected, mut told) = (Inspected::new(), None);
     loop {
-        let news = Ok(list(&client, engine, &mut inspected).await?);
-        *pause = FIRST_PAUSE;
-        if reports.send(Report { engine: engine.name.clone(), news }).await.is_err() {
-            return Ok(());
+        let all = course.in_time(list(&client, engine, &mut inspected)).await?;
+        course.goes_well();
+        if told.as_ref() != Some(&all) {
+            told = Some(all.clone());
+            if reports.send(Report { engine: engine.name.clone(), news: Ok(all) }).await.is_err() {
+                return Ok(());
+            }
         }
-        let first = events.next().await;
+        let Ok(first) = timeout(course.paces.round, events.next()).await else { continue };
+        told = None;
         forget(&mut inspected, first)?;
         let more = async {
             while let Ok(event) = timeout(QUIET, events.next()).await {
@@ -164,3 +216,6 @@ async fn details(client: &Docker, id: &str, inspected: &mut Inspected) -> Result
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests;

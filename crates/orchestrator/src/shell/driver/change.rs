@@ -92,7 +92,7 @@ impl Driver {
         }
         let says_traces = configured.file.event_emission.trace_context.unwrap_or(defaults::TRACE_CONTEXT);
         self.actions.eyes = Arc::new(Eyes { says_traces, ..Eyes::clone(&self.actions.eyes) });
-        self.actions.aim(targets);
+        let aimed = self.aim(targets, &reloaded, &configured.otherwise);
         let mut hooks = self.actions.hooks.to_vec();
         hooks.resize(places, Hooks::default());
         reloaded.places.iter().zip(configured.hooks).for_each(|(place, it)| hooks[place.0] = it);
@@ -102,20 +102,31 @@ impl Driver {
         let mut subjects = vec![None; places];
         reloaded.places.iter().zip(configured.subjects).for_each(|(place, it)| subjects[place.0] = Some(it));
         self.actions.collector.know(subjects);
-        self.published.set_registry(registry);
+        self.published.set_registry(&registry);
         let mut said = Vec::new();
         if configured.reread {
             self.published.set_config_error(None);
             said.push(self.said(EventKind::ConfigReloaded { needs_restart: configured.needs_restart }));
         }
-        let otherwise = configured.otherwise.into_iter().map(|server| self.starts_otherwise(server)).collect();
-        self.settle([said, effects, otherwise].concat(), vec![]).await;
+        let otherwise = configured.otherwise.into_iter().map(|server| self.updated(server, "next_start")).collect();
+        self.settle([said, effects, aimed, otherwise].concat(), vec![]).await;
         reloaded
     }
 
-    fn starts_otherwise(&self, server: ServerId) -> Effect {
+    /// Says of whom the machine does not know that they are checked in another place or way: it knows no places.
+    fn aim(&mut self, targets: Vec<Target>, reloaded: &Reloaded, otherwise: &[ServerId]) -> Vec<Effect> {
+        let is_said =
+            |id: &ServerId| [&reloaded.added[..], &reloaded.changed, otherwise].into_iter().any(|said| said.contains(id));
+        let before = &self.actions.targets;
+        let is_other = |id: &ServerId| before.get(id.0).is_some_and(|target| **target != targets[id.0]);
+        let moved: Vec<_> = reloaded.places.iter().copied().filter(|id| is_other(id) && !is_said(id)).collect();
+        self.actions.aim(targets);
+        moved.into_iter().map(|server| self.updated(server, "registry")).collect()
+    }
+
+    fn updated(&self, server: ServerId, reason: &str) -> Effect {
         let (at, phase) = (self.clock.now(), Some(self.fleet.servers()[server.0].phase()));
-        let kind = EventKind::ServerUpdated { reason: "next_start".to_owned() };
+        let kind = EventKind::ServerUpdated { reason: reason.to_owned() };
         Effect::Publish(Happened { at, server: Some(server), kind, moment: None, phase, incident: None })
     }
 

@@ -8,10 +8,29 @@ use super::Driver;
 use crate::machine::{Happened, Mono, ServerId};
 use crate::shell::causes::causes;
 use crate::shell::clock::wall;
-use crate::shell::incidents::Teller;
-use crate::shell::journal::Logged;
+use crate::shell::incidents::{Row, Teller};
+use crate::shell::journal::{Answer, Logged, answered};
 use crate::shell::narrate::narrate;
 use crate::shell::store::{Batch, Record, StoreError, Written};
+
+/// What has happened: numbered, folded, and as everyone will see it.
+#[derive(Debug)]
+pub(super) struct Told {
+    /// The first moment of it.
+    pub(super) since: Mono,
+    events: Vec<(Event, String)>,
+    written: Vec<Written>,
+    places: BTreeSet<usize>,
+    views: Vec<(usize, Option<ServerView>)>,
+    incidents: Vec<Row>,
+}
+
+impl Told {
+    /// The servers concerned.
+    pub(super) fn changed(&self) -> Vec<ServerId> {
+        self.places.iter().copied().map(ServerId).collect()
+    }
+}
 
 impl Driver {
     /// `Err` when it did not reach the disk. Published it is in any case: an unwritable disk must not hide a failure.
@@ -24,57 +43,68 @@ impl Driver {
         if happened.is_empty() && remembered.is_empty() && self.uptimes.is_saved() {
             return self.unwritten.as_before();
         }
-        let concerned = happened.iter().filter_map(|it| it.server).chain(remembered.iter().copied());
-        let changed: BTreeSet<usize> = concerned.map(|id| id.0).collect();
-        let now = self.clock.now();
-        for place in &changed {
-            self.uptimes.happened(*place, &self.fleet.servers()[*place], now);
-        }
         let is_change = |it: &Happened| !matches!(it.kind, EventKind::HealthCheckCompleted { .. });
         let durable = durable || !remembered.is_empty() || happened.iter().any(is_change);
+        let told = self.tell(&happened, remembered);
+        let result = self.write(&told, durable).await;
+        self.publish(told, result).await
+    }
+
+    /// Gives it numbers, and whoever keeps books hears of it.
+    pub(super) fn tell(&mut self, happened: &[Happened], remembered: &[ServerId]) -> Told {
+        let now = self.clock.now();
+        let concerned = happened.iter().filter_map(|it| it.server).chain(remembered.iter().copied());
+        let places: BTreeSet<usize> = concerned.map(|id| id.0).collect();
+        for place in &places {
+            self.uptimes.happened(*place, &self.fleet.servers()[*place], now);
+        }
         let events: Vec<(Event, String)> = happened.iter().map(|it| self.writer.write(it, &self.fleet, &self.clock)).collect();
-        self.fold(&happened, &events);
-        self.gather(&happened);
-        let result = self.write(&events, &changed, durable).await;
-        let views = changed.into_iter().map(|place| (place, self.view(place))).collect();
-        self.say(events, views);
-        match result {
-            Ok(Some(trouble)) => self.log_is_behind(trouble).await,
-            Ok(None) => Ok(()),
-            Err(error) => Err(error),
+        self.fold(happened, &events);
+        self.gather(happened);
+        Told {
+            since: happened.iter().map(|it| it.at).min().unwrap_or(now),
+            written: events.iter().map(written).collect(),
+            events,
+            views: places.iter().map(|place| (*place, self.view(*place))).collect(),
+            places,
+            incidents: self.actions.collector.book.unwritten(),
         }
     }
 
+    async fn write(&mut self, told: &Told, durable: bool) -> Result<Logged, StoreError> {
+        let mut answer = self.offer(told, durable).await?;
+        answered(&mut answer).await
+    }
+
     /// To the disk, with everything that it has refused so far. The answer is what is wrong with the JSONL log, if anything is.
-    async fn write(
-        &mut self,
-        events: &[(Event, String)],
-        changed: &BTreeSet<usize>,
-        durable: bool,
-    ) -> Result<Logged, StoreError> {
-        let written: Vec<Written> = events.iter().map(written).collect();
-        let book = &self.actions.collector.book;
-        let incidents = book.unwritten();
-        let result = if self.unwritten.may_try(self.clock.now()) {
-            let batch = Batch { changed_incidents: incidents.clone(), ..self.batch(&written, changed) };
-            self.journal.commit(batch, durable).await
-        } else {
-            Err(StoreError::Unwritten)
-        };
+    pub(super) async fn offer(&mut self, told: &Told, durable: bool) -> Result<Answer, StoreError> {
+        if !self.unwritten.may_try(self.clock.now()) {
+            return Err(StoreError::Unwritten);
+        }
+        self.journal.begin(self.batch(told), durable).await
+    }
+
+    /// Everybody hears of it, and of what the disk has said.
+    pub(super) async fn publish(&mut self, told: Told, result: Result<Logged, StoreError>) -> Result<(), StoreError> {
         match &result {
             Ok(logged) => {
-                book.written(&incidents);
+                self.actions.collector.book.written(&told.incidents);
                 self.unwritten.clear();
                 self.uptimes.saved(self.clock.now());
                 self.is_written(logged.as_deref());
             }
-            Err(StoreError::Unwritten) => self.unwritten.keep(written, changed),
             Err(error) => {
-                self.unwritten.keep(written, changed);
-                self.published.set_trouble(Some(format!("the state cannot be written: {}", causes(error))));
+                self.unwritten.keep(told.written, &told.places);
+                if !matches!(error, StoreError::Unwritten) {
+                    self.published.set_trouble(Some(format!("the state cannot be written: {}", causes(error))));
+                }
             }
         }
-        result
+        self.say(told.events, told.views);
+        match result? {
+            Some(trouble) => self.log_is_behind(trouble).await,
+            None => Ok(()),
+        }
     }
 
     fn is_written(&mut self, log_trouble: Option<&str>) {
@@ -87,9 +117,9 @@ impl Driver {
         self.published.set_trouble(log_trouble.map(|trouble| format!("the event log is behind: {trouble}")));
     }
 
-    fn batch(&self, events: &[Written], changed: &BTreeSet<usize>) -> Batch {
-        let (gone, live): (Vec<_>, Vec<_>) =
-            changed.union(&self.unwritten.servers).copied().partition(|place| self.fleet.servers()[*place].is_retired());
+    fn batch(&self, told: &Told) -> Batch {
+        let changed = told.places.union(&self.unwritten.servers).copied();
+        let (gone, live): (Vec<_>, Vec<_>) = changed.partition(|place| self.fleet.servers()[*place].is_retired());
         let servers = live.into_iter().map(|place| (self.name(place), self.state(place))).collect();
         // One that came back under the same name has another place.
         let names = if gone.is_empty() { HashSet::new() } else { self.live_names() };
@@ -97,7 +127,7 @@ impl Driver {
         Batch {
             now: self.clock.now(),
             incidents: self.fleet.incidents(),
-            events: self.unwritten.events.iter().chain(events).cloned().collect(),
+            events: self.unwritten.events.iter().chain(&told.written).cloned().collect(),
             servers,
             uptime: self
                 .uptimes
@@ -106,7 +136,7 @@ impl Driver {
                 .map(|(place, changes)| (self.name(place), changes))
                 .collect(),
             gone: self.unwritten.gone.iter().cloned().chain(gone).collect(),
-            ..Batch::default()
+            changed_incidents: told.incidents.clone(),
         }
     }
 
@@ -139,9 +169,12 @@ impl Driver {
         for (event, _) in &events {
             self.actions.collector.book.fold(event, Teller::default);
         }
+        let incidents = self.actions.collector.book.unwritten();
+        let written = events.iter().map(written).collect();
+        let told = Told { since: clock.now(), events, written, places: BTreeSet::new(), views: vec![], incidents };
         // What is refused is offered again with the next batch, which also says so.
-        let _ = self.write(&events, &BTreeSet::new(), true).await;
-        self.say(events, vec![]);
+        let result = self.write(&told, true).await;
+        let _ = self.publish(told, result).await;
     }
 
     pub(super) async fn say_stopped(&mut self) {

@@ -1,7 +1,8 @@
 //! Checks that found what they always find: written and told a little later, many at once.
 //!
 //! A transaction, a line and a view for each would cost more than the check. Nothing is decided later for it, and everything else that
-//! happens takes what is held along, in order. A crash loses at most the last of them, which no decision rests on.
+//! happens takes what is held along, in order. A crash loses at most the last of them, which no decision rests on. The loop does not wait
+//! until they are written ([`super::Writing`]), so that a slow disk delays no check.
 
 use std::time::Duration;
 
@@ -12,8 +13,11 @@ use crate::machine::{Happened, Mono};
 /// How long one is held; short enough for eyes, and long enough that a fleet costs few transactions.
 const HELD: Duration = Duration::from_millis(250);
 
-/// So many are not held any longer.
+/// So many are not held any longer, if the disk is free.
 const MANY: usize = 256;
+
+/// So many are not held in any case: the loop waits for the disk.
+const MOST: usize = 16 * MANY;
 
 /// What is held.
 #[derive(Debug, Default)]
@@ -28,17 +32,22 @@ impl Routine {
         self.due
     }
 
-    /// Holds what has happened, or gives it back: with what is held in front of it, if it has to be written now.
-    pub(super) fn hold(&mut self, happened: Vec<Happened>, now: Mono) -> Option<Vec<Happened>> {
-        let is_held = happened.iter().all(is_routine) && self.happened.len() + happened.len() < MANY;
-        if is_held {
-            if !happened.is_empty() {
-                self.due.get_or_insert(now.after(HELD));
-            }
-            self.happened.extend(happened);
-            return None;
+    /// Holds what has happened, which is routine.
+    pub(super) fn hold(&mut self, happened: Vec<Happened>, now: Mono) {
+        if !happened.is_empty() {
+            self.due.get_or_insert(now.after(HELD));
         }
-        Some(self.take().into_iter().chain(happened).collect())
+        self.happened.extend(happened);
+    }
+
+    /// Whether it is to be written before it is due.
+    pub(super) fn is_full(&self) -> bool {
+        self.happened.len() >= MANY
+    }
+
+    /// Whether the disk is so slow that no more can be held.
+    pub(super) fn overflows(&self) -> bool {
+        self.happened.len() >= MOST
     }
 
     /// Everything that is held.
@@ -49,7 +58,7 @@ impl Routine {
 }
 
 /// A failure may be the first of a streak.
-fn is_routine(it: &Happened) -> bool {
+pub(super) fn is_routine(it: &Happened) -> bool {
     matches!(it.kind, EventKind::HealthCheckCompleted { failure: None, .. })
 }
 
@@ -73,21 +82,31 @@ mod tests {
     }
 
     #[test]
-    fn what_is_routine_waits_and_anything_else_takes_it_along_in_order() {
+    fn what_is_routine_waits_from_the_first_on() {
         let mut routine = Routine::default();
-        assert_eq!((routine.hold(vec![check(1, None)], at(1)), routine.due()), (None, Some(at(251))));
-        assert_eq!((routine.hold(vec![check(2, None)], at(2)), routine.due()), (None, Some(at(251))));
-        let all = routine.hold(vec![check(3, Some("timeout"))], at(3)).expect("to be written");
-        assert_eq!(all.iter().map(|it| it.at).collect::<Vec<_>>(), [at(1), at(2), at(3)]);
+        routine.hold(vec![], at(0));
+        assert_eq!(routine.due(), None);
+        routine.hold(vec![check(1, None)], at(1));
+        routine.hold(vec![check(2, None)], at(2));
+        assert_eq!(routine.due(), Some(at(251)));
+        assert_eq!(routine.take().iter().map(|it| it.at).collect::<Vec<_>>(), [at(1), at(2)]);
         assert_eq!((routine.due(), routine.take().len()), (None, 0));
     }
 
     #[test]
-    fn many_are_written_at_once() {
+    fn a_failure_is_not_routine() {
+        assert!(is_routine(&check(1, None)) && !is_routine(&check(1, Some("timeout"))));
+    }
+
+    #[test]
+    fn many_are_written_early_and_too_many_are_waited_for() {
         let mut routine = Routine::default();
-        assert_eq!(routine.hold(vec![], at(0)), None);
-        assert_eq!(routine.due(), None);
-        let all = routine.hold((0..256).map(|at| check(at, None)).collect(), at(256));
-        assert_eq!(all.map(|all| all.len()), Some(256));
+        let checks = |count: u64| (0..count).map(|at| check(at, None)).collect();
+        routine.hold(checks(255), at(255));
+        assert!(!routine.is_full());
+        routine.hold(checks(1), at(256));
+        assert!(routine.is_full() && !routine.overflows());
+        routine.hold(checks(15 * 256), at(257));
+        assert!(routine.overflows());
     }
 }

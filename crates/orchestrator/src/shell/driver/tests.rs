@@ -41,7 +41,7 @@ async fn start(directory: &std::path::Path) -> Running {
     let uptimes = Uptimes::new(&fleet, &mut left.uptime, origin(left.first_start), retention, clock.now());
     let file = ServerFile::default();
     let views = (0..fleet.servers().len()).map(|place| view(&known, &fleet, place, &file, &clock)).collect();
-    let published = Arc::new(Published::new(known.clone(), left.seq, wall(), views, vec![]));
+    let published = Arc::new(Published::new(known.clone(), left.seq, wall(), views, &[]));
     let (inbox, reports) = mpsc::channel(64);
     let (operations, wishes) = mpsc::channel(8);
     let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
@@ -89,6 +89,7 @@ async fn start(directory: &std::path::Path) -> Running {
         metrics: Arc::default(),
         recorder: Recorder::default(),
         routine: Routine::default(),
+        writing: None,
         unwritten: Unwritten::default(),
         gone: vec![("b".into(), Some(7))],
     };

@@ -39,6 +39,9 @@ impl Driver {
                 (EventKind::RecoverySuccessful { attempts, .. }, Some(incident)) => {
                     collector.attempted(server, incident, *attempts);
                 }
+                (EventKind::ServerStopped { .. }, _) if self.fleet.servers()[server.0].state().unsettled => {
+                    self.actions.tell_of_kept(server, self.name(server.0));
+                }
                 (EventKind::StatusChanged { status: Observed::Ok, .. } | EventKind::ServerRestarted { .. }, _) => {
                     collector.well(server);
                 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use health_spec::incident::Answer;
 use health_spec::registry::ProbeKind;
 use health_spec::verdict::Phases;
-use health_spec::{Outcome, Status, Verdict};
+use health_spec::{Outcome, Reason, Status, Verdict};
 use jiff::Timestamp;
 
 use super::mask::Mask;
@@ -38,16 +38,21 @@ pub struct Glimpse {
 #[derive(Debug, Default)]
 pub struct Answers(Mutex<Vec<VecDeque<Kept>>>);
 
+/// Much of it is kept: ten of every server.
 #[derive(Clone, Debug)]
 struct Kept {
-    at: Timestamp,
-    took: Duration,
+    at_ms: i64,
+    took_ms: u32,
     verdict: Status,
-    reason: Option<&'static str>,
-    message: Option<Box<str>>,
+    reason: Option<Reason>,
+    http_status: Option<u16>,
+    /// How long the body was; `None`: there was no answer.
+    body_bytes: Option<u32>,
+    /// What of the text is the message; the body is behind it.
+    message_bytes: Option<u32>,
+    text: Box<[u8]>,
     /// What each probe took, and what of it each phase.
     phases: Box<[(ProbeKind, Phases)]>,
-    glimpse: Option<Glimpse>,
 }
 
 impl Glimpse {
@@ -64,20 +69,8 @@ impl Glimpse {
 
 impl Answers {
     /// A check that ended at `ended` has found this.
-    pub fn keep(&self, server: ServerId, verdict: &Verdict, took: Duration, glimpse: Option<Glimpse>, ended: Timestamp) {
-        let kept = Kept {
-            at: ended.checked_sub(jiff::SignedDuration::try_from(took).unwrap_or_default()).unwrap_or(ended),
-            took,
-            verdict: match verdict.outcome {
-                Outcome::Ok => Status::Ok,
-                Outcome::Degraded => Status::Degraded,
-                Outcome::Failed => Status::Down,
-            },
-            reason: verdict.reason.map(health_spec::Reason::as_str),
-            message: verdict.message.as_deref().map(Box::from),
-            phases: verdict.probed.iter().map(|probed| (probed.kind, probed.phases)).collect(),
-            glimpse,
-        };
+    pub fn keep(&self, server: ServerId, verdict: &Verdict, took: Duration, glimpse: Option<&Glimpse>, ended: Timestamp) {
+        let kept = Kept::new(verdict, took, glimpse, ended);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() <= server.0 {
             all.resize_with(server.0 + 1, VecDeque::new);
@@ -86,6 +79,8 @@ impl Answers {
         if ring.len() == KEPT {
             ring.pop_front();
         }
+        // Exactly so many: doubling would keep room for more.
+        ring.reserve_exact(KEPT - ring.len());
         ring.push_back(kept);
     }
 
@@ -100,26 +95,52 @@ impl Answers {
     pub fn of(&self, server: ServerId, since: Option<Timestamp>, mask: &Mask) -> Vec<Answer> {
         let kept: Vec<Kept> = {
             let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            all.get(server.0).into_iter().flatten().filter(|kept| since.is_none_or(|since| kept.at > since)).cloned().collect()
+            all.get(server.0).into_iter().flatten().filter(|kept| since.is_none_or(|since| kept.at() > since)).cloned().collect()
         };
         kept.iter().map(|kept| kept.shown(mask)).collect()
     }
 }
 
 impl Kept {
-    fn shown(&self, mask: &Mask) -> Answer {
-        let shown = |text: &str| cut(&escaped(&mask.text(text)), SHOWN_BYTES);
-        let glimpse = self.glimpse.as_ref();
-        Answer {
-            at: self.at,
-            verdict: self.verdict,
-            reason: self.reason.map(str::to_owned),
-            message: self.message.as_deref().map(shown),
-            took_ms: u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX),
+    fn new(verdict: &Verdict, took: Duration, glimpse: Option<&Glimpse>, ended: Timestamp) -> Self {
+        let started = ended.checked_sub(jiff::SignedDuration::try_from(took).unwrap_or_default()).unwrap_or(ended);
+        let message = verdict.message.as_deref().map(str::as_bytes);
+        let body = glimpse.map(|glimpse| &*glimpse.body);
+        let size = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        Self {
+            at_ms: started.as_millisecond(),
+            took_ms: u32::try_from(took.as_millis()).unwrap_or(u32::MAX),
+            verdict: match verdict.outcome {
+                Outcome::Ok => Status::Ok,
+                Outcome::Degraded => Status::Degraded,
+                Outcome::Failed => Status::Down,
+            },
+            reason: verdict.reason,
             http_status: glimpse.and_then(|glimpse| glimpse.http_status),
+            body_bytes: glimpse.map(|glimpse| size(glimpse.body_bytes)),
+            message_bytes: message.map(|message| size(message.len())),
+            text: [message.unwrap_or_default(), body.unwrap_or_default()].concat().into(),
+            phases: verdict.probed.iter().map(|probed| (probed.kind, probed.phases)).collect(),
+        }
+    }
+
+    fn at(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.at_ms).unwrap_or_default()
+    }
+
+    fn shown(&self, mask: &Mask) -> Answer {
+        let (message, body) = self.text.split_at(self.message_bytes.unwrap_or_default() as usize);
+        let message = self.message_bytes.map(|_| cut(&escaped(&mask.text(&decoded(message))), SHOWN_BYTES));
+        Answer {
+            at: self.at(),
+            verdict: self.verdict,
+            reason: self.reason.map(|reason| reason.as_str().to_owned()),
+            message,
+            took_ms: self.took_ms.into(),
+            http_status: self.http_status,
             phases: phases(&self.phases),
-            body: glimpse.map(|glimpse| body(glimpse, mask)),
-            body_bytes: glimpse.map_or(0, |glimpse| glimpse.body_bytes as u64),
+            body: self.body_bytes.map(|_| shown_body(body, mask)),
+            body_bytes: self.body_bytes.unwrap_or_default().into(),
         }
     }
 }
@@ -135,15 +156,13 @@ fn phases(probed: &[(ProbeKind, Phases)]) -> BTreeMap<String, f32> {
     probed.iter().flat_map(of).collect()
 }
 
-fn body(glimpse: &Glimpse, mask: &Mask) -> String {
-    let masked = escaped(&mask.text(&decoded(&glimpse.body)));
+fn shown_body(body: &[u8], mask: &Mask) -> String {
+    let masked = escaped(&mask.text(&decoded(body)));
     beginning(&masked, SHOWN_BYTES).to_owned()
 }
 
 #[cfg(test)]
 mod tests {
-    use health_spec::Reason;
-
     use super::*;
 
     fn at(second: i64) -> Timestamp {
@@ -156,7 +175,7 @@ mod tests {
         for second in 0..15 {
             let glimpse = Glimpse::of(200, &vec![b'a'; 3_000]);
             let verdict = Verdict::new(Outcome::Ok, None, None);
-            answers.keep(ServerId(2), &verdict, Duration::from_millis(500), Some(glimpse), at(second));
+            answers.keep(ServerId(2), &verdict, Duration::from_millis(500), Some(&glimpse), at(second));
         }
         let kept = answers.of(ServerId(2), None, &Mask::default());
         assert_eq!(kept.len(), 10);
@@ -174,7 +193,7 @@ mod tests {
         let body = format!("{}\"password\": \"hunter2hunter2\"", " ".repeat(500));
         let verdict = Verdict::failed(Reason::HttpStatus, "token=hunter2hunter2 refused");
         let glimpse = Glimpse::of(503, body.as_bytes());
-        answers.keep(ServerId(0), &verdict, Duration::ZERO, Some(glimpse), at(1));
+        answers.keep(ServerId(0), &verdict, Duration::ZERO, Some(&glimpse), at(1));
         let kept = answers.of(ServerId(0), None, &Mask::default()).remove(0);
         assert_eq!((kept.reason.as_deref(), kept.http_status), (Some("http_status"), Some(503)));
         assert_eq!(kept.message.as_deref(), Some("token=*** refused"));

@@ -5,6 +5,7 @@
 
 use bollard::Docker;
 use bollard::container::LogOutput;
+use bollard::errors::Error;
 use bollard::models::{ContainerConfig, ContainerInspectResponse, HealthStatusEnum};
 use bollard::query_parameters::{InspectContainerOptions, LogsOptions};
 use futures_util::StreamExt;
@@ -27,8 +28,55 @@ const LONG_VALUE: usize = 20;
 /// The most that is read of a log, whatever is asked for.
 const MOST_LOG_BYTES: usize = 256 * 1024;
 
+/// A container that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    /// What was asked for.
+    pub(super) wanted: String,
+    /// Its id.
+    pub(super) id: String,
+}
+
+impl Seen {
+    /// Its id, if it was found when this was asked for.
+    pub(super) fn id_of(&self, wanted: &str) -> Option<&str> {
+        (self.wanted == wanted).then_some(self.id.as_str())
+    }
+}
+
+/// A container that is looked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sought<'a> {
+    /// `docker` or `podman`.
+    pub(super) kind: &'a str,
+    /// Its name or id in the registry. Whoever has the name is the server.
+    pub(super) wanted: &'a str,
+    /// Which one it was: somebody may have renamed it.
+    pub(super) id: Option<&'a str>,
+}
+
+impl Sought<'_> {
+    async fn inspect(self, client: &Docker) -> Result<ContainerInspectResponse, String> {
+        let named = inspect(client, self.wanted).await.map_err(said)?;
+        let found = match self.id.filter(|_| named.is_none()) {
+            Some(id) => inspect(client, id).await.map_err(said)?,
+            None => named,
+        };
+        found.ok_or_else(|| format!("there is no container \"{}\"", self.wanted))
+    }
+}
+
+/// `None`: there is none of this name or id.
+async fn inspect(client: &Docker, container: &str) -> Result<Option<ContainerInspectResponse>, Error> {
+    match client.inspect_container(container, None::<InspectContainerOptions>).await {
+        Ok(found) => Ok(Some(found).filter(|found| is_meant(found, container))),
+        Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Looks at a container; what cannot be had before the deadline is named.
-pub(super) async fn look(engine: &Engine, kind: &str, container: &str, want: Want, deadline: Deadline) -> Found {
+pub(super) async fn look(engine: &Engine, sought: Sought<'_>, want: Want, deadline: Deadline) -> Found {
     let mut found = Found::default();
     let client = async {
         let connection = Address::of(engine).map_err(|error| causes(&error))?.connect().await;
@@ -37,11 +85,7 @@ pub(super) async fn look(engine: &Engine, kind: &str, container: &str, want: Wan
     let Some(client) = found.part("engine", deadline.hold(client).await) else {
         return found;
     };
-    let inspected = async {
-        let found = client.inspect_container(container, None::<InspectContainerOptions>).await.map_err(said)?;
-        if is_meant(&found, container) { Ok(found) } else { Err(format!("there is no container \"{container}\"")) }
-    };
-    let (inspected, load) = tokio::join!(deadline.hold(inspected), deadline.hold(load(&client, &engine.name)));
+    let (inspected, load) = tokio::join!(deadline.hold(sought.inspect(&client)), deadline.hold(load(&client, &engine.name)));
     if let Some(load) = found.part("engine load", load) {
         found.facts.extend(load.version.iter().map(|version| ("engine.version".to_owned(), version.clone())));
         found.engine = Some(load);
@@ -49,23 +93,25 @@ pub(super) async fn look(engine: &Engine, kind: &str, container: &str, want: Wan
     let Some(inspected) = found.part("container", inspected) else {
         return found;
     };
-    let (state, image, config) = (state(kind, &inspected), image(&inspected), inspected.config.clone().unwrap_or_default());
+    let (state, image, config) =
+        (state(sought.kind, &inspected), image(&inspected), inspected.config.clone().unwrap_or_default());
+    let id = state.id.clone().unwrap_or_default();
     let (image, lines) = tokio::join!(
         deadline.hold(complete(&client, image)),
-        deadline.hold(lines(&client, container, &config, want, first_word(&state)))
+        deadline.hold(lines(&client, &id, &config, want, first_word(&state)))
     );
     found.secrets = secrets(&config);
     let image = found.part("image", image).or_else(|| state.image.clone());
     let state = RuntimeState { image, environment: names(&config), ..state };
     facts(&inspected, &state, &mut found);
     found.lines = found.part("logs", lines);
-    found.log_source = format!("{kind} logs {container}");
+    found.log_source = format!("{} logs {}", sought.kind, state.name);
     found.state = Some(state);
     found
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape of `map_err`")]
-fn said(error: bollard::errors::Error) -> String {
+fn said(error: Error) -> String {
     causes(&error)
 }
 

@@ -7,7 +7,9 @@ use health_spec::incident::Capture;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::{Instant, timeout};
 
-use super::found::Mark;
+use super::container::Seen;
+use super::found::{Found, Mark};
+use super::subject::Source;
 
 /// What is remembered of a server between two looks. One look at a time.
 #[derive(Debug, Default)]
@@ -18,8 +20,18 @@ pub(super) struct Desk {
     pub(super) looked: Option<(u64, Instant)>,
     /// What was found before an action outside of an incident: an operator's restart.
     pub(super) spare: Option<(Instant, Capture)>,
-    /// Tells what was last noted of it while it was well from anything else.
-    pub(super) well: Option<String>,
+    /// Its container, when it was last found.
+    pub(super) container: Option<Seen>,
+}
+
+impl Desk {
+    /// Remembers which container it was, whatever that is called later.
+    pub(super) fn remember(&mut self, source: &Source, found: &Found) {
+        let id = found.state.as_ref().and_then(|state| state.id.clone());
+        if let (Source::Container { container, .. }, Some(id)) = (source, id) {
+            self.container = Some(Seen { wanted: container.clone(), id });
+        }
+    }
 }
 
 /// A server's turn at its desk: taken in the order in which things happened.

@@ -6,11 +6,13 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use health_spec::incident::RuntimeState;
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::facts::{digest, word};
 use super::found::{Deadline, Found, Mark, RawLine, Want};
 use super::subject::{ProcessSource, pairs};
+use crate::shell::runtime::process::procfs::Identity;
 
 /// So much of a log is read at most.
 const MOST_LOG_BYTES: u64 = 64 * 1024;
@@ -42,7 +44,7 @@ fn look_now(source: &ProcessSource, want: Want) -> Found {
     names.truncate(MOST_NAMES);
     let record = std::fs::read_to_string(&source.record).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
     let pid = record.as_ref().and_then(|record| key(record, "pid")).and_then(Value::as_i64);
-    let alive = pid.is_some_and(|pid| Path::new(&format!("/proc/{pid}")).exists());
+    let alive = record.as_ref().and_then(|record| key(record, "leader")).is_some_and(is_alive);
     found.facts = [
         ("process.command".to_owned(), word(&source.command)),
         ("process.arguments".to_owned(), source.arguments.clone()),
@@ -69,6 +71,11 @@ fn look_now(source: &ProcessSource, want: Want) -> Found {
 
 fn mark(metadata: &Metadata) -> Mark {
     Mark { inode: metadata.ino(), length: metadata.len() }
+}
+
+/// One that has died is a process until it is reaped, and its pid may be another's: neither runs.
+fn is_alive(leader: &Value) -> bool {
+    Identity::deserialize(leader).is_ok_and(Identity::is_alive)
 }
 
 /// The value of a key, wherever it stands.
@@ -148,9 +155,28 @@ fn split(bytes: &[u8]) -> Vec<RawLine> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shell::runtime::process::procfs::stat;
 
     fn texts(lines: Vec<RawLine>) -> Vec<String> {
         lines.into_iter().map(|line| String::from_utf8(line.text).expect("text")).collect()
+    }
+
+    #[test]
+    fn one_that_has_died_does_not_run_before_it_is_reaped() {
+        let mut child = std::process::Command::new("/bin/cat").stdin(std::process::Stdio::piped()).spawn().expect("it runs");
+        let pid = i32::try_from(child.id()).expect("a pid");
+        let leader = serde_json::to_value(Identity::of(pid).expect("/proc").expect("it lives")).expect("JSON");
+        assert!(is_alive(&leader));
+        drop(child.stdin.take());
+        // Its end of the pipe is closed before it is dead.
+        while stat(pid).expect("/proc").expect("nobody has reaped it").alive {
+            std::thread::yield_now();
+        }
+        assert!(Path::new(&format!("/proc/{pid}")).exists());
+        assert!(!is_alive(&leader));
+        child.wait().expect("it is reaped");
+        let other = serde_json::json!({ "pid": std::process::id(), "start": 1 });
+        assert!(!is_alive(&other), "its pid was given to another process");
     }
 
     #[test]

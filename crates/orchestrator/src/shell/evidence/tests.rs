@@ -10,7 +10,7 @@ use super::subject::Directories;
 use super::*;
 use crate::shell::incidents::Teller;
 use crate::shell::incidents::tests::event;
-use crate::shell::journal::Journal;
+use crate::shell::journal::{Journal, answered};
 use crate::shell::store::{Batch, Retention, Store};
 use crate::shell::view::Known;
 
@@ -25,7 +25,7 @@ pub(crate) fn collector(directory: &std::path::Path, runtime: &Runtime, engine: 
     let known = Known { source: "here".into(), epoch: "e".into() };
     let setup = Setup {
         book: Arc::new(Book::default()),
-        published: Arc::new(Published::new(known, 0, wall(), vec![], vec![serde_json::json!({ "name": "a" })])),
+        published: Arc::new(Published::new(known, 0, wall(), vec![], &[serde_json::json!({ "name": "a" })])),
         log,
         notes: journal.notes(),
         state_directory: directory.into(),
@@ -113,7 +113,8 @@ async fn what_was_found_before_an_operators_restart_belongs_to_the_incident_that
 async fn what_differs_from_when_it_was_well_is_told() {
     let directory = tempfile::tempdir().expect("a directory");
     let (collector, journal) = collector(directory.path(), &runtime(RuntimeKind::Process), "unix:///nowhere");
-    journal.commit(Batch::default(), true).await.expect("it is written");
+    let mut answer = journal.begin(Batch::default(), true).await.expect("the journal runs");
+    answered(&mut answer).await.expect("it is written");
     collector.well(SERVER);
     collector.setup.tasks.close();
     collector.setup.tasks.wait().await;
@@ -127,4 +128,19 @@ async fn what_differs_from_when_it_was_well_is_told() {
     let changed: Vec<_> = evidence.changed.iter().map(|change| change.what.as_str()).collect();
     assert_eq!((changed, evidence.well_at.is_some()), (vec!["process.arguments"], true));
     assert!(!format!("{evidence:?}").contains("swordfish"));
+}
+
+#[tokio::test]
+async fn it_is_noted_each_time_that_it_becomes_well() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (collector, journal) = collector(directory.path(), &runtime(RuntimeKind::Process), "unix:///nowhere");
+    let mut answer = journal.begin(Batch::default(), true).await.expect("the journal runs");
+    answered(&mut answer).await.expect("it is written");
+    let mut desk = Desk::default();
+    collector.note_well(&mut desk, SERVER).await;
+    let first = collector.last_well("a").await.expect("it is noted");
+    collector.note_well(&mut desk, SERVER).await;
+    let second = collector.last_well("a").await.expect("it is noted");
+    assert_eq!(first.facts, second.facts);
+    assert!(second.at > first.at, "{} is not after {}", second.at, first.at);
 }

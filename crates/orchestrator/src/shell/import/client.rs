@@ -22,10 +22,12 @@ pub(super) fn server(name: &str, written: &Value) -> Server {
     let mut rest = written.clone();
     let description = rest.remove("description");
     server.carry("description", description.as_ref());
-    match (url(&mut rest), rest.remove("command")) {
-        (Some(url), _) => remote(&mut server, &url),
-        (None, Some(command)) => process(&mut server, &command, &mut rest),
-        (None, None) => image(&mut server, &mut rest),
+    if let Some(url) = url(&mut rest) {
+        remote(&mut server, &url, &rest);
+    } else if let Some(command) = rest.remove("command") {
+        process(&mut server, &command, &mut rest);
+    } else {
+        image(&mut server, &mut rest);
     }
     secrets(&mut server, &mut rest);
     server.keep("client", rest);
@@ -38,11 +40,16 @@ fn url(rest: &mut Map<String, Value>) -> Option<String> {
     rest.remove(found).and_then(|url| url.as_str().map(str::to_owned))
 }
 
-fn remote(server: &mut Server, url: &str) {
+fn remote(server: &mut Server, url: &str, rest: &Map<String, Value>) {
     let mut references = References::default();
     let url = references.carried(url);
     report(server, &references);
     server.endpoint(&url);
+    if rest.contains_key("command") {
+        server.note(
+            "it has a command as well, which only stands under metadata: what answers at the URL is watched, and not started",
+        );
+    }
 }
 
 fn process(server: &mut Server, command: &Value, rest: &mut Map<String, Value>) {

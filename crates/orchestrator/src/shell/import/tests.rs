@@ -80,6 +80,14 @@ fn names_that_are_taken_get_a_number() {
 }
 
 #[test]
+fn of_a_command_beside_a_url_there_is_a_note() {
+    let imported = imported(&[("mcp.json", r#"{ "mcpServers": { "a": { "url": "http://h:1/mcp", "command": "serve" } } }"#)]);
+    assert!(imported.notes().iter().any(|note| note.message.starts_with("it has a command as well")), "{:?}", imported.notes());
+    let server = &imported.json()["servers"][0];
+    assert_eq!((&server["runtime"], &server["metadata"]["client"]["command"]), (&Value::Null, &"serve".into()));
+}
+
+#[test]
 fn no_secret_of_a_header_is_carried() {
     let text = r#"{ "servers": { "a": { "url": "http://h:1/", "headers": { "Authorization": "Bearer hunter2" } } } }"#;
     let imported = imported(&[("a.json", text)]);

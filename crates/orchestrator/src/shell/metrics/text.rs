@@ -195,7 +195,7 @@ mod tests {
 
     fn published() -> Arc<Published> {
         let known = Known { source: "here".into(), epoch: "e".into() };
-        Arc::new(Published::new(known, 0, "2026-01-02T03:04:05Z".parse().expect("a time"), vec![], vec![]))
+        Arc::new(Published::new(known, 0, "2026-01-02T03:04:05Z".parse().expect("a time"), vec![], &[]))
     }
 
     #[test]
@@ -203,9 +203,9 @@ mod tests {
         let metrics = Arc::new(Metrics::default());
         let failure = json!({ "event_type": "health_check_completed", "status": "down", "response_time_ms": 3,
             "failure": { "reason": "timeout", "message": "m" } });
-        let back =
-            json!({ "event_type": "recovery_successful", "attempts": 1, "recovery_successful": true, "recovery_ms": 4_000 });
-        for kind in [&failure, &failure, &back] {
+        let back = json!({ "event_type": "recovery_successful", "attempts": 1, "recovery_successful": true, "recovery_ms": 4_000, "incident_id": "e-1" });
+        let wanted = json!({ "event_type": "recovery_successful", "attempts": 0, "recovery_successful": true, "recovery_ms": 0 });
+        for kind in [&failure, &failure, &back, &wanted] {
             metrics.count(&event("a\"b", kind));
         }
         let published = published();
@@ -213,7 +213,8 @@ mod tests {
         let text = metrics.text(&published, Format::OpenMetrics);
         for line in [
             r#"mcp_health_probes_total{server="a\"b",result="down",reason="timeout"} 2"#,
-            r#"mcp_health_restarts_total{server="a\"b",outcome="successful"} 1"#,
+            r#"mcp_health_restarts_total{server="a\"b",outcome="successful"} 2"#,
+            r#"mcp_health_recovery_duration_seconds_bucket{le="1.0"} 0"#,
             r#"mcp_health_recovery_duration_seconds_bucket{le="5.0"} 1"#,
             r#"mcp_health_recovery_duration_seconds_bucket{le="+Inf"} 1"#,
             "mcp_health_state_impaired 1",

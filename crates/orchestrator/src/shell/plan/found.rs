@@ -1,8 +1,6 @@
 //! The engines that are there when a configuration names none: by the variables that `docker` and `podman` read, else at the
 //! paths where they listen by themselves. Looks at paths; opens nothing.
 
-use std::path::Path;
-
 use health_spec::config::{Engine, EngineKind, EngineTls, defaults};
 
 use crate::shell::runtime::container::address::Address;
@@ -49,7 +47,14 @@ fn docker_tls(environment: Environment<'_>, engine: &Engine) -> Option<EngineTls
 
 /// The system's socket, the user's own, or both; the usual one when there is none.
 fn at(paths: [String; 2], name: &str, kind: EngineKind) -> Vec<Engine> {
-    let there = paths.into_iter().filter(|path| !path.is_empty() && Path::new(path).exists());
+    let mut sockets = Vec::new();
+    // Two paths may lead to one socket.
+    let is_another = |path: &String| {
+        let socket = std::fs::canonicalize(path).ok().filter(|socket| !sockets.contains(socket));
+        sockets.extend(socket.clone());
+        socket.is_some()
+    };
+    let there = paths.into_iter().filter(is_another);
     let engine = |(at, path): (usize, String)| Engine {
         name: if at == 0 { name.to_owned() } else { format!("{name}-rootless") },
         kind,
@@ -86,6 +91,18 @@ mod tests {
         let names = found(&[("XDG_RUNTIME_DIR", home)]);
         assert!(names.iter().any(|(name, address)| name.starts_with("podman") && address.contains(home)), "{names:?}");
         assert_eq!(names[0].0, "local");
+    }
+
+    #[test]
+    fn one_socket_under_two_paths_is_one_engine() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let [own, linked, other] = ["own.sock", "linked.sock", "other.sock"].map(|name| directory.path().join(name));
+        std::fs::write(&own, "").expect("a file");
+        std::fs::write(&other, "").expect("a file");
+        std::os::unix::fs::symlink(&own, &linked).expect("a link");
+        let text = |path: &std::path::Path| path.to_str().expect("text").to_owned();
+        let count = |second| at([text(&own), text(second)], "local", EngineKind::Docker).len();
+        assert_eq!((count(&linked), count(&own), count(&other)), (1, 1, 2));
     }
 
     #[test]

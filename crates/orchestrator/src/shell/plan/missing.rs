@@ -1,6 +1,7 @@
 //! What a configuration names and this machine does not have: programs, directories, users, files of variables.
 //!
-//! Warnings and no mistakes: a file may be checked on another machine than the one that it is for.
+//! Warnings and no mistakes: a file may be checked on another machine than the one that it is for. Of what `run` does not start without,
+//! the warning says so.
 
 use super::{Plan, directory_at};
 use crate::shell::config::{Problem, in_order};

@@ -7,6 +7,8 @@ use hyper::Uri;
 use hyper::http::uri::{Authority, PathAndQuery};
 use thiserror::Error;
 
+use crate::shell::credentials::credentials;
+
 /// The ports of URLs that name none.
 const HTTP_PORT: u16 = 80;
 const HTTPS_PORT: u16 = 443;
@@ -83,15 +85,15 @@ impl Address {
         if scheme == Scheme::Unix {
             return of_socket(url);
         }
+        if credentials(after_scheme(url)).is_some() {
+            return Err(AddressError::UserInfo);
+        }
         if authority_of(url).is_empty() {
             return Err(AddressError::NoHost);
         }
         let uri: Uri = url.parse().map_err(|error: hyper::http::uri::InvalidUri| AddressError::Malformed(error.to_string()))?;
         let parts = uri.into_parts();
         let authority = parts.authority.ok_or(AddressError::NoHost)?;
-        if authority.as_str().contains('@') {
-            return Err(AddressError::UserInfo);
-        }
         let is_secure = scheme == Scheme::Https;
         let port = port_of(&authority)?.unwrap_or(if is_secure { HTTPS_PORT } else { HTTP_PORT });
         Ok(Self { to: To::Port(host_of(authority.host())?, port), is_secure, authority, path: path_of(parts.path_and_query)? })
@@ -171,7 +173,7 @@ fn scheme(url: &str) -> Result<Scheme, AddressError> {
 
 /// `unix:///run/a.sock:/health`; without a path the root is asked.
 fn of_socket(url: &str) -> Result<Address, AddressError> {
-    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    let rest = after_scheme(url);
     let (socket, path) = rest.split_once(":/").map_or((rest, String::new()), |(socket, path)| (socket, format!("/{path}")));
     if !socket.starts_with('/') {
         return Err(AddressError::NoSocket);
@@ -185,9 +187,12 @@ fn of_socket(url: &str) -> Result<Address, AddressError> {
     })
 }
 
+fn after_scheme(url: &str) -> &str {
+    url.split_once("://").map_or(url, |(_, rest)| rest)
+}
+
 fn authority_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split(['/', '?']).next().unwrap_or_default()
+    after_scheme(url).split(['/', '?']).next().unwrap_or_default()
 }
 
 fn host_of(host: &str) -> Result<Host, AddressError> {
@@ -257,6 +262,7 @@ mod tests {
             ("https:///health", NoHost),
             ("ftp://taskmgr/health", Scheme("ftp".into())),
             ("http://user:secret@taskmgr/", UserInfo),
+            ("http://user:sec/ret@taskmgr/", UserInfo),
             ("http://taskmgr/health#top", Fragment),
             ("http:///health", NoHost),
             ("http://:8080/health", NoHost),

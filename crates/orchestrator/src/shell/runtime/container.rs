@@ -28,8 +28,9 @@ use self::{
     address::{Address, ConnectError, Connection},
     consent::Consent,
     engine::{Engine, Link},
-    ledger::Ledger,
-    listener::{Listener, Recent, Registered},
+    inspect::InARow,
+    ledger::{Ledger, Look, means},
+    listener::{Listener, Recent, Registered, clock::EngineClock},
     restart::Container,
 };
 use super::{Fault, Supervised, process::oom::Oom, reporter::Mouth};
@@ -70,15 +71,23 @@ struct Wanted {
 ///
 /// An engine that is out of reach, and a container that is not there, are no faults when the servers have been known before: the monitor
 /// of everything else does not stay away for that.
-pub async fn ready(id: EngineId, engine: &config::Engine, servers: &[&Supervised]) -> Result<Ready, Vec<Fault>> {
+///
+/// `followed`: the containers that other servers have, by name or id. None belongs to two servers.
+pub async fn ready(
+    id: EngineId,
+    engine: &config::Engine,
+    servers: &[&Supervised],
+    followed: Vec<String>,
+) -> Result<Ready, Vec<Fault>> {
     let at_address = |text: String| vec![Fault { pointer: format!("/engines/{}/address", id.0), text }];
     let address = Address::of(engine).map_err(|error| at_address(causes(&error)))?;
     let name = engine.name.clone();
-    match Box::pin(meet(&address, &name, servers)).await {
+    match Box::pin(meet(&address, &name, servers, followed)).await {
         Ok((connection, since, wanted)) => Ok(Ready { id, name, address, connection: Ok(connection), since, wanted }),
         Err(Unready::Faults(faults)) => Err(faults),
         Err(Unready::Lost(error)) if servers.iter().all(|server| server.known) => {
-            let unfound = |server: &&Supervised| wanted(server, Ledger::new(&name_of(server), None), i64::MAX);
+            let until = |server: &Supervised| patience::unasked(server.stop_timeout).by(&EngineClock::default());
+            let unfound = |server: &&Supervised| wanted(server, Ledger::new(&name_of(server), None), until(server));
             let wanted = servers.iter().map(unfound).collect();
             Ok(Ready { id, name, address, connection: Err(error), since: None, wanted })
         }
@@ -96,26 +105,35 @@ enum Unready {
 
 type Met = (Connection, Option<i64>, Vec<Wanted>);
 
-async fn meet(address: &Address, engine: &str, servers: &[&Supervised]) -> Result<Met, Unready> {
+async fn meet(address: &Address, engine: &str, servers: &[&Supervised], mut followed: Vec<String>) -> Result<Met, Unready> {
     let connection = address.connect().await.map_err(Unready::Lost)?;
     // Before events are asked for: these would be somebody else's.
-    for unsettled in servers.iter().filter(|supervised| supervised.unsettled) {
-        let name = name_of(unsettled);
-        if let Err(error) = Box::pin(recreate::tidy(&connection.client, &name, unsettled.acting, &unsettled.consent)).await {
+    for unsettled in servers.iter().filter(|supervised| supervised.unsettled && supervised.acting) {
+        let (name, starts) = (name_of(unsettled), !unsettled.stopped);
+        if let Err(error) = Box::pin(recreate::tidy(&connection.client, &name, starts, &unsettled.consent)).await {
             tracing::error!("the recreate of `{name}` that a crash has cut short is not undone yet: {}", causes(&error));
         }
     }
     let since = inspect::clock(&connection.client).await;
     let since = since.map_err(|source| Unready::Lost(address.unreachable(source)))?;
+    let clock = EngineClock::of(Some(since));
     let (mut all, mut faults) = (Vec::new(), Vec::new());
     for supervised in servers {
-        match find(&connection.client, engine, supervised).await {
-            Ok(ledger) => {
-                let (name, ours) = (name_of(supervised), supervised.stop_timeout);
-                let until = if supervised.acting { patience::until(&connection.client, &name, ours).await } else { i64::MAX };
-                all.push(wanted(supervised, ledger, until));
+        let name = name_of(supervised);
+        let found = find(&connection.client, engine, supervised).await;
+        match found.and_then(|look| unless_followed(look, &name, &followed)) {
+            Ok(look) => {
+                let (ledger, ours) = (Ledger::new(&name, look.as_ref()), supervised.stop_timeout);
+                followed.extend(look.map(|look| look.id));
+                let until = if supervised.acting {
+                    patience::until(&connection.client, &name, ours).await
+                } else {
+                    patience::unasked(ours)
+                };
+                all.push(wanted(supervised, ledger, until.by(&clock)));
             }
-            Err(text) => faults.push(supervised.fault("/container", text)),
+            Err(Unfound::Fault(text)) => faults.push(supervised.fault("/container", text)),
+            Err(Unfound::Lost(source)) => return Err(Unready::Lost(address.unreachable(source))),
         }
     }
     if faults.is_empty() { Ok((connection, Some(since), all)) } else { Err(Unready::Faults(faults)) }
@@ -131,24 +149,45 @@ fn wanted(supervised: &Supervised, mut ledger: Ledger, until: i64) -> Wanted {
     Wanted { server: supervised.server, name: name_of(supervised), patience, interrupted, consent, ledger }
 }
 
-/// Finds a server's container. The error is a sentence for people.
-async fn find(client: &Docker, engine: &str, supervised: &Supervised) -> Result<Ledger, String> {
+/// Why a container cannot be watched.
+enum Unfound {
+    /// A sentence for people.
+    Fault(String),
+    /// Its engine does not answer any more.
+    Lost(bollard::errors::Error),
+}
+
+/// Finds a server's container. `None`: it is waited for.
+async fn find(client: &Docker, engine: &str, supervised: &Supervised) -> Result<Option<Look>, Unfound> {
     let wanted = name_of(supervised);
     if wanted.is_empty() {
-        return Err(format!("server {}: a container runtime needs a `container`", supervised.name));
+        return Err(Unfound::Fault(format!("server {}: a container runtime needs a `container`", supervised.name)));
     }
     // What Docker itself allows; anything else would be another request.
     if !wanted.chars().all(|c| c.is_ascii_alphanumeric() || "_.-".contains(c)) {
-        return Err(format!("\"{wanted}\" is no name of a container"));
+        return Err(Unfound::Fault(format!("\"{wanted}\" is no name of a container")));
     }
     match inspect::look(client, &wanted).await {
         Ok(None) if !supervised.known => {
-            Err(format!("engine {engine} has no container \"{wanted}\"{}", meant(client, &wanted).await))
+            let meant = meant(client, &wanted).await;
+            Err(Unfound::Fault(format!("engine {engine} has no container \"{wanted}\"{meant}")))
         }
-        Ok(look) => Ok(Ledger::new(&wanted, look.as_ref())),
+        Ok(look) => Ok(look),
         // The listener says so, and tries again.
-        Err(error) if inspect::is_about_it_alone(&error) => Ok(Ledger::new(&wanted, None)),
-        Err(error) => Err(format!("cannot look at container \"{wanted}\": {}", causes(&error))),
+        Err(error) if inspect::is_about_it_alone(&error) => Ok(None),
+        Err(error) => Err(Unfound::Lost(error)),
+    }
+}
+
+/// One container has a name and an id: under both it would be restarted twice.
+fn unless_followed(look: Option<Look>, wanted: &str, followed: &[String]) -> Result<Option<Look>, Unfound> {
+    let Some(Look { name, id, .. }) = &look else { return Ok(look) };
+    match followed.iter().find(|other| means(other, name, id)) {
+        None => Ok(look),
+        Some(_) => Err(Unfound::Fault(format!(
+            "the container \"{wanted}\" belongs to another server already: its name is \"{name}\", and its id begins with {}",
+            &id[..id.len().min(12)]
+        ))),
     }
 }
 
@@ -178,8 +217,10 @@ impl Ready {
             requests: asked,
             link,
             since: self.since,
+            clock: EngineClock::of(self.since),
             recent: Recent::default(),
             unseen: VecDeque::new(),
+            unread: InARow::default(),
             unreadable: BTreeMap::new(),
         };
         let nobody = ConnectError::Silent { kind: "container", address: String::new() };

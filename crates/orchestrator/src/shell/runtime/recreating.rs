@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use super::container::restart::Container;
 use super::{ActionError, Handle, Runtimes};
-use crate::machine::ServerId;
+use crate::machine::{ServerId, input::EngineId};
 
 impl Runtimes {
     /// Replaces a container by a new one of the same configuration, and keeps the old one until [`Self::settle`]. Returns when that has
@@ -18,12 +18,18 @@ impl Runtimes {
         Ok(recreated.await.map_err(|_| ActionError::ShuttingDown)??)
     }
 
-    /// What a recreate has replaced is removed (`keep`), or put back and started. Nothing, where nothing was replaced.
-    pub async fn settle(&self, server: ServerId, keep: bool) -> Result<(), ActionError> {
+    /// What a recreate has replaced is removed (`keep`), or put back and, if so wanted, started. Nothing, where nothing was replaced.
+    pub async fn settle(&self, server: ServerId, keep: bool, start: bool) -> Result<(), ActionError> {
         let Some(Handle::Container(container, _)) = self.handle(server) else { return Ok(()) };
         let mut container = container.lock_owned().await;
-        let settled = self.spawn(async move { if keep { container.keep().await } else { container.put_back().await } });
+        let settled = self.spawn(async move { if keep { container.keep().await } else { container.put_back(start).await } });
         Ok(settled.await.map_err(|_| ActionError::ShuttingDown)??)
+    }
+
+    /// The name of the container that this server's has replaced, while it is kept. Waits for nobody's action.
+    pub async fn kept(&self, server: ServerId) -> Result<Option<String>, ActionError> {
+        let Some(Handle::Container(_, container)) = self.handle(server) else { return Ok(None) };
+        Ok(container.kept().await?)
     }
 
     fn containers(&self) -> Vec<Arc<Container>> {
@@ -35,11 +41,21 @@ impl Runtimes {
         handles.values().filter_map(container).collect()
     }
 
+    /// The containers of this engine that servers have, by name or id; without those of servers that are about to go.
+    pub(super) fn followed(&self, engine: EngineId, gone: &[ServerId]) -> Vec<String> {
+        let engine = self.engines.lock().unwrap_or_else(PoisonError::into_inner).get(&engine).cloned();
+        let Some(engine) = engine else { return Vec::new() };
+        let mut containers = self.containers();
+        containers.retain(|it| it.requests.same_channel(&engine.requests) && !gone.contains(&it.server));
+        containers.iter().map(|container| container.wanted.clone()).collect()
+    }
+
     /// The other registered containers of its engine that have no network of their own, and use this one's. Waits for nobody's action.
     pub async fn followers(&self, server: ServerId) -> Vec<ServerId> {
         let Some(Handle::Container(_, container)) = self.handle(server) else { return Vec::new() };
-        let sharing = container.sharing().await;
-        let follows = |other: &Container| other.requests.same_channel(&container.requests) && sharing.contains(&other.wanted);
-        self.containers().iter().filter(|other| follows(other)).map(|other| other.server).collect()
+        let mut others = self.containers();
+        others.retain(|other| other.server != server && other.requests.same_channel(&container.requests));
+        let sharing = container.sharing(others.iter().map(|other| other.wanted.clone()).collect()).await;
+        others.iter().filter(|other| sharing.contains(&other.wanted)).map(|other| other.server).collect()
     }
 }

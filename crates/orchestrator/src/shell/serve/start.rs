@@ -84,7 +84,7 @@ pub(super) async fn start(written: Plan, settings: &Settings, mut ready: Ready, 
     let lifetimes =
         Lifetimes { tasks: TaskTracker::new(), serving: CancellationToken::new(), children: CancellationToken::new() };
     let (mut plan, discovery) = discover(&written, settings, &lifetimes).await;
-    let begun = begin(&mut plan, settings, &mut ready.left)?;
+    let begun = begin(&mut plan, written.entries.len(), settings, &mut ready.left)?;
     let published = Arc::clone(&begun.published);
     published.set_shortage(descriptors::provide(descriptors::needed(plan.targets.iter(), plan.supervised.len())));
     let log = Arc::new(Mutex::new(ready.store.reader().map_err(|source| settings.unusable(source))?));
@@ -137,6 +137,7 @@ pub(super) async fn start(written: Plan, settings: &Settings, mut ready: Ready, 
         metrics: Arc::clone(&metrics),
         recorder: begun.recorder,
         routine: Routine::default(),
+        writing: None,
         unwritten: Unwritten::default(),
         gone: gone(&plan, &ready.left),
         fleet: begun.fleet,
@@ -177,8 +178,8 @@ async fn discover(written: &Plan, settings: &Settings, lifetimes: &Lifetimes) ->
     (discovery.composed(written, settings.reading.observe), discovery)
 }
 
-/// Takes up what an earlier run has left.
-fn begin(plan: &mut Plan, settings: &Settings, left: &mut Left) -> Result<Begun, ServeError> {
+/// Takes up what an earlier run has left. The first servers are `written` in the files, the others discovered.
+fn begin(plan: &mut Plan, written: usize, settings: &Settings, left: &mut Left) -> Result<Begun, ServeError> {
     let known = Known { source: settings.name.clone(), epoch: left.epoch.clone() };
     let clock = Clock::resume(left.first_start, left.last);
     let now = clock.now();
@@ -193,8 +194,10 @@ fn begin(plan: &mut Plan, settings: &Settings, left: &mut Left) -> Result<Begun,
     let (fleet, effects) = Fleet::new(plan.policies.clone(), &beginning, now);
     for supervised in &mut plan.supervised {
         let left = beginning.memory.servers.get(&supervised.name);
-        supervised.known = left.is_some();
+        // What was discovered was there a moment ago: should it be gone, or its engine, that is followed and keeps nobody from beginning.
+        supervised.known = left.is_some() || supervised.entry >= written;
         supervised.acting = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { .. }));
+        supervised.stopped = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { stopped: true, .. }));
         supervised.unsettled = left.is_some_and(|left| left.unsettled);
     }
     let files = files(plan, left);
@@ -204,7 +207,7 @@ fn begin(plan: &mut Plan, settings: &Settings, left: &mut Left) -> Result<Begun,
         ServerView { uptime: uptimes.of(place), ..view }
     });
     let views = views.collect();
-    let published = Arc::new(Published::new(known, left.seq, wall(), views, plan.registry.clone()));
+    let published = Arc::new(Published::new(known, left.seq, wall(), views, &plan.registry));
     let effects = [vec![monitor_started(now)], effects].concat();
     Ok(Begun { fleet, effects, clock, files, uptimes, published, recorder })
 }
@@ -235,36 +238,29 @@ fn writer(plan: &Plan, trace_id: String, published: &Published, seq: u64) -> Wri
 /// Without a disk it still watches and acts once: degraded, not down.
 /// With a configuration that was rejected it goes on with the one before.
 /// With an engine that cannot be reached it watches what that runs by checks alone, and does nothing to it.
+/// What it cannot look at it leaves alone, and in a storm nearly everything.
 fn own_health(published: &Arc<Published>, runtimes: &Arc<Runtimes>) -> Health {
     let runtimes = Arc::clone(runtimes);
-    let engines = move || {
-        let trouble = engine_trouble(&runtimes.engines());
-        async move { trouble.map_or(Ok(()), |why| Err(CheckError::degraded(why))) }
+    let of = |trouble: fn(&Published) -> Option<String>| {
+        let published = Arc::clone(published);
+        move || trouble(&published)
     };
-
-    let (state, configuration) = (Arc::clone(published), Arc::clone(published));
-    let state = move || {
-        let trouble = state.trouble();
-        async move { trouble.map_or(Ok(()), |why| Err(CheckError::degraded(why))) }
-    };
-    let configuration = move || {
-        let error = configuration.config_error();
-        async move {
-            error.map_or(Ok(()), |error| Err(CheckError::degraded(format!("rejected, the one before is in force: {error}"))))
-        }
-    };
-    let published = Arc::clone(published);
-    let descriptors = move || {
-        let shortage = published.shortage();
-        async move { shortage.map_or(Ok(()), |why| Err(CheckError::degraded(why))) }
-    };
+    let rejected =
+        |published: &Published| published.config_error().map(|error| format!("rejected, the one before is in force: {error}"));
     Health::builder("orchestrator")
         .version(env!("CARGO_PKG_VERSION"))
-        .component(Component::new("state", state).interval(OWN_PACE))
-        .component(Component::new("configuration", configuration).interval(OWN_PACE))
-        .component(Component::new("engines", engines).interval(OWN_PACE))
-        .component(Component::new("descriptors", descriptors).interval(OWN_PACE))
+        .component(part("state", of(Published::trouble)))
+        .component(part("configuration", of(rejected)))
+        .component(part("engines", move || engine_trouble(&runtimes.engines())))
+        .component(part("descriptors", of(Published::shortage)))
+        .component(part("sight", of(Published::blindness)))
         .build()
+}
+
+/// Well, or degraded for this reason.
+fn part(name: &str, trouble: impl Fn() -> Option<String> + Send + Sync + 'static) -> Component {
+    let look = move || std::future::ready(trouble().map_or(Ok(()), |why| Err(CheckError::degraded(why))));
+    Component::new(name, look).interval(OWN_PACE)
 }
 
 /// Which engines are not listened to, and why.

@@ -95,7 +95,7 @@ impl Stage {
                     let (took, result) = self.recorded.action(ticket.server, at);
                     self.later(at.after(took), Input::Finished { ticket, result });
                 }
-                Effect::Settle { ticket, keep } => {
+                Effect::Settle { ticket, keep, .. } => {
                     let takes = Duration::from_secs(u64::from(!keep));
                     self.later(at.after(takes), Input::Settled { ticket, result: Ok(()) });
                 }

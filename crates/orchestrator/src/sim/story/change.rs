@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use health_spec::config::{Becomes, File, RestartEffect, RestartResult, Seconds};
+use health_spec::config::{Becomes, File, RestartEffect, RestartResult, Seconds, Strategy};
 
 use super::{LONGEST_ACTION, registry};
+use crate::machine::memory::Cut;
 use crate::machine::{Command, Death, Mono, Word};
 use crate::sim::random::Random;
 use crate::sim::twist::{Change, Twist};
@@ -19,6 +20,7 @@ pub(super) fn twist(random: &mut Random, present: &mut File, at: Mono, trouble: 
         19 => Twist::Blind(later(random, at, trouble, 60)),
         20..=22 => Twist::Engine(0, random.chance(50)),
         23..=24 => Twist::Disk(random.chance(60)),
+        25 => cut(random, present),
         _ => Twist::Server(name(random, present), change(random, at, trouble)),
     }
 }
@@ -61,7 +63,16 @@ fn becomes(random: &mut Random) -> Becomes {
 
 fn died(random: &mut Random) -> Word {
     let exit_code = Some(random.one_of(&[0, 0, 1, 137]));
-    Word::Died(Death { exit_code, comes_back: random.chance(20), oom_killed: random.chance(5), ..Death::default() })
+    let (comes_back, oom_killed, retracts_stop) = (random.chance(20), random.chance(5), random.chance(10));
+    Word::Died(Death { exit_code, oom_killed, comes_back, retracts_stop, ..Death::default() })
+}
+
+/// Another one's network was its own, and was taken away.
+fn cut(random: &mut Random, file: &File) -> Twist {
+    let (follower, leader) = (name(random, file), name(random, file));
+    let strategy = random.one_of(&[Strategy::Restart, Strategy::Recreate]);
+    let word = if follower == leader { Word::Started } else { Word::Cut(Cut { leader, strategy }) };
+    Twist::Server(follower, Change::Says(word))
 }
 
 fn restart(random: &mut Random) -> RestartEffect {

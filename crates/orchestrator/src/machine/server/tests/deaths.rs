@@ -32,6 +32,21 @@ fn a_death_that_is_told_again_does_not_start_what_was_stopped() {
     assert_eq!((run(&mut fleet, 400.0, &refused()), fleet.servers()[0].phase()), (vec![], Phase::Stopped));
 }
 
+/// An engine that ends stops its containers, and does not know of that when it is back.
+#[test]
+fn a_death_that_takes_back_a_stop_is_a_death() {
+    let mut fleet = alone();
+    run(&mut fleet, 0.0, &ok());
+    fleet.step(at(5.0), Input::Reported(A, Word::Killed));
+    fleet.step(at(5.1), died());
+    fleet.step(at(5.2), Input::Reported(A, Word::Stopped));
+    let back = Death { retracts_stop: true, ..Death::default() };
+    let again = || Input::Reported(A, Word::Died(back.clone()));
+    assert_eq!(names(&fleet.step(at(60.0), again())), ["server_down"]);
+    assert_eq!(names(&fleet.step(at(60.1), again())), Vec::<&str>::new());
+    assert_eq!(run(&mut fleet, 61.0, &refused()), ["recovery_started", "ACT"]);
+}
+
 /// A crash of the monitor cut the action off: what it finds dead then has failed.
 #[test]
 fn one_that_is_verified_and_found_dead_has_failed_also_when_the_death_is_no_news() {

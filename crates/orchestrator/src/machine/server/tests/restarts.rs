@@ -72,3 +72,33 @@ fn a_start_that_is_not_ours_resets_the_counter_while_a_delay_runs() {
     assert_eq!(run(&mut fleet, 71.0, &refused()), ["recovery_started", "ACT"], "after the first delay");
     assert_eq!(fleet.servers()[0].state().attempts, 1);
 }
+
+/// The `recovery_ms` of the next `recovery_successful`, every check being answered well.
+fn recovery_ms(fleet: &mut Fleet, until: f64) -> Option<u64> {
+    while let Some(now) = fleet.deadline().filter(|deadline| *deadline <= at(until)) {
+        let mut effects = fleet.step(now, Input::Woken);
+        while let Some(effect) = effects.pop() {
+            match effect {
+                Effect::Probe { ticket, .. } => {
+                    effects.extend(fleet.step(now, Input::Observed { ticket, verdict: ok(), took: Duration::ZERO }));
+                }
+                Effect::Publish(Happened { kind: EventKind::RecoverySuccessful { recovery_ms, .. }, .. }) => {
+                    return Some(recovery_ms);
+                }
+                _ => {}
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn an_operators_restart_took_as_long_as_the_server_was_down() {
+    let mut fleet = after_one_attempt();
+    restart(&mut fleet, 40.0);
+    ends(&mut fleet, 41.0);
+    assert_eq!(recovery_ms(&mut fleet, 50.0), Some(38_000), "down at 5 s, well at 43 s");
+    restart(&mut fleet, 60.0);
+    ends(&mut fleet, 63.0);
+    assert_eq!(recovery_ms(&mut fleet, 70.0), Some(0), "it was not down");
+}

@@ -1,5 +1,7 @@
 //! What an attempt does: ladders, and what a `recreate` leaves open.
 
+use std::collections::VecDeque;
+
 use health_spec::config::Strategy;
 
 use super::*;
@@ -43,7 +45,7 @@ fn order(effects: &[Effect]) -> (Ticket, Strategy, u32) {
 
 fn settling(effects: &[Effect]) -> Option<(Ticket, bool)> {
     effects.iter().find_map(|effect| match effect {
-        Effect::Settle { ticket, keep } => Some((*ticket, *keep)),
+        Effect::Settle { ticket, keep, .. } => Some((*ticket, *keep)),
         _ => None,
     })
 }
@@ -101,6 +103,25 @@ servers: [{name: a}]";
     assert!(next.iter().any(|step| step.what.contains("would recreate, attempt 1")), "{next:?}");
 }
 
+/// Contract, section 3.2: what an operator removes is followed, not fought.
+#[test]
+fn one_that_is_removed_while_it_is_verified_is_stopped_and_what_it_has_replaced_stays() {
+    let (mut fleet, effects) = begun(RECREATE);
+    finished(&mut fleet, 11.1, &effects, Ok(()));
+    fleet.step(at(11.5), Input::Reported(A, Word::Killed));
+    let died = fleet.step(at(11.5), Input::Reported(A, Word::Died(Death { exit_code: Some(137), ..Death::default() })));
+    let removed = fleet.step(at(11.6), Input::Reported(A, Word::Stopped));
+    assert_eq!((names(&died), names(&removed)), (vec!["container_died"], vec!["server_stopped"]));
+    assert_eq!(run(&mut fleet, 60.0, &refused()), Vec::<&str>::new(), "nothing is put back, and nothing removed");
+    let evidence = fleet.why(A, &|_| String::new()).evidence;
+    assert!(evidence.iter().any(|it| it.contains("is kept, as NAME-mcp-health-old-ID")), "{evidence:?}");
+    let restart = fleet.operate(at(61.0), A, Command::Restart { by: "me".to_owned() }).expect("it may");
+    finished(&mut fleet, 62.0, &restart, Ok(()));
+    assert_eq!(run(&mut fleet, 65.0, &ok()), ["recovery_successful", "status_changed", "SETTLE"]);
+    let evidence = fleet.why(A, &|_| String::new()).evidence;
+    assert!(!evidence.iter().any(|it| it.contains("is kept")), "{evidence:?}");
+}
+
 #[test]
 fn an_operator_restarts_where_that_can_be_done() {
     let operator = |yaml: &str, purpose| {
@@ -131,24 +152,45 @@ fn what_was_replaced_goes_once_its_successor_is_well() {
     assert_eq!(serial, None);
 }
 
+/// Answers well until then, and cannot clear away what was replaced. When that was ordered, and what was said of it.
+fn refusing(fleet: &mut Fleet, until: f64) -> (Vec<u64>, Vec<String>) {
+    let (mut ordered, mut said) = (Vec::new(), Vec::new());
+    while let Some(now) = fleet.deadline().filter(|deadline| *deadline <= at(until)) {
+        let mut effects = VecDeque::from(fleet.step(now, Input::Woken));
+        while let Some(effect) = effects.pop_front() {
+            match effect {
+                Effect::Probe { ticket, .. } => {
+                    effects.extend(fleet.step(now, Input::Observed { ticket, verdict: ok(), took: Duration::ZERO }));
+                }
+                Effect::Settle { ticket, keep: true, .. } => {
+                    ordered.push(now.0.as_secs());
+                    effects.extend(fleet.step(now, Input::Settled { ticket, result: Err("lost".to_owned()) }));
+                }
+                Effect::Publish(Happened { kind: EventKind::MonitorImpaired { error, .. }, .. }) => said.push(error),
+                _ => {}
+            }
+        }
+    }
+    (ordered, said)
+}
+
 #[test]
 fn what_could_not_be_removed_is_removed_with_the_next_good_answer() {
     let (mut fleet, effects) = begun(RECREATE);
     finished(&mut fleet, 11.1, &effects, Ok(()));
-    let mut settled = None;
-    while let Some(now) = fleet.deadline().filter(|deadline| *deadline <= at(14.0)) {
-        for effect in fleet.step(now, Input::Woken) {
-            if let Effect::Probe { ticket, .. } = effect {
-                let effects = fleet.step(now, Input::Observed { ticket, verdict: ok(), took: Duration::ZERO });
-                settled = settled.or(settling(&effects));
-            }
-        }
-    }
-    let (ticket, keep) = settled.expect("an order");
-    assert!(keep);
-    fleet.step(at(14.0), Input::Settled { ticket, result: Err("lost".to_owned()) });
+    assert_eq!(refusing(&mut fleet, 14.0).0.len(), 1);
     assert!(fleet.servers()[0].state().unsettled);
     assert_eq!(run(&mut fleet, 45.0, &ok()), ["SETTLE"]);
+}
+
+#[test]
+fn what_cannot_be_removed_at_all_is_said_once_and_asked_for_rarely() {
+    let (mut fleet, effects) = begun(RECREATE);
+    finished(&mut fleet, 11.1, &effects, Ok(()));
+    let (ordered, said) = refusing(&mut fleet, 14.0 + 30.0 * 24.0);
+    assert_eq!(said, ["what was replaced is not removed: lost"]);
+    let waits: Vec<_> = ordered.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert_eq!(waits, [30, 330, 330]);
 }
 
 #[test]
@@ -177,6 +219,32 @@ fn a_stop_while_it_is_put_back_is_honoured_at_the_end() {
     let (mut fleet, ticket) = undoing();
     assert_eq!(names(&fleet.step(at(16.5), Input::Reported(A, Word::Stopped))), Vec::<&str>::new());
     assert_eq!(names(&fleet.step(at(17.0), Input::Settled { ticket, result: Ok(()) })), ["server_stopped"]);
+}
+
+#[test]
+fn what_somebody_has_stopped_is_put_back_and_not_started() {
+    let starts = |effects: &[Effect]| {
+        effects.iter().find_map(|it| if let Effect::Settle { start, .. } = it { Some(*start) } else { None })
+    };
+    for (stops, expected) in [(false, Some(true)), (true, Some(false))] {
+        let (mut fleet, effects) = begun(RECREATE);
+        if stops {
+            fleet.step(at(11.05), Input::Reported(A, Word::Stopped));
+        }
+        let failed = finished(&mut fleet, 11.1, &effects, Err("no room".to_owned()));
+        assert_eq!(starts(&failed), expected);
+        let again = fleet_again(&fleet);
+        assert_eq!(starts(&again), expected, "and the same after a crash");
+        let ticket = settling(&failed).expect("an order").0;
+        let settled = fleet.step(at(12.0), Input::Settled { ticket, result: Ok(()) });
+        assert_eq!(names(&settled).contains(&"server_stopped"), stops, "{settled:?}");
+    }
+}
+
+/// What another life of it begins with.
+fn fleet_again(fleet: &Fleet) -> Vec<Effect> {
+    let file: File = serde_saphyr::from_str(RECREATE).expect("the file reads");
+    Fleet::new(compile(&file, Purpose::Simulate).expect("it compiles"), &memory_of(fleet), at(0.0)).1
 }
 
 #[test]
@@ -230,6 +298,48 @@ fn whoever_has_lost_the_network_of_another_follows_it() {
     assert!(matches!(state.recovery, Recovery::Acting { attempt: Attempt::Follows(Strategy::Recreate), .. }), "{state:?}");
     assert_eq!((state.attempts, &state.cut), (0, &None), "it is not counted, and done once");
     assert_eq!(run(&mut fleet, 60.0, &ok()), Vec::<&str>::new());
+}
+
+/// Two servers; the network that the second one shares is gone, and its leader takes long to be well.
+fn cut_and_dead(strategy: Strategy) -> (Fleet, ServerId) {
+    let (mut fleet, b) = (fleet("servers: [{name: a}, {name: b}]", &Beginning::default()), ServerId(1));
+    run(&mut fleet, 0.0, &ok());
+    fleet.step(at(10.0), Input::Reported(A, Word::Died(Death::default())));
+    let effects = acted(&mut fleet, 11.0);
+    fleet.step(at(11.0), Input::Reported(b, Word::Cut(Cut { leader: "a".to_owned(), strategy })));
+    finished(&mut fleet, 11.1, &effects, Ok(()));
+    fleet.step(at(11.2), Input::Reported(b, Word::Died(Death::default())));
+    (fleet, b)
+}
+
+#[test]
+fn whoever_has_started_since_does_not_follow() {
+    let (mut fleet, b) = cut_and_dead(Strategy::Restart);
+    fleet.step(at(11.3), Input::Reported(b, Word::Started));
+    assert_eq!(fleet.servers()[b.0].state().cut, None);
+    let seen = run(&mut fleet, 30.0, &ok());
+    assert!(!seen.contains(&"ACT"), "{seen:?}");
+}
+
+#[test]
+fn whoever_is_well_without_us_does_not_follow() {
+    let (mut fleet, b) = cut_and_dead(Strategy::Recreate);
+    fleet.step(at(11.3), Input::Reported(b, Word::Started));
+    assert!(fleet.servers()[b.0].state().cut.is_some(), "it was started with the network of before, or not at all");
+    let seen = run(&mut fleet, 30.0, &ok());
+    assert!(!seen.contains(&"ACT") && fleet.servers()[b.0].state().cut.is_none(), "{seen:?}");
+}
+
+#[test]
+fn an_attempt_at_one_whose_leader_was_recreated_recreates_it() {
+    let (mut fleet, b) = cut_and_dead(Strategy::Recreate);
+    let effects = acted(&mut fleet, 12.2);
+    let orders = effects.iter().filter_map(|effect| match effect {
+        Effect::Act { ticket, strategy, .. } => Some((ticket.server, *strategy)),
+        _ => None,
+    });
+    assert_eq!(orders.collect::<Vec<_>>(), [(b, Strategy::Recreate)]);
+    assert_eq!(fleet.servers()[b.0].state().cut, None);
 }
 
 #[test]

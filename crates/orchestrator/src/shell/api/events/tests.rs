@@ -44,7 +44,7 @@ impl Stage {
         let (collector, journal) = collector(directories[1].path(), &runtime(RuntimeKind::Process), "unix:///nowhere");
         let known = Known { source: "here".into(), epoch: "e".into() };
         let api = Api {
-            published: Arc::new(Published::new(known, 0, wall(), vec![sample("a"), sample("b")], vec![])),
+            published: Arc::new(Published::new(known, 0, wall(), vec![sample("a"), sample("b")], &[])),
             log: Arc::new(Mutex::new(store.reader().expect("a reader"))),
             collector,
             operations: mpsc::channel(1).0,
@@ -74,11 +74,15 @@ impl Stage {
     }
 
     async fn page(&self, since: u64) -> (Vec<u64>, u64) {
-        let answer = page(&self.api, &Range { since: Some(since), limit: None, views: false }).await;
+        let page = self.whole_page(since, None).await;
+        (page.events.iter().map(|event| event.seq).collect(), page.next)
+    }
+
+    async fn whole_page(&self, since: u64, limit: Option<usize>) -> health_spec::view::EventPage {
+        let answer = page(&self.api, &Range { since: Some(since), limit, views: false }).await;
         let answer = answer.unwrap_or_else(|_| panic!("{since} is refused"));
         let bytes = answer.into_body().collect().await.expect("a body").to_bytes();
-        let page: health_spec::view::EventPage = serde_json::from_slice(&bytes).expect("a page");
-        (page.events.iter().map(|event| event.seq).collect(), page.next)
+        serde_json::from_slice(&bytes).expect("a page")
     }
 }
 
@@ -152,4 +156,15 @@ async fn the_end_of_a_page_can_be_asked_on_from() {
     assert_eq!(stage.page(1).await, (vec![], 1));
     stage.publish(2, "a", Observed::Ok);
     assert_eq!(stage.page(1).await, (vec![2], 2));
+}
+
+#[tokio::test]
+async fn the_last_page_counts_what_waits_for_the_disk() {
+    let mut stage = Stage::new();
+    (1..=2).for_each(|seq| stage.write(seq, "a"));
+    (1..=2).for_each(|seq| stage.publish(seq, "a", Observed::Ok));
+    assert_eq!(stage.whole_page(0, None).await.waiting, None);
+    (3..=5).for_each(|seq| stage.publish(seq, "a", Observed::Down));
+    let waiting = async |since, limit| stage.whole_page(since, limit).await.waiting;
+    assert_eq!((waiting(0, None).await, waiting(5, None).await, waiting(0, Some(2)).await), (Some(3), None, None));
 }

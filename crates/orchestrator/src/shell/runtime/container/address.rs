@@ -8,6 +8,7 @@ use health_spec::config::{Engine, EngineKind};
 use thiserror::Error;
 
 use super::tls::{Files, TlsError};
+use crate::shell::credentials::starred;
 
 /// How long an engine may take to say which version it speaks. Podman asks other programs for it, which takes seconds on a busy machine.
 const HELLO_PATIENCE: Duration = Duration::from_secs(20);
@@ -79,10 +80,11 @@ impl Address {
     /// Reads it; nothing is opened.
     pub fn of(engine: &Engine) -> Result<Self, ConnectError> {
         let text = &engine.address;
-        let place = |scheme| text.strip_prefix(scheme).is_some_and(|place: &str| place.contains(':') && !place.contains('/'));
+        let place =
+            |scheme| text.strip_prefix(scheme).is_some_and(|place: &str| place.contains(':') && !place.contains(['/', '@']));
         let is_unix = text.strip_prefix("unix:///").is_some_and(|path| !path.is_empty());
         if !(is_unix || place("tcp://") || place("https://")) {
-            return Err(ConnectError::Address(text.clone()));
+            return Err(ConnectError::Address(starred(text)));
         }
         if is_unix && engine.tls.is_some() {
             return Err(ConnectError::NoTls(text.clone()));
@@ -138,6 +140,11 @@ impl Address {
     }
 }
 
+/// The socket to which an address leads. `None`: it is no path, or nothing is there.
+pub fn socket(address: &str) -> Option<PathBuf> {
+    std::fs::canonicalize(address.strip_prefix("unix://")?).ok()
+}
+
 /// As people write it.
 pub(super) fn shown(kind: EngineKind) -> &'static str {
     match kind {
@@ -161,8 +168,18 @@ mod tests {
         for good in ["unix:///var/run/docker.sock", "tcp://127.0.0.1:2375", "https://far:2376"] {
             assert!(Address::of(&engine(good, None)).is_ok(), "{good}");
         }
-        for bad in ["", "unix://", "unix:///", "/var/run/docker.sock", "tcp://host", "ssh://host:22", "tcp://host:1/x"] {
-            assert!(Address::of(&engine(bad, None)).is_err(), "{bad}");
+        for bad in [
+            "",
+            "unix://",
+            "unix:///",
+            "/var/run/docker.sock",
+            "tcp://host",
+            "ssh://host:22",
+            "tcp://host:1/x",
+            "tcp://me:secret@host:1",
+        ] {
+            let error = Address::of(&engine(bad, None)).expect_err(bad).to_string();
+            assert!(!error.contains("secret"), "{error}");
         }
     }
 

@@ -116,9 +116,24 @@ impl Happening {
     }
 }
 
-/// A signal as engines and images write it: `15`, `TERM`, `SIGTERM`. `None` for real-time signals by name.
+/// The first and the last real-time signal, as engines count them.
+const RTMIN: i32 = 34;
+const RTMAX: i32 = 64;
+
+/// A signal as engines and images write it: `15`, `TERM`, `SIGTERM`, `SIGRTMIN+3`.
 pub fn signal_number(text: &str) -> Option<i32> {
-    let name = text.strip_prefix("SIG").unwrap_or(text);
+    let text = text.to_ascii_uppercase();
+    let name = text.strip_prefix("SIG").unwrap_or(&text);
+    let real_time = |from: &str, sign: char| {
+        let rest = name.strip_prefix(from)?;
+        if rest.is_empty() { Some(0) } else { rest.strip_prefix(sign)?.parse::<u8>().ok().map(i32::from) }
+    };
+    if let Some(more) = real_time("RTMIN", '+') {
+        return RTMIN.checked_add(more).filter(|signal| *signal <= RTMAX);
+    }
+    if let Some(less) = real_time("RTMAX", '-') {
+        return RTMAX.checked_sub(less).filter(|signal| *signal >= RTMIN);
+    }
     Some(match name {
         "HUP" => 1,
         "INT" => 2,
@@ -145,6 +160,18 @@ mod tests {
         let happening = Happening::read(serde_json::from_str(&json).unwrap())?;
         assert_eq!((happening.name.as_str(), happening.id.as_str(), happening.at), ("a", "b0db", 1_000_000_002));
         Some(happening.act)
+    }
+
+    #[test]
+    fn signals_are_read() {
+        let known =
+            [("15", 15), ("TERM", 15), ("SIGKILL", 9), ("sigquit", 3), ("SIGRTMIN+3", 37), ("RTMIN", 34), ("SIGRTMAX-2", 62)];
+        for (text, number) in known.into_iter().chain([("SIGRTMAX", 64), ("RTMIN+30", 64)]) {
+            assert_eq!(signal_number(text), Some(number), "{text}");
+        }
+        for unknown in ["", "SIGNONE", "RTMIN+31", "RTMAX-31", "RTMIN-1", "RTMIN+-40", "RTMAX+1"] {
+            assert_eq!(signal_number(unknown), None, "{unknown}");
+        }
     }
 
     #[test]

@@ -20,6 +20,9 @@ const ALIKE: f64 = 0.8;
 
 const SECOND: i64 = 1_000_000_000;
 
+/// Of answers that cannot be read: the states that pass last less than any two of these.
+const TOO_MANY: u32 = 5;
+
 /// For about a fifth of a second after a death Podman has a word for the state that Docker has not; then it is asked again.
 const BETWEEN_WORDS: Duration = Duration::from_millis(100);
 const LOOKS: u32 = 50;
@@ -57,6 +60,19 @@ pub fn is_passing(error: &Error) -> bool {
         Error::JsonDataError { .. } | Error::JsonSerdeError { .. } => true,
         Error::DockerResponseServerError { status_code: 500, message } => message.contains("no such container"),
         _ => false,
+    }
+}
+
+/// Answers in a row that could not be read, and would pass: Podman has words that we do not know for a moment, and a container that stays
+/// in such a state makes all of its lists unreadable.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InARow(u32);
+
+impl InARow {
+    /// One more. Said once.
+    pub fn are_too_many(&mut self) -> bool {
+        self.0 = self.0.saturating_add(1);
+        self.0 == TOO_MANY
     }
 }
 
@@ -162,6 +178,13 @@ fn nanoseconds(text: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_does_not_pass_is_said_once() {
+        let mut row = InARow::default();
+        let said: Vec<_> = (1..=12).filter(|_| row.are_too_many()).collect();
+        assert_eq!(said, [5]);
+    }
 
     #[test]
     fn moments_are_read_to_the_nanosecond() {

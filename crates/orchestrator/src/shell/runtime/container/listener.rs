@@ -4,6 +4,7 @@
 //! stream breaks, they are asked for from the last one seen, and every container is compared. Every few seconds the engine has to list its
 //! containers, so that one that hangs without closing anything is found; what the list says otherwise is looked at.
 
+pub mod clock;
 mod session;
 
 use std::{
@@ -20,11 +21,15 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
+use self::clock::EngineClock;
+pub use self::session::PATIENCE;
 use super::{
     address::{Address, ConnectError, Connection, shown},
     engine::Link,
     event::Happening,
+    inspect::InARow,
     ledger::{Action, Ledger, Seen},
+    patience::Until,
 };
 use crate::{
     machine::{Input, ServerId, Word, input::EngineId},
@@ -50,7 +55,7 @@ pub enum ListenError {
     #[error("the {} engine does not answer", shown(*.0))]
     Answer(EngineKind, #[source] Error),
     /// It does not answer at all.
-    #[error("the {} engine has not answered for {} s", shown(*.0), session::PATIENCE.as_secs())]
+    #[error("the {} engine has not answered for {} s", shown(*.0), PATIENCE.as_secs())]
     Silent(EngineKind),
     /// It closed the stream, as one does that shuts down.
     #[error("the {} engine closed the stream of events", shown(*.0))]
@@ -79,8 +84,8 @@ pub enum Request {
     Begin(ServerId, oneshot::Sender<Result<Reach, String>>),
     /// The same, and nothing begins.
     Reach(ServerId, oneshot::Sender<Result<Reach, String>>),
-    /// It has ended; events of it may still come until then, by the engine's clock. `None`: they have come.
-    End(ServerId, Option<i64>, oneshot::Sender<()>),
+    /// It has ended; events of it may still come until then. `None`: they have come.
+    End(ServerId, Option<Until>, oneshot::Sender<()>),
     /// It is no longer registered: what happens to it is nobody's business.
     Forget(ServerId),
 }
@@ -90,7 +95,7 @@ pub enum Request {
 pub struct Reach {
     /// Its engine.
     pub connection: Connection,
-    /// Its id, whatever its name is now.
+    /// Its id, whatever its name is now; empty when there has been none of its name.
     pub id: String,
 }
 
@@ -113,10 +118,14 @@ pub struct Listener {
     pub link: watch::Sender<Link>,
     /// From when on events are asked for, in nanoseconds since 1970 by the engine's clock. `None`: it has not been asked.
     pub since: Option<i64>,
+    /// What time it is there.
+    pub clock: EngineClock,
     /// The last events, which may be sent again.
     pub recent: Recent,
     /// Servers whose containers are to be looked at.
     pub unseen: VecDeque<ServerId>,
+    /// Lists that could not be read.
+    pub unread: InARow,
     /// Those of which the engine does not say how they are, and its words.
     pub unreadable: BTreeMap<ServerId, String>,
 }
@@ -162,8 +171,9 @@ impl Listener {
         if was_lost {
             return;
         }
+        let at = self.clock.last_life().or(self.since).unwrap_or_default();
         for Registered { ledger, seen, .. } in &mut self.containers {
-            ledger.lost(self.since.unwrap_or_default());
+            ledger.lost(at);
             seen.send_replace(None);
         }
         self.mouth.say(Input::EngineLost(self.engine, error.to_owned())).await;
@@ -211,6 +221,7 @@ impl Listener {
                 let _ = answer.send(self.reach(server, connection));
             }
             Request::End(server, until, answer) => {
+                let until = until.map(|until| until.by(&self.clock));
                 if let Some(container) = self.container(server) {
                     container.ledger.end(until);
                 }
@@ -231,15 +242,11 @@ impl Listener {
     fn reach(&mut self, server: ServerId, connection: Result<&Connection, &str>) -> Result<Reach, String> {
         let connection = connection?.clone();
         let why = self.unreadable.get(&server).cloned();
-        let container = self.container(server).ok_or("the server is no longer registered")?;
-        if container.ledger.id().is_empty() {
-            let wanted = container.ledger.wanted();
-            return Err(match why {
-                Some(why) => format!("the engine does not say how container \"{wanted}\" is: {why}"),
-                None => format!("there is no container \"{wanted}\""),
-            });
+        let ledger = &self.container(server).ok_or("the server is no longer registered")?.ledger;
+        match why.filter(|_| ledger.id().is_empty()) {
+            Some(why) => Err(format!("the engine does not say how container \"{}\" is: {why}", ledger.wanted())),
+            None => Ok(Reach { connection, id: ledger.id().to_owned() }),
         }
-        Ok(Reach { connection, id: container.ledger.id().to_owned() })
     }
 
     fn container(&mut self, server: ServerId) -> Option<&mut Registered> {
@@ -280,3 +287,6 @@ impl Recent {
         true
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
-use bollard::{Docker, errors::Error, query_parameters::InspectContainerOptions};
+use bollard::{Docker, query_parameters::InspectContainerOptions};
 use tokio::time::timeout;
 
-use super::{inspect, restart::EVENTS_PATIENCE};
+use super::{
+    inspect,
+    listener::{
+        PATIENCE,
+        clock::{EngineClock, nanoseconds},
+    },
+    restart::EVENTS_PATIENCE,
+};
 
 /// What engines wait for a container to end when nobody says otherwise.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -22,18 +29,43 @@ pub async fn to_stop(client: &Docker, container: &str, ours: Option<Duration>) -
     ours
 }
 
-/// Until when, in nanoseconds since 1970 by the engine's clock, it may tell of a restart that it was asked for. One that does not say how
-/// late it is is being lost, and looked at when it is back.
-pub async fn until(client: &Docker, container: &str, ours: Option<Duration>) -> i64 {
-    let asked = async { Ok::<_, Error>((inspect::clock(client).await?, to_stop(client, container, ours).await)) };
-    match timeout(EVENTS_PATIENCE, asked).await {
-        Ok(Ok((now, to_stop))) if now > 0 => now.saturating_add(nanoseconds(to_stop.saturating_add(EVENTS_PATIENCE))),
-        _ => i64::MAX,
+/// Until when an engine may tell of a restart that it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// By its own clock, in nanoseconds since 1970.
+    Moment(i64),
+    /// It does not say what time it is: for so long from now on.
+    Within(Duration),
+}
+
+impl Until {
+    /// By the engine's clock, in nanoseconds since 1970.
+    pub fn by(self, clock: &EngineClock) -> i64 {
+        match self {
+            Self::Moment(at) => at,
+            Self::Within(time) => clock.now().saturating_add(nanoseconds(time)),
+        }
     }
 }
 
-fn nanoseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+/// Until when it may tell of a restart of this container. One that does not say how late it is is being lost, and looked at when it is back.
+pub async fn until(client: &Docker, container: &str, ours: Option<Duration>) -> Until {
+    let to_stop = timeout(PATIENCE, to_stop(client, container, ours));
+    let (to_stop, now) = tokio::join!(to_stop, timeout(PATIENCE, inspect::clock(client)));
+    let time = told_within(to_stop.ok().or(ours));
+    match now {
+        Ok(Ok(now)) if now > 0 => Until::Moment(now.saturating_add(nanoseconds(time))),
+        _ => Until::Within(time),
+    }
+}
+
+/// The same for an engine that cannot be asked.
+pub fn unasked(ours: Option<Duration>) -> Until {
+    Until::Within(told_within(ours))
+}
+
+fn told_within(to_stop: Option<Duration>) -> Duration {
+    to_stop.unwrap_or(STOP_TIMEOUT).saturating_add(EVENTS_PATIENCE)
 }
 
 fn as_created(seconds: Option<i64>) -> Duration {
@@ -63,6 +95,18 @@ mod tests {
         for (created, seconds) in [(None, 10), (Some(0), 0), (Some(90), 90), (Some(-1), 3_600)] {
             assert_eq!(as_created(created), Duration::from_secs(seconds), "{created:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_does_not_say_how_late_it_is_may_tell_of_a_restart_for_so_long_and_no_longer() {
+        let away = Docker::connect_with_http("tcp://127.0.0.1:1", 60, API_DEFAULT_VERSION).unwrap();
+        assert_eq!(until(&away, "a", None).await, Until::Within(Duration::from_secs(13)));
+        let ours = Some(Duration::from_secs(90));
+        assert_eq!(until(&away, "a", ours).await, Until::Within(Duration::from_secs(93)));
+        let known = EngineClock::of(Some(1_000_000_000));
+        let ends = unasked(ours).by(&known);
+        assert!((94_000_000_000..94_000_000_000 + i64::from(u32::MAX)).contains(&ends), "{ends}");
+        assert!(unasked(ours).by(&EngineClock::default()) < i64::MAX, "our own clock does");
     }
 
     #[tokio::test]

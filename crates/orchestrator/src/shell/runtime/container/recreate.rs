@@ -6,6 +6,7 @@
 //! steps may be made twice. What is there and does not fit is left alone.
 
 mod layout;
+mod sharing;
 mod spec;
 
 use bollard::{
@@ -89,17 +90,46 @@ impl Container {
         outcome
     }
 
-    /// A restart; of one that a recreate has left in the middle: what it was is put back, which starts it.
+    /// A restart; of one that a recreate has left in the middle, or that was removed while what it has replaced is kept: that is put
+    /// back, which starts it.
     pub async fn bring_back(&mut self) -> Result<(), RecreateError> {
-        if self.interrupted { self.put_back().await } else { Ok(self.restart().await?) }
+        if self.interrupted {
+            return self.put_back(true).await;
+        }
+        match self.restart().await {
+            Err(error) if error.is_of_nobody() && self.is_kept_alone().await => self.put_back(true).await,
+            restarted => Ok(restarted?),
+        }
+    }
+
+    async fn is_kept_alone(&self) -> bool {
+        matches!(self.layout().await, Ok(Layout { current: None, old: Some(_) }))
+    }
+
+    /// The name of the container that this one has replaced, while it is kept.
+    pub async fn kept(&self) -> Result<Option<String>, RecreateError> {
+        let Layout { current, old } = self.layout().await?;
+        let is_its_own = |old: &ContainerInspectResponse| {
+            current.as_ref().is_none_or(|current| label_of(current).is_some() && label_of(current) == old.id.as_deref())
+        };
+        Ok(old.filter(is_its_own).map(|old| name_of(&old).to_owned()))
+    }
+
+    async fn layout(&self) -> Result<Layout, RecreateError> {
+        Layout::of(&self.reach().await?.connection.client, &self.wanted).await
     }
 
     async fn replace(&mut self, client: &Docker, kind: EngineKind, id: &str) -> Result<(), RecreateError> {
         let mut layout = Layout::of(client, &self.wanted).await?;
+        let mut id = id.to_owned();
         if layout.current.is_none() && layout.old.is_some() {
-            Box::pin(self.restore(client, layout)).await?;
+            // Under its name again, and that is all: it is to be stopped. Should nothing come of it, it was ours to start.
+            self.interrupted = true;
+            Box::pin(self.restore(client, layout, false)).await?;
             layout = Layout::of(client, &self.wanted).await?;
+            id = layout.current.as_ref().and_then(|current| current.id.clone()).unwrap_or_default();
         }
+        let id = id.as_str();
         let (current, old) = layout.replaceable(&self.wanted)?;
         if name_of(&current) != self.wanted || current.id.as_deref() != Some(id) {
             return Err(RecreateError::ById);
@@ -117,16 +147,26 @@ impl Container {
         self.interrupted = true;
         self.stop(client, kind, id).await?;
         match &old {
-            Some(_) => remove(client, id).await?,
+            Some(kept) => {
+                // Should it come to nothing, what is put back has it again.
+                set_policy(client, kept, policy_of(&current)).await;
+                remove(client, id).await?;
+            }
             None => rename(client, id, &layout::old_name(&self.wanted, id)).await?,
         }
         // Whoever has removed it meanwhile does not want it back.
         let kept = old.as_deref().unwrap_or(id);
         client.inspect_container(kept, None).await.map_err(|_| RecreateError::Gone(self.wanted.clone()))?;
-        self.create(client, spec, &current).await
+        self.create(client, spec, (kept, &current)).await
     }
 
-    async fn create(&self, client: &Docker, spec: spec::Spec, old: &ContainerInspectResponse) -> Result<(), RecreateError> {
+    /// Beside the one that is kept, with the settings of `old`.
+    async fn create(
+        &self,
+        client: &Docker,
+        spec: spec::Spec,
+        (kept, old): (&str, &ContainerInspectResponse),
+    ) -> Result<(), RecreateError> {
         let options = CreateContainerOptions { name: Some(self.wanted.clone()), ..CreateContainerOptions::default() };
         let created = client.create_container(Some(options), spec.body).await.map_err(refused("create the new container"))?;
         for (network, endpoint) in spec.more_networks {
@@ -134,7 +174,7 @@ impl Container {
             client.connect_network(&network, request).await.map_err(refused("connect the new container to its networks"))?;
         }
         // Or it would be started beside its successor when the engine starts.
-        quieten(client, old).await;
+        quieten(client, kept, policy_of(old)).await;
         start(client, &created.id).await?;
         let image = old.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default();
         let digest = digest(client, &created.id).await.unwrap_or_default();
@@ -151,10 +191,10 @@ impl Container {
         client.stop_container(id, Some(options)).await.map_err(refused("stop the container"))
     }
 
-    /// The names of the containers that have no network of their own, and use this one's. None when that cannot be told.
-    pub async fn sharing(&self) -> Vec<String> {
+    /// Which of these others, known by their names or ids, have no network of their own and use this one's. None when that cannot be told.
+    pub async fn sharing(&self, others: Vec<String>) -> Vec<String> {
         let Ok(reach) = self.reach().await else { return Vec::new() };
-        layout::sharing(&reach.connection.client, &reach.id, &self.wanted).await.unwrap_or_default()
+        sharing::sharing(&reach, &self.wanted, others).await.unwrap_or_default()
     }
 
     /// It is well: what it has replaced is removed. Its volumes are its successor's, and stay.
@@ -174,12 +214,12 @@ impl Container {
         remove(&client, &id).await
     }
 
-    /// The new one goes, and the old one is back under its name and started.
-    pub async fn put_back(&mut self) -> Result<(), RecreateError> {
+    /// The new one goes, and the old one is back under its name and, unless somebody has stopped it, started.
+    pub async fn put_back(&mut self, start: bool) -> Result<(), RecreateError> {
         let reach = self.begin().await?;
         let client = &reach.connection.client;
         let outcome = match Layout::of(client, &self.wanted).await {
-            Ok(layout) => Box::pin(self.restore(client, layout)).await,
+            Ok(layout) => Box::pin(self.restore(client, layout, start)).await,
             Err(error) => Err(error),
         };
         let seen = !matches!(outcome, Ok(true)) || self.wait_until(Stage::Started).await;
@@ -189,11 +229,11 @@ impl Container {
     }
 
     /// Whether anything was started.
-    async fn restore(&self, client: &Docker, layout: Layout) -> Result<bool, RecreateError> {
+    async fn restore(&self, client: &Docker, layout: Layout, starts: bool) -> Result<bool, RecreateError> {
         let Some(old) = layout.old else {
             let Some(current) = layout.current else { return Err(RecreateError::Gone(self.wanted.clone())) };
             // It was stopped, and nothing more.
-            if !self.interrupted || layout::is_running(&current) {
+            if !starts || !self.interrupted || layout::is_running(&current) {
                 return Ok(false);
             }
             self.consent.given_by(&current)?;
@@ -207,8 +247,14 @@ impl Container {
             self.discard(client, &current, &id).await?;
         }
         rename(client, &id, &self.wanted).await?;
+        if !starts {
+            return Ok(false);
+        }
         start(client, &id).await?;
-        tracing::warn!(container = self.wanted, "the new container did not come back; the one before is in its place again");
+        tracing::warn!(
+            container = self.wanted,
+            "the new container is gone, or did not come back; the one before is in its place again"
+        );
         Ok(true)
     }
 
@@ -224,13 +270,12 @@ impl Container {
     }
 }
 
-/// Finishes what an end of ours has cut short in the middle of a recreate (`acting`): a new one that runs is left to be verified, else the old one
-/// is put back. Nothing is started that runs, or that an action of ours did not stop.
-pub async fn tidy(client: &Docker, name: &str, acting: bool, consent: &Consent) -> Result<(), RecreateError> {
+/// Finishes what an end of ours has cut short in the middle of a recreate: a new one that runs is left to be verified, else the old one
+/// is put back. Nothing is started that runs, or that somebody has stopped meanwhile (not `starts`).
+pub async fn tidy(client: &Docker, name: &str, starts: bool, consent: &Consent) -> Result<(), RecreateError> {
     let Layout { current, old } = Layout::of(client, name).await?;
     match (old, current) {
-        _ if !acting => Ok(()),
-        (None, Some(current)) if !layout::is_running(&current) => {
+        (None, Some(current)) if starts && !layout::is_running(&current) => {
             consent.given_by(&current)?;
             start(client, &current.id.unwrap_or_default()).await
         }
@@ -245,7 +290,7 @@ pub async fn tidy(client: &Docker, name: &str, acting: bool, consent: &Consent) 
                 remove(client, current.id.as_deref().unwrap_or_default()).await?;
             }
             rename(client, &id, name).await?;
-            start(client, &id).await
+            if starts { start(client, &id).await } else { Ok(()) }
         }
     }
 }
@@ -282,10 +327,10 @@ fn policy_of(container: &ContainerInspectResponse) -> Option<RestartPolicy> {
 }
 
 /// One that is kept is not to be started by its engine.
-async fn quieten(client: &Docker, old: &ContainerInspectResponse) {
+async fn quieten(client: &Docker, kept: &str, policy: Option<RestartPolicy>) {
     let never = RestartPolicy { name: Some(RestartPolicyNameEnum::NO), maximum_retry_count: None };
-    if policy_of(old).and_then(|policy| policy.name).is_some_and(|name| !is_never(name)) {
-        set_policy(client, old.id.as_deref().unwrap_or_default(), Some(never)).await;
+    if policy.and_then(|policy| policy.name).is_some_and(|name| !is_never(name)) {
+        set_policy(client, kept, Some(never)).await;
     }
 }
 

@@ -28,9 +28,12 @@ pub const EVENTS_PATIENCE: Duration = Duration::from_secs(3);
 /// A restart erred.
 #[derive(Debug, Error)]
 pub enum RestartError {
-    /// The engine is out of reach, or there is no such container.
+    /// The engine is out of reach, or does not say how the container is.
     #[error("{0}")]
     OutOfReach(String),
+    /// The engine has never had one of that name.
+    #[error("there is no container \"{0}\"")]
+    Gone(String),
     /// It is watched because of a label, and whoever has its name now has none.
     #[error("container {container} has no label {label}, so it is left alone; it may have been created anew")]
     NotAsked {
@@ -71,12 +74,29 @@ pub struct Container {
     pub seen: watch::Receiver<Option<Seen>>,
 }
 
+impl RestartError {
+    /// There is no such container, as far as the engine's answer tells.
+    pub(super) fn is_of_nobody(&self) -> bool {
+        match self {
+            Self::Gone(_) => true,
+            Self::Unseen(error) | Self::Refused(error) => {
+                matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
+            }
+            Self::OutOfReach(_) | Self::NotAsked { .. } | Self::ShuttingDown => false,
+        }
+    }
+}
+
 impl Container {
     /// Restarts it. When this returns, everything that the restart made the engine say is in the inbox. A paused
     /// container needs nothing more with Docker, which wakes it to stop it; Podman has to be told.
     pub async fn restart(&mut self) -> Result<(), RestartError> {
         let reach = self.begin().await?;
         let (client, id) = (&reach.connection.client, reach.id.as_str());
+        if id.is_empty() {
+            self.end(&reach, true).await;
+            return Err(RestartError::Gone(self.wanted.clone()));
+        }
         if let Err(error) = self.consent.of(client, id).await {
             self.end(&reach, true).await;
             return Err(error);
@@ -104,20 +124,25 @@ impl Container {
         let mut reach = begun.await.map_err(|_| RestartError::ShuttingDown)?.map_err(RestartError::OutOfReach)?;
         // The engine answers when it has stopped it; to give up before would be to ask for the same again.
         let client = &mut reach.connection.client;
-        let to_stop = patience::to_stop(client, &reach.id, self.patience).await;
+        let to_stop = patience::to_stop(client, self.called(&reach.id), self.patience).await;
         client.set_timeout(ANSWER_PATIENCE.saturating_add(to_stop));
         Ok(reach)
     }
 
     /// `complete` when no event of it is still to come.
     pub(super) async fn end(&self, reach: &Reach, complete: bool) {
-        let until = async { patience::until(&reach.connection.client, &reach.id, self.patience).await };
+        let until = async { patience::until(&reach.connection.client, self.called(&reach.id), self.patience).await };
         let until = if complete { None } else { Some(until.await) };
         let (answer, ended) = oneshot::channel();
         if self.requests.send(Request::End(self.server, until, answer)).await.is_ok() {
             // An error can only say that the listener has ended.
             let _ = ended.await;
         }
+    }
+
+    /// What to ask the engine for.
+    fn called<'a>(&'a self, id: &'a str) -> &'a str {
+        if id.is_empty() { &self.wanted } else { id }
     }
 
     /// How to reach it, without an action.

@@ -165,10 +165,10 @@ impl Program {
         }
         match user {
             Ok(_) | Err(UserError::NotAllowed { .. }) => {}
-            Err(error) => say("user", error.to_string(), "make the user, or name one that is there"),
+            Err(error) => say("user", refused(&error), "make the user, or name one that is there"),
         }
         if let Err(error) = variables {
-            say("env_file", error.to_string(), "a server is not started without its file of variables");
+            say("env_file", refused(&error), "a file of NAME=value lines that can be read");
         }
         missing
     }
@@ -241,6 +241,11 @@ fn patience(runtime: &Runtime, term: Option<Duration>) -> Patience {
         term: or(stop.term_seconds, term.unwrap_or(usual.term)),
         kill: or(stop.kill_seconds, usual.kill),
     }
+}
+
+/// What [`Program::check`] refuses as well.
+fn refused(error: &dyn std::error::Error) -> String {
+    format!("{error}; `run` does not start on this machine")
 }
 
 /// An IO error without the number in parentheses.

@@ -113,7 +113,7 @@ impl Status {
             core_dumped: self.code == 3 || self.result == "core-dump",
             error: (!known).then(|| format!("systemd says: {}", self.result)),
             comes_back: self.life() == Life::Returns,
-            unclear: false,
+            ..Death::default()
         }
     }
 

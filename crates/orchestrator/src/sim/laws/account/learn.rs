@@ -51,9 +51,13 @@ impl Life {
                     (self.paced, self.alone) = (at, Mono::default());
                 }
             }
-            EventKind::RecoveryStarted { attempt, strategy, .. } => {
+            EventKind::RecoveryStarted { attempt, strategy, reason, .. } => {
                 self.recreates = strategy == "recreate";
                 self.recreated |= self.recreates;
+                // Whoever follows another one goes on with its own attempts; an operator's restart begins anew.
+                if !reason.starts_with("network_of:") {
+                    (self.counted, self.may_start_over) = (*attempt, false);
+                }
                 self.starts(*attempt, at);
             }
             EventKind::RecoverySuccessful { .. } => {
@@ -87,11 +91,10 @@ impl Life {
 
     fn starts(&mut self, attempt: u32, at: Mono) {
         self.attempt = Some(attempt);
-        (self.counted, self.alone) = (attempt, Mono::default());
+        self.alone = Mono::default();
         if attempt > 0 {
             self.starts.push(at);
         }
-        self.may_start_over = false;
         self.forget();
     }
 

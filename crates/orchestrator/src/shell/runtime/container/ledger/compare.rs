@@ -35,7 +35,7 @@ impl Ledger {
             (Some(State::Ended | State::Gone), State::Running) => self.unless_ours(again),
             (Some(_), State::Paused) => self.unless_ours(Word::Paused),
             // The engine itself has ended, and does not know any more of the stop that it made at its end.
-            (Some(State::Ended), State::Ended) if doubtful && look.is_some_and(|look| !look.stopped) => self.ended(look),
+            (Some(State::Ended), State::Ended) if doubtful && look.is_some_and(|look| !look.stopped) => self.retracted(look),
             (Some(State::Ended | State::Gone), State::Ended | State::Gone) => Vec::new(),
         };
         self.action = self.action.filter(|action| !action.late || was.is_none());
@@ -58,5 +58,16 @@ impl Ledger {
         self.end.by_itself = death.comes_back && !look.stopped;
         let stop = look.stopped.then_some(Word::Stopped);
         [Word::Died(death)].into_iter().chain(stop).collect()
+    }
+
+    /// The same, and the stop that was told before was none.
+    fn retracted(&mut self, look: Option<&Look>) -> Vec<Word> {
+        let mut words = self.ended(look);
+        for word in &mut words {
+            if let Word::Died(death) = word {
+                death.retracts_stop = true;
+            }
+        }
+        words
     }
 }

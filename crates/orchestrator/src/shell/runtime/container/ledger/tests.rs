@@ -234,7 +234,8 @@ fn the_engines_own_end_is_no_stop() {
         words(&mut ledger, &stopped);
         ledger.lost(lost_at);
         let word = compare(&mut ledger, Some(&Look { stopped: still_known, ..look(false, 2) }));
-        assert_eq!(word.is_some(), told, "{lost_at} {still_known}");
+        let retracted = Word::Died(Death { exit_code: Some(1), retracts_stop: true, ..Death::default() });
+        assert_eq!(word, told.then_some(retracted), "{lost_at} {still_known}");
         assert_eq!(compare(&mut ledger, Some(&look(false, 2))), None);
     }
 }

@@ -15,10 +15,10 @@ use super::{ListenError, Listener, Registered};
 use crate::machine::ServerId;
 use crate::shell::causes::causes;
 use crate::shell::runtime::container::{
-    address::Connection,
+    address::{Connection, shown},
     engine::Link,
     event::{Act, Happening},
-    inspect,
+    inspect::{self, InARow},
     ledger::Look,
 };
 use crate::shell::runtime::{pause::Pause, process::oom::Oom};
@@ -27,7 +27,7 @@ use crate::shell::runtime::{pause::Pause, process::oom::Oom};
 const ROUND: Duration = Duration::from_secs(10);
 
 /// How long it may take for that, or for telling how one of them is.
-pub(super) const PATIENCE: Duration = Duration::from_secs(15);
+pub const PATIENCE: Duration = Duration::from_secs(15);
 
 /// 128 + SIGKILL.
 const KILLED: i64 = 137;
@@ -50,9 +50,12 @@ impl Listener {
     }
 
     async fn attend(&mut self, connection: &Connection, pause: &mut Pause) -> Result<std::convert::Infallible, ListenError> {
-        let since = match self.since {
-            Some(since) => since,
-            None => answer(connection.kind, inspect::clock(&connection.client)).await?,
+        let since = if let Some(since) = self.since {
+            since
+        } else {
+            let now = answer(connection.kind, inspect::clock(&connection.client)).await?;
+            self.clock.tells(now, Instant::now());
+            now
         };
         self.since = Some(since);
         let events = connection.client.events(Some(inspect::events_since(since, ("", vec![])))).boxed();
@@ -146,12 +149,23 @@ impl Listener {
         let client = &session.connection.client;
         let list = async move {
             match inspect::list(client).await {
-                Ok(listed) => Ok(Some(listed)),
-                Err(error) if inspect::is_passing(&error) => Ok(None),
-                Err(error) => Err(error),
+                Err(error) if !inspect::is_passing(&error) => Err(error),
+                listed => Ok(listed),
             }
         };
-        let Some(listed) = self.meanwhile(session, list.boxed()).await? else { return Ok(()) };
+        let listed = match self.meanwhile(session, list.boxed()).await? {
+            Ok(listed) => listed,
+            Err(error) => {
+                if self.unread.are_too_many() {
+                    let (kind, why) = (shown(session.connection.kind), causes(&error));
+                    tracing::warn!(
+                        "the {kind} engine's lists of containers cannot be read; what no event tells is not seen: {why}"
+                    );
+                }
+                return Ok(());
+            }
+        };
+        self.unread = InARow::default();
         let is_asked =
             |container: &&Registered| container.ledger.action().is_none() && !self.unreadable.contains_key(&container.server);
         for container in self.containers.iter().filter(is_asked) {
@@ -175,12 +189,17 @@ impl Listener {
             tokio::select! {
                 biased;
                 event = session.events.next() => self.hear(event, connection).await?,
-                answer = &mut asked => return answer,
+                answer = &mut asked => {
+                    if answer.is_ok() {
+                        self.clock.lives(Instant::now());
+                    }
+                    return answer;
+                }
             }
         }
     }
 
-    async fn compare(&mut self, server: ServerId, look: Option<&Look>) {
+    pub(super) async fn compare(&mut self, server: ServerId, look: Option<&Look>) {
         let mouth = self.mouth.clone();
         if let Some(container) = self.container(server) {
             let words = container.ledger.compare(look);
@@ -188,17 +207,25 @@ impl Listener {
         }
     }
 
-    async fn hear(&mut self, event: Option<Result<EventMessage, Error>>, connection: &Connection) -> Result<(), ListenError> {
+    pub(super) async fn hear(
+        &mut self,
+        event: Option<Result<EventMessage, Error>>,
+        connection: &Connection,
+    ) -> Result<(), ListenError> {
         let kind = connection.kind;
+        // Also with the last thing that it does.
+        self.clock.lives(Instant::now());
         let message = event.ok_or(ListenError::Closed(kind))?.map_err(|error| ListenError::Answer(kind, error))?;
         let Some(happening) = Happening::read(message) else { return Ok(()) };
         self.since = Some(happening.at);
+        self.clock.tells(happening.at, Instant::now());
         if !self.recent.is_new(&happening) {
             return Ok(());
         }
         let (mouth, oom) = (self.mouth.clone(), self.oom.clone());
         for container in &mut self.containers {
             let before = container.ledger.seen();
+            let takes_over = happening.act == Act::Rename && container.ledger.id() != happening.id;
             if kind == EngineKind::Podman
                 && container.ledger.concerns(&happening)
                 && ended_by_memory(&happening, connection, oom.as_ref()).await
@@ -207,7 +234,9 @@ impl Listener {
             }
             let words = container.ledger.fold(&happening);
             container.say(words, &mouth).await;
-            if container.ledger.seen() != before && happening.act == Act::Health(None) {
+            // What the event does not say: the verdict, and whether somebody else's container runs that has been given the name.
+            let is_to_be_seen = happening.act == Act::Health(None) || (takes_over && container.ledger.action().is_none());
+            if is_to_be_seen && container.ledger.seen() != before {
                 self.unseen.push_back(container.server);
             }
         }

@@ -72,7 +72,7 @@ pub fn kept_of(name: &str) -> Option<&str> {
 }
 
 /// `None`: there is none.
-async fn inspect(client: &Docker, container: &str) -> Result<Option<ContainerInspectResponse>, RecreateError> {
+pub(super) async fn inspect(client: &Docker, container: &str) -> Result<Option<ContainerInspectResponse>, RecreateError> {
     match client.inspect_container(container, None::<InspectContainerOptions>).await {
         Ok(found) => Ok(Some(found).filter(|found| is_meant(found, container))),
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
@@ -117,18 +117,6 @@ pub(super) async fn successor(client: &Docker, id: &str) -> Result<Option<String
     let options = ListContainersOptions { all: true, filters, ..ListContainersOptions::default() };
     let found = client.list_containers(Some(options)).await.map_err(refused("list its containers"))?;
     Ok(found.into_iter().find_map(|container| container.id))
-}
-
-/// The names of the containers that use the network of this one, which is known by its id and its name.
-pub(super) async fn sharing(client: &Docker, id: &str, name: &str) -> Result<Vec<String>, RecreateError> {
-    let options = ListContainersOptions { all: true, ..ListContainersOptions::default() };
-    let found = client.list_containers(Some(options)).await.map_err(refused("list its containers"))?;
-    let shares = |container: &bollard::models::ContainerSummary| {
-        let mode = container.host_config.as_ref().and_then(|config| config.network_mode.as_deref());
-        mode.and_then(|mode| mode.strip_prefix("container:")).is_some_and(|leader| leader == id || leader == name)
-    };
-    let names = found.into_iter().filter(shares).flat_map(|container| container.names.unwrap_or_default());
-    Ok(names.map(|name| name.trim_start_matches('/').to_owned()).collect())
 }
 
 #[cfg(test)]

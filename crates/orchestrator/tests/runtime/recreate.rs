@@ -1,0 +1,54 @@
+//! Recreates that follow one another, and what an earlier one has left in the middle.
+
+use bollard::models::{
+    HostConfig, RestartPolicy,
+    RestartPolicyNameEnum::{self, ALWAYS, NO},
+};
+use orchestrator::machine::{Death, Input, ServerId, Word};
+
+use crate::{bench::Bench, harbour::Harbour};
+
+fn restarted(name: RestartPolicyNameEnum) -> HostConfig {
+    HostConfig { restart_policy: Some(RestartPolicy { name: Some(name), maximum_retry_count: None }), ..HostConfig::default() }
+}
+
+/// The name of a container of this id while it is kept.
+fn kept(name: &str, id: &str) -> String {
+    format!("{name}-mcp-health-old-{}", &id[..12])
+}
+
+#[test]
+fn the_restart_policy_outlives_a_second_recreate_that_comes_to_nothing() {
+    let (harbour, bench) = (Harbour::new(), Bench::new());
+    let server = harbour.create("a", "stay", restarted(ALWAYS));
+    harbour.start("a");
+    let mut life = bench.start(&[server]);
+    assert_eq!(life.next_word(), Word::Running);
+    let id = harbour.id("a");
+    for _ in 0..2 {
+        life.recreate().unwrap();
+        assert_eq!((harbour.restart_policy("a"), harbour.restart_policy(&kept("a", &id))), (Some(ALWAYS), Some(NO)));
+    }
+    harbour.hide_image();
+    let error = orchestrator::shell::causes::causes(&life.recreate().unwrap_err());
+    harbour.show_image();
+    assert!(error.contains("did not create the new container"), "{error}");
+    life.put_back().unwrap();
+    assert_eq!((harbour.id("a"), harbour.is_running("a"), harbour.restart_policy("a")), (id, true, Some(ALWAYS)));
+}
+
+#[test]
+fn the_stop_of_a_recreate_that_finds_what_an_earlier_one_has_left_is_ours() {
+    let (harbour, bench) = (Harbour::new(), Bench::new());
+    let mut life = bench.start(&[harbour.run("a")]);
+    assert_eq!(life.next_word(), Word::Running);
+    let id = harbour.id("a");
+    harbour.stop("a");
+    harbour.rename("a", &kept("a", &id));
+    let died = Word::Died(Death { exit_code: Some(137), ..Death::default() });
+    assert_eq!([life.next_word(), life.next_word(), life.next_word()], [Word::Killed, died, Word::Stopped]);
+    life.recreate().unwrap();
+    assert_eq!(life.pending(), [Input::Reported(ServerId(0), Word::Running)]);
+    assert!(harbour.is_running("a") && harbour.id("a") != id);
+    assert!(!harbour.is_running(&kept("a", &id)));
+}
