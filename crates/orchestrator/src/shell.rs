@@ -29,6 +29,9 @@ pub mod probe;
 pub mod published;
 pub mod record;
 pub mod reload;
+#[cfg(test)]
+#[path = "../tests/engine/root.rs"]
+mod root;
 pub mod runtime;
 pub mod serve;
 pub mod sight;

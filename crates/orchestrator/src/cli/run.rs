@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use health_spec::config::defaults;
 use orchestrator::shell::plan::Plan;
 use orchestrator::shell::reload::Reading;
+use orchestrator::shell::runtime::process::user;
 use orchestrator::shell::serve::{Settings, serve};
 use orchestrator::shell::store::Retention;
 use orchestrator::shell::{plan, telemetry};
@@ -20,6 +21,8 @@ use super::{End, Outcome, environment, misspelt_variables, note, variable, warn}
 const THREADS: usize = 1;
 
 pub(super) fn run(arguments: Run) -> Outcome {
+    // Each thread has its own: before there is another one.
+    user::keep_rights_to_ourselves()?;
     telemetry::start(match arguments.log_format {
         LogFormat::Text => telemetry::LogFormat::Text,
         LogFormat::Json => telemetry::LogFormat::Json,

@@ -7,8 +7,8 @@ use super::probe::Target;
 /// Log, database, listeners, API and stream clients.
 const OWN: u64 = 128;
 
-/// Pipes and handles of a child.
-const PER_CHILD: u64 = 3;
+/// Pipes, handles and the log of a child.
+const PER_CHILD: u64 = 4;
 
 /// What can be open at once when every check hangs.
 pub fn needed<'a>(targets: impl Iterator<Item = &'a Target>, children: usize) -> u64 {
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn every_probe_and_every_child_counts() {
         let target = |looks: usize| Target { looks: vec![Look::Process; looks].into(), trace_id: None };
-        assert_eq!(needed([target(1), target(3)].iter(), 2), OWN + 4 + 6);
+        assert_eq!(needed([target(1), target(3)].iter(), 2), OWN + 4 + 8);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! the machine's promise. What it leaves running in the background when it ends well is left alone.
 
 mod command;
+mod output;
 mod request;
 mod tail;
 
@@ -168,7 +169,10 @@ async fn end_leftover(path: &Path) -> Result<(), String> {
     let record = RecordFile::new(path.to_owned(), procfs::boot_id());
     let left = match record.read().map_err(|error| causes(&error))? {
         Some(Record::Starting { token, .. }) => Some(Members::Carrying(token)),
-        Some(Record::Running(instance)) => Some(Members::Marked(instance)),
+        Some(Record::Running(instance)) if instance.leader.lives().map_err(|error| causes(&error))? => {
+            Some(Members::Marked(instance))
+        }
+        // It has ended: what it has left running is meant to.
         _ => None,
     };
     if let Some(left) = left {
@@ -252,5 +256,36 @@ impl About {
             ("STRATEGY", self.strategy.as_str().to_owned()),
             ("INCIDENT", self.incident.clone().unwrap_or_default()),
         ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt;
+    use std::process::{Command, Stdio};
+
+    use rustix::process::{Pid, RawPid, Signal, kill_process_group};
+
+    use super::*;
+    use crate::shell::runtime::process::INSTANCE_VARIABLE;
+    use crate::shell::runtime::process::procfs::Identity;
+    use crate::shell::runtime::process::record::Instance;
+
+    /// We were killed after a hook had ended, and before that was written down.
+    #[tokio::test]
+    async fn what_a_hook_that_has_ended_left_running_is_left_running() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "sleep 1000 &"]).env(INSTANCE_VARIABLE, "t").process_group(0).stdout(Stdio::null());
+        let mut hook = command.spawn().unwrap();
+        let pid = RawPid::try_from(hook.id()).unwrap();
+        let leader = procfs::stat(pid).unwrap().unwrap().identity;
+        assert!(hook.wait().unwrap().success());
+        let record = RecordFile::new(hook_record(directory.path(), "a"), procfs::boot_id());
+        record.write(Record::Running(Instance { token: "t".to_owned(), leader, bound: false })).await.unwrap();
+        HookRunner::new(directory.path(), CancellationToken::new()).end_leftovers().await;
+        let left: Vec<Identity> = Members::Of(pid).living().unwrap().iter().map(|stat| stat.identity).collect();
+        let _ = kill_process_group(Pid::from_raw(pid).unwrap(), Signal::KILL);
+        assert_eq!((left.len(), record.read().unwrap()), (1, Some(Record::Stopped)));
     }
 }

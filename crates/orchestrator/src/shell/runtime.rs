@@ -278,7 +278,8 @@ impl Runtimes {
             Some(Handle::Process(orders, wire, _)) => {
                 let Some(program) = self.places.program(supervised) else { return false };
                 self.remember(supervised.server, Handle::Process(orders.clone(), wire, program.patience.whole()));
-                orders.send(process::Order::Become(Box::new(program))).await.is_ok()
+                let kept = supervised.runtime.log.unwrap_or_default();
+                orders.send(process::Order::Become(Box::new(program), kept)).await.is_ok()
             }
             Some(Handle::Container(container, _)) => {
                 container.lock().await.consent.clone_from(&supervised.consent);

@@ -98,17 +98,19 @@ struct Running {
 }
 
 impl Running {
-    /// The driver goes first, so that the end of our own children is not taken for their death.
+    /// The driver hears of it first, so that the end of our own children is not taken for their death. They hear of it at once as well:
+    /// whoever stops us may stop them by the same signal.
     async fn stop(self) -> Result<(), ServeError> {
         self.health.set_draining(true);
-        self.serving.cancel();
-        self.driver.await.map_err(|_| ServeError::DriverFailed)?;
         let drain = drain(self.runtimes.longest_end());
+        self.serving.cancel();
         self.children.cancel();
+        let driven = self.driver.await;
         self.tasks.close();
         if tokio::time::timeout(drain, self.tasks.wait()).await.is_err() {
             tracing::warn!("not everything ended within {} s", drain.as_secs());
         }
+        driven.map_err(|_| ServeError::DriverFailed)?;
         self.journal.join().map_err(|_| ServeError::JournalPanicked)
     }
 }

@@ -31,11 +31,16 @@ pub(crate) struct Bus {
 
 impl Bus {
     pub(crate) fn start(directory: &Path) -> Self {
+        Self::start_with(directory, "")
+    }
+
+    /// With a further rule of policy.
+    pub(crate) fn start_with(directory: &Path, rule: &str) -> Self {
         let (socket, config) = (directory.join("bus"), directory.join("bus.conf"));
         let _ = std::fs::remove_file(&socket);
         let text = format!(
             "<busconfig><type>custom</type><listen>unix:path={}</listen><auth>EXTERNAL</auth><policy context='default'>\
-             <allow send_destination='*' eavesdrop='true'/><allow eavesdrop='true'/><allow own='*'/></policy></busconfig>",
+             <allow send_destination='*' eavesdrop='true'/><allow eavesdrop='true'/><allow own='*'/>{rule}</policy></busconfig>",
             socket.display()
         );
         std::fs::write(&config, text).expect("written");
@@ -88,6 +93,8 @@ pub(crate) struct State {
     pub(crate) job: u32,
     /// In microseconds.
     pub(crate) patience: u64,
+    /// It dies right before it is asked about so many more times; 0: it does not.
+    pub(crate) dies_when_asked: u32,
 }
 
 impl State {
@@ -104,6 +111,7 @@ impl State {
             asked: 0,
             job: 0,
             patience: 90_000_000,
+            dies_when_asked: 0,
         }
     }
 
@@ -114,6 +122,11 @@ impl State {
 
     fn is(&mut self, active: &'static str, sub: &'static str) {
         (self.active, self.sub) = (active, sub);
+    }
+
+    fn dies_of(&mut self, signal: i32) {
+        self.is("failed", "failed");
+        (self.result, self.ended) = ("signal", (2, signal));
     }
 }
 
@@ -160,10 +173,7 @@ impl Systemd {
 
     /// A main process is killed by a signal, and `Restart=no`.
     pub(crate) fn dies(&self, unit: &str, signal: i32) {
-        self.happens(unit, |state| {
-            state.is("failed", "failed");
-            (state.result, state.ended) = ("signal", (2, signal));
-        });
+        self.happens(unit, |state| state.dies_of(signal));
     }
 
     /// What `systemctl stop` does to a process that answers SIGTERM with exit code 143.
@@ -231,6 +241,23 @@ async fn tell(connection: &Connection, unit: &str, state: &State) {
         let body = (interface, values, Vec::<&str>::new());
         let properties = "org.freedesktop.DBus.Properties";
         connection.emit_signal(None::<&str>, path_of(unit), properties, "PropertiesChanged", &body).await.expect("told");
+    }
+}
+
+/// Whoever asks for its properties may be overtaken by what happens.
+async fn asked(connection: &Connection, units: &Units, unit: &str) {
+    let dead = {
+        let mut units = units.lock().expect("not poisoned");
+        let state = units.get_mut(unit).expect("a unit");
+        let dies = state.dies_when_asked == 1;
+        state.dies_when_asked = state.dies_when_asked.saturating_sub(1);
+        dies.then(|| {
+            state.dies_of(9);
+            state.clone()
+        })
+    };
+    if let Some(dead) = dead {
+        tell(connection, unit, &dead).await;
     }
 }
 

@@ -222,14 +222,25 @@ fn a_hook_that_hangs_is_ended_with_everything_that_it_has_started() {
     gone(&word);
 }
 
+/// What writes `beats` writes some more.
+fn goes_on(orchestrator: &Orchestrator) {
+    let beats = || read(orchestrator, "beats").lines().count();
+    let before = beats();
+    until("it goes on", || (beats() > before + 5).then_some(()));
+}
+
 #[test]
 fn what_a_hook_leaves_running_is_left_running() {
     let word = format!("1000.{}", free_port());
-    let command = format!("repair: {{command: [sh, -c, \"sleep {word} & touch well\"]}}");
+    // It writes, and so it would notice that nobody reads.
+    let beats = "while :; do echo beat; echo beat >> beats; sleep 0.02; done";
+    let command = format!("repair: {{command: [sh, -c, 'sh -c \"{beats}\" {word} & touch well']}}");
     let (mut orchestrator, mut events, _remote) = watch(|_| command);
     break_it(&orchestrator);
     events.wait_for("remote", "recovery_successful");
+    goes_on(&orchestrator);
     assert!(orchestrator.stop().success());
+    goes_on(&orchestrator);
     let left = processes(&word);
     assert_eq!(left.len(), 1, "it was ended");
     signal(left[0], "KILL");

@@ -37,6 +37,10 @@ mod recreate;
 mod recreated;
 mod reload;
 mod restart;
+mod rights;
+#[path = "../engine/root.rs"]
+#[expect(dead_code, reason = "tests of the runtimes want to be alone")]
+mod root;
 mod siege;
 mod simulate;
 mod socket;

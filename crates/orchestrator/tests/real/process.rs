@@ -2,11 +2,13 @@
 
 use std::net::TcpStream;
 
+use orchestrator::shell::runtime::process::procfs::Identity;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::stream::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::{Message, WebSocket, connect};
 
-use crate::harness::{Orchestrator, PATIENCE, QUICK, answers, free_port, sample, sample_server, signal};
+use crate::harness::{Orchestrator, PATIENCE, QUICK, answers, free_port, log, sample, sample_server, signal, until};
 
 #[test]
 fn a_server_killed_with_sigkill_is_brought_back_and_a_browser_client_sees_it() {
@@ -124,6 +126,30 @@ fn stopping_the_orchestrator_stops_its_children() {
     assert!(log.lines().last().is_some_and(|line| line.contains("monitor_stopped")), "{log}");
 }
 
+/// As systemd does it with `KillMode=control-group`; the children hear of it first.
+#[test]
+fn servers_that_are_ended_by_the_signal_that_ends_the_orchestrator_have_not_died() {
+    let names = ["a", "b", "c", "d"];
+    let orchestrator = Orchestrator::start(&names.map(|name| sample(name, free_port())).concat());
+    for name in names {
+        until("it is well", || (orchestrator.get(&format!("/servers/{name}"))["phase"] == "healthy").then_some(()));
+    }
+    let itself = i32::try_from(orchestrator.pid()).expect("a pid");
+    for pid in names.map(|name| orchestrator.pid_of(name)).into_iter().chain([itself]) {
+        kill_process(Pid::from_raw(pid).expect("a pid"), Signal::TERM).expect("it runs");
+    }
+    until("it has ended", || Identity::of(itself).expect("/proc").is_none().then_some(()));
+    let mut orchestrator = orchestrator.start_again();
+    for name in names {
+        until("it is well again", || (orchestrator.get(&format!("/servers/{name}"))["phase"] == "healthy").then_some(()));
+    }
+    assert!(orchestrator.stop().success());
+    let log = log(&orchestrator);
+    let count = |event_type: &str| log.iter().filter(|event| event["event_type"] == event_type).count();
+    assert_eq!(count("monitor_stopped"), 2);
+    assert_eq!((count("container_died"), count("server_down"), count("recovery_started")), (0, 0, 0), "{log:#?}");
+}
+
 fn follow_stream(gateway: &str) -> WebSocket<MaybeTlsStream<TcpStream>> {
     let url = format!("{}/health/stream", gateway.replacen("http", "ws", 1));
     let (mut socket, _) = connect(url).expect("a WebSocket");
@@ -164,10 +190,10 @@ fn after_a_crash_a_server_that_speaks_on_its_pipes_is_started_anew_and_nothing_i
     let mut orchestrator = orchestrator.crash_and_start_again();
     let starts = orchestrator.directory.path().join("starts");
     let times = || std::fs::read_to_string(&starts).expect("it has started").lines().count();
-    crate::harness::until("it is started anew", || (times() == 2).then_some(()));
-    crate::harness::until("it is well", || (orchestrator.get("/servers/calculator")["phase"] == "healthy").then_some(()));
+    until("it is started anew", || (times() == 2).then_some(()));
+    until("it is well", || (orchestrator.get("/servers/calculator")["phase"] == "healthy").then_some(()));
     assert!(orchestrator.stop().success());
-    let log = crate::harness::log(&orchestrator);
+    let log = log(&orchestrator);
     for never in ["container_died", "server_down", "recovery_started"] {
         assert!(!log.iter().any(|event| event["event_type"] == never), "{never}");
     }

@@ -104,7 +104,8 @@ impl Bench {
 
     /// Every process that lives and was started here, directly or not.
     pub(crate) fn living(&self) -> Vec<Stat> {
-        procfs::everyone().into_iter().filter(|stat| procfs::has_environment(stat.identity.pid, MARK, &self.mark)).collect()
+        let is_ours = |stat: &Stat| procfs::has_environment(stat.identity.pid, MARK, &self.mark).unwrap();
+        procfs::everyone().unwrap().into_iter().filter(is_ours).collect()
     }
 
     /// The pids of those that lead a group.
@@ -208,6 +209,11 @@ impl Life {
             let prepared = self.runtimes.prepare(&[bench.supervised(at, runtime)], &[]).await;
             self.runtimes.take(prepared.unwrap()).await;
         });
+    }
+
+    /// As a reload does that has server 0 otherwise.
+    pub(crate) fn become_otherwise(&self, bench: &Bench, runtime: &Runtime) {
+        assert!(self.run(self.runtimes.become_otherwise(&bench.supervised(0, runtime))));
     }
 
     /// As a reload that is refused: why.

@@ -16,6 +16,8 @@ mod process;
 mod quay;
 mod recreate;
 mod resubscribe;
+#[path = "../engine/root.rs"]
+mod root;
 #[path = "../engine/sham.rs"]
 mod sham;
 #[path = "../engine/strait.rs"]

@@ -107,6 +107,36 @@ fn a_restart_that_systemd_refuses_says_why_and_what_to_do() {
     assert!(text.starts_with("systemd refused to restart a.service") && text.contains("polkit"), "{text}");
 }
 
+/// The bus itself may refuse to carry something; then systemd never hears of it.
+#[test]
+fn a_restart_that_the_bus_refuses_ends_at_once() {
+    let bench = Bench::new();
+    let rule = "<deny send_interface='org.freedesktop.systemd1.Manager' send_member='RestartUnit'/>";
+    let bus = Bus::start_with(bench.path(), rule);
+    let systemd = Systemd::start(&bus, &[(UNIT, State::running())]);
+    let yard = Yard { bench, bus, systemd };
+    let mut life = yard.watch();
+    let text = said(life.restart());
+    assert!(text.starts_with("systemd refused to restart a.service"), "{text}");
+    assert_eq!(yard.systemd.state(UNIT).asked, 0);
+    yard.systemd.dies(UNIT, 9);
+    assert_eq!((life.next_word(), life.next_word()), (Word::Running, died(Death { signal: Some(9), ..Death::default() })));
+}
+
+#[test]
+fn a_death_between_the_two_answers_of_a_look_is_told_with_its_cause() {
+    let yard = Yard::new();
+    let mut life = yard.watch();
+    yard.systemd.leaves();
+    assert!(is_lost(&life.next()));
+    yard.systemd.set(UNIT, |state| state.dies_when_asked = 2);
+    yard.systemd.comes_back();
+    assert_eq!(life.next_word(), Word::Running);
+    assert!(matches!(life.next(), Input::EngineBack(_)));
+    assert_eq!(life.next_word(), died(Death { signal: Some(9), ..Death::default() }));
+    assert_eq!(life.pending(), []);
+}
+
 #[test]
 fn a_lost_bus_is_a_lost_engine_and_what_happened_meanwhile_is_told() {
     let Yard { bench, bus, systemd } = Yard::new();

@@ -165,11 +165,11 @@ mod tests {
     fn one_that_has_died_does_not_run_before_it_is_reaped() {
         let mut child = std::process::Command::new("/bin/cat").stdin(std::process::Stdio::piped()).spawn().expect("it runs");
         let pid = i32::try_from(child.id()).expect("a pid");
-        let leader = serde_json::to_value(Identity::of(pid).expect("it lives")).expect("JSON");
+        let leader = serde_json::to_value(Identity::of(pid).expect("/proc").expect("it lives")).expect("JSON");
         assert!(is_alive(&leader));
         drop(child.stdin.take());
         // Its end of the pipe is closed before it is dead.
-        while stat(pid).expect("nobody has reaped it").alive {
+        while stat(pid).expect("/proc").expect("nobody has reaped it").alive {
             std::thread::yield_now();
         }
         assert!(Path::new(&format!("/proc/{pid}")).exists());

@@ -6,17 +6,16 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::RawPid;
-use tokio::io::AsyncReadExt;
-use tokio::net::unix::pipe;
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
-use super::tail::Tail;
+use super::output::Output;
 use super::{About, HookError};
 use crate::shell::runtime::process::INSTANCE_VARIABLE;
+use crate::shell::runtime::process::beside::{STARTS, beside};
 use crate::shell::runtime::process::environment;
-use crate::shell::runtime::process::group::{Members, ask_to_end};
-use crate::shell::runtime::process::procfs::{self, Identity};
+use crate::shell::runtime::process::group::{GroupError, Members, ask_to_end};
+use crate::shell::runtime::process::procfs;
 use crate::shell::runtime::process::program::Missing;
 use crate::shell::runtime::process::record::{Instance, Record, RecordFile};
 use crate::shell::runtime::process::search;
@@ -70,8 +69,10 @@ impl Program {
         let token = uuid::Uuid::new_v4().simple().to_string();
         record.write(Record::Starting { token: token.clone(), bound: false }).await?;
         let outcome = self.run_recorded(timeout, about, (record, token), cancel).await;
-        // It has ended. What cannot be written is found again at the next start, where there is nobody left to end.
-        let _ = record.write(Record::Stopped).await;
+        if has_ended(&outcome) {
+            // What cannot be written is found again at the next start, where there is nobody left to end.
+            let _ = record.write(Record::Stopped).await;
+        }
         outcome
     }
 
@@ -82,35 +83,41 @@ impl Program {
         (record, token): (&RecordFile, String),
         cancel: &CancellationToken,
     ) -> Result<(), HookError> {
-        let (mut child, mut output) = self.start(about, &token).map_err(|source| self.unstartable(source))?;
-        let leader = child.id().and_then(|pid| RawPid::try_from(pid).ok()).and_then(procfs::stat).map(|stat| stat.identity);
-        if let Some(leader) = leader {
+        let (mut child, mut output) = self.started(about, &token).await.map_err(|source| self.unstartable(source))?;
+        let pid = child.id().and_then(|pid| RawPid::try_from(pid).ok());
+        if let Some(Ok(Some(stat))) = pid.map(procfs::stat) {
             // That it was about to be started is on disk already.
-            let _ = record.write(Record::Running(Instance { token, leader, bound: false })).await;
+            let _ = record.write(Record::Running(Instance { token, leader: stat.identity, bound: false })).await;
         }
-        let mut tail = Tail::default();
         let end = tokio::select! {
-            status = wait(&mut child, &mut output, &mut tail) => End::Exited(status),
-            () = tokio::time::sleep(timeout) => End::TimedOut,
+            // Who ends us may end it by the same signal.
+            biased;
             () = cancel.cancelled() => End::Cancelled,
+            status = wait(&mut child, &mut output) => End::Exited(status),
+            () = tokio::time::sleep(timeout) => End::TimedOut,
         };
-        match end {
+        let outcome = match end {
             End::Exited(Ok(status)) if status.success() => Ok(()),
-            End::Exited(Ok(status)) => Err(HookError::Ended { how: how(status), said: tail.said() }),
+            End::Exited(Ok(status)) => Err(HookError::Ended { how: how(status), said: output.tail.said() }),
             End::Exited(Err(error)) => Err(HookError::Lost(error)),
             End::TimedOut => {
-                end_group(&mut child, leader).await?;
-                Err(HookError::TimedOut { after: timeout, said: tail.said() })
+                let said = output.tail.said();
+                end_group(&mut child, pid).await.and(Err(HookError::TimedOut { after: timeout, said }))
             }
-            End::Cancelled => {
-                end_group(&mut child, leader).await?;
-                Err(HookError::ShuttingDown)
-            }
-        }
+            End::Cancelled => end_group(&mut child, pid).await.and(Err(HookError::ShuttingDown)),
+        };
+        output.leave().await;
+        outcome
     }
 
-    fn start(&self, about: &About, token: &str) -> io::Result<(Child, pipe::Receiver)> {
-        let (ours, theirs) = io::pipe()?;
+    /// Its program may be on a disk that does not answer: checks go on meanwhile.
+    async fn started(&self, about: &About, token: &str) -> io::Result<(Child, Output)> {
+        let (program, about, token) = (self.clone(), about.clone(), token.to_owned());
+        beside(&STARTS, move || program.start(&about, &token)).await?
+    }
+
+    fn start(&self, about: &About, token: &str) -> io::Result<(Child, Output)> {
+        let (ours, theirs) = Output::new()?;
         let words = about.words().map(|(name, value)| (format!("{PREFIX}{name}"), value));
         let mut command = Command::new(&self.path);
         environment::keep_ours(command.as_std_mut());
@@ -125,7 +132,7 @@ impl Program {
             .stdout(theirs.try_clone()?)
             .stderr(theirs)
             .spawn()?;
-        Ok((child, pipe::Receiver::from_owned_fd(ours.into())?))
+        Ok((child, ours))
     }
 
     fn unstartable(&self, source: io::Error) -> HookError {
@@ -134,34 +141,42 @@ impl Program {
 }
 
 /// Until it exits. Whoever it has left in the background may hold the pipe for ever: that is not waited for.
-async fn wait(child: &mut Child, output: &mut pipe::Receiver, tail: &mut Tail) -> io::Result<ExitStatus> {
-    let mut buffer = [0; 4_096];
-    let mut is_open = true;
-    let status = loop {
-        tokio::select! {
-            read = output.read(&mut buffer), if is_open => match read {
-                Ok(0) | Err(_) => is_open = false,
-                Ok(length) => tail.add(&buffer[..length]),
-            },
-            status = child.wait() => break status,
-        }
+async fn wait(child: &mut Child, output: &mut Output) -> io::Result<ExitStatus> {
+    let status = tokio::select! {
+        status = child.wait() => Some(status),
+        () = output.read() => None,
     };
-    while let Ok(length @ 1..) = output.try_read(&mut buffer) {
-        tail.add(&buffer[..length]);
-    }
+    let status = match status {
+        Some(status) => status,
+        None => child.wait().await,
+    };
+    output.read_rest();
     status
 }
 
-/// Ends everything that it has started and that is still in its group. It is not reaped before, so the group is still its own.
-async fn end_group(child: &mut Child, leader: Option<Identity>) -> Result<(), HookError> {
-    if let Some(leader) = leader {
-        let members = Members::Of(leader.pid);
-        ask_to_end(leader).await?;
-        if !members.are_gone_within(GRACE).await? {
-            members.kill(KILL_PATIENCE).await?;
-        }
-    }
-    child.wait().await.map(|_| ()).map_err(HookError::Lost)
+/// Ends everything that it has started and that is still in its group. It is not reaped before, so the group is still its own. The hook
+/// itself is killed also when nobody can look who is there.
+async fn end_group(child: &mut Child, pid: Option<RawPid>) -> Result<(), HookError> {
+    let ended = match pid {
+        Some(pid) => end_members(pid).await,
+        None => Ok(()),
+    };
+    // It may have ended by itself.
+    let _ = child.start_kill();
+    let reaped = tokio::time::timeout(KILL_PATIENCE, child.wait()).await;
+    reaped.map_err(|_| GroupError::Undying { pid: pid.unwrap_or_default() })?.map_err(HookError::Lost)?;
+    Ok(ended?)
+}
+
+async fn end_members(leader: RawPid) -> Result<(), GroupError> {
+    let members = Members::Of(leader);
+    ask_to_end(leader).await?;
+    if members.are_gone_within(GRACE).await? { Ok(()) } else { members.kill(KILL_PATIENCE).await }
+}
+
+/// Whether nothing of it is left that should not be.
+fn has_ended(outcome: &Result<(), HookError>) -> bool {
+    !matches!(outcome, Err(HookError::Undying(_) | HookError::Lost(_)))
 }
 
 fn how(status: ExitStatus) -> String {
@@ -170,5 +185,54 @@ fn how(status: ExitStatus) -> String {
         (Some(code), _) => format!("exit code {code}"),
         (None, Some(signal)) => format!("signal {signal}"),
         (None, None) => status.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use health_spec::config::Strategy;
+
+    use super::*;
+
+    fn about() -> About {
+        About { server: "a".to_owned(), attempt: 1, reason: String::new(), strategy: Strategy::Repair, incident: None }
+    }
+
+    #[tokio::test]
+    async fn one_is_started_beside_everything_else_when_it_is_its_turn() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = Program::of(&["touch".to_owned(), "started".to_owned()], directory.path());
+        let record = RecordFile::new(directory.path().join("a.json"), procfs::boot_id());
+        let (about, cancel) = (about(), CancellationToken::new());
+        let turns = STARTS.acquire_many(16).await.unwrap();
+        let mut run = std::pin::pin!(program.run(Duration::from_secs(30), &about, &record, &cancel));
+        let before_its_turn = tokio::time::timeout(Duration::from_millis(200), &mut run).await;
+        assert!(before_its_turn.is_err() && !directory.path().join("started").exists());
+        assert!(matches!(record.read().unwrap(), Some(Record::Starting { .. })));
+        drop(turns);
+        run.await.unwrap();
+        assert!(directory.path().join("started").exists());
+        assert_eq!(record.read().unwrap(), Some(Record::Stopped));
+    }
+
+    #[tokio::test]
+    async fn one_that_cannot_be_looked_up_is_killed_all_the_same() {
+        let mut child = Command::new("/bin/sh").args(["-c", "trap '' TERM; exec sleep 1000"]).kill_on_drop(true).spawn().unwrap();
+        end_group(&mut child, None).await.unwrap();
+        assert!(matches!(child.try_wait(), Ok(Some(status)) if !status.success()));
+    }
+
+    #[test]
+    fn what_may_still_run_stays_on_record() {
+        let undying = HookError::Undying(GroupError::Undying { pid: 7 });
+        for (outcome, ended) in [
+            (Ok(()), true),
+            (Err(HookError::Ended { how: "exit code 1".to_owned(), said: String::new() }), true),
+            (Err(HookError::ShuttingDown), true),
+            (Err(undying), false),
+            (Err(HookError::Lost(io::Error::other("no"))), false),
+        ] {
+            assert_eq!(has_ended(&outcome), ended, "{outcome:?}");
+        }
     }
 }

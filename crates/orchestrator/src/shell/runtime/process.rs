@@ -39,18 +39,17 @@ pub mod program;
 pub mod reaper;
 pub mod record;
 pub mod search;
+mod strays;
+mod together;
 pub mod user;
 pub mod wire;
 
-use std::{fs::File, future, time::Duration};
+use std::{fs::File, future};
 
 use health_spec::registry::ProcessLog;
 use rustix::process::Signal;
 use thiserror::Error;
-use tokio::{
-    sync::{mpsc, oneshot},
-    time::{Instant, sleep_until},
-};
+use tokio::sync::{mpsc, oneshot};
 
 use self::{
     beside::{LOOKS, beside},
@@ -70,9 +69,6 @@ use crate::shell::causes::causes;
 
 /// Names a start of a server, in its environment.
 pub const INSTANCE_VARIABLE: &str = "MCP_HEALTH_INSTANCE";
-
-/// When a log's size cannot be looked at.
-const NEXT_LOOK: Duration = Duration::from_secs(10);
 
 /// A restart did not come to its end.
 #[derive(Debug, Error)]
@@ -112,8 +108,8 @@ pub struct Process {
 pub enum Order {
     /// Restart it, and say how that went.
     Restart(oneshot::Sender<Result<(), ProcessError>>),
-    /// From the next start on it is this.
-    Become(Box<Program>),
+    /// From the next start on it is this; so much of its log is kept from now on.
+    Become(Box<Program>, ProcessLog),
     /// It is no longer registered: leave it alone, running or not, and say when what was being done to it is at its end.
     LetGo(oneshot::Sender<()>),
 }
@@ -147,51 +143,51 @@ impl Process {
     /// Adopts or starts the server, then watches it and restarts it on request.
     /// When cancelled, stops it gracefully and returns.
     pub async fn supervise(self, orders: mpsc::Receiver<Order>) {
-        let wire = self.wire();
+        let (wire, log) = (self.wire(), self.log.clone());
         tokio::select! {
             () = self.live(orders) => {}
-            // While we wait for anything else, what the server says is read.
+            // While we wait for anything else, what the server says is read, and what it writes is kept short.
             () = wire.listen() => {}
+            () = log.keep_short() => {}
         }
     }
 
     async fn live(mut self, mut orders: mpsc::Receiver<Order>) {
         self.begin().await;
         let cancel = self.reporter.cancel().clone();
-        let mut look = Instant::now();
         loop {
             tokio::select! {
                 // In this order: a death that came before a restart is reported before it.
                 biased;
                 () = cancel.cancelled() => break,
-                death = ended(self.child.as_ref()) => self.mourn(death).await,
+                death = ended(self.child.as_ref()) => {
+                    if together::is_ours(&death, &cancel).await {
+                        break;
+                    }
+                    self.mourn(death).await;
+                }
                 Some(order) = orders.recv() => match order {
                     Order::Restart(answer) => self.restart_for(answer).await,
-                    Order::Become(program) => self.program = *program,
+                    Order::Become(program, kept) => {
+                        self.program = *program;
+                        self.log.keep(kept);
+                    }
                     Order::LetGo(answer) => return self.let_go(answer).await,
                 },
-                () = sleep_until(look) => look = Instant::now() + self.rotate_log().await,
             }
         }
         self.shut_down().await;
     }
 
     /// Its record stays, so that it is adopted should it come back. When it ends, nobody but us can reap it; until then its log is kept
-    /// short.
+    /// short, as before.
     async fn let_go(mut self, answer: oneshot::Sender<()>) {
         let cancel = self.reporter.cancel().clone();
         self.wire.disconnect();
         // Whoever waited may be gone.
         let _ = answer.send(());
         let Some(mut child) = self.child.take() else { return };
-        let mut look = Instant::now();
-        loop {
-            tokio::select! {
-                () = cancel.cancelled() => return,
-                () = child.reap() => return,
-                () = sleep_until(look) => look = Instant::now() + self.rotate_log().await,
-            }
-        }
+        cancel.run_until_cancelled(child.reap()).await;
     }
 
     async fn restart_for(&mut self, answer: oneshot::Sender<Result<(), ProcessError>>) {
@@ -231,6 +227,7 @@ impl Process {
     async fn adopt(&mut self, instance: Instance) -> Result<(), ProcessError> {
         self.child = Child::adopt(instance.clone())?;
         if self.child.is_some() {
+            self.log.follow(instance.leader.pid);
             self.write_or_warn(Record::Running(instance)).await;
         } else {
             self.mourn_absent(instance, Death::default()).await;
@@ -284,7 +281,7 @@ impl Process {
     async fn stop(&mut self) -> Result<(), GroupError> {
         if let Some(child) = &mut self.child {
             child.stop(self.program.patience, &self.wire).await?;
-            name_strays(&self.name, child.instance().clone()).await;
+            strays::name_after_stop(&self.name, child.instance().clone(), self.reporter.cancel()).await;
         }
         self.wire.disconnect();
         self.child = None;
@@ -297,7 +294,6 @@ impl Process {
             return Err(ProcessError::ShuttingDown);
         }
         let token = self.announce().await?;
-        self.rotate_log().await;
         let child = Child::spawn(&self.program, token, self.open_log(), &self.wire).await.map_err(ProcessError::Start)?;
         // Without the pid on disk it is still found by its token.
         self.write_or_warn(Record::Running(child.instance().clone())).await;
@@ -346,7 +342,7 @@ impl Process {
             // It has ended, whoever is left of its group: they are found by their token.
             child.reap().await;
         }
-        name_strays(&self.name, child.instance().clone()).await;
+        strays::name_soon(&self.name, child.instance().clone());
     }
 
     /// It ended while we were away.
@@ -367,22 +363,6 @@ impl Process {
         }
     }
 
-    /// Returns how soon to look again.
-    async fn rotate_log(&self) -> Duration {
-        if !self.log.is_full() {
-            return log::LOOK;
-        }
-        let log = self.log.clone();
-        match tokio::task::spawn_blocking(move || log.rotate()).await {
-            Ok(Ok(pause)) => pause,
-            Ok(Err(error)) => {
-                tracing::warn!(%error, path = %self.log.path().display(), "a log could not be put aside");
-                NEXT_LOOK
-            }
-            Err(_) => NEXT_LOOK,
-        }
-    }
-
     /// A server without a log is better than none.
     fn open_log(&self) -> Option<File> {
         let opened = self.log.open();
@@ -399,21 +379,8 @@ impl Process {
     async fn plan(&self, record: Option<Record>) -> Result<Plan, ProcessError> {
         let on_crash = self.program.on_crash;
         let carrier = |token: &str| Members::Carrying(token.to_owned()).leader();
-        let planned = beside(&LOOKS, move || Plan::of(record, on_crash, Identity::is_alive, carrier)).await;
-        Ok(planned.map_err(GroupError::Unseen)?)
-    }
-}
-
-/// What left the group on purpose goes on without the server; somebody should know.
-async fn name_strays(server: &str, instance: Instance) {
-    let found = beside(&LOOKS, move || group::strays(&instance)).await;
-    for (pid, name) in found.unwrap_or_default() {
-        tracing::warn!(
-            server,
-            pid,
-            name,
-            "a process of this server has left its group and goes on; end it if it is not meant to"
-        );
+        let planned = beside(&LOOKS, move || Plan::of(record, on_crash, Identity::lives, carrier)).await;
+        Ok(planned.and_then(|planned| planned).map_err(GroupError::Unseen)?)
     }
 }
 

@@ -1,8 +1,8 @@
 //! The objects on the bus whose properties can be asked for: units, services and jobs.
 
-use zbus::{OwnedObjectPath, interface};
+use zbus::{Connection, OwnedObjectPath, interface};
 
-use super::{MANAGER, State, Units};
+use super::{MANAGER, State, Units, asked};
 
 /// Where a unit is, with everything escaped that a path cannot have.
 pub(super) fn path_of(unit: &str) -> OwnedObjectPath {
@@ -38,7 +38,8 @@ impl Unit {
     }
 
     #[zbus(property)]
-    fn active_state(&self) -> String {
+    async fn active_state(&self, #[zbus(connection)] connection: &Connection) -> String {
+        asked(connection, &self.units, &self.name).await;
         self.state().active.to_owned()
     }
 
@@ -73,7 +74,8 @@ impl Service {
 #[interface(name = "org.freedesktop.systemd1.Service")]
 impl Service {
     #[zbus(property)]
-    fn result(&self) -> String {
+    async fn result(&self, #[zbus(connection)] connection: &Connection) -> String {
+        asked(connection, &self.units, &self.name).await;
         self.state().result.to_owned()
     }
 

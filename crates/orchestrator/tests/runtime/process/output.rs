@@ -5,7 +5,7 @@ use std::fs;
 use health_spec::registry::{ProcessLog, Runtime};
 use orchestrator::machine::Word;
 
-use super::begin_as;
+use super::{begin, begin_as};
 use crate::bench::{Bench, eventually};
 
 const MIB: u64 = 1024 * 1024;
@@ -33,4 +33,28 @@ fn one_whose_log_cannot_be_opened_runs_without() {
     let mut life = bench.start(&[bench.shell(&format!("echo lost; touch {}; exec sleep 1000", here.display()))]);
     assert_eq!(life.next_word(), Word::Started);
     eventually("it runs on", || here.exists());
+}
+
+#[test]
+fn another_limit_is_in_force_at_once() {
+    let bench = Bench::new();
+    let go = bench.path().join("go");
+    let script =
+        format!("echo ready; while [ ! -e {} ]; do sleep 0.02; done; head -c 2000000 /dev/zero; exec sleep 1000", go.display());
+    let (mut life, _) = begin(&bench, &script);
+    let log = Some(ProcessLog { max_mib: Some(1), files: Some(1) });
+    life.become_otherwise(&bench, &Runtime { log, ..bench.shell(&script) });
+    fs::write(go, "").unwrap();
+    let older = bench.path().join("logs/server-0.log.1");
+    eventually("it is put aside", || fs::metadata(&older).is_ok_and(|older| older.len() == MIB));
+    assert_eq!(life.pending(), [], "nothing was restarted");
+}
+
+#[test]
+fn the_log_of_one_that_is_being_stopped_is_kept_short_too() {
+    let bench = Bench::new();
+    let (older, go) = (bench.path().join("logs/server-0.log.1"), bench.path().join("go"));
+    let farewell = format!("head -c 9000000 /dev/zero; while [ ! -e {} ]; do sleep 0.02; done; exit 0", go.display());
+    let (life, _) = begin(&bench, &format!("trap '{farewell}' TERM; echo ready; while :; do sleep 0.02; done"));
+    life.let_go_in_a_restart(|| bench.record_is("stopping") && older.exists() && fs::write(&go, "").is_ok());
 }

@@ -4,7 +4,7 @@
 
 use std::{fs::File, process};
 
-use rustix::process::{RawPid, WaitId, WaitIdOptions, WaitIdStatus, waitid};
+use rustix::process::{Pid, RawPid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, waitid};
 
 use super::{
     beside::{STARTS, beside},
@@ -38,8 +38,7 @@ impl Child {
             Ok((instance, handle)) => Ok(Self { instance, handle, own: Some(own) }),
             Err(error) => {
                 // What we cannot watch we must not leave running.
-                let _ = own.kill();
-                let _ = own.wait();
+                let _ = beside(&STARTS, move || end(own)).await;
                 Err(error)
             }
         }
@@ -47,9 +46,11 @@ impl Child {
 
     fn hold(own: &process::Child, token: String, bound: bool) -> Result<(Instance, Handle), String> {
         let pid = own.id();
-        let lost = || format!("cannot watch process {pid}");
-        let stat = RawPid::try_from(pid).ok().and_then(procfs::stat).ok_or_else(lost)?;
-        let handle = Handle::open(stat.identity).map_err(|error| causes(&error))?.ok_or_else(lost)?;
+        let lost = |why: &dyn std::fmt::Display| format!("cannot watch process {pid}: {why}");
+        let gone = || lost(&"it is gone");
+        let found = RawPid::try_from(pid).map_or(Ok(None), procfs::stat);
+        let stat = found.map_err(|error| lost(&error))?.ok_or_else(gone)?;
+        let handle = Handle::open(stat.identity).map_err(|error| causes(&error))?.ok_or_else(gone)?;
         Ok((Instance { token, leader: stat.identity, bound }, handle))
     }
 
@@ -84,7 +85,7 @@ impl Child {
             let closed = wire.hang_up() || (self.instance.bound && self.own.is_none());
             let mut ended = closed && self.members().are_gone_within(patience.stdin).await?;
             if !ended {
-                group::ask_to_end(leader).await?;
+                group::ask_to_end(leader.pid).await?;
                 ended = self.members().are_gone_within(patience.term).await?;
             }
             if !ended {
@@ -120,6 +121,15 @@ impl Child {
     }
 }
 
+/// Ends one that was just started, with what it has started itself by now.
+fn end(mut own: process::Child) {
+    if let Some(group) = RawPid::try_from(own.id()).ok().and_then(Pid::from_raw) {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    let _ = own.kill();
+    let _ = own.wait();
+}
+
 fn death(status: &WaitIdStatus) -> Death {
     let exit_code = status.exit_status().map(i64::from);
     Death { exit_code, signal: status.terminating_signal(), core_dumped: status.dumped(), ..Death::default() }
@@ -141,7 +151,7 @@ mod tests {
         while procfs::name(RawPid::try_from(ours.id()).unwrap()) != "sleep" {
             look.tick().await;
         }
-        let leader = Identity::of(RawPid::try_from(ours.id()).unwrap()).unwrap();
+        let leader = Identity::of(RawPid::try_from(ours.id()).unwrap()).unwrap().unwrap();
         let instance = Instance { token: "not shown".to_owned(), leader, bound: false };
         let mut child = Child::adopt(instance).unwrap().unwrap();
         let term = Duration::from_millis(100);
@@ -152,5 +162,16 @@ mod tests {
         ours.kill().unwrap();
         ours.wait().unwrap();
         assert!(stopped.is_ok_and(|stopped| stopped.is_ok()) && has_ended);
+    }
+
+    #[test]
+    fn one_that_cannot_be_watched_is_ended_with_what_it_has_started() {
+        let mut command = process::Command::new("/bin/sh");
+        command.args(["-c", "(sleep 5; echo it lives) & echo; wait"]).process_group(0).stdout(process::Stdio::piped());
+        let mut own = command.spawn().unwrap();
+        let mut output = own.stdout.take().unwrap();
+        std::io::Read::read_exact(&mut output, &mut [0]).unwrap();
+        end(own);
+        assert_eq!(std::io::read_to_string(output).unwrap(), "");
     }
 }

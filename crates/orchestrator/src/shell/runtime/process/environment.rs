@@ -33,7 +33,27 @@ pub enum EnvironmentError {
 }
 
 /// What systemd tells a service is said to us: a child that took it for its own would speak for us, or wait for sockets that we have.
-const OURS: [&str; 6] = ["NOTIFY_SOCKET", "LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES", "WATCHDOG_PID", "WATCHDOG_USEC"];
+/// So are its own directories, its secrets, and who it is (`systemd.exec(5)`).
+const OURS: [&str; 18] = [
+    "NOTIFY_SOCKET",
+    "FDSTORE",
+    "LISTEN_PID",
+    "LISTEN_PIDFDID",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+    "MAINPID",
+    "SYSTEMD_EXEC_PID",
+    "INVOCATION_ID",
+    "JOURNAL_STREAM",
+    "CREDENTIALS_DIRECTORY",
+    "STATE_DIRECTORY",
+    "RUNTIME_DIRECTORY",
+    "CACHE_DIRECTORY",
+    "LOGS_DIRECTORY",
+    "CONFIGURATION_DIRECTORY",
+];
 
 /// Takes what is meant for us alone out of what a child inherits. What is given to it on purpose is set afterwards.
 pub fn keep_ours(command: &mut Command) {

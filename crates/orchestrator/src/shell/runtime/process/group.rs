@@ -5,7 +5,7 @@
 
 use std::{io, os::fd::OwnedFd, time::Duration};
 
-use rustix::process::{PidfdFlags, RawPid, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, RawPid, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 use thiserror::Error;
 use tokio::io::{Interest, unix::AsyncFd};
 use tokio::time::{Instant, timeout_at};
@@ -53,46 +53,77 @@ pub enum Members {
 
 impl Members {
     /// Who of them lives. It looks at every process of the machine, and waits for those that are just being executed: not for a task.
-    pub fn living(&self) -> Vec<Stat> {
-        let everyone = procfs::everyone();
+    pub fn living(&self) -> io::Result<Vec<Stat>> {
+        let everyone = procfs::everyone()?;
         let in_group = |leader: RawPid| everyone.iter().filter(move |stat| stat.is_led_by(leader)).copied();
-        let carries = |stat: &Stat, token: &str| procfs::has_environment(stat.identity.pid, INSTANCE_VARIABLE, token);
         match self {
-            Self::Of(group) => in_group(*group).collect(),
+            Self::Of(group) => Ok(in_group(*group).collect()),
             Self::Marked(Instance { token, leader, .. }) => {
-                let marked = in_group(leader.pid).any(|stat| stat.identity == *leader || carries(&stat, token));
-                if marked { in_group(leader.pid).collect() } else { Vec::new() }
+                for stat in in_group(leader.pid) {
+                    if stat.identity == *leader || carries(&stat, token)? {
+                        return Ok(in_group(leader.pid).collect());
+                    }
+                }
+                Ok(Vec::new())
             }
-            Self::Carrying(token) => everyone.iter().filter(|stat| carries(stat, token)).copied().collect(),
+            Self::Carrying(token) => {
+                let carriers = everyone.iter().map(|stat| Ok(carries(stat, token)?.then_some(*stat)));
+                carriers.filter_map(Result::transpose).collect()
+            }
         }
     }
 
     /// The same, while others go on.
     pub async fn found(&self) -> Result<Vec<Stat>, GroupError> {
         let members = self.clone();
-        beside(&LOOKS, move || members.living()).await.map_err(GroupError::Unseen)
+        beside(&LOOKS, move || members.living()).await.and_then(|found| found).map_err(GroupError::Unseen)
     }
 
     /// Who leads a group among them; the oldest, since a descendant can lead a group of its own.
-    pub fn leader(&self) -> Option<Identity> {
-        let leaders = self.living().into_iter().filter(|stat| stat.group == stat.identity.pid);
-        leaders.map(|stat| stat.identity).min_by_key(|leader| leader.start)
+    pub fn leader(&self) -> io::Result<Option<Identity>> {
+        let leaders = self.living()?.into_iter().filter(|stat| stat.group == stat.identity.pid);
+        Ok(leaders.map(|stat| stat.identity).min_by_key(|leader| leader.start))
     }
 
-    /// Kills all of them, and returns when the last one is gone. It is waited for so long; looking for them does not count.
+    /// Kills all of them, and returns when the last one is gone. It is waited for so long, and at least one look at who is left. One that
+    /// must not be killed does not save the others.
     pub async fn kill(&self, patience: Duration) -> Result<(), GroupError> {
         let deadline = after(patience);
+        self.kill_at_once();
+        let mut in_time = true;
         // A process may fork between our look and our signal: look again until there is nobody.
         loop {
-            let handles = self.handles().await?;
-            let Some(first) = handles.first() else { return Ok(()) };
-            for handle in &handles {
-                handle.signal(Signal::KILL)?;
+            let mut handles = self.handles().await?;
+            let Some(first) = handles.first().map(|handle| handle.identity) else { return Ok(()) };
+            if !in_time {
+                return Err(GroupError::Undying { pid: first.pid });
             }
+            let mut refused = None;
+            handles.retain(|handle| match handle.signal(Signal::KILL) {
+                Ok(()) => true,
+                Err(error) => {
+                    refused.get_or_insert(error);
+                    false
+                }
+            });
             if timeout_at(deadline, all_ended(&handles)).await.is_err() {
-                let left = handles.iter().find(|handle| handle.identity.is_alive()).unwrap_or(first);
-                return Err(GroupError::Undying { pid: left.identity.pid });
+                let left = handles.iter().map(|handle| handle.identity).find(|left| left.is_alive()).unwrap_or(first);
+                return Err(GroupError::Undying { pid: left.pid });
             }
+            if let Some(refused) = refused {
+                return Err(refused);
+            }
+            in_time = Instant::now() < deadline;
+        }
+    }
+
+    /// A group that is certainly meant, all of it in one instant: one that forks without end is not run after. What is left, or refused, is
+    /// found by the look that follows.
+    fn kill_at_once(&self) {
+        if let Self::Of(leader) = self
+            && let Some(group) = Pid::from_raw(*leader)
+        {
+            let _ = kill_process_group(group, Signal::KILL);
         }
     }
 
@@ -129,32 +160,26 @@ async fn all_ended(handles: &[Handle]) {
 }
 
 /// Asks a whole group or session to end. A stopped one is woken, or it could not hear it.
-pub async fn ask_to_end(leader: Identity) -> Result<(), GroupError> {
+pub async fn ask_to_end(leader: RawPid) -> Result<(), GroupError> {
     for signal in [Signal::TERM, Signal::CONT] {
-        match leader.pid().and_then(|pid| kill_process_group(pid, signal).map_err(io::Error::from)) {
-            Err(error) if error.raw_os_error() != Some(rustix::io::Errno::SRCH.raw_os_error()) => {
-                return Err(GroupError::Refused { pid: leader.pid, source: error });
-            }
-            _ => {}
+        match Pid::from_raw(leader).map_or(Err(rustix::io::Errno::INVAL), |group| kill_process_group(group, signal)) {
+            Ok(()) | Err(rustix::io::Errno::SRCH) => {}
+            Err(error) => return Err(GroupError::Refused { pid: leader, source: error.into() }),
         }
-        for stat in Members::Of(leader.pid).found().await?.iter().filter(|stat| stat.group != leader.pid) {
+        for stat in Members::Of(leader).found().await?.iter().filter(|stat| stat.group != leader) {
             Handle::open(stat.identity)?.map_or(Ok(()), |handle| handle.signal(signal))?;
         }
     }
     Ok(())
 }
 
-/// Who carries an instance's token and belongs to it no more, with their names.
-pub fn strays(instance: &Instance) -> Vec<(RawPid, String)> {
-    let left = procfs::everyone().into_iter().filter(|stat| !stat.is_led_by(instance.leader.pid));
-    let pids = left.map(|stat| stat.identity.pid);
-    let carriers = pids.filter(|pid| procfs::shows_environment(*pid, INSTANCE_VARIABLE, &instance.token));
-    carriers.map(|pid| (pid, procfs::name(pid))).collect()
+fn carries(stat: &Stat, token: &str) -> io::Result<bool> {
+    procfs::has_environment(stat.identity.pid, INSTANCE_VARIABLE, token)
 }
 
 impl Stat {
     /// Whether it is in the group or in the session of this leader.
-    fn is_led_by(&self, leader: RawPid) -> bool {
+    pub(super) fn is_led_by(&self, leader: RawPid) -> bool {
         self.group == leader || self.session == leader
     }
 }
@@ -186,7 +211,8 @@ impl Handle {
         };
         let descriptor = watch(descriptor).map_err(refused)?;
         // Asked after the pidfd was opened: it is this very process that we hold.
-        Ok(procfs::stat(identity.pid).is_some_and(|stat| stat.identity == identity).then_some(Self { identity, descriptor }))
+        let found = procfs::stat(identity.pid).map_err(GroupError::Unseen)?;
+        Ok(found.is_some_and(|stat| stat.identity == identity).then_some(Self { identity, descriptor }))
     }
 
     /// Returns when the process has ended. Whether its parent has reaped it does not matter.
@@ -209,17 +235,75 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+    use crate::shell::root::is_root;
 
     #[test]
     fn a_leader_that_hides_its_token_is_known_by_its_start() {
         let mut child = Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
-        let leader = Identity::of(RawPid::try_from(child.id()).unwrap()).unwrap();
+        let leader = Identity::of(RawPid::try_from(child.id()).unwrap()).unwrap().unwrap();
         let members = |leader| Members::Marked(Instance { token: "not shown".to_owned(), leader, bound: false });
-        let found: Vec<_> = members(leader).living().iter().map(|stat| stat.identity).collect();
-        let of_another = members(Identity { start: leader.start + 1, ..leader }).living();
+        let found: Vec<_> = members(leader).living().unwrap().iter().map(|stat| stat.identity).collect();
+        let of_another = members(Identity { start: leader.start + 1, ..leader }).living().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(found, [leader]);
         assert_eq!(of_another, [], "its number, and not it");
+    }
+
+    /// The leader is root's, another member is not: who is that other one may kill only the latter.
+    fn killed_by_another_user(leader: RawPid) -> Result<(), GroupError> {
+        let kill = move || {
+            rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(54321)).unwrap();
+            let scheduler = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            scheduler.block_on(Members::Marked(instance(Identity::of(leader).unwrap().unwrap())).kill(Duration::from_secs(30)))
+        };
+        std::thread::spawn(kill).join().unwrap()
+    }
+
+    fn instance(leader: Identity) -> Instance {
+        Instance { token: "not shown".to_owned(), leader, bound: false }
+    }
+
+    #[test]
+    fn one_that_must_not_be_killed_does_not_save_the_others() {
+        if !is_root("shell::runtime::process::group::tests::one_that_must_not_be_killed_does_not_save_the_others") {
+            return;
+        }
+        let sleep = || {
+            let mut sleep = Command::new("sleep");
+            sleep.arg("1000").current_dir("/");
+            sleep
+        };
+        let mut first = sleep().process_group(0).spawn().unwrap();
+        let leader = RawPid::try_from(first.id()).unwrap();
+        let mut second = sleep().process_group(leader).uid(54321).gid(54321).spawn().unwrap();
+        let killed = killed_by_another_user(leader);
+        let lives = second.try_wait().unwrap().is_none();
+        for child in [&mut first, &mut second] {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        assert!(matches!(killed, Err(GroupError::Refused { pid, .. }) if pid == leader), "{killed:?}");
+        assert!(!lives, "the other one");
+    }
+
+    /// Whoever a look would find has a successor by then.
+    #[tokio::test]
+    async fn one_that_forks_without_end_is_not_run_after() {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "f() { echo; f & }; f"]).process_group(0).stdout(std::process::Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut output = child.stdout.take().unwrap();
+        // Ten generations.
+        std::io::Read::read_exact(&mut output, &mut [0; 10]).unwrap();
+        let members = Members::Of(RawPid::try_from(child.id()).unwrap());
+        members.kill_at_once();
+        let (ended, end) = std::sync::mpsc::channel();
+        // All of them hold it.
+        std::thread::spawn(move || ended.send(std::io::read_to_string(output)));
+        let all_ended = end.recv_timeout(Duration::from_secs(10)).is_ok();
+        let killed = members.kill(Duration::from_secs(30)).await;
+        child.wait().unwrap();
+        assert!(killed.is_ok() && all_ended, "{killed:?}");
     }
 }

@@ -2,18 +2,23 @@
 //!
 //! The server writes to a file and to no pipe, so that it does not die with the orchestrator and is never kept waiting.
 //! We look at its size, put it aside when it is too large, and begin again at its start. What is in it is nobody's
-//! business here.
+//! business here. It is that very file which is kept short, also when somebody has renamed or removed it: the server writes on into it.
 
 use std::{
     ffi::OsString,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::{
+        fd::AsRawFd,
+        unix::fs::{DirBuilderExt, OpenOptionsExt},
+    },
     path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use health_spec::registry::ProcessLog;
+use rustix::process::RawPid;
 
 /// How often a log's size is looked at.
 pub const LOOK: Duration = Duration::from_millis(250);
@@ -21,27 +26,45 @@ pub const LOOK: Duration = Duration::from_millis(250);
 /// The same while it fills fast: 100 MB/s add 5 MB until then.
 const QUICK_LOOK: Duration = Duration::from_millis(50);
 
+/// When it could not be put aside.
+const NEXT_LOOK: Duration = Duration::from_secs(10);
+
 /// A log may hold anything, secrets too. One that is there already stays as open as somebody has made it.
 const OURS_TO_READ: u32 = 0o600;
 
 /// The same for the directory.
 const OURS_TO_ENTER: u32 = 0o700;
 
-/// One server's log.
+/// One server's log. Its clones are the same one.
 #[derive(Clone, Debug)]
 pub struct Log {
     path: PathBuf,
+    now: Arc<Mutex<Now>>,
+}
+
+#[derive(Debug)]
+struct Now {
     /// A larger file is put aside.
     max_bytes: u64,
     /// Older files beside it.
     files: u32,
+    /// What the server writes to, whatever it is called by now.
+    file: Option<Arc<File>>,
 }
 
 impl Log {
     /// At this path; older files are beside it, with `.1`, `.2` and so on added, the newest first.
     pub fn new(path: PathBuf, kept: ProcessLog) -> Self {
-        let max_bytes = u64::from(kept.max_mib.unwrap_or(8)) * 1024 * 1024;
-        Self { path, max_bytes, files: kept.files.unwrap_or(1) }
+        let log = Self { path, now: Arc::new(Mutex::new(Now { max_bytes: 0, files: 0, file: None })) };
+        log.keep(kept);
+        log
+    }
+
+    /// How much of it is kept from now on.
+    pub fn keep(&self, kept: ProcessLog) {
+        let mut now = self.now();
+        now.max_bytes = u64::from(kept.max_mib.unwrap_or(8)) * 1024 * 1024;
+        now.files = kept.files.unwrap_or(1);
     }
 
     /// Opens it for appending, also after somebody truncates it.
@@ -49,17 +72,64 @@ impl Log {
         if let Some(directory) = self.path.parent() {
             DirBuilder::new().recursive(true).mode(OURS_TO_ENTER).create(directory)?;
         }
-        OpenOptions::new().append(true).create(true).mode(OURS_TO_READ).open(&self.path)
+        let file = OpenOptions::new().append(true).create(true).mode(OURS_TO_READ).open(&self.path)?;
+        self.hold(&format!("/proc/self/fd/{}", file.as_raw_fd()));
+        Ok(file)
+    }
+
+    /// What a server writes to that runs already: its standard error. Where it has another one by now, that is its own, and not for us to
+    /// empty; a log that was renamed or removed was so in its directory.
+    pub fn follow(&self, server: RawPid) {
+        let link = format!("/proc/{server}/fd/2");
+        let directory = self.path.parent().and_then(|directory| fs::canonicalize(directory).ok());
+        if directory.is_some() && fs::read_link(&link).ok().as_deref().and_then(Path::parent) == directory.as_deref() {
+            self.hold(&link);
+        }
+    }
+
+    /// Without it, whatever has the log's name is kept short.
+    fn hold(&self, link: &str) {
+        self.now().file = OpenOptions::new().read(true).write(true).open(link).ok().map(Arc::new);
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps it short, for ever.
+    pub async fn keep_short(&self) {
+        loop {
+            tokio::time::sleep(self.look().await).await;
+        }
+    }
+
+    /// Returns how soon to look again.
+    async fn look(&self) -> Duration {
+        if !self.is_full() {
+            return LOOK;
+        }
+        let log = self.clone();
+        match tokio::task::spawn_blocking(move || log.rotate()).await {
+            Ok(Ok(pause)) => pause,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, path = %self.path.display(), "a log could not be put aside");
+                NEXT_LOOK
+            }
+            Err(_) => NEXT_LOOK,
+        }
     }
 
     /// Whether it is too large. Quick.
-    pub fn is_full(&self) -> bool {
-        fs::metadata(&self.path).is_ok_and(|metadata| metadata.len() > self.max_bytes)
+    fn is_full(&self) -> bool {
+        let now = self.now();
+        let metadata = now.file.as_ref().map_or_else(|| fs::metadata(&self.path), |file| file.metadata());
+        metadata.is_ok_and(|metadata| metadata.len() > now.max_bytes)
     }
 
     /// Puts it aside when it is too large. What is written meanwhile is lost. Returns how soon to look again.
-    pub fn rotate(&self) -> io::Result<Duration> {
-        let file = match OpenOptions::new().write(true).open(&self.path) {
+    fn rotate(&self) -> io::Result<Duration> {
+        let held = self.now().file.clone();
+        let file = match held.map_or_else(|| OpenOptions::new().read(true).write(true).open(&self.path).map(Arc::new), Ok) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LOOK),
             Err(error) => return Err(error),
@@ -67,30 +137,40 @@ impl Log {
         // Of a server that was let go and is registered again, two keep the log short: one at a time, or both would put the same aside.
         // Where the disk knows no locks, that is all that happens.
         let _ = file.lock();
+        let emptied = self.empty(&file);
+        let _ = file.unlock();
+        emptied
+    }
+
+    fn empty(&self, file: &File) -> io::Result<Duration> {
         let size = file.metadata()?.len();
-        if size <= self.max_bytes {
+        if size <= self.now().max_bytes {
             return Ok(LOOK);
         }
         // Whatever becomes of the copy, the file must not grow.
-        let copied = self.put_aside(size);
+        let copied = self.put_aside(file, size);
         file.set_len(0)?;
         copied.map(|()| QUICK_LOOK)
     }
 
-    fn put_aside(&self, size: u64) -> io::Result<()> {
-        if self.files == 0 {
+    fn put_aside(&self, file: &File, size: u64) -> io::Result<()> {
+        let (max_bytes, files) = {
+            let now = self.now();
+            (now.max_bytes, now.files)
+        };
+        if files == 0 {
             return Ok(());
         }
-        for number in (1..self.files).rev() {
+        for number in (1..files).rev() {
             match fs::rename(self.older(number), self.older(number + 1)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
-        let mut log = File::open(&self.path)?;
-        log.seek(SeekFrom::Start(size.saturating_sub(self.max_bytes)))?;
+        let mut log = file;
+        log.seek(SeekFrom::Start(size.saturating_sub(max_bytes)))?;
         let mut older = OpenOptions::new().write(true).create(true).truncate(true).mode(OURS_TO_READ).open(self.older(1))?;
-        io::copy(&mut log.take(self.max_bytes), &mut older)?;
+        io::copy(&mut log.take(max_bytes), &mut older)?;
         Ok(())
     }
 
@@ -112,11 +192,62 @@ mod tests {
 
     use super::*;
 
+    fn log(path: &Path, max_bytes: u64, files: u32) -> Log {
+        let log = Log::new(path.to_owned(), ProcessLog::default());
+        *log.now() = Now { max_bytes, files, file: None };
+        log
+    }
+
+    #[test]
+    fn one_that_is_renamed_or_removed_does_not_grow_all_the_same() {
+        for removed in [false, true] {
+            let directory = tempfile::tempdir().unwrap();
+            let (path, elsewhere) = (directory.path().join("logs/a.log"), directory.path().join("logs/by-somebody"));
+            let log = log(&path, 4, 1);
+            let mut writer = log.open().unwrap();
+            if removed {
+                fs::remove_file(&path).unwrap();
+            } else {
+                fs::rename(&path, &elsewhere).unwrap();
+            }
+            writer.write_all(b"01234").unwrap();
+            assert!(log.is_full());
+            assert_eq!(log.rotate().unwrap(), QUICK_LOOK);
+            assert_eq!((writer.metadata().unwrap().len(), fs::read(log.older(1)).unwrap()), (0, b"1234".to_vec()));
+        }
+    }
+
+    #[test]
+    fn that_of_one_which_runs_already_is_found_in_its_process() {
+        let directory = tempfile::tempdir().unwrap();
+        let (path, own) = (directory.path().join("logs/a.log"), directory.path().join("own.log"));
+        let mut writer = log(&path, 4, 1).open().unwrap();
+        let mut own_writer = File::create(&own).unwrap();
+        let sleeps = |file: &File| {
+            let mut command = std::process::Command::new("sleep");
+            command.arg("1000").stderr(file.try_clone().unwrap()).spawn().unwrap()
+        };
+        let (mut one, mut another) = (sleeps(&writer), sleeps(&own_writer));
+        fs::remove_file(&path).unwrap();
+        let (of_one, of_another) = (log(&path, 4, 1), log(&path, 4, 1));
+        of_one.follow(RawPid::try_from(one.id()).unwrap());
+        of_another.follow(RawPid::try_from(another.id()).unwrap());
+        for child in [&mut one, &mut another] {
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
+        for file in [&mut writer, &mut own_writer] {
+            file.write_all(b"01234").unwrap();
+        }
+        assert_eq!((of_one.rotate().unwrap(), of_another.rotate().unwrap()), (QUICK_LOOK, LOOK));
+        assert_eq!((writer.metadata().unwrap().len(), fs::read(own).unwrap()), (0, b"01234".to_vec()), "its own is left alone");
+    }
+
     #[test]
     fn the_last_part_is_kept_older_files_move_on_and_writers_go_on_at_the_start() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("logs/a.log");
-        let log = Log { path: path.clone(), max_bytes: 4, files: 2 };
+        let log = log(&path, 4, 2);
         assert_eq!(log.rotate().unwrap(), LOOK);
         let mut writer = log.open().unwrap();
         for (written, look, now) in [
@@ -139,7 +270,7 @@ mod tests {
     fn it_is_nobody_elses_to_read() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
-        let log = Log { path: directory.path().join("logs/a.log"), max_bytes: 4, files: 1 };
+        let log = log(&directory.path().join("logs/a.log"), 4, 1);
         log.open().unwrap().write_all(b"01234").unwrap();
         log.rotate().unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -152,10 +283,11 @@ mod tests {
     #[test]
     fn two_who_keep_it_short_put_it_aside_once() {
         let directory = tempfile::tempdir().unwrap();
-        let log = Log { path: directory.path().join("a.log"), max_bytes: 4, files: 2 };
+        let log = log(&directory.path().join("a.log"), 4, 2);
         log.open().unwrap().write_all(b"01234").unwrap();
+        let other = self::log(log.path(), 4, 2);
         let looks: Vec<_> = std::thread::scope(|scope| {
-            let both: Vec<_> = (0..2).map(|_| scope.spawn(|| log.rotate().unwrap())).collect();
+            let both: Vec<_> = [&log, &other].into_iter().map(|log| scope.spawn(|| log.rotate().unwrap())).collect();
             both.into_iter().map(|one| one.join().unwrap()).collect()
         });
         assert!(looks.contains(&LOOK) && looks.contains(&QUICK_LOOK), "{looks:?}");
@@ -165,7 +297,7 @@ mod tests {
     #[test]
     fn one_without_older_files_is_only_emptied() {
         let directory = tempfile::tempdir().unwrap();
-        let log = Log { path: directory.path().join("a.log"), max_bytes: 4, files: 0 };
+        let log = log(&directory.path().join("a.log"), 4, 0);
         log.open().unwrap().write_all(b"01234").unwrap();
         log.rotate().unwrap();
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
@@ -175,7 +307,7 @@ mod tests {
     #[test]
     fn one_that_cannot_be_put_aside_does_not_grow_all_the_same() {
         let directory = tempfile::tempdir().unwrap();
-        let log = Log { path: directory.path().join("a.log"), max_bytes: 4, files: 1 };
+        let log = log(&directory.path().join("a.log"), 4, 1);
         fs::create_dir(log.older(1)).unwrap();
         log.open().unwrap().write_all(b"01234").unwrap();
         assert!(log.rotate().is_err());

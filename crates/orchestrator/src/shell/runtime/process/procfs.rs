@@ -28,19 +28,24 @@ pub struct Stat {
     pub group: RawPid,
     /// Its session.
     pub session: RawPid,
-    /// False for what has ended and only waits to be reaped.
+    /// False for what has ended, with all its threads, and only waits to be reaped.
     pub alive: bool,
 }
 
 impl Identity {
     /// Looks a live process up. `None` when there is none.
-    pub fn of(pid: RawPid) -> Option<Self> {
-        stat(pid).filter(|stat| stat.alive).map(|stat| stat.identity)
+    pub fn of(pid: RawPid) -> io::Result<Option<Self>> {
+        Ok(stat(pid)?.filter(|stat| stat.alive).map(|stat| stat.identity))
     }
 
     /// Whether this very process lives.
+    pub fn lives(self) -> io::Result<bool> {
+        Ok(Self::of(self.pid)? == Some(self))
+    }
+
+    /// The same, where one that cannot be looked at is to be taken for alive.
     pub fn is_alive(self) -> bool {
-        Self::of(self.pid) == Some(self)
+        self.lives().unwrap_or(true)
     }
 
     /// The pid as system calls want it.
@@ -49,41 +54,74 @@ impl Identity {
     }
 }
 
+/// What is gone is nothing. Whatever else keeps us from looking (no descriptor left, no memory) says nothing about who is there.
+fn there<T>(looked: io::Result<T>) -> io::Result<Option<T>> {
+    let gone = |error: &io::Error| {
+        error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error())
+    };
+    match looked {
+        Ok(seen) => Ok(Some(seen)),
+        Err(error) if gone(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// One process; `None` when it is gone.
-pub fn stat(pid: RawPid) -> Option<Stat> {
-    parse(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+pub fn stat(pid: RawPid) -> io::Result<Option<Stat>> {
+    let Some(line) = line(pid)? else { return Ok(None) };
+    parse(&line)
+        .map(Some)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, format!("/proc/{pid}/stat is not understood")))
+}
+
+/// A name in it may be any bytes.
+fn line(pid: RawPid) -> io::Result<Option<String>> {
+    Ok(there(fs::read(format!("/proc/{pid}/stat")))?.map(|line| String::from_utf8_lossy(&line).into_owned()))
 }
 
 /// Every process that lives.
-pub fn everyone() -> Vec<Stat> {
-    all().filter(|stat| stat.alive).collect()
+pub fn everyone() -> io::Result<Vec<Stat>> {
+    Ok(all()?.into_iter().filter(|stat| stat.alive).collect())
 }
 
-/// Children of ours that have ended and were not reaped.
+/// Children of ours that have ended and were not reaped, as far as can be seen.
 pub fn ended_children() -> Vec<Identity> {
     let ourselves = RawPid::try_from(std::process::id()).unwrap_or_default();
-    all().filter(|stat| !stat.alive && stat.parent == ourselves).map(|stat| stat.identity).collect()
+    let ended = all().unwrap_or_default().into_iter().filter(|stat| !stat.alive && stat.parent == ourselves);
+    ended.map(|stat| stat.identity).collect()
 }
 
-fn all() -> impl Iterator<Item = Stat> {
-    let entries = fs::read_dir("/proc").into_iter().flatten();
-    entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).filter_map(stat)
+fn all() -> io::Result<Vec<Stat>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        match stat(pid) {
+            // Somebody else's, where those are hidden (`hidepid`).
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {}
+            looked => all.extend(looked?),
+        }
+    }
+    Ok(all)
 }
 
 /// What it is called: the first fifteen bytes of its program's name.
 pub fn name(pid: RawPid) -> String {
-    fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default().trim().to_owned()
+    let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+    String::from_utf8_lossy(&name).trim().to_owned()
 }
 
 /// Whether `variable=value` is in the environment that a process was started with.
-/// False as well when we may not read it.
-pub fn has_environment(pid: RawPid, variable: &str, value: &str) -> bool {
-    environment(pid).is_some_and(|environment| holds(&environment, variable, value))
+/// False as well when that is not for us to read.
+pub fn has_environment(pid: RawPid, variable: &str, value: &str) -> io::Result<bool> {
+    match environment(pid) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(false),
+        looked => Ok(looked?.is_some_and(|environment| holds(&environment, variable, value))),
+    }
 }
 
-/// The same at a single look: one that is just being executed is missed.
+/// The same at a single look: one that is just being executed is missed, and one that cannot be looked at.
 pub fn shows_environment(pid: RawPid, variable: &str, value: &str) -> bool {
-    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|environment| holds(&environment, variable, value))
+    shown(pid).is_ok_and(|environment| environment.is_some_and(|environment| holds(&environment, variable, value)))
 }
 
 fn holds(environment: &[u8], variable: &str, value: &str) -> bool {
@@ -93,26 +131,45 @@ fn holds(environment: &[u8], variable: &str, value: &str) -> bool {
 
 /// The environment that a process was started with. A process that is just being executed shows an empty one for a
 /// moment: it is looked at again, for a tenth of a second at most.
-fn environment(pid: RawPid) -> Option<Vec<u8>> {
+fn environment(pid: RawPid) -> io::Result<Option<Vec<u8>>> {
     const LOOKS: u32 = 20;
     const PAUSE: Duration = Duration::from_millis(5);
     for _ in 1..LOOKS {
-        let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
+        let Some(environment) = shown(pid)? else { return Ok(None) };
         if !environment.is_empty() || is_kernel_thread(pid)? {
-            return Some(environment);
+            return Ok(Some(environment));
         }
         thread::park_timeout(PAUSE);
     }
-    fs::read(format!("/proc/{pid}/environ")).ok()
+    shown(pid)
+}
+
+/// A process whose first thread has ended before the others shows nothing any more; they do.
+fn shown(pid: RawPid) -> io::Result<Option<Vec<u8>>> {
+    match there(fs::read(format!("/proc/{pid}/environ")))? {
+        Some(environment) if !environment.is_empty() => Ok(Some(environment)),
+        nothing => Ok(shown_by_a_thread(pid)?.or(nothing)),
+    }
+}
+
+fn shown_by_a_thread(pid: RawPid) -> io::Result<Option<Vec<u8>>> {
+    let Some(threads) = there(fs::read_dir(format!("/proc/{pid}/task")))? else { return Ok(None) };
+    for thread in threads {
+        let Some(thread) = there(thread)? else { continue };
+        let environment = there(fs::read(thread.path().join("environ")))?.filter(|environment| !environment.is_empty());
+        if environment.is_some() {
+            return Ok(environment);
+        }
+    }
+    Ok(None)
 }
 
 /// Kernel threads have no environment at all.
-fn is_kernel_thread(pid: RawPid) -> Option<bool> {
+fn is_kernel_thread(pid: RawPid) -> io::Result<bool> {
     /// `PF_KTHREAD` of the kernel's `sched.h`.
     const KERNEL_THREAD: u64 = 0x0020_0000;
-    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let flags: u64 = line.rsplit_once(')')?.1.split_whitespace().nth(6)?.parse().ok()?;
-    Some(flags & KERNEL_THREAD != 0)
+    let flags = |line: String| line.rsplit_once(')')?.1.split_whitespace().nth(6)?.parse::<u64>().ok();
+    Ok(line(pid)?.and_then(flags).is_some_and(|flags| flags & KERNEL_THREAD != 0))
 }
 
 /// Names this boot of the machine: pids and start times mean nothing beyond it.
@@ -125,15 +182,23 @@ fn parse(line: &str) -> Option<Stat> {
     let (head, tail) = line.rsplit_once(')')?;
     let pid = head.split_once(' ')?.0.parse().ok()?;
     let fields: Vec<&str> = tail.split_whitespace().collect();
-    let alive = !matches!(*fields.first()?, "Z" | "X" | "x");
     let number = |at: usize| fields.get(at)?.parse().ok();
+    let alive = match *fields.first()? {
+        "X" | "x" => false,
+        // Its first thread has ended (`pthread_exit`); it goes on as long as it has others.
+        "Z" => number(17)? > 1,
+        _ => true,
+    };
     let identity = Identity { pid, start: fields.get(19)?.parse().ok()? };
     Some(Stat { identity, parent: number(1)?, group: number(2)?, session: number(3)?, alive })
 }
 
 #[cfg(test)]
 mod tests {
+    use rustix::process::{Resource, Rlimit};
+
     use super::*;
+    use crate::shell::root::is_alone;
 
     #[test]
     fn a_name_with_parentheses_does_not_shift_the_fields() {
@@ -141,19 +206,42 @@ mod tests {
         let identity = Identity { pid: 42, start: 987_654 };
         assert_eq!(parse(line), Some(Stat { identity, parent: 1, group: 40, session: 39, alive: false }));
         assert_eq!(parse(&line.replace(") Z", ") S")).map(|stat| stat.alive), Some(true));
+        assert_eq!(parse(&line.replace(" 20 0 1 ", " 20 0 2 ")).map(|stat| stat.alive), Some(true), "one thread goes on");
         assert_eq!(parse("42 (cut"), None);
     }
 
     #[test]
     fn we_find_ourselves() {
         let pid = RawPid::try_from(std::process::id()).unwrap();
-        let ourselves = Identity::of(pid).unwrap();
+        let ourselves = Identity::of(pid).unwrap().unwrap();
         assert!(ourselves.is_alive());
         assert!(!Identity { start: ourselves.start + 1, ..ourselves }.is_alive());
-        assert!(everyone().iter().any(|stat| stat.identity == ourselves));
+        assert!(everyone().unwrap().iter().any(|stat| stat.identity == ourselves));
         let (variable, value) = std::env::vars().find(|(_, value)| !value.is_empty()).unwrap();
-        assert!(has_environment(pid, &variable, &value));
-        assert!(!has_environment(pid, "MCP_HEALTH_INSTANCE", "nobody"));
+        assert!(has_environment(pid, &variable, &value).unwrap());
+        assert!(!has_environment(pid, "MCP_HEALTH_INSTANCE", "nobody").unwrap());
         assert!(!boot_id().is_empty());
+    }
+
+    #[test]
+    fn whoever_cannot_look_does_not_say_that_nobody_is_there() {
+        // What it uses up, others would lack.
+        if !is_alone("shell::runtime::process::procfs::tests::whoever_cannot_look_does_not_say_that_nobody_is_there") {
+            return;
+        }
+        let ourselves = Identity::of(RawPid::try_from(std::process::id()).unwrap()).unwrap().unwrap();
+        let before = rustix::process::getrlimit(Resource::Nofile);
+        rustix::process::setrlimit(Resource::Nofile, Rlimit { current: Some(64), ..before }).unwrap();
+        let taken: Vec<_> = std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
+        let looks = [
+            stat(ourselves.pid).map(drop),
+            ourselves.lives().map(drop),
+            everyone().map(drop),
+            has_environment(ourselves.pid, "A", "B").map(drop),
+        ];
+        let is_alive = ourselves.is_alive();
+        drop(taken);
+        assert!(looks.iter().all(Result::is_err) && is_alive, "{looks:?}");
+        assert_eq!(stat(RawPid::MAX).unwrap(), None, "nobody is there");
     }
 }

@@ -288,6 +288,9 @@ mod tests {
         let changed: BTreeMap<_, _> = command.get_envs().collect();
         let of = |name: &str| changed.get(std::ffi::OsStr::new(name)).copied();
         assert_eq!((of("NOTIFY_SOCKET"), of("WATCHDOG_USEC"), of("PATH")), (Some(None), Some(None), None));
+        for ours in ["STATE_DIRECTORY", "CREDENTIALS_DIRECTORY", "INVOCATION_ID", "JOURNAL_STREAM", "MAINPID", "LISTEN_PIDFDID"] {
+            assert_eq!(of(ours), Some(None), "{ours}");
+        }
         assert_eq!((of("LISTEN_FDS"), of(INSTANCE_VARIABLE)), (Some(Some("3".as_ref())), Some(Some("token".as_ref()))));
     }
 

@@ -128,44 +128,53 @@ impl Record {
     }
 
     /// It was followed by a start that could not be written down, when somebody carries that one's token.
-    fn followed(self, alive: impl Fn(Identity) -> bool, carrier: impl Fn(&str) -> Option<Identity>) -> Self {
+    fn followed(
+        self,
+        alive: impl Fn(Identity) -> io::Result<bool>,
+        carrier: impl Fn(&str) -> io::Result<Option<Identity>>,
+    ) -> io::Result<Self> {
         // One that lives is not followed yet, and a look at every process is saved.
-        let lives = matches!(&self, Self::Running(instance) | Self::Stopping(instance) if alive(instance.leader));
-        let next = self.start().filter(|_| !lives).map(|(token, bound)| (unwritten_after(token), bound));
-        match next.filter(|(token, _)| carrier(token).is_some()) {
-            Some((token, bound)) => Self::Starting { token, bound },
-            None => self,
+        if let Self::Running(instance) | Self::Stopping(instance) = &self
+            && alive(instance.leader)?
+        {
+            return Ok(self);
+        }
+        let next = self.start().map(|(token, bound)| (unwritten_after(token), bound));
+        match next {
+            Some((token, bound)) if carrier(&token)?.is_some() => Ok(Self::Starting { token, bound }),
+            _ => Ok(self),
         }
     }
 }
 
 impl Plan {
-    /// What a record means, given what the kernel says: whether a process lives, and who leads a group and carries a token.
+    /// What a record means, given what the kernel says: whether a process lives, and who leads a group and carries a token. What cannot
+    /// be seen is not guessed: it might run twice.
     pub fn of(
         record: Option<Record>,
         on_crash: OnCrash,
-        alive: impl Fn(Identity) -> bool,
-        carrier: impl Fn(&str) -> Option<Identity>,
-    ) -> Self {
+        alive: impl Fn(Identity) -> io::Result<bool>,
+        carrier: impl Fn(&str) -> io::Result<Option<Identity>>,
+    ) -> io::Result<Self> {
         let lives = |instance: Instance| match on_crash {
             OnCrash::Adopt if !instance.bound => Self::Adopt(instance),
             _ => Self::FinishStop(instance),
         };
-        match record.map(|record| record.followed(&alive, &carrier)) {
+        Ok(match record.map(|record| record.followed(&alive, &carrier)).transpose()? {
             None | Some(Record::Stopped) => Self::Spawn { leftover: None },
-            Some(Record::Starting { token, bound }) => match carrier(&token) {
+            Some(Record::Starting { token, bound }) => match carrier(&token)? {
                 Some(leader) => lives(Instance { token, leader, bound }),
                 None => Self::Spawn { leftover: Some(token) },
             },
             // When we ended, so did its input: if it is gone by now, that was no death of its own.
             Some(Record::Running(instance)) if instance.bound => Self::FinishStop(instance),
-            Some(Record::Running(instance)) if alive(instance.leader) => lives(instance),
+            Some(Record::Running(instance)) if alive(instance.leader)? => lives(instance),
             Some(Record::Running(instance)) => Self::Mourn(instance, Death::default()),
             Some(Record::Stopping(instance)) => Self::FinishStop(instance),
             Some(Record::Ended { instance, exit_code, signal, core_dumped }) => {
                 Self::Mourn(instance, Death { exit_code, signal, core_dumped, ..Death::default() })
             }
-        }
+        })
     }
 }
 
@@ -256,6 +265,20 @@ mod tests {
         Instance { token: "t".to_owned(), leader: Identity { pid: 7, start: 70 }, bound: false }
     }
 
+    fn planned(record: Option<&Record>, on_crash: OnCrash, lives: bool, carrier: impl Fn(&str) -> Option<Identity>) -> Plan {
+        Plan::of(record.cloned(), on_crash, |_| Ok(lives), |token| Ok(carrier(token))).unwrap()
+    }
+
+    #[test]
+    fn what_cannot_be_seen_is_not_guessed() {
+        let blind = || io::Error::other("no descriptor is left");
+        let starting = Record::Starting { token: "t".to_owned(), bound: false };
+        for record in [starting, Record::Running(instance()), Record::Stopping(instance())] {
+            let planned = Plan::of(Some(record.clone()), OnCrash::Adopt, |_| Err(blind()), |_| Err(blind()));
+            assert!(planned.is_err(), "{record:?}");
+        }
+    }
+
     #[test]
     fn each_crash_point_has_its_plan() {
         let starting = || Some(Record::Starting { token: "t".to_owned(), bound: false });
@@ -274,7 +297,7 @@ mod tests {
             (ended, false, Plan::Mourn(instance(), seen)),
         ] {
             let found =
-                Plan::of(record.clone(), OnCrash::Adopt, |_| lives, |token| (lives && token == "t").then_some(instance().leader));
+                planned(record.as_ref(), OnCrash::Adopt, lives, |token| (lives && token == "t").then_some(instance().leader));
             assert_eq!(found, plan, "{record:?}, alive: {lives}");
         }
     }
@@ -287,13 +310,13 @@ mod tests {
         let unwritten = Instance { token: "t+".to_owned(), leader: next, bound: false };
         let starting = Record::Starting { token: "t".to_owned(), bound: false };
         for record in [Record::Running(instance()), Record::Stopping(instance()), ended, starting] {
-            let found = Plan::of(Some(record.clone()), OnCrash::Adopt, |_| false, carrier);
+            let found = planned(Some(&record), OnCrash::Adopt, false, carrier);
             assert_eq!(found, Plan::Adopt(unwritten.clone()), "{record:?}");
         }
-        let before = Plan::of(Some(Record::Running(instance())), OnCrash::Adopt, |_| true, carrier);
+        let before = planned(Some(&Record::Running(instance())), OnCrash::Adopt, true, carrier);
         assert_eq!(before, Plan::Adopt(instance()), "that one was not stopped");
         let bound = Record::Running(Instance { bound: true, ..instance() });
-        let found = Plan::of(Some(bound), OnCrash::Adopt, |_| false, carrier);
+        let found = planned(Some(&bound), OnCrash::Adopt, false, carrier);
         assert_eq!(found, Plan::FinishStop(Instance { bound: true, ..unwritten }));
     }
 
@@ -310,8 +333,7 @@ mod tests {
             (Some(Record::Running(instance())), end, false, Plan::Mourn(instance(), Death::default())),
             (starting(false), end, true, Plan::FinishStop(instance())),
         ] {
-            let found =
-                Plan::of(record.clone(), on_crash, |_| lives, |token| (lives && token == "t").then_some(instance().leader));
+            let found = planned(record.as_ref(), on_crash, lives, |token| (lives && token == "t").then_some(instance().leader));
             assert_eq!(found, plan, "{record:?}, {on_crash:?}, alive: {lives}");
         }
     }

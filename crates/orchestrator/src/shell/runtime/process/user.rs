@@ -117,17 +117,22 @@ impl User {
 
     /// The uid last: without it the groups cannot be changed any more.
     fn enter(&self) -> io::Result<()> {
-        // The rights that let one who is not root do this (`AmbientCapabilities=` of a unit) would go with the program: who has
-        // CAP_SETUID may be anybody. A kernel that knows no such rights gives none.
-        match clear_ambient_capability_set() {
-            Ok(()) | Err(rustix::io::Errno::INVAL) => {}
-            Err(error) => return Err(error.into()),
-        }
+        keep_rights_to_ourselves()?;
         let groups: Vec<Gid> = self.groups.iter().copied().map(Gid::from_raw).collect();
         set_thread_groups(&groups)?;
         set_thread_gid(Gid::from_raw(self.gid))?;
         set_thread_uid(Uid::from_raw(self.uid))?;
         Ok(())
+    }
+}
+
+/// The rights that let one who is not root start others as another user (`AmbientCapabilities=` of a unit) would go with every program
+/// that this thread and its later threads start: who has `CAP_SETUID` may be anybody. We still have them afterwards. A kernel that knows no
+/// such rights gives none.
+pub fn keep_rights_to_ourselves() -> io::Result<()> {
+    match clear_ambient_capability_set() {
+        Ok(()) | Err(rustix::io::Errno::INVAL) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -165,6 +170,7 @@ mod tests {
     use rustix::thread::{CapabilitySets, configure_capability_in_ambient_set, set_capabilities, set_keep_capabilities};
 
     use super::*;
+    use crate::shell::root::is_root;
 
     #[test]
     fn names_and_numbers_are_users() {
@@ -181,16 +187,19 @@ mod tests {
 
     #[test]
     fn whoever_may_not_is_told_so() {
-        let found = User::find("nobody");
-        if may() {
-            let nobody = found.unwrap().unwrap();
-            assert!(nobody.groups.contains(&nobody.gid));
-            assert_eq!(nobody.variables()[1], ("USER", "nobody".into()));
-            let numbers = User::find("54321:12345").unwrap().unwrap();
-            assert_eq!((numbers.uid, numbers.gid, numbers.groups), (54321, 12345, vec![12345]));
-        } else {
-            assert!(found.unwrap_err().to_string().starts_with("only root may start a process as \"nobody\""));
+        if !is_root("shell::runtime::process::user::tests::whoever_may_not_is_told_so") {
+            return;
         }
+        let nobody = User::find("nobody").unwrap().unwrap();
+        assert!(nobody.groups.contains(&nobody.gid));
+        assert_eq!(nobody.variables()[1], ("USER", "nobody".into()));
+        let numbers = User::find("54321:12345").unwrap().unwrap();
+        assert_eq!((numbers.uid, numbers.gid, numbers.groups), (54321, 12345, vec![12345]));
+        let without_rights = || {
+            set_thread_uid(Uid::from_raw(54321)).unwrap();
+            User::find("nobody").unwrap_err().to_string()
+        };
+        assert!(thread::spawn(without_rights).join().unwrap().starts_with("only root may start a process as \"nobody\""));
     }
 
     /// What `/proc/self/status` says of the rights of a child of this user, whose maker is no root and has them from its unit.
@@ -207,8 +216,7 @@ mod tests {
 
     #[test]
     fn the_rights_to_become_a_user_do_not_go_with_its_child() {
-        if !may() {
-            assert!(matches!(User::find("nobody"), Err(UserError::NotAllowed { .. })), "nothing can go with it");
+        if !is_root("shell::runtime::process::user::tests::the_rights_to_become_a_user_do_not_go_with_its_child") {
             return;
         }
         let status = thread::spawn(rights_of_a_child).join().unwrap();
@@ -220,8 +228,7 @@ mod tests {
 
     #[test]
     fn only_the_thread_becomes_the_user() {
-        if !may() {
-            assert!(matches!(User::find("nobody"), Err(UserError::NotAllowed { .. })), "no thread becomes anybody");
+        if !is_root("shell::runtime::process::user::tests::only_the_thread_becomes_the_user") {
             return;
         }
         let nobody = User::find("nobody").unwrap().unwrap();

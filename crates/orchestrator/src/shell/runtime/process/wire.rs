@@ -9,7 +9,10 @@ use std::{
     io,
     os::fd::OwnedFd,
     process,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use thiserror::Error;
@@ -68,6 +71,8 @@ struct Ends {
     instance: String,
     input: Mutex<Option<Arc<Sender>>>,
     output: Receiver,
+    /// Somebody speaks with it, and wants to hear.
+    asked: AtomicBool,
     heard: Mutex<Heard>,
     news: Notify,
     hung_up: CancellationToken,
@@ -117,6 +122,7 @@ impl Wire {
             *unsent = Unsent { instance: ends.instance.clone(), rest: Vec::new() };
         }
         ends.heard().forget();
+        ends.asked.store(true, Ordering::Release);
         Ok(Conversation { ends, unsent })
     }
 
@@ -127,6 +133,7 @@ impl Wire {
             instance: instance.to_owned(),
             input: Mutex::new(Some(Arc::new(Sender::from_owned_fd(OwnedFd::from(input))?))),
             output: Receiver::from_owned_fd(OwnedFd::from(output))?,
+            asked: AtomicBool::new(false),
             heard: Mutex::default(),
             news: Notify::new(),
             hung_up: CancellationToken::new(),
@@ -209,6 +216,36 @@ impl Conversation {
     }
 }
 
+impl Drop for Conversation {
+    /// While it still has its turn.
+    fn drop(&mut self) {
+        self.ends.asked.store(false, Ordering::Release);
+    }
+}
+
+/// The line that the child is in the middle of.
+#[derive(Debug, Default)]
+struct Unfinished {
+    bytes: Vec<u8>,
+    too_long: bool,
+}
+
+impl Unfinished {
+    fn add(&mut self, piece: &[u8]) {
+        self.too_long |= self.bytes.len() + piece.len() > LONGEST_LINE;
+        if self.too_long {
+            self.bytes.clear();
+        } else {
+            self.bytes.extend_from_slice(piece);
+        }
+    }
+
+    fn begin_anew(&mut self) {
+        self.bytes.clear();
+        self.too_long = false;
+    }
+}
+
 impl Ends {
     fn input(&self) -> MutexGuard<'_, Option<Arc<Sender>>> {
         self.input.lock().unwrap_or_else(PoisonError::into_inner)
@@ -220,7 +257,7 @@ impl Ends {
 
     /// Until the child closes its output.
     async fn read(&self) {
-        let (mut chunk, mut line, mut too_long) = (vec![0; CHUNK], Vec::new(), false);
+        let (mut chunk, mut line) = (vec![0; CHUNK], Unfinished::default());
         loop {
             if self.output.readable().await.is_err() {
                 return;
@@ -231,18 +268,26 @@ impl Ends {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
                 Err(_) => return,
             };
-            for piece in chunk[..read].split_inclusive(|byte| *byte == b'\n') {
-                too_long |= line.len() + piece.len() > LONGEST_LINE;
-                if too_long {
-                    line.clear();
-                } else {
-                    line.extend_from_slice(piece);
-                }
-                if piece.ends_with(b"\n") {
-                    self.hear(&line);
-                    line.clear();
-                    too_long = false;
-                }
+            self.take(&chunk[..read], &mut line);
+            // One that never stops talking is always ready: everybody else has a turn in between.
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Line by line if somebody wants to hear, else only what the child is in the middle of.
+    fn take(&self, chunk: &[u8], line: &mut Unfinished) {
+        let mut chunk = chunk;
+        if !self.asked.load(Ordering::Acquire)
+            && let Some(end) = chunk.iter().rposition(|byte| *byte == b'\n')
+        {
+            line.begin_anew();
+            chunk = &chunk[end + 1..];
+        }
+        for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
+            line.add(piece);
+            if piece.ends_with(b"\n") {
+                self.hear(&line.bytes);
+                line.begin_anew();
             }
         }
     }
@@ -276,94 +321,4 @@ async fn send(input: &Sender, rest: &mut Vec<u8>) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::process::{Child, Command, Stdio};
-
-    use super::*;
-
-    fn child(script: &str) -> Child {
-        Command::new("/bin/sh").args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
-    }
-
-    #[expect(clippy::unused_async, reason = "it wants a runtime to run in")]
-    async fn connected(script: &str) -> (Wire, Child) {
-        let (wire, mut child) = (Wire::default(), child(script));
-        wire.connect(&mut child, "first").unwrap();
-        let listening = wire.clone();
-        #[expect(clippy::disallowed_methods, reason = "in place of a supervisor")]
-        tokio::spawn(async move { listening.listen().await });
-        (wire, child)
-    }
-
-    #[test]
-    fn what_nobody_hears_is_bounded_by_lines_and_by_bytes() {
-        let mut heard = Heard::default();
-        for _ in 0..5 {
-            heard.keep("x".repeat(LONGEST_LINE));
-        }
-        assert_eq!((heard.lines.len(), heard.bytes), (2, KEPT_BYTES));
-        heard.next();
-        heard.keep("the end".to_owned());
-        assert_eq!((heard.lines.len(), heard.bytes), (2, LONGEST_LINE + 7));
-        (0..1_000).for_each(|number| heard.keep(number.to_string()));
-        assert_eq!((heard.lines.len(), heard.lines[0].as_str(), heard.bytes), (KEPT_LINES, "744", 3 * KEPT_LINES));
-        heard.forget();
-        assert_eq!((heard.next(), heard.bytes), (None, 0));
-    }
-
-    #[tokio::test]
-    async fn what_is_said_is_answered_and_one_speaks_at_a_time() {
-        let (wire, mut child) = connected("while read line; do echo \"heard $line\"; done").await;
-        let mut first = wire.converse().await.unwrap();
-        first.say("one").await.unwrap();
-        let other = wire.clone();
-        let mut second = std::pin::pin!(other.converse());
-        assert!(futures_util::poll!(second.as_mut()).is_pending());
-        assert_eq!(first.hear().await.unwrap(), "heard one");
-        drop(first);
-        let mut second = second.await.unwrap();
-        second.say("two").await.unwrap();
-        assert_eq!((second.hear().await.unwrap().as_str(), second.instance()), ("heard two", "first"));
-        assert!(wire.hang_up());
-        assert!(!wire.hang_up());
-        assert!(matches!(second.say("three").await, Err(WireError::Closed)));
-        assert!(matches!(second.hear().await, Err(WireError::Closed)));
-        assert!(child.wait().unwrap().success());
-        wire.disconnect();
-        drop(second);
-        assert!(matches!(wire.converse().await, Err(WireError::Silent)));
-    }
-
-    #[tokio::test]
-    async fn a_child_that_says_a_lot_never_waits_for_us_and_long_lines_are_passed_over() {
-        let script = "head -c 3000000 /dev/zero | tr '\\0' x; echo; i=0; while [ $i -lt 1000 ]; do echo $i; i=$((i+1)); done; read go; echo end";
-        let (wire, mut child) = connected(script).await;
-        let mut conversation = wire.converse().await.unwrap();
-        conversation.say("go").await.unwrap();
-        let mut lines = Vec::new();
-        while lines.last().is_none_or(|line| line != "end") {
-            lines.push(conversation.hear().await.unwrap());
-        }
-        assert!(lines.iter().all(|line| line.len() < 10));
-        child.wait().unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_line_that_was_given_up_halfway_is_ended_before_the_next() {
-        let directory = tempfile::tempdir().unwrap();
-        let go = directory.path().join("go");
-        let (wire, mut child) = connected(&format!("while [ ! -e {} ]; do sleep 0.01; done; cat", go.display())).await;
-        let mut conversation = wire.converse().await.unwrap();
-        let long = "y".repeat(200_000);
-        let given_up = futures_util::FutureExt::now_or_never(conversation.say(&long));
-        assert!(given_up.is_none(), "a pipe holds less");
-        drop(conversation);
-        std::fs::write(go, "").unwrap();
-        let mut conversation = wire.converse().await.unwrap();
-        conversation.say("next").await.unwrap();
-        assert_eq!(conversation.hear().await.unwrap(), long);
-        assert_eq!(conversation.hear().await.unwrap(), "next");
-        assert!(wire.hang_up());
-        child.wait().unwrap();
-    }
-}
+mod tests;

@@ -13,10 +13,7 @@ use std::{
 use futures_util::StreamExt;
 use serde::Serialize;
 use thiserror::Error;
-use zbus::{
-    Connection, DynamicType, Message, MessageStream, OwnedObjectPath, OwnedVariant, connection,
-    message::{Sequence, Type},
-};
+use zbus::{Connection, DynamicType, Message, MessageStream, OwnedObjectPath, OwnedVariant, connection, message::Type};
 
 use super::status::{Look, Status};
 
@@ -162,14 +159,16 @@ impl Session {
     /// How a unit is now.
     pub async fn look(&mut self, path: &str) -> Result<Look, BusError> {
         let mut status = Status::default();
-        let mut as_of = Sequence::default();
-        for interface in [SERVICE, UNIT] {
+        let mut as_of = None;
+        // It may end between the two answers. Then it is looked at as one that still runs, and that it has ended is heard afterwards: with
+        // its result, which would be missing in the other order.
+        for interface in [UNIT, SERVICE] {
             let answer = self.ask(SYSTEMD, path, PROPERTIES, "GetAll", &interface).await?;
-            as_of = answer.recv_position();
+            as_of.get_or_insert(answer.recv_position());
             let values: HashMap<String, OwnedVariant> = answer.body().deserialize()?;
             status.change(&values);
         }
-        Ok(Look { status, as_of })
+        Ok(Look { status, as_of: as_of.unwrap_or_default() })
     }
 
     /// What a job does: `stop`, `start`, `restart` and so on. The answer comes among the messages.
@@ -202,8 +201,11 @@ impl Session {
         self.messages.next().await.ok_or(BusError::Closed)?.map_err(|_| BusError::Closed)
     }
 
+    /// systemd's own words, and the bus' own that something of ours has not reached it: only the bus has that name.
     fn is_believed(&self, message: &Message) -> bool {
-        message.header().sender().is_some_and(|sender| sender.as_str() == self.owner)
+        let header = message.header();
+        let is_refusal = message.message_type() == Type::Error;
+        header.sender().is_some_and(|sender| sender.as_str() == self.owner || (is_refusal && sender.as_str() == DBUS))
     }
 
     fn is_loss(&self, message: &Message) -> bool {

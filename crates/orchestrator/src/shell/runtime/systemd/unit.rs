@@ -139,6 +139,10 @@ impl Unit {
         if self.ours != Ours::None {
             return Vec::new();
         }
+        // It was in between when we came: the first word about it is still to be said.
+        if self.up.is_none() && matches!(self.status.life(), Life::Over | Life::Returns) {
+            return self.begin();
+        }
         let again = self.invocation != self.status.invocation;
         match (self.up.unwrap_or_default(), self.status.life()) {
             (false, Life::Up) => {

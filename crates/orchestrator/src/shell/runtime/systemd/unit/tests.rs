@@ -45,6 +45,21 @@ fn the_first_word_says_how_it_was_found() {
 }
 
 #[test]
+fn what_comes_of_one_that_was_found_on_its_way_is_said() {
+    for (then, word) in [
+        (running(1), Word::Started),
+        (status("inactive", "dead", 1), Word::NotRunning),
+        (failed(1, 1, "exit-code"), Word::NotRunning),
+        (returning(), Word::Running),
+    ] {
+        let mut unit = unit(status("deactivating", "stop-sigterm", 1));
+        assert_eq!(unit.changed(status("deactivating", "final-sigterm", 1)), []);
+        assert_eq!(unit.changed(then.clone()), [word], "{then:?}");
+        assert_eq!(unit.changed(then.clone()), [], "once: {then:?}");
+    }
+}
+
+#[test]
 fn a_death_is_told_with_its_cause() {
     for (ended, death) in [
         (failed(1, 3, "exit-code"), Death { exit_code: Some(3), ..Death::default() }),
