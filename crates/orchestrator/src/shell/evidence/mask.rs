@@ -13,16 +13,81 @@ pub const MASK: &str = "***";
 /// Values shorter than this, in bytes, are too common to be searched for.
 const SHORTEST_VALUE: usize = 6;
 
-/// Forms that show by themselves, and what takes their place. In this order.
-const FORMS: [(&str, &str); 6] = [
-    (r"(?s)-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|$)", "-----BEGIN ***-----"),
-    (r"(?i)(\b(?:proxy-)?authorization\b[\x22'\\]*\s*[:=]\s*[\x22'\\]*)[^\x22'\r\n\\]+", "${1}***"),
-    (r"(?i)(\b(?:set-)?cookie\b[\x22'\\]*\s*[:=]\s*[\x22'\\]*)[^\x22'\r\n\\]+", "${1}***"),
-    (r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/]+@", "${1}:***@"),
-    (r"(?i)(\b[a-z][a-z0-9+.-]*://)[^\s/:@]{12,}@", "${1}***@"),
+/// Parts of names that say that the value is a secret.
+macro_rules! words {
+    () => {
+        "password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|client[_-]?key\
+         |encryption[_-]?key|signing[_-]?key|credential|signature"
+    };
+}
+
+/// The same at the end of a name, behind another word: `DB_PASS`, `OPENAI_KEY`.
+macro_rules! last_words {
+    () => {
+        "[a-z0-9][_-](?:key|pass|pat)"
+    };
+}
+
+/// Names behind which something ends in such a word, and nothing is secret.
+const OPEN_KEYS: [&str; 10] = [
+    "primary_key",
+    "foreign_key",
+    "public_key",
+    "host_key",
+    "sort_key",
+    "partition_key",
+    "cache_key",
+    "routing_key",
+    "unique_key",
+    "object_key",
+];
+
+/// Forms that show by themselves: what each has in it in small letters, the form, and what takes its place. In this order.
+const FORMS: [(&str, &str, &str); 12] = [
+    ("-----begin ", r"(?s)-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|$)", "-----BEGIN ***-----"),
     (
-        r"(?i)(--?[a-z0-9_-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key)\s+)[^\s\x22'-][^\s\x22',\]]*",
+        "authorization",
+        r"(?i)(\b(?:proxy-)?authorization\b[\x22'\\]*\s*[:=]\s*[\x22'\\]*\[?\s*[\x22'\\]*)[^\x22'\r\n\\]+",
         "${1}***",
+    ),
+    ("cookie", r"(?i)(\b(?:set-)?cookie\b[\x22'\\]*\s*[:=]\s*[\x22'\\]*\[?\s*[\x22'\\]*)[^\x22'\r\n\\]+", "${1}***"),
+    // A password with a slash in it; what is a number up to there is a port.
+    (
+        "://",
+        r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/:@\[]*):[^\s/@\x22'<>]*[^\s/@0-9\x22'<>][^\s/@\x22'<>]*/[^\s@\x22'<>]*@",
+        "${1}:***@",
+    ),
+    ("://", r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/]+@", "${1}:***@"),
+    ("://", r"(?i)(\b[a-z][a-z0-9+.-]*://)[^\s/:@]{12,}@", "${1}***@"),
+    // Whoever knows these addresses may write there.
+    ("hooks.slack.com", r"(?i)(\bhooks\.slack\.com/[a-z]+/)[^\s\x22'<>\\]+", "${1}***"),
+    ("api.telegram.org", r"(?i)(\bapi\.telegram\.org/(?:file/)?bot[0-9]*)(?::|%3a)[a-z0-9_-]+", "${1}:***"),
+    ("-", concat!(r"(?i)(--?[a-z0-9_-]*(?:", words!(), r")\s+)[^\s\x22'-][^\s\x22',\]]*"), "${1}***"),
+    // The same as a list of words.
+    ("-", concat!(r"(?i)(--?[a-z0-9_-]*(?:", words!(), r")[\x22'\\]+\s*,\s*[\x22'\\]+)[^\s\x22'\\-][^\x22'\\]*"), "${1}***"),
+    // A name and its value, each behind a name of its own.
+    (
+        "value",
+        concat!(
+            r"(?i)(\x22(?:name|key)\\?\x22\s*:\s*\\?\x22[^\x22\\]*(?:",
+            words!(),
+            "|",
+            last_words!(),
+            r")[^\x22\\]*\\?\x22\s*,\s*",
+            r"\\?\x22value\\?\x22\s*:\s*\\?\x22)(?:[^\x22\\]|\\.)*",
+        ),
+        "${1}***",
+    ),
+    (
+        "value",
+        concat!(
+            r"(?i)(\x22value\x22\s*:\s*\x22)(?:[^\x22\\]|\\.)*(\x22\s*,\s*\x22(?:name|key)\x22\s*:\s*\x22[^\x22\\]*(?:",
+            words!(),
+            "|",
+            last_words!(),
+            r"))",
+        ),
+        "${1}***${2}",
     ),
 ];
 
@@ -40,22 +105,32 @@ const KNOWN: &str = concat!(
 /// Credentials after the name of their scheme.
 const SCHEME: &str = r"(?i)\b(bearer|basic|digest|token)(\s+)([a-z0-9._~+/=-]{8,})";
 
-/// `name=value`, `name: value`, `"name": "value"` and `--name value`, where the name says that the value is a secret.
+/// `name=value`, `name: value`, `"name": "value"`, `"name": ["value"]`, `name%3Dvalue` and `--name value`, where the name says that the
+/// value is a secret.
 const NAMED: &str = concat!(
-    r"(?i)(?<name>[a-z0-9_.-]*(?:password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|",
-    r"client[_-]?key|encryption[_-]?key|signing[_-]?key|credential|signature)[a-z0-9_.-]*",
+    r"(?i)(?<name>[a-z0-9_.-]*(?:",
+    words!(),
+    r")[a-z0-9_.-]*",
+    r"|\b[a-z0-9_.-]*",
+    last_words!(),
+    r"\b",
     r"|\b(?:key|auth|sig|pass|pat|sid|session|sessionid|pin)\b)",
-    r"(?<between>[\x22'\\]*\s*(?:=>|=|:)\s*|[\x22']?\s+(?:is|was)\s+|\s+[\x22'])",
-    r"(?<value>\\\x22.*?(?:\\\x22|$)|\x22(?:[^\x22\\]|\\.)*(?:\x22|$)|'[^']*(?:'|$)|[^\s&;,\x22'<>)\]}]+)",
+    r"(?<between>[\x22'\\]*\s*(?:=>|=|:|%3d|%3a)\s*|[\x22']?\s+(?:is|was)\s+|\s+[\x22'])",
+    r"(?<value>\\\x22.*?(?:\\\x22|$)|[bru]{0,2}\x22(?:[^\x22\\]|\\.)*(?:\x22|$)|[bru]{0,2}'[^']*(?:'|$)|\[[^\]]*\]?",
+    r"|[^\s&;,\x22'<>)\]}]+)",
 );
+
+/// What colours the words on a terminal, as it is or as it is written in JSON.
+const COLOUR: &str = r"(?:\x1b|\\u001[bB]|\\x1[bB]|\\u\{1b\})\[[0-9;]*[A-Za-z]";
 
 #[expect(clippy::expect_used, reason = "the patterns are part of the program, and a test compiles them")]
 fn compiled(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a pattern")
 }
 
-static FORMED: LazyLock<Vec<(Regex, &str)>> =
-    LazyLock::new(|| FORMS.iter().map(|(pattern, instead)| (compiled(pattern), *instead)).collect());
+static FORMED: LazyLock<Vec<(&str, Regex, &str)>> =
+    LazyLock::new(|| FORMS.iter().map(|(has, pattern, instead)| (*has, compiled(pattern), *instead)).collect());
+static COLOURS: LazyLock<Regex> = LazyLock::new(|| compiled(COLOUR));
 static KNOWN_FORM: LazyLock<Regex> = LazyLock::new(|| compiled(KNOWN));
 static SCHEME_FORM: LazyLock<Regex> = LazyLock::new(|| compiled(SCHEME));
 static NAMED_FORM: LazyLock<Regex> = LazyLock::new(|| compiled(NAMED));
@@ -79,15 +154,42 @@ impl Mask {
         Self { values }
     }
 
-    /// One text, which may have several lines.
+    /// These, and more of them.
+    #[must_use]
+    pub fn and(&self, more: impl IntoIterator<Item = String>) -> Self {
+        Self::of(self.values.iter().cloned().chain(more))
+    }
+
+    /// Whether a word, such as the name of a check, has nothing in it that any form could fit; most have nothing.
+    pub fn is_plain(&self, word: &str) -> bool {
+        // The shortest form of a key has eleven characters, with numbers or capitals among them.
+        let is_word = word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        let is_short = word.len() <= 10 && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.+-".contains(&byte));
+        (is_word && word.len() <= 64 || is_short) && !self.values.iter().any(|value| word.contains(value))
+    }
+
+    /// One text, which may have several lines. Its colours go where they would hide a secret.
     pub fn text(&self, text: &str) -> String {
+        if text.contains('[') && COLOURS.is_match(text) {
+            let plain = COLOURS.replace_all(text, "");
+            let masked = self.hidden(&plain);
+            if masked != plain {
+                return masked;
+            }
+        }
+        self.hidden(text)
+    }
+
+    fn hidden(&self, text: &str) -> String {
         let mut masked = text.to_owned();
         for value in &self.values {
             if masked.contains(value) {
                 masked = masked.replace(value, MASK);
             }
         }
-        for (pattern, instead) in FORMED.iter() {
+        // To look for what there can be costs little, and most texts have none of it.
+        let small = masked.to_ascii_lowercase();
+        for (_, pattern, instead) in FORMED.iter().filter(|(has, ..)| small.contains(has)) {
             masked = replaced(pattern, &masked, instead);
         }
         masked = SCHEME_FORM.replace_all(&masked, credentials).into_owned();
@@ -134,12 +236,23 @@ fn credentials(found: &Captures<'_>) -> String {
 fn hidden(found: &Captures<'_>) -> String {
     let part = |name: &str| found.name(name).map_or("", |part| part.as_str());
     let (name, between, value) = (part("name"), part("between"), part("value"));
-    let counts = name.to_ascii_lowercase().ends_with("tokens") && value.bytes().all(|byte| byte.is_ascii_digit());
-    if counts || ["null", "true", "false", "none", MASK].contains(&value) {
+    let small = name.to_ascii_lowercase().replace('-', "_");
+    let is_number = |byte: u8| byte.is_ascii_digit() || b"[], ".contains(&byte);
+    let counts = small.ends_with("tokens") && value.bytes().all(is_number);
+    let is_empty = value.starts_with('[') && value.bytes().all(|byte| b"[] \r\n\t".contains(&byte));
+    let is_open = OPEN_KEYS.iter().any(|open| small.ends_with(open));
+    if counts || is_empty || is_open || ["null", "true", "false", "none", "value", MASK].contains(&value) {
         return format!("{name}{between}{value}");
     }
-    let quote = ["\\\"", "\"", "'"].into_iter().find(|quote| value.starts_with(quote)).unwrap_or_default();
-    format!("{name}{between}{quote}{MASK}{quote}")
+    if value.starts_with('[') {
+        return format!("{name}{between}[{MASK}]");
+    }
+    // Python's b'...'.
+    let bare = value.trim_start_matches(['b', 'r', 'u', 'B', 'R', 'U']);
+    let quote = ["\\\"", "\"", "'"].into_iter().find(|quote| bare.starts_with(quote));
+    let prefix = quote.map_or("", |_| &value[..value.len() - bare.len()]);
+    let quote = quote.unwrap_or_default();
+    format!("{name}{between}{prefix}{quote}{MASK}{quote}")
 }
 
 /// A whole line of base64, as in the middle of a key. Digests are hexadecimal.

@@ -56,6 +56,28 @@ fn what_looks_like_a_secret_is_hidden() {
         (made("glpat-", 20), &made("", 20)),
         ("-----BEGIN RSA PRIVATE KEY-----\nMIIabc\n-----END RSA PRIVATE KEY-----".to_owned(), "MIIabc"),
         (r"key -----BEGIN PRIVATE KEY-----\nMIIabc\n".to_owned(), "MIIabc"),
+        ("password\u{1b}[0m=\u{1b}[32mhunter2\u{1b}[0m".to_owned(), "hunter2"),
+        ("\u{1b}[1;32mkey\u{1b}[0m: hunter2".to_owned(), "hunter2"),
+        (r"pass\u001b[0mword=hunter2".to_owned(), "hunter2"),
+        ("DB_PASS=hunter2".to_owned(), "hunter2"),
+        ("SMTP_PASS: hunter2".to_owned(), "hunter2"),
+        ("OPENAI_KEY=hunter2 APP_KEY=next".to_owned(), "hunter2"),
+        ("GITHUB_PAT=hunter2".to_owned(), "hunter2"),
+        ("AccountName=me;AccountKey=hunter2+/==;EndpointSuffix=core".to_owned(), "hunter2"),
+        (r#"[{"name":"DB_PASSWORD","value":"hunter2"}]"#.to_owned(), "hunter2"),
+        (r#"{"name": "OPENAI_KEY", "value": "hun\"ter2"}"#.to_owned(), "ter2"),
+        (r#"{\"name\":\"DB_PASS\",\"value\":\"hunter2\"}"#.to_owned(), "hunter2"),
+        (r#"{"value":"hunter2","name":"DB_PASSWORD"}"#.to_owned(), "hunter2"),
+        (r#"["serve","--token","hunter2","-v"]"#.to_owned(), "hunter2"),
+        ("['serve', '--api-key', 'hunter2']".to_owned(), "hunter2"),
+        (r#"{"X-Api-Key":["hunter2"]}"#.to_owned(), "hunter2"),
+        ("{\"X-Api-Key\": [\n  \"one\",\n  \"hunter2\"\n]}".to_owned(), "hunter2"),
+        (r#"{"Authorization":["Basic hunter2"]}"#.to_owned(), "hunter2"),
+        ("{'password': b'hunter2'}".to_owned(), "hunter2"),
+        ("GET /cb?next=%2Fa%3Faccess_token%3Dhunter2".to_owned(), "hunter2"),
+        ("postgres://app:a/hunter2@db:5432/x".to_owned(), "hunter2"),
+        ("https://hooks.slack.com/services/T0/B0/hunter2".to_owned(), "hunter2"),
+        ("POST https://api.telegram.org/bot12345:hunter2/sendMessage".to_owned(), "hunter2"),
     ] {
         let masked = Mask::default().text(&text);
         assert!(!masked.contains(secret), "{text} became {masked}");
@@ -76,8 +98,32 @@ fn what_is_no_secret_stays() {
         "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
         "author: somebody, keyboard: de",
         "panicked at src/main.rs:7:5",
+        "key=value pairs",
+        "monkey=1",
+        "keyboard: x",
+        "tokens: 512",
+        r#"{"tokens": [12, 7], "token": []}"#,
+        "duplicate value for primary_key=7",
+        r#"{"name":"LOG_LEVEL","value":"debug"}"#,
+        r#"["serve","--token-less","--verbose"]"#,
+        "http://127.0.0.1:8080/users/@me",
+        "pulled registry.example:5000/app@sha256:0123",
+        "http://[::1]:8080/a@b",
+        "\u{1b}[32mlistening\u{1b}[0m on 8082",
+        "see https://slack.com/help and https://core.telegram.org/bots",
     ] {
         assert_eq!(Mask::default().text(text), text);
+    }
+}
+
+#[test]
+fn a_plain_word_is_told_from_what_has_to_be_looked_at() {
+    let mask = Mask::of(["swordfish".to_owned()]);
+    for word in ["database", "upstream_api", "1.26.0", "v2.0-rc1"] {
+        assert!(mask.is_plain(word), "{word}");
+    }
+    for word in ["swordfish", "a_swordfish", "a b", "eyJabcdefgh1", "key=1", "1.2.3+build.20260102"] {
+        assert!(!mask.is_plain(word), "{word}");
     }
 }
 
@@ -86,6 +132,10 @@ fn the_words_around_a_secret_stay() {
     let mask = Mask::default();
     assert_eq!(mask.text("login of bob with password=hunter2 failed"), "login of bob with password=*** failed");
     assert_eq!(mask.text(r#"{"a":1,"password":"x y","b":2}"#), r#"{"a":1,"password":"***","b":2}"#);
+    assert_eq!(mask.text(r#"{"X-Api-Key":["x y"],"b":2}"#), r#"{"X-Api-Key":[***],"b":2}"#);
+    assert_eq!(mask.text("{'password': b'x y', 'b': 2}"), "{'password': b'***', 'b': 2}");
+    assert_eq!(mask.text("postgres://bob:p/w@db/x is away"), "postgres://bob:***@db/x is away");
+    assert_eq!(mask.text("\u{1b}[1mlogin\u{1b}[0m pwd=\u{1b}[2mx\u{1b}[0m failed"), "login pwd=*** failed");
     assert_eq!(mask.text("postgres://bob:pw@db/x is away"), "postgres://bob:***@db/x is away");
 }
 
