@@ -1,17 +1,19 @@
 //! From a name to addresses, with the system's own resolver, and whose fault it is when there are none.
 //!
-//! `getaddrinfo` blocks, so each lookup has a thread of its own, and no more than [`LOOKUPS`] run at once. A name that does
-//! not exist is the server's fault. A resolver that cannot answer at all is ours: before a temporary failure is held against a
+//! `getaddrinfo` blocks, so each lookup has a thread of its own, and no more than [`LOOKUPS`] run at once, of each name one: a name that
+//! hangs holds one thread, however often it is checked. A name that does not exist is the server's fault. A resolver that cannot answer at all is ours: before a temporary failure is held against a
 //! server, another name has to be answered meanwhile.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use dns_lookup::{LookupError, LookupErrorKind};
+use futures_util::FutureExt;
+use futures_util::future::Shared;
 use health_spec::verdict::Reason;
-use tokio::sync::{Mutex as Turn, OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Mutex as Turn, Semaphore, oneshot};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::{Fault, Impaired};
@@ -30,6 +32,15 @@ type Answered = VecDeque<(Instant, Box<str>)>;
 
 type Lookup = dyn Fn(&str) -> Result<Vec<IpAddr>, Unresolved> + Send + Sync;
 
+/// What a lookup found, for everybody who waits for it.
+type Found = Arc<Result<Vec<IpAddr>, Unresolved>>;
+
+/// A lookup that runs, or has ended.
+type Running = Shared<oneshot::Receiver<Found>>;
+
+/// Those that run, by name.
+type Underway = Arc<Mutex<HashMap<Box<str>, Running>>>;
+
 /// Why a name has no addresses.
 #[derive(Debug)]
 pub(super) enum Unresolved {
@@ -46,6 +57,7 @@ pub(super) enum Unresolved {
 pub struct Resolver {
     lookup: Arc<Lookup>,
     room: Arc<Semaphore>,
+    underway: Underway,
     /// Names that were answered, and when; the latest last.
     answered: Arc<Mutex<Answered>>,
     /// One control question at a time.
@@ -67,7 +79,7 @@ impl fmt::Debug for Resolver {
 impl Resolver {
     pub(super) fn with(lookup: Arc<Lookup>) -> Self {
         let room = Arc::new(Semaphore::new(LOOKUPS));
-        Self { lookup, room, answered: Arc::default(), turn: Arc::default() }
+        Self { lookup, room, underway: Arc::default(), answered: Arc::default(), turn: Arc::default() }
     }
 
     /// The addresses of `name`, never none, before `deadline`.
@@ -97,56 +109,78 @@ impl Resolver {
     async fn judged(
         &self,
         name: &str,
-        found: Result<Result<Vec<IpAddr>, Unresolved>, oneshot::error::RecvError>,
+        found: Result<Found, oneshot::error::RecvError>,
         began: Instant,
         deadline: Instant,
     ) -> Result<Vec<IpAddr>, Fault> {
-        match found {
-            Ok(Ok(addresses)) if !addresses.is_empty() => {
+        let Ok(found) = found else {
+            return Err(Fault::Ours(Impaired::Resolver("the lookup has ended without an answer".to_owned())));
+        };
+        match &*found {
+            Ok(addresses) if !addresses.is_empty() => {
                 self.remember(name);
-                Ok(addresses)
+                Ok(addresses.clone())
             }
-            Ok(Ok(_)) => Err(Fault::Server(Reason::Dns, format!("{name} has no address"))),
-            Ok(Err(Unresolved::NoSuchName(error))) => {
+            Ok(_) => Err(Fault::Server(Reason::Dns, format!("{name} has no address"))),
+            Err(Unresolved::NoSuchName(error)) => {
                 self.remember(name);
                 Err(Fault::Server(Reason::Dns, format!("{name} does not resolve: {error}")))
             }
             // An engine's resolver answers so for a container that is gone.
-            Ok(Err(Unresolved::NoAnswer(error))) => Err(blamed(self.answers(name, began, deadline).await, name, &error)),
-            Ok(Err(Unresolved::Ours(error))) => Err(Fault::Ours(Impaired::of(error))),
-            Err(_) => Err(Fault::Ours(Impaired::Resolver("the lookup has ended without an answer".to_owned()))),
+            Err(Unresolved::NoAnswer(error)) => Err(blamed(self.answers(name, began, deadline).await, name, error)),
+            Err(Unresolved::Ours(error)) => Err(Fault::Ours(Impaired::of(copied(error)))),
         }
     }
 
     /// Whether the resolver answers anything: another name has been answered since then, or is now.
     async fn answers(&self, failing: &str, since: Instant, deadline: Instant) -> bool {
-        if self.has_answered(failing, since) {
-            return true;
-        }
-        let Ok(_turn) = timeout_at(deadline, self.turn.lock()).await else { return false };
-        if self.has_answered(failing, since) {
-            return true;
-        }
-        let other = self.another_than(failing);
         let asked = async {
-            let found = self.ask(&other).await.ok()?.await.ok()?;
-            matches!(found, Ok(_) | Err(Unresolved::NoSuchName(_))).then(|| self.remember(&other))
+            if self.has_answered(failing, since).await {
+                return true;
+            }
+            let _turn = self.turn.lock().await;
+            if self.has_answered(failing, since).await {
+                return true;
+            }
+            let other = self.another_than(failing).await;
+            let Ok(lookup) = self.ask(&other).await else { return false };
+            let is_answer = lookup.await.is_ok_and(|found| matches!(&*found, Ok(_) | Err(Unresolved::NoSuchName(_))));
+            if is_answer {
+                self.remember(&other);
+            }
+            is_answer
         };
-        timeout_at(deadline, asked).await.ok().flatten().is_some()
+        timeout_at(deadline, asked).await.unwrap_or(false)
     }
 
-    async fn ask(&self, name: &str) -> Result<oneshot::Receiver<Result<Vec<IpAddr>, Unresolved>>, Fault> {
+    /// The lookup of this name that runs, or else a new one.
+    async fn ask(&self, name: &str) -> Result<Running, Fault> {
+        if let Some(running) = lock(&self.underway).get(name) {
+            return Ok(running.clone());
+        }
         let permit = Arc::clone(&self.room).acquire_owned().await;
+        let mut underway = lock(&self.underway);
+        if let Some(running) = underway.get(name) {
+            return Ok(running.clone());
+        }
         let (answer, answered) = oneshot::channel();
-        let (lookup, name) = (Arc::clone(&self.lookup), name.to_owned());
-        let run = move |_held: Option<OwnedSemaphorePermit>| {
+        let (lookup, ends) = (Arc::clone(&self.lookup), Ends { name: name.into(), underway: Arc::clone(&self.underway) });
+        let run = move || {
+            let _held = permit;
+            let found = lookup(&ends.name);
+            // Who asks from now on asks anew.
+            drop(ends);
             // Whoever asked may have given up.
-            let _ = answer.send(lookup(&name));
+            let _ = answer.send(Arc::new(found));
         };
         // A thread of its own, not the runtime's: the end of the program does not wait for it.
         let thread = std::thread::Builder::new().name("resolve".to_owned()).stack_size(256 * 1024);
-        thread.spawn(move || run(permit.ok())).map_err(|error| Fault::Ours(Impaired::of(error)))?;
-        Ok(answered)
+        let running = answered.shared();
+        underway.insert(name.into(), running.clone());
+        // A thread that does not start drops what it was given, which wants the lock.
+        drop(underway);
+        thread.spawn(run).map_err(|error| Fault::Ours(Impaired::of(error)))?;
+        Ok(running)
     }
 
     fn remember(&self, name: &str) {
@@ -158,18 +192,49 @@ impl Resolver {
         answered.push_back((Instant::now(), name.into()));
     }
 
-    fn has_answered(&self, failing: &str, since: Instant) -> bool {
-        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
-        let names: Vec<_> = answered.iter().filter(|(at, name)| *at >= since && **name != *failing).cloned().collect();
-        drop(answered);
-        names.iter().any(|(_, name)| !is_in_hosts_file(name))
+    async fn has_answered(&self, failing: &str, since: Instant) -> bool {
+        self.resolved(|at, name| at >= since && name != failing).await.is_some()
     }
 
-    fn another_than(&self, failing: &str) -> String {
-        let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let other = answered.iter().rev().map(|(_, name)| name).find(|name| ***name != *failing && !is_in_hosts_file(name));
-        other.map_or_else(|| NOBODY.to_owned(), ToString::to_string)
+    async fn another_than(&self, failing: &str) -> String {
+        let other = self.resolved(|_, name| name != failing).await;
+        other.map_or_else(|| NOBODY.to_owned(), Into::into)
     }
+
+    /// The latest of such names that only a resolver can have answered.
+    async fn resolved(&self, wanted: impl Fn(Instant, &str) -> bool) -> Option<Box<str>> {
+        let names: Vec<_> = {
+            let answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
+            answered.iter().rev().filter(|(at, name)| wanted(*at, name)).map(|(_, name)| name.clone()).collect()
+        };
+        if names.is_empty() {
+            return None;
+        }
+        let latest = move || names.into_iter().find(|name| !is_in_hosts_file(name));
+        tokio::task::spawn_blocking(latest).await.ok().flatten()
+    }
+}
+
+/// However a lookup ends, it no longer runs.
+struct Ends {
+    name: Box<str>,
+    underway: Underway,
+}
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        lock(&self.underway).remove(&self.name);
+    }
+}
+
+fn lock(underway: &Underway) -> std::sync::MutexGuard<'_, HashMap<Box<str>, Running>> {
+    underway.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Several may wait for the same lookup.
+fn copied(error: &std::io::Error) -> std::io::Error {
+    let other = || std::io::Error::new(error.kind(), error.to_string());
+    error.raw_os_error().map_or_else(other, std::io::Error::from_raw_os_error)
 }
 
 fn blamed(resolver_works: bool, name: &str, error: &str) -> Fault {
@@ -277,5 +342,30 @@ mod tests {
         let all = futures_util::future::join_all(names.iter().map(|name| hanging.addresses(name, deadline))).await;
         assert!(all.iter().all(|found| matches!(found, Err(Fault::Ours(Impaired::Resolver(_))))), "{all:?}");
         drop(release);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_hangs_holds_one_thread_however_often_it_is_checked() {
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let held = Mutex::new(held);
+        let partly = resolver(move |name| {
+            if name == "hangs.example" {
+                // Until the test ends.
+                let _ = held.lock().map(|held| held.recv());
+                return down("");
+            }
+            Ok(vec![IpAddr::from([10, 0, 0, 1])])
+        });
+        let deadline = Instant::now() + Duration::from_millis(80);
+        let checks = (0..LOOKUPS + 8).map(|_| partly.addresses("hangs.example", deadline));
+        assert!(futures_util::future::join_all(checks).await.iter().all(Result::is_err));
+        let found = ask(&partly, "another.example").await;
+        assert!(found.is_ok(), "{found:?}");
+        drop(release);
+        // What has ended runs no longer: it is asked anew.
+        while lock(&partly.underway).contains_key("hangs.example") {
+            tokio::task::yield_now().await;
+        }
+        assert!(ask(&partly, "hangs.example").await.is_err());
     }
 }
