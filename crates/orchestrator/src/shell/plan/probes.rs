@@ -246,6 +246,10 @@ fn health_url(entry: &ServerEntry) -> Option<(&'static str, String)> {
     }
     if let Some(endpoint) = &entry.endpoint {
         let (scheme, rest) = endpoint.split_once("://").unwrap_or(("", endpoint));
+        if scheme.eq_ignore_ascii_case("unix") {
+            let socket = rest.split_once(":/").map_or(rest, |(socket, _)| socket);
+            return Some(("endpoint", format!("{scheme}://{socket}:/health")));
+        }
         let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
         return Some(("endpoint", format!("{scheme}://{authority}/health")));
     }
@@ -263,6 +267,8 @@ mod tests {
         assert_eq!(url(serde_json::json!({ "name": "a", "port": 81 })).as_deref(), Some("http://127.0.0.1:81/health"));
         let endpoint = serde_json::json!({ "name": "a", "port": 81, "endpoint": "http://h:82/mcp?x" });
         assert_eq!(url(endpoint).as_deref(), Some("http://h:82/health"));
+        let socket = serde_json::json!({ "name": "a", "endpoint": "unix:///run/a.sock:/mcp" });
+        assert_eq!(url(socket).as_deref(), Some("unix:///run/a.sock:/health"));
         let all = serde_json::json!({ "name": "a", "endpoint": "http://h:82/mcp", "health_url": "http://h:83/alive" });
         assert_eq!(url(all).as_deref(), Some("http://h:83/alive"));
     }
