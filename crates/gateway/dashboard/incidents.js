@@ -139,6 +139,10 @@ function capture(found) {
     facts([
       ["Runs in", state ? `${state.kind} ${state.name}${state.id ? ` (${state.id.slice(0, 12)})` : ""}` : null],
       ["State", state ? [state.status, state.running === null ? "" : state.running ? "running" : "not running"].filter(Boolean).join(", ") : null],
+      ["Started", state?.started_at ? moment(state.started_at) : null],
+      ["Ended", state?.finished_at ? moment(state.finished_at) : null],
+      ["Its own check", state?.health ?? null],
+      ["Restarted by itself", state?.restarts ? `${state.restarts} times` : null],
       ["Exit code", state?.exit_code === null || state === undefined ? null : String(state.exit_code)],
       ["Memory", memory(state)],
       ["Image", state?.image ? `${state.image.reference}, ${state.image.digest}` : null],
@@ -152,11 +156,17 @@ function capture(found) {
     ]),
     found.answers?.length ? element("h4", {}, "Last answers") : null,
     ...(found.answers ?? []).map((answer) =>
-      element("pre", {}, [`${clock(answer.at)} ${answer.verdict} ${answer.took_ms} ms`, answer.http_status ?? "", words(answer.reason), answer.message ?? "", answer.body ?? ""].filter(Boolean).join("  ")),
+      element("pre", {}, [`${clock(answer.at)} ${answer.verdict} ${answer.took_ms} ms`, answer.http_status ?? "", words(answer.reason), answer.message ?? "", phases(answer.phases), answer.body ?? ""].filter(Boolean).join("  ")),
     ),
     found.logs ? element("h4", {}, `Log: ${found.logs.source}`) : null,
-    found.logs ? element("pre", {}, found.logs.lines.map(({ at, text }) => (at ? `${clock(at)} ${text}` : text)).join("\n")) : null,
+    found.logs ? element("pre", {}, found.logs.lines.map(({ at, stream, text }) => [at ? clock(at) : "", stream ?? "", text].filter(Boolean).join(" ")).join("\n")) : null,
   ]) ?? element("section", {});
+}
+
+/** How long each part of an answer took. @param {Record<string, number>} [taken] */
+function phases(taken = {}) {
+  const parts = Object.entries(taken).map(([phase, took]) => `${phase.replace(/_ms$/, "")} ${took.toFixed(1)} ms`);
+  return parts.length === 0 ? "" : `(${parts.join(", ")})`;
 }
 
 /** @param {Capture["state"]} state */

@@ -76,9 +76,9 @@
  * @property {string} at
  * @property {string} moment
  * @property {number} [attempt]
- * @property {{at: string, verdict: string, reason?: string, message?: string, took_ms: number, http_status?: number, body?: string}[]} [answers]
+ * @property {{at: string, verdict: string, reason?: string, message?: string, took_ms: number, http_status?: number, phases?: Record<string, number>, body?: string}[]} [answers]
  * @property {RuntimeState} [state]
- * @property {{source: string, lines: {at?: string, text: string}[]}} [logs]
+ * @property {{source: string, lines: {at?: string, stream?: string, text: string}[]}} [logs]
  * @property {{name: string, version: string | null, running: number | null, containers: number | null}} [engine]
  * @property {{load: number[] | null, memory_available_bytes: number | null, disk_free_bytes: number | null}} [host]
  * @property {string} orchestrator_version
@@ -90,10 +90,14 @@
  * @property {string | null} id
  * @property {boolean | null} running
  * @property {string | null} status
+ * @property {string | null} started_at
+ * @property {string | null} finished_at
  * @property {number | null} exit_code
  * @property {boolean | null} oom_killed
  * @property {number | null} memory_limit_bytes
+ * @property {number | null} restarts
  * @property {string | null} error
+ * @property {string | null} health
  * @property {{reference: string, digest: string, reference_now: string | null} | null} image
  * @property {string[]} environment
  */

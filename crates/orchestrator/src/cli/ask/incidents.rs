@@ -193,7 +193,8 @@ impl Page {
             self.line("log", &logs.source);
             for line in &logs.lines {
                 let at = line.at.map(|at| format!("{at:.3}  ")).unwrap_or_default();
-                let _ = writeln!(self.0, "    | {at}{}", printable(&line.text));
+                let stream = line.stream.as_ref().map(|stream| format!("{stream}  ")).unwrap_or_default();
+                let _ = writeln!(self.0, "    | {at}{}{}", printable(&stream), printable(&line.text));
             }
         }
         self.loads(capture);
@@ -205,6 +206,19 @@ impl Page {
     fn state(&mut self, state: &RuntimeState) {
         let running = state.running.map_or("", |running| if running { ", runs" } else { ", does not run" });
         self.line(&state.kind, &format!("{} {}{running}", state.name, state.id.as_deref().unwrap_or_default()));
+        if let Some(status) = &state.status {
+            self.line("status", status);
+        }
+        if let Some(health) = &state.health {
+            self.line("its own check", health);
+        }
+        let since = state.started_at.map(|at| format!("started {at:.3}"));
+        let ended = state.finished_at.map(|at| format!("last ended {at:.3}"));
+        let again = state.restarts.filter(|times| *times > 0).map(|times| format!("restarted {times} times by what runs it"));
+        let life: Vec<_> = since.into_iter().chain(ended).chain(again).collect();
+        if !life.is_empty() {
+            self.line("life", &life.join(", "));
+        }
         if let Some(code) = state.exit_code {
             self.line("exit code", &code.to_string());
         }
@@ -294,7 +308,10 @@ mod tests {
                 "well_at": "2026-01-02T03:00:00.000Z",
                 "changed": [{ "what": "image.digest", "before": "a", "after": "b" }],
                 "captures": [{ "at": "2026-01-02T03:04:05.100Z", "moment": "before_attempt", "attempt": 1, "took_ms": 30,
-                               "logs": { "source": "docker logs search", "lines": [{ "text": "\u{1b}[31mfatal" }] },
+                               "logs": { "source": "docker logs search",
+                                         "lines": [{ "text": "\u{1b}[31mfatal" }, { "stream": "stderr", "text": "the end" }] },
+                               "state": { "kind": "docker", "name": "search", "status": "exited", "health": "unhealthy", "restarts": 2,
+                                          "started_at": "2026-01-02T03:00:00.000Z", "finished_at": "2026-01-02T03:04:05.000Z" },
                                "orchestrator_version": "0.1.0", "missing": ["engine load: not within 5.0 s"] }],
             },
         });
@@ -305,7 +322,9 @@ mod tests {
             "  exit code    3\n",
             "changed since it became well at 2026-01-02T03:00:00Z\n  image.digest a -> b\n",
             "before attempt 1, 2026-01-02T03:04:05.100Z (looked for 30 ms)\n",
-            "    | \u{fffd}[31mfatal\n",
+            "    | \u{fffd}[31mfatal\n    | stderr  the end\n",
+            "  status       exited\n  its own check unhealthy\n",
+            "started 2026-01-02T03:00:00.000Z, last ended 2026-01-02T03:04:05.000Z, restarted 2 times by what runs it\n",
             "  missing      engine load: not within 5.0 s\n",
         ] {
             assert!(text.contains(expected), "{expected:?} is not in\n{text}");
