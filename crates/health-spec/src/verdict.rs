@@ -44,6 +44,8 @@ pub struct History {
     pub draining_since: Option<Timestamp>,
     /// The last timestamp it sent, and when that arrived.
     pub last_timestamp: Option<(Timestamp, Timestamp)>,
+    /// It has spoken MCP well at some time.
+    pub was_well: bool,
     /// The same for every probe but the first of kind `http`, by its kind and its place among those of its kind: what one probe reads well
     /// says nothing about the address that another one asks.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -178,7 +180,8 @@ impl Verdict {
 }
 
 /// Of a probe that has never answered.
-static UNKNOWN: History = History { spoke: None, draining_since: None, last_timestamp: None, others: BTreeMap::new() };
+static UNKNOWN: History =
+    History { spoke: None, draining_since: None, last_timestamp: None, was_well: false, others: BTreeMap::new() };
 
 impl History {
     /// What is known from the `nth` probe of this kind, counted from 0.
@@ -188,6 +191,7 @@ impl History {
 
     /// Remembers what `verdict`, reached at `now`, says about the server.
     pub fn learn(&mut self, verdict: &Verdict, now: Timestamp) {
+        self.learn_who_is_well(verdict);
         if let (Some(reading), [] | [_]) = (&verdict.reading, &*verdict.probed) {
             let own = verdict.probed.first().map_or(ProbeKind::Http, |only| only.kind);
             return self.of_mut(own, 0).learn_from(Some(verdict.outcome), reading, now);
@@ -197,6 +201,14 @@ impl History {
             if let Some(reading) = &probed.reading {
                 self.of_mut(probed.kind, nth).learn_from(probed.outcome, reading, now);
             }
+        }
+    }
+
+    /// Most MCP answers have nothing that could be read as health: that they were good is all that they teach.
+    fn learn_who_is_well(&mut self, verdict: &Verdict) {
+        let spoken = verdict.probed.iter().filter(|probed| probed.kind == ProbeKind::Mcp);
+        for (nth, _) in spoken.enumerate().filter(|(_, probed)| probed.outcome == Some(Outcome::Ok)) {
+            self.of_mut(ProbeKind::Mcp, nth).was_well = true;
         }
     }
 

@@ -156,4 +156,9 @@ fn each_probe_learns_from_its_own_answers() {
     let mut alone = History::default();
     alone.learn(&Verdict { probed: vec![probed(ProbeKind::Mcp, Outcome::Ok, None)], ..well }, now());
     assert_eq!((alone.spoke, alone.of(ProbeKind::Mcp, 0).spoke), (None, Some(Dialect::V1)));
+    // Most answers in MCP say nothing that could be read.
+    let mut spoken = History::default();
+    let second = vec![probed(ProbeKind::Mcp, Outcome::Degraded, None), probed(ProbeKind::Mcp, Outcome::Ok, None)];
+    spoken.learn(&Verdict { probed: second, ..Verdict::new(Outcome::Degraded, None, None) }, now());
+    assert_eq!((spoken.of(ProbeKind::Mcp, 0).was_well, spoken.of(ProbeKind::Mcp, 1).was_well), (false, true));
 }
