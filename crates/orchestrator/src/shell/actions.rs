@@ -5,19 +5,23 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use health_spec::config::Strategy;
-use health_spec::verdict::{History, Verdict};
+use health_spec::verdict::History;
 use hyper::header::HeaderValue;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::causes::causes;
 use super::clock::wall;
-use super::evidence::{Collector, Turn};
+use super::evidence::{Collector, Turn, told};
 use super::hook::{About, Hook, HookRunner, Hooks};
 use super::probe::{Lives, Question, Resolver, Target, Trace, check};
 use super::runtime::Runtimes;
 use crate::machine::memory::Cut;
 use crate::machine::{Input, ServerId, Ticket, Word};
+use readable::readable;
+
+mod readable;
 
 /// How many servers are taken leave of at once.
 const FAREWELLS: usize = 64;
@@ -65,9 +69,11 @@ impl Actions {
         let (target, eyes, inbox) = (Arc::clone(&self.targets[ticket.server.0]), Arc::clone(&self.eyes), self.inbox.clone());
         let collector = Arc::clone(&self.collector);
         self.tasks.spawn(async move {
+            let began = Instant::now();
             let input = match check(&target, &eyes.question(ticket.server, &target, timeout, &history)).await {
                 Ok(checked) => {
-                    let (verdict, took) = (readable(&collector, ticket.server, checked.verdict), checked.response_time);
+                    let verdict = readable(&collector, ticket.server, checked.verdict, began).await;
+                    let took = checked.response_time;
                     collector.answers.keep(ticket.server, &verdict, took, checked.glimpse.as_ref(), wall());
                     Input::Observed { ticket, verdict, took }
                 }
@@ -188,24 +194,14 @@ impl Eyes {
     }
 }
 
-/// What a server says of itself becomes events and reasons: secrets in it are hidden before.
-fn readable(collector: &Collector, server: ServerId, mut verdict: Verdict) -> Verdict {
-    let probed = verdict.probed.iter_mut().map(|probed| &mut probed.message);
-    let messages: Vec<_> = probed.chain([&mut verdict.message]).flatten().collect();
-    if !messages.is_empty() {
-        let mask = collector.quick_mask(server);
-        for message in messages {
-            *message = mask.text(message);
-        }
-    }
-    verdict
-}
-
 /// What hooks print and engines say may hold secrets. It becomes events, lines of the log and reasons, so they are hidden before all of those.
 async fn masked(collector: &Collector, server: ServerId, result: Result<(), String>) -> Result<(), String> {
     match result {
         Ok(()) => Ok(()),
-        Err(error) => Err(collector.mask(server).await.text(&error)),
+        Err(error) => {
+            let mask = collector.mask(server).await;
+            Err(told(&error, &mask))
+        }
     }
 }
 

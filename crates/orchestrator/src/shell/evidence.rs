@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use health_spec::incident::{Capture, DetectedBy, Moment};
+use health_spec::incident::{Capture, Change, DetectedBy, Moment};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -42,8 +42,10 @@ pub use desk::Turn;
 use facts::{Facts, Well};
 use found::{Deadline, Found, Want};
 pub use mask::Mask;
+use shown::Shown;
+pub use shown::{told, told_word};
 pub use subject::{Source, Subject};
-pub use text::escaped;
+pub use text::{escaped, looked_at};
 
 /// How long one look may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -231,52 +233,64 @@ impl Collector {
             Moment::Opened | Moment::BeforeAttempt => Want::Last(LINES_BEFORE),
         };
         let directory = self.setup.state_directory.clone();
-        let (mut found, values, well, host) = tokio::join!(
+        let (mut found, mask, well, host) = tokio::join!(
             look(&subject.source, desk.container.as_ref(), want, deadline),
-            timeout(FRESH, subject.secrets()),
+            subject.mask(began, FRESH),
             timeout(FRESH, self.last_well(&subject.name)),
             timeout(FRESH, tokio::task::spawn_blocking(move || host::load(&directory)))
         );
         desk.remember(&subject.source, &found);
-        let values = values.unwrap_or_else(|_| subject.values().collect());
-        let mask = Mask::of(values.into_iter().chain(std::mem::take(&mut found.secrets)));
+        let mask = mask.and(std::mem::take(&mut found.secrets));
         let facts = self.facts(occasion.server, std::mem::take(&mut found.facts));
+        let well = well.ok().flatten();
+        let changed = well.as_ref().map(|well| facts::changes(&well.facts, &facts)).unwrap_or_default();
+        let (engine, end_of_log) = (found.engine.take(), found.mark);
         let spare = desk.spare.take().filter(|(found, _)| found.elapsed() < FOLLOWS).map(|(_, capture)| capture);
         let known = occasion.incident.and_then(|incident| self.book.last_capture(incident));
         let since = known.or(spare.as_ref().map(|spare| spare.at));
+        let answers = self.answers.kept(occasion.server, since);
+        let hiding = tokio::task::spawn_blocking(move || shown::all(found, &answers, changed, &mask));
+        let unseen = |error| Shown { missing: vec![format!("everything: {error}")], ..Shown::default() };
+        let Shown { answers, state, logs, missing, changed } = hiding.await.unwrap_or_else(unseen);
         let capture = Capture {
             at,
             moment: occasion.moment,
             attempt: occasion.attempt,
             took_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            answers: self.answers.of(occasion.server, since, &mask),
-            state: found.state.map(|state| shown::state(state, &mask)),
-            logs: found.lines.map(|lines| shown::lines(&found.log_source, &lines, &mask)).filter(|logs| !logs.lines.is_empty()),
-            engine: found.engine,
+            answers,
+            state,
+            logs,
+            engine,
             host: host.ok().and_then(Result::ok),
             orchestrator_version: env!("CARGO_PKG_VERSION").to_owned(),
-            missing: found.missing.iter().map(|line| shown::line(line, &mask)).collect(),
+            missing,
         };
         if occasion.moment != Moment::AfterAttempt {
-            desk.mark = found.mark;
+            desk.mark = end_of_log;
         }
         let Some(incident) = occasion.incident else {
             desk.spare = Some((Instant::now(), capture));
             return;
         };
         desk.looked = Some((incident, Instant::now()));
-        self.keep(incident, spare.into_iter().chain([capture]), well.ok().flatten(), &facts).await;
+        let since_well = well.map(|well| (well.at, changed));
+        self.keep(incident, spare.into_iter().chain([capture]), since_well).await;
     }
 
     /// What the disk does not take now goes with the next batch of events.
-    async fn keep(&self, incident: u64, captures: impl Iterator<Item = Capture>, well: Option<Well>, facts: &Facts) {
+    async fn keep(
+        &self,
+        incident: u64,
+        captures: impl Iterator<Item = Capture>,
+        since_well: Option<(jiff::Timestamp, Vec<Change>)>,
+    ) {
         let evidence = self.book.amend(incident, |evidence| {
             for capture in captures {
                 if capture.moment != Moment::AfterAttempt
-                    && let Some(well) = &well
+                    && let Some((at, changed)) = &since_well
                 {
-                    evidence.well_at = Some(well.at);
-                    evidence.changed = facts::changes(&well.facts, facts);
+                    evidence.well_at = Some(*at);
+                    evidence.changed.clone_from(changed);
                 }
                 bound::add(evidence, capture);
             }
@@ -296,18 +310,29 @@ impl Collector {
 
     /// The last answers of a server without their secrets.
     pub async fn last_answers(&self, server: ServerId) -> Vec<health_spec::incident::Answer> {
-        self.answers.of(server, None, &self.mask(server).await)
+        let mask = self.mask(server).await;
+        self.answers.of(server, None, &mask)
     }
 
-    /// The same without what stands in files: for what is said with every check that fails.
-    pub fn quick_mask(&self, server: ServerId) -> Mask {
-        self.subject(server).map_or_else(Mask::default, |subject| Mask::of(subject.values()))
+    /// Hides the secrets of a server, as they are now. Where a disk does not answer soon, as they were when it last did.
+    pub async fn mask(&self, server: ServerId) -> Arc<Mask> {
+        self.mask_since(server, Instant::now()).await
     }
 
-    /// Hides the secrets of a server. Files that do not answer soon have none that anybody could show.
-    pub async fn mask(&self, server: ServerId) -> Mask {
-        let Some(subject) = self.subject(server) else { return Mask::default() };
-        Mask::of(timeout(FRESH, subject.secrets()).await.unwrap_or_else(|_| subject.values().collect()))
+    /// The same for what was said after that moment: what was read since then need not be read again.
+    pub async fn mask_since(&self, server: ServerId, since: Instant) -> Arc<Mask> {
+        let Some(subject) = self.subject(server) else { return Arc::default() };
+        subject.mask(since, FRESH).await
+    }
+
+    /// Reads the secrets of all servers in advance, for whoever cannot wait for a disk.
+    pub fn read_secrets(self: &Arc<Self>) {
+        let subjects = self.subjects.read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.spawn(async move {
+            for subject in subjects.into_iter().flatten() {
+                subject.mask(Instant::now(), FRESH).await;
+            }
+        });
     }
 }
 

@@ -102,6 +102,7 @@ impl Driver {
         let mut subjects = vec![None; places];
         reloaded.places.iter().zip(configured.subjects).for_each(|(place, it)| subjects[place.0] = Some(it));
         self.actions.collector.know(subjects);
+        self.actions.collector.read_secrets();
         self.published.set_registry(&registry);
         let mut said = Vec::new();
         if configured.reread {

@@ -5,7 +5,7 @@ use health_spec::{Event, EventKind};
 
 use super::Driver;
 use crate::machine::{Death, Happened, Input, ServerId, Word};
-use crate::shell::evidence::Mask;
+use crate::shell::evidence::{Mask, told};
 use crate::shell::incidents::Teller;
 
 impl Driver {
@@ -18,13 +18,15 @@ impl Driver {
 
     fn teller(&self, server: Option<ServerId>) -> Teller {
         let subject = server.and_then(|server| self.actions.collector.subject(server));
-        subject.map(|subject| Teller { death: subject.notices_death(), mask: Mask::of(subject.values()) }).unwrap_or_default()
+        subject
+            .map(|subject| Teller { death: subject.notices_death(), mask: Mask::clone(&subject.known_mask()) })
+            .unwrap_or_default()
     }
 
     /// What an engine says of a death may quote what it was given. It becomes an event, so it is hidden before.
     pub(super) fn hide(&self, input: &mut Input) {
         if let Input::Reported(server, Word::Died(Death { error: Some(error), .. })) = input {
-            *error = self.teller(Some(*server)).mask.text(error);
+            *error = told(error, &self.teller(Some(*server)).mask);
         }
     }
 

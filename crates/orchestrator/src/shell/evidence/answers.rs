@@ -40,7 +40,7 @@ pub struct Answers(Mutex<Vec<VecDeque<Kept>>>);
 
 /// Much of it is kept: ten of every server.
 #[derive(Clone, Debug)]
-struct Kept {
+pub(super) struct Kept {
     at_ms: i64,
     took_ms: u32,
     verdict: Status,
@@ -93,11 +93,13 @@ impl Answers {
 
     /// The last answers of a server that came after `since`, oldest first, without their secrets.
     pub fn of(&self, server: ServerId, since: Option<Timestamp>, mask: &Mask) -> Vec<Answer> {
-        let kept: Vec<Kept> = {
-            let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            all.get(server.0).into_iter().flatten().filter(|kept| since.is_none_or(|since| kept.at() > since)).cloned().collect()
-        };
-        kept.iter().map(|kept| kept.shown(mask)).collect()
+        self.kept(server, since).iter().map(|kept| kept.shown(mask)).collect()
+    }
+
+    /// The same as they came.
+    pub(super) fn kept(&self, server: ServerId, since: Option<Timestamp>) -> Vec<Kept> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(server.0).into_iter().flatten().filter(|kept| since.is_none_or(|since| kept.at() > since)).cloned().collect()
     }
 }
 
@@ -128,7 +130,7 @@ impl Kept {
         Timestamp::from_millisecond(self.at_ms).unwrap_or_default()
     }
 
-    fn shown(&self, mask: &Mask) -> Answer {
+    pub(super) fn shown(&self, mask: &Mask) -> Answer {
         let (message, body) = self.text.split_at(self.message_bytes.unwrap_or_default() as usize);
         let message = self.message_bytes.map(|_| cut(&escaped(&mask.text(&decoded(message))), SHOWN_BYTES));
         Answer {

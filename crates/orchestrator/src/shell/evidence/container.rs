@@ -20,13 +20,16 @@ use crate::shell::causes::causes;
 use crate::shell::runtime::container::{address::Address, inspect::is_meant};
 
 /// So many names of variables are kept.
-const MOST_NAMES: usize = 100;
+pub(super) const MOST_NAMES: usize = 100;
 
 /// A value of the container's own environment whose name says nothing is taken for a secret from this length on, unless it is a path.
 const LONG_VALUE: usize = 20;
 
-/// The most that is read of a log, whatever is asked for.
+/// The most that is read of a log for its first lines.
 const MOST_LOG_BYTES: usize = 256 * 1024;
+
+/// The most that is read of it for its last lines, which come at the end.
+const MOST_TAIL_BYTES: usize = 64 * 1024 * 1024;
 
 /// A container that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -189,8 +192,12 @@ fn pairs(config: &ContainerConfig) -> impl Iterator<Item = (&str, &str)> {
 }
 
 fn secrets(config: &ContainerConfig) -> Vec<String> {
-    let secret = |(name, value): &(&str, &str)| is_secret(name) || (value.len() >= LONG_VALUE && !value.contains('/'));
-    pairs(config).filter(secret).map(|(_, value)| value.to_owned()).collect()
+    pairs(config).filter(|(name, value)| may_be_secret(name, value)).map(|(_, value)| value.to_owned()).collect()
+}
+
+/// Whether a variable may hold a secret.
+pub(super) fn may_be_secret(name: &str, value: &str) -> bool {
+    is_secret(name) || (value.len() >= LONG_VALUE && !value.contains('/'))
 }
 
 fn facts(inspected: &ContainerInspectResponse, state: &RuntimeState, found: &mut Found) {
@@ -248,7 +255,13 @@ async fn lines(
         let output = output.map_err(said)?;
         read += output.as_ref().len();
         pieces.take(&output);
-        if read > MOST_LOG_BYTES || (takes_first && pieces.lines.len() > most) {
+        let is_enough = if takes_first {
+            read > MOST_LOG_BYTES || pieces.lines.len() > most
+        } else {
+            pieces.keep_last(most);
+            read > MOST_TAIL_BYTES
+        };
+        if is_enough {
             break;
         }
     }
@@ -278,8 +291,13 @@ impl Pieces {
             _ => None,
         };
         for line in output.as_ref().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            self.lines.push(RawLine::stamped(line, stream));
+            self.lines.push(RawLine::stamped(line, stream).cut());
         }
+    }
+
+    fn keep_last(&mut self, most: usize) {
+        let excess = self.lines.len().saturating_sub(most);
+        self.lines.drain(..excess);
     }
 }
 
@@ -294,6 +312,20 @@ impl Deadline {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_many_long_lines_the_last_ones_stay_each_cut() {
+        let mut pieces = Pieces { lines: vec![], is_terminal: false };
+        for number in 0..90 {
+            let line = format!("{number} {}\n", "x".repeat(16 * 1024));
+            pieces.take(&LogOutput::StdOut { message: line.into() });
+            pieces.keep_last(50);
+        }
+        let (first, last) = (&pieces.lines[0], &pieces.lines[49]);
+        assert!(first.text.starts_with(b"40 ") && last.text.starts_with(b"89 ") && pieces.lines.len() == 50);
+        assert_eq!(last.text.len() + last.more, 3 + 16 * 1024);
+        assert!(last.text.len() < 5_000);
+    }
 
     #[test]
     fn the_first_line_of_a_life_may_be_older_than_its_start() {

@@ -47,12 +47,20 @@ pub fn digest(text: &str) -> String {
     format!("{number:012x}")
 }
 
+/// The query of a URL is told by its digest: a key may stand in it.
+fn without_query(text: &str) -> String {
+    match text.split_once('?') {
+        Some((address, query)) if address.contains("://") => format!("{address}?*** ({})", digest(query)),
+        _ => text.to_owned(),
+    }
+}
+
 /// An entry of the registry as it is shown to everybody, by key.
 pub fn registry(entry: &Value) -> Facts {
     let keys = entry.as_object().into_iter().flatten();
     let fact = |(key, value): (&String, &Value)| {
         let shown = match value {
-            Value::String(text) => word(text),
+            Value::String(text) => word(&without_query(text)),
             // Somewhere in it there may be a secret.
             Value::Array(_) | Value::Object(_) => digest(&value.to_string()),
             plain => plain.to_string(),
@@ -92,6 +100,10 @@ mod tests {
         let facts = registry(&entry);
         assert_eq!((facts["registry.name"].as_str(), facts["registry.port"].as_str()), ("a", "1"));
         assert_eq!(facts["registry.probes"].len(), 12);
+        let told = |url: &str| registry(&serde_json::json!({ "endpoint": url }))["registry.endpoint"].clone();
+        assert_eq!(told("http://a/mcp"), "http://a/mcp");
+        assert_eq!(told("http://a/mcp?k=a"), "http://a/mcp?*** (cc4ba60f4552)");
+        assert_ne!(told("http://a/mcp?k=a"), told("http://a/mcp?k=b"), "another key is another address");
         assert_eq!(digest("a"), "ca978112ca1b");
     }
 }

@@ -8,6 +8,9 @@ use tokio::time::Instant;
 
 use super::facts::Facts;
 
+/// So much of a line is looked at: eight times what is shown, since hiding secrets makes it shorter.
+pub(super) const RAW_BYTES: usize = 4 * 1024;
+
 /// Which lines of a log are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Want {
@@ -52,6 +55,10 @@ pub(super) struct RawLine {
     pub(super) at: Option<Timestamp>,
     pub(super) stream: Option<&'static str>,
     pub(super) text: Vec<u8>,
+    /// So many bytes more were there, behind these.
+    pub(super) more: usize,
+    /// So many were there before these.
+    pub(super) before: usize,
 }
 
 /// When a capture has to be at its end.
@@ -79,7 +86,20 @@ impl Deadline {
 impl RawLine {
     /// A line without anything else.
     pub(super) fn plain(text: &[u8]) -> Self {
-        Self { at: None, stream: None, text: text.strip_suffix(b"\r").unwrap_or(text).to_owned() }
+        Self { text: text.strip_suffix(b"\r").unwrap_or(text).to_owned(), ..Self::default() }
+    }
+
+    /// No more of it than is looked at: many that are long would take much memory.
+    pub(super) fn cut(self) -> Self {
+        let more = self.text.len().saturating_sub(RAW_BYTES);
+        let text = if more > 0 { self.text[..RAW_BYTES].to_owned() } else { self.text };
+        Self { text, more: self.more + more, ..self }
+    }
+
+    /// The end of it, when its beginning is too far away to be read.
+    pub(super) fn end_of(self, before: usize) -> Self {
+        let far = self.text.len().saturating_sub(RAW_BYTES);
+        Self { text: self.text[far..].to_owned(), before: before + far, ..self }
     }
 
     /// A line behind its time.
@@ -88,7 +108,7 @@ impl RawLine {
         let space = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
         let at = std::str::from_utf8(&line[..space]).ok().and_then(|text| text.parse().ok());
         let text = if at.is_some() { line.get(space + 1..).unwrap_or_default() } else { line };
-        Self { at, stream, text: text.to_owned() }
+        Self { at, stream, text: text.to_owned(), ..Self::default() }
     }
 }
 

@@ -101,9 +101,9 @@ fn lines(log: &Path, want: Want) -> std::io::Result<Vec<RawLine>> {
 
 /// When the log has just been made shorter, the rest of it is beside it.
 fn last(log: &Path, count: usize) -> std::io::Result<Vec<RawLine>> {
-    let mut lines = split(&tail(log)?);
+    let mut lines = tail(log)?;
     if lines.len() < count {
-        let mut older = split(&tail(&aside(log)).unwrap_or_default());
+        let mut older = tail(&aside(log)).unwrap_or_default();
         older.append(&mut lines);
         lines = older;
     }
@@ -118,18 +118,23 @@ fn aside(log: &Path) -> PathBuf {
     path.into()
 }
 
-fn tail(log: &Path) -> std::io::Result<Vec<u8>> {
+fn tail(log: &Path) -> std::io::Result<Vec<RawLine>> {
     let mut file = File::open(log)?;
     let from = file.metadata()?.len().saturating_sub(MOST_LOG_BYTES);
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::new();
     file.take(MOST_LOG_BYTES).read_to_end(&mut bytes)?;
-    if from > 0 {
-        // The first line is cut.
-        let line = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |at| at + 1);
-        bytes.drain(..line);
+    if from == 0 {
+        return Ok(split(&bytes));
     }
-    Ok(bytes)
+    // The first line is cut. Where it is the last one too, its end is all there is.
+    let whole = bytes.iter().position(|byte| *byte == b'\n').map_or(&[][..], |at| &bytes[at + 1..]);
+    let lines = split(whole);
+    if lines.is_empty() {
+        let before = usize::try_from(from).unwrap_or(usize::MAX);
+        return Ok(split(&bytes).into_iter().map(|line| line.end_of(before)).collect());
+    }
+    Ok(lines)
 }
 
 /// What was written after the mark. A log that is another one, or shorter, has been begun anew since.
@@ -190,6 +195,10 @@ mod tests {
         assert_eq!(texts(last(&log, 1).expect("read")), ["four"]);
         std::fs::write(&log, "x".repeat(100_000) + "\nthe end\n").expect("written");
         assert_eq!(texts(last(&log, 1).expect("read")), ["the end"]);
+        std::fs::write(&log, "one\n".to_owned() + &"x".repeat(100_000) + " the end\n").expect("written");
+        let lines = last(&log, 50).expect("read");
+        let end = lines.last().expect("a line");
+        assert!(end.text.ends_with(b"x the end") && end.before + end.text.len() == 4 + 100_000 + 8, "{}", end.before);
     }
 
     #[test]

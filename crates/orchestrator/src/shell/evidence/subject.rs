@@ -1,16 +1,24 @@
 //! Where the evidence of a server is: what runs it, and what must not be shown of it.
 
 use std::collections::BTreeMap;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use health_spec::config::Engine;
 use health_spec::incident::DetectedBy;
 use health_spec::registry::{Runtime, RuntimeKind};
 use serde_json::Value;
+use tokio::time::{Instant, timeout};
 
 use super::facts::digest;
+use super::mask::Mask;
 use crate::machine::policy::engine_of;
 use crate::shell::runtime::process::places::Places;
+
+/// Keys whose value is a URL that a check asks.
+const URLS: [&str; 3] = ["url", "endpoint", "health_url"];
 
 /// The most that is read of a file with a secret in it.
 const SECRET_FILE_BYTES: u64 = 4 * 1024;
@@ -23,6 +31,8 @@ pub struct Subject {
     /// What runs it.
     pub source: Source,
     secrets: Box<[Secret]>,
+    /// What stood in the files when they were last read.
+    read: Arc<Read>,
 }
 
 /// What runs a server.
@@ -99,7 +109,7 @@ impl Subject {
         let mut secrets = Vec::new();
         written.into_iter().for_each(|written| collect(written, directories.registry, &mut secrets));
         let source = runtime.map_or(Source::None, |runtime| source(name, runtime, engines, directories));
-        Self { name: name.to_owned(), source, secrets: secrets.into() }
+        Self { name: name.to_owned(), source, secrets: secrets.into(), read: Arc::default() }
     }
 
     /// The values that the registry entry itself gives.
@@ -111,19 +121,52 @@ impl Subject {
     }
 
     /// Those, and what stands in the files that it names.
-    pub async fn secrets(&self) -> Vec<String> {
+    fn secrets(&self) -> Vec<String> {
         let mut values: Vec<String> = self.values().collect();
         for secret in &self.secrets {
             match secret {
                 Secret::Value(_) => {}
-                Secret::File(path) => values.extend(read_secret(path).await),
+                Secret::File(path) => values.extend(read_secret(path)),
                 Secret::Environment(path) => {
-                    let text = read_secret(path).await.unwrap_or_default();
+                    let text = read_secret(path).unwrap_or_default();
                     values.extend(pairs(&text).map(|(_, value)| value.to_owned()));
                 }
             }
         }
         values
+    }
+
+    /// Hides all of them, as far as they have been read.
+    pub fn known_mask(&self) -> Arc<Mask> {
+        self.read.known().map_or_else(|| Arc::new(Mask::of(self.values())), |known| known.mask)
+    }
+
+    /// Hides all of them, from files that were read no earlier than `since`; where the disk does not answer within `patience`, as
+    /// [`Self::known_mask`].
+    pub async fn mask(self: &Arc<Self>, since: Instant, patience: Duration) -> Arc<Mask> {
+        let is_fresh = |known: &Known| known.at >= since || !self.has_files();
+        let read = async {
+            let turn = Arc::clone(&self.read.turn).lock_owned().await;
+            if self.read.known().as_ref().is_some_and(is_fresh) {
+                return;
+            }
+            let subject = Arc::clone(self);
+            let read = move || {
+                // A disk that hangs holds one thread.
+                let _turn = turn;
+                subject.read.keep(Instant::now(), subject.secrets());
+            };
+            // One that has panicked has read nothing.
+            let _ = tokio::task::spawn_blocking(read).await;
+        };
+        if !self.read.known().as_ref().is_some_and(is_fresh) {
+            let _ = timeout(patience, read).await;
+        }
+        self.known_mask()
+    }
+
+    fn has_files(&self) -> bool {
+        self.secrets.iter().any(|secret| !matches!(secret, Secret::Value(_)))
     }
 
     /// Who notices when it dies.
@@ -132,6 +175,47 @@ impl Subject {
             Source::Process(_) => DetectedBy::Process,
             Source::Container { .. } | Source::Unit { .. } | Source::None => DetectedBy::Engine,
         }
+    }
+}
+
+/// What stood in files, kept for whoever cannot wait for a disk.
+#[derive(Default)]
+struct Read {
+    known: Mutex<Option<Known>>,
+    /// One reads at a time.
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
+
+#[derive(Clone)]
+struct Known {
+    /// When the reading began.
+    at: Instant,
+    values: Arc<[String]>,
+    mask: Arc<Mask>,
+}
+
+impl Read {
+    fn known(&self) -> Option<Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What has just been replaced may still be said by somebody.
+    fn keep(&self, at: Instant, values: Vec<String>) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let values: Arc<[String]> = values.into();
+        let last = known.as_ref().map(|known| Arc::clone(&known.values)).unwrap_or_default();
+        let is_same = known.as_ref().is_some_and(|known| known.values == values);
+        let mask = match known.take() {
+            Some(known) if is_same => known.mask,
+            _ => Arc::new(Mask::of(values.iter().chain(&*last).cloned())),
+        };
+        *known = Some(Known { at, values, mask });
+    }
+}
+
+impl std::fmt::Debug for Read {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Read").finish_non_exhaustive()
     }
 }
 
@@ -178,7 +262,8 @@ fn process(name: &str, runtime: &Runtime, directories: Directories<'_>) -> Proce
     }
 }
 
-/// Everything below `env` and `headers`, everything whose key says so, and the files that keys ending in `_file` name.
+/// Everything below `env` and `headers`, everything whose key says so, what stands in queries, and the files that `header_files` and keys
+/// ending in `_file` name.
 fn collect(value: &Value, directory: &Path, secrets: &mut Vec<Secret>) {
     match value {
         Value::Object(fields) => {
@@ -188,8 +273,13 @@ fn collect(value: &Value, directory: &Path, secrets: &mut Vec<Secret>) {
                         secrets.extend(inner.values().filter_map(Value::as_str).map(|text| Secret::Value(text.into())));
                         collect(value, directory, secrets);
                     }
+                    Value::Object(inner) if key == "header_files" => {
+                        let paths = inner.values().filter_map(Value::as_str);
+                        secrets.extend(paths.map(|path| Secret::File(directory.join(path))));
+                    }
                     Value::String(path) if key == "env_file" => secrets.push(Secret::Environment(directory.join(path))),
                     Value::String(path) if key.ends_with("_file") => secrets.push(Secret::File(directory.join(path))),
+                    Value::String(url) if URLS.contains(&key.as_str()) => secrets.extend(in_query(url).map(Secret::Value)),
                     Value::String(text) if is_secret(key) => secrets.push(Secret::Value(text.as_str().into())),
                     _ => collect(value, directory, secrets),
                 }
@@ -198,6 +288,12 @@ fn collect(value: &Value, directory: &Path, secrets: &mut Vec<Secret>) {
         Value::Array(items) => items.iter().for_each(|item| collect(item, directory, secrets)),
         _ => {}
     }
+}
+
+/// What stands in the query of a URL: keys, often.
+fn in_query(url: &str) -> impl Iterator<Item = Box<str>> {
+    let query = url.split_once('?').map_or("", |(_, query)| query.split('#').next().unwrap_or(query));
+    query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value.into())
 }
 
 /// The lines of an environment file, as far as they are `NAME=value`; without quotes around the value.
@@ -209,40 +305,87 @@ pub(super) fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
 
 /// Whether a name says that its value is a secret.
 pub fn is_secret(name: &str) -> bool {
-    const PARTS: [&str; 9] =
-        ["password", "passwd", "passphrase", "secret", "token", "apikey", "accesskey", "privatekey", "credential"];
+    const PARTS: [&str; 13] = [
+        "password",
+        "passwd",
+        "passphrase",
+        "pwd",
+        "secret",
+        "token",
+        "apikey",
+        "accesskey",
+        "accountkey",
+        "privatekey",
+        "signingkey",
+        "encryptionkey",
+        "credential",
+    ];
+    const LAST: [&str; 3] = ["pass", "key", "pat"];
     let plain: String = name.chars().filter(|it| !matches!(it, '-' | '_')).flat_map(char::to_lowercase).collect();
-    PARTS.iter().any(|part| plain.contains(part))
+    let last = name.rsplit(['-', '_', '.']).next().unwrap_or(name).to_ascii_lowercase();
+    PARTS.iter().any(|part| plain.contains(part)) || LAST.contains(&last.as_str())
 }
 
 /// Certificates stand in files too, and are no secrets; a file that cannot be read has none that anybody could show.
-async fn read_secret(path: &Path) -> Option<String> {
-    use tokio::io::AsyncReadExt;
+fn read_secret(path: &Path) -> Option<String> {
     let mut text = String::new();
-    tokio::fs::File::open(path).await.ok()?.take(SECRET_FILE_BYTES).read_to_string(&mut text).await.ok()?;
+    std::fs::File::open(path).ok()?.take(SECRET_FILE_BYTES).read_to_string(&mut text).ok()?;
     (!text.contains("-----BEGIN ")).then_some(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::evidence::Mask;
+
+    const PATIENT: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn names_say_what_is_a_secret() {
+        for name in ["DB_PASS", "SMTP_PASS", "OPENAI_KEY", "APP_KEY", "AccountKey", "MYSQL_PWD", "x-api-key", "GITHUB_PAT"] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in ["KEYBOARD", "MONKEY", "COMPASS", "PATH", "keys", "PASSIVE"] {
+            assert!(!is_secret(name), "{name}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_again_and_what_it_held_before_is_hidden_too() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("bearer");
+        std::fs::write(&path, "the-first-token").expect("written");
+        let entry = serde_json::json!({ "probes": [{ "bearer_token_file": "bearer" }] });
+        let directories = Directories { state: directory.path(), registry: directory.path() };
+        let subject = Arc::new(Subject::new("a", None, &[], [&entry], directories));
+        let text = "the-first-token, the-second-token";
+        assert_eq!(subject.known_mask().text(text), text, "nobody has read it");
+        assert_eq!(subject.mask(Instant::now(), PATIENT).await.text(text), "***, the-second-token");
+        std::fs::write(&path, "the-second-token").expect("written");
+        assert_eq!(subject.mask(Instant::now(), PATIENT).await.text(text), "***, ***");
+        assert_eq!(subject.known_mask().text(text), "***, ***");
+        std::fs::remove_file(&path).expect("removed");
+        assert_eq!(subject.mask(Instant::now(), PATIENT).await.text(text), "the-first-token, ***");
+    }
 
     #[tokio::test]
     async fn what_the_registry_gives_is_hidden() {
         let directory = tempfile::tempdir().expect("a directory");
         std::fs::write(directory.path().join("bearer"), "from-a-file\n").expect("written");
+        std::fs::write(directory.path().join("key"), "from-a-header-file").expect("written");
         std::fs::write(directory.path().join("more.env"), "# more\nexport MORE='from-a-line'\n").expect("written");
         let entry = serde_json::json!({
             "name": "calculator",
+            "endpoint": "http://127.0.0.1/mcp?k=from-a-query&v=1",
             "runtime": { "env": { "PLAIN": "from-the-environment" }, "env_file": "more.env" },
-            "probes": [{ "headers": { "X-Team": "from-a-header" }, "bearer_token_file": "bearer", "password": "from-a-key" }],
+            "probes": [{ "headers": { "X-Team": "from-a-header" }, "bearer_token_file": "bearer", "password": "from-a-key",
+                         "header_files": { "X-Key": "key" } }],
         });
         let recovery = serde_json::json!({ "after": { "url": "http://a/", "headers": { "X-Hook": "from-a-hook" } } });
         let directories = Directories { state: directory.path(), registry: directory.path() };
-        let subject = Subject::new("calculator", None, &[], [&entry, &recovery], directories);
-        let mask = Mask::of(subject.secrets().await);
-        for secret in ["from-a-file", "from-the-environment", "from-a-header", "from-a-key", "from-a-line", "from-a-hook"] {
+        let subject = Arc::new(Subject::new("calculator", None, &[], [&entry, &recovery], directories));
+        let mask = subject.mask(Instant::now(), PATIENT).await;
+        let secrets = ["from-a-file", "from-the-environment", "from-a-header", "from-a-key", "from-a-line", "from-a-hook"];
+        for secret in secrets.into_iter().chain(["from-a-query", "from-a-header-file"]) {
             assert_eq!(mask.text(&format!("a {secret} b")), "a *** b");
         }
         assert_eq!(mask.text("calculator"), "calculator");

@@ -5,6 +5,14 @@ use std::fmt::Write;
 /// The most of one line, in bytes.
 pub(super) const LINE_BYTES: usize = 512;
 
+/// So much of what a stranger says in one breath is looked at: four times what is shown, since hiding secrets makes it shorter.
+const LOOKED_AT_BYTES: usize = 2 * 1024;
+
+/// As much of a message as anybody looks at. Of what it says in more than that nothing is ever copied, searched or kept.
+pub fn looked_at(text: &str) -> String {
+    beginning(text, LOOKED_AT_BYTES).to_owned()
+}
+
 /// Bytes as text: what is no UTF-8 becomes `\xNN`.
 pub(super) fn decoded(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());

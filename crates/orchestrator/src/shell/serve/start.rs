@@ -110,6 +110,7 @@ pub(super) async fn start(written: Plan, settings: &Settings, mut ready: Ready, 
         shutdown: lifetimes.serving.clone(),
     };
     let collector = Arc::new(Collector::new(setup, plan.subjects(&settings.state_directory)));
+    collector.read_secrets();
     let trace_id = settings.trace_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     let actions = Actions {
         targets: plan.targets.iter().cloned().map(Arc::new).collect(),
