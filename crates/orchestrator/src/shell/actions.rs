@@ -80,6 +80,7 @@ impl Actions {
                 Err(impaired) => Input::Blind { ticket, error: causes(&impaired) },
             };
             report(&inbox, input).await;
+            eyes.clear(ticket.server, &target).await;
         });
     }
 
@@ -183,6 +184,15 @@ impl Eyes {
         let id = target.trace_id.clone().or_else(|| self.trace_id.clone()).filter(|_| self.says_traces);
         let (resolver, lives) = (&self.resolver, &*self.lives);
         Question { server, timeout, history, clock: wall, resolver, lives, trace: Trace { id } }
+    }
+
+    /// Ends what the check has left open.
+    async fn clear(&self, server: ServerId, target: &Target) {
+        let history = History::default();
+        let question = self.question(server, target, FAREWELL, &history);
+        for session in target.sessions() {
+            session.clear(&question).await;
+        }
     }
 
     async fn take_leave(&self, server: ServerId, target: &Target) {

@@ -1,17 +1,22 @@
 //! The headers of a request: what everybody gets, what a target wants, and secrets from files.
 
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use hyper::HeaderMap;
 use hyper::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
-use tokio::time::Instant;
+use tokio::sync::Mutex as Turn;
+use tokio::time::{Instant, timeout, timeout_at};
 
+use super::deadline::Deadline;
 use super::{Fault, Impaired};
 
 /// Between two looks at a file: one check makes several requests, and many checks are made in a second.
 const LOOK: Duration = Duration::from_secs(1);
+
+/// How long a disk is waited for while there is a value from before.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Who asks.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("mcp-health/", env!("CARGO_PKG_VERSION")));
@@ -37,12 +42,14 @@ pub struct Headers {
 pub struct Secret {
     name: HeaderName,
     before: &'static str,
-    path: PathBuf,
-    known: Mutex<Option<Known>>,
+    path: Arc<Path>,
+    known: Arc<Mutex<Option<Known>>>,
+    /// One look at a time: a disk that hangs holds one thread.
+    turn: Arc<Turn<()>>,
 }
 
 /// The value, the file that it was read from, and when that was looked at.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Known {
     value: HeaderValue,
     version: (Option<SystemTime>, u64),
@@ -52,37 +59,71 @@ struct Known {
 impl Secret {
     /// The header `name` with what stands in the file, after `before`.
     pub fn new(name: HeaderName, before: &'static str, path: PathBuf) -> Self {
-        Self { name, before, path, known: Mutex::default() }
+        Self { name, before, path: path.into(), known: Arc::default(), turn: Arc::default() }
     }
 
-    /// As it was a moment ago; a file that has not changed is not read again.
+    /// As it is now; blocks until the disk has answered. A file that has not changed is not read again.
     pub fn value(&self) -> Result<HeaderValue, Impaired> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = known.as_ref().filter(|known| known.looked.elapsed() < LOOK) {
+        look(&self.path, self.before, &self.known).map_err(|source| self.unreadable(source))
+    }
+
+    /// As it was a moment ago, or before that while the disk does not answer.
+    async fn current(&self, deadline: Deadline) -> Result<HeaderValue, Impaired> {
+        let last = lock(&self.known).clone();
+        if let Some(known) = last.as_ref().filter(|known| known.looked.elapsed() < LOOK) {
             return Ok(known.value.clone());
         }
-        let metadata = std::fs::metadata(&self.path).map_err(|source| self.unreadable(source))?;
-        let version = (metadata.modified().ok(), metadata.len());
-        let value = match known.take().filter(|known| known.version == version) {
-            Some(known) => known.value,
-            None => self.read()?,
+        let looked = timeout_at(deadline.at(), self.looked());
+        let found = match last {
+            None => looked.await,
+            Some(last) => match timeout(PATIENCE, looked).await {
+                Ok(found) => found,
+                Err(_) => return Ok(last.value),
+            },
         };
-        *known = Some(Known { value: value.clone(), version, looked: Instant::now() });
-        Ok(value)
+        let silent = |_| self.unreadable(std::io::Error::new(std::io::ErrorKind::TimedOut, "the disk does not answer"));
+        found.map_err(silent)?
     }
 
-    fn read(&self) -> Result<HeaderValue, Impaired> {
-        let text = std::fs::read_to_string(&self.path).map_err(|source| self.unreadable(source))?;
-        let made = HeaderValue::try_from(format!("{}{}", self.before, text.trim()));
-        let odd = |_| self.unreadable(std::io::Error::other("it holds what no header can carry"));
-        let mut value = made.map_err(odd)?;
-        value.set_sensitive(true);
-        Ok(value)
+    async fn looked(&self) -> Result<HeaderValue, Impaired> {
+        let turn = Arc::clone(&self.turn).lock_owned().await;
+        let (path, before, known) = (Arc::clone(&self.path), self.before, Arc::clone(&self.known));
+        let look = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            look(&path, before, &known)
+        });
+        let found = look.await.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        found.map_err(|source| self.unreadable(source))
     }
 
     fn unreadable(&self, source: std::io::Error) -> Impaired {
-        Impaired::Secret { path: self.path.clone(), source }
+        Impaired::Secret { path: self.path.to_path_buf(), source }
     }
+}
+
+/// Whoever only wants to know the value never waits for the disk: nothing is held while it is asked.
+fn look(path: &Path, before: &str, known: &Mutex<Option<Known>>) -> std::io::Result<HeaderValue> {
+    let metadata = std::fs::metadata(path)?;
+    let version = (metadata.modified().ok(), metadata.len());
+    let last = lock(known).clone().filter(|known| known.version == version);
+    let value = match last {
+        Some(known) => known.value,
+        None => read(path, before)?,
+    };
+    *lock(known) = Some(Known { value: value.clone(), version, looked: Instant::now() });
+    Ok(value)
+}
+
+fn read(path: &Path, before: &str) -> std::io::Result<HeaderValue> {
+    let text = std::fs::read_to_string(path)?;
+    let made = HeaderValue::try_from(format!("{before}{}", text.trim()));
+    let mut value = made.map_err(|_| std::io::Error::other("it holds what no header can carry"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn lock(known: &Mutex<Option<Known>>) -> std::sync::MutexGuard<'_, Option<Known>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl PartialEq for Secret {
@@ -108,7 +149,12 @@ impl Trace {
 }
 
 /// All of them but what the kind of check adds. `authority` is the URL's.
-pub(super) fn of_request(authority: &str, wanted: Option<&Headers>, trace: &Trace) -> Result<HeaderMap, Fault> {
+pub(super) async fn of_request(
+    authority: &str,
+    wanted: Option<&Headers>,
+    trace: &Trace,
+    deadline: Deadline,
+) -> Result<HeaderMap, Fault> {
     let mut headers = HeaderMap::with_capacity(8);
     let host = wanted.and_then(|wanted| wanted.host.clone()).or_else(|| HeaderValue::try_from(authority).ok());
     headers.extend(host.map(|host| (HOST, host)));
@@ -121,7 +167,7 @@ pub(super) fn of_request(authority: &str, wanted: Option<&Headers>, trace: &Trac
         headers.insert(name.clone(), value.clone());
     }
     for secret in wanted.into_iter().flat_map(|wanted| &wanted.secrets) {
-        headers.insert(secret.name.clone(), secret.value().map_err(Fault::Ours)?);
+        headers.insert(secret.name.clone(), secret.current(deadline).await.map_err(Fault::Ours)?);
     }
     Ok(headers)
 }
@@ -154,14 +200,40 @@ mod tests {
         assert!(matches!(secret.value(), Err(Impaired::Secret { .. })));
     }
 
-    #[test]
-    fn a_check_names_its_workflow_and_a_trace_of_its_own() {
+    /// A pipe that nobody writes to is a disk that does not answer.
+    #[tokio::test]
+    async fn a_disk_that_hangs_holds_up_nobody_and_the_last_value_goes_on() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("token");
+        std::fs::write(&path, "one").expect("written");
+        let secret = Secret::new(AUTHORIZATION, "Bearer ", path.clone());
+        let soon = || Deadline::new(Instant::now(), Duration::from_secs(30));
+        assert_eq!(secret.current(soon()).await.expect("it reads"), "Bearer one");
+        std::fs::remove_file(&path).expect("removed");
+        let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, mode, 0).expect("a pipe");
+        forget_the_look(&secret);
+        assert_eq!(secret.current(soon()).await.expect("the last one"), "Bearer one");
+        let fresh = Secret::new(AUTHORIZATION, "Bearer ", path.clone());
+        let found = fresh.current(Deadline::new(Instant::now(), Duration::from_millis(50))).await;
+        assert!(matches!(found, Err(Impaired::Secret { .. })), "{found:?}");
+        // Whoever waits for the pipe goes on, and nobody comes after: the runtime does not end before.
+        let both_ends = std::fs::OpenOptions::new().read(true).write(true).open(&path).expect("opened");
+        std::fs::remove_file(&path).expect("removed");
+        drop(both_ends);
+    }
+
+    #[tokio::test]
+    async fn a_check_names_its_workflow_and_a_trace_of_its_own() {
+        let deadline = Deadline::new(Instant::now(), Duration::from_secs(30));
         let trace = Trace { id: Some(HeaderValue::from_static("rollout-7")) };
-        let headers = of_request("a:1", None, &trace).expect("headers");
+        let headers = of_request("a:1", None, &trace, deadline).await.expect("headers");
         assert_eq!(headers[TRACE_ID], "rollout-7");
         let parent = headers[TRACEPARENT].to_str().expect("text").to_owned();
         assert_eq!((parent.len(), &parent[..3], &parent[52..]), (55, "00-", "-00"), "{parent}");
-        assert_ne!(of_request("a:1", None, &trace).expect("headers")[TRACEPARENT], parent);
-        assert!(!of_request("a:1", None, &Trace::default()).expect("headers").contains_key(TRACEPARENT));
+        let other = of_request("a:1", None, &trace, deadline).await.expect("headers");
+        assert_ne!(other[TRACEPARENT], parent);
+        let untold = of_request("a:1", None, &Trace::default(), deadline).await.expect("headers");
+        assert!(!untold.contains_key(TRACEPARENT));
     }
 }

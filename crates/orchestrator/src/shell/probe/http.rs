@@ -48,10 +48,16 @@ impl HttpTarget {
     }
 
     /// A request's URI and headers.
-    pub(super) fn request(&self, body: Bytes, question: &Question<'_>) -> Result<Request<Full<Bytes>>, Fault> {
+    pub(super) async fn request(
+        &self,
+        body: Bytes,
+        question: &Question<'_>,
+        deadline: Deadline,
+    ) -> Result<Request<Full<Bytes>>, Fault> {
         let mut request = Request::new(Full::new(body));
         *request.uri_mut() = self.address.path().clone().into();
-        *request.headers_mut() = headers::of_request(self.address.authority(), self.headers.as_deref(), &question.trace)?;
+        let (authority, wanted) = (self.address.authority(), self.headers.as_deref());
+        *request.headers_mut() = headers::of_request(authority, wanted, &question.trace, deadline).await?;
         Ok(request)
     }
 }
@@ -86,7 +92,7 @@ pub(super) fn verdict_of(fault: Fault, is_new: bool) -> Result<Verdict, Impaired
 }
 
 async fn exchange(target: &HttpTarget, question: &Question<'_>, deadline: Deadline, phases: &mut Phases) -> Result<Raw, Fault> {
-    let mut request = target.request(Bytes::new(), question)?;
+    let mut request = target.request(Bytes::new(), question, deadline).await?;
     let headers = request.headers_mut();
     headers.entry(ACCEPT).or_insert(ACCEPTED);
     headers.insert(CONNECTION, CLOSE);

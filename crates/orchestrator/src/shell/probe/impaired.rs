@@ -37,6 +37,9 @@ pub enum Impaired {
         /// The cause.
         source: io::Error,
     },
+    /// The server refuses the certificate that the probe shows.
+    #[error("the server refuses our certificate, which has expired or is none that it knows; renew the probe's `tls.cert_file`")]
+    Certificate(#[source] rustls::Error),
     /// Whoever runs the server cannot be asked.
     #[error("what runs the server cannot be asked: {0}")]
     Engine(String),

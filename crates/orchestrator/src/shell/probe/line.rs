@@ -15,6 +15,7 @@ use super::deadline::{Deadline, milliseconds};
 use super::dial::{Wire, dial};
 use super::http::HttpTarget;
 use super::resolve::Resolver;
+use super::tls::{Secured, is_about_ours, refused};
 use super::{Fault, Impaired};
 
 /// The most that is read of an answer's headers: as much as of its body.
@@ -32,7 +33,7 @@ pub(super) struct Raw {
 pub(super) struct Enough<'a> {
     /// At most so many bytes, and one.
     pub(super) most: usize,
-    /// Whether what has come is all that is wanted, though the body goes on.
+    /// Whether what has come is all that is wanted, though the body goes on. Asked first when only the head has come.
     pub(super) said: Option<&'a mut Suffices<'a>>,
 }
 
@@ -52,6 +53,8 @@ pub(super) struct Line {
     sender: Sender,
     /// `None`: it is over.
     connection: Option<Pin<Box<Connection>>>,
+    /// A certificate of ours was shown, if the server wanted one.
+    shows_own: bool,
 }
 
 impl Line {
@@ -65,7 +68,8 @@ impl Line {
         let mut builder = http1::Builder::new();
         builder.max_buf_size(MAX_HEADER_BYTES);
         let (sender, connection) = builder.handshake(TokioIo::new(wire)).await.map_err(|error| fault(&error))?;
-        Ok(Self { sender, connection: Some(Box::pin(connection)) })
+        let shows_own = target.secured.as_deref().is_some_and(Secured::shows_own);
+        Ok(Self { sender, connection: Some(Box::pin(connection)), shows_own })
     }
 
     /// Whether another request can go out on it.
@@ -74,6 +78,20 @@ impl Line {
     }
 
     pub(super) async fn ask(
+        &mut self,
+        request: Request<Full<Bytes>>,
+        enough: &mut Enough<'_>,
+        deadline: Deadline,
+        phases: &mut Phases,
+    ) -> Result<Raw, Fault> {
+        let shows_own = self.shows_own;
+        self.exchange(request, enough, deadline, phases).await.map_err(|fault| match fault {
+            Fault::Ours(Impaired::Certificate(cause)) => refused(cause, shows_own),
+            other => other,
+        })
+    }
+
+    async fn exchange(
         &mut self,
         request: Request<Full<Bytes>>,
         enough: &mut Enough<'_>,
@@ -116,6 +134,9 @@ async fn exchange(
 async fn read(headers: &HeaderMap, response: Response<hyper::body::Incoming>, enough: &mut Enough<'_>) -> Result<Vec<u8>, Fault> {
     let mut incoming = response.into_body();
     let mut body = Vec::new();
+    if enough.said.as_mut().is_some_and(|said| said(headers, &body)) {
+        return Ok(body);
+    }
     while body.len() <= enough.most {
         let Some(frame) = incoming.frame().await else { break };
         if let Ok(piece) = frame.map_err(|error| fault(&error))?.into_data() {
@@ -144,7 +165,11 @@ fn fault(error: &hyper::Error) -> Fault {
     let not_http = error.is_parse() || cause.is_some_and(|cause| is_nonsense(cause.kind()));
     if let Some(tls) = cause.and_then(io::Error::get_ref).and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
         // Of TLS 1.3, what a server says about our certificate comes after the handshake.
-        return Fault::Server(Reason::Tls, format!("no secure connection: {tls}"));
+        return if is_about_ours(tls) {
+            Fault::Ours(Impaired::Certificate(tls.clone()))
+        } else {
+            Fault::Server(Reason::Tls, format!("no secure connection: {tls}"))
+        };
     }
     if not_http {
         return Fault::Server(Reason::InvalidBody, format!("it does not speak HTTP: {}", deepest(error)));

@@ -24,7 +24,7 @@ use super::deadline::Deadline;
 use super::http::{HttpTarget, verdict_of};
 use super::{Impaired, Question};
 use crate::shell::evidence::Glimpse;
-use known::Memory;
+use known::{Memory, Opened};
 use talk::Talk;
 
 /// How long the end of a session may take: it is a courtesy, and nobody waits for it longer.
@@ -65,6 +65,15 @@ impl McpTarget {
         Self { channel, depth, call, memory: Arc::default() }
     }
 
+    /// What is asked, and where.
+    pub(super) fn aim(&self) -> (String, String) {
+        let asks = format!("{:?} {:?}", self.depth, self.call);
+        match &self.channel {
+            Channel::Http(http) => (format!("{asks} {}", http.address.path()), format!("{:?}", http.address.to())),
+            Channel::Stdio => (asks, "its pipes".to_owned()),
+        }
+    }
+
     /// Ends what is kept with the server, now and by every check that still runs. What comes back does not matter.
     pub async fn close(&self, question: &Question<'_>) {
         let Channel::Http(http) = &self.channel else { return };
@@ -72,15 +81,28 @@ impl McpTarget {
         if sessions.is_empty() {
             return;
         }
-        let deadline = Deadline::new(Instant::now(), question.timeout.min(FAREWELL));
-        let mut phases = Phases::default();
-        let mut talk = Talk::new(http, question, deadline, &mut phases);
+        let (mut phases, opened) = (Phases::default(), Opened::default());
+        let mut talk = Talk::new(http, question, farewell(question), &mut phases, &opened);
         for session in sessions {
             if let Err(fault) = talk.end(&session).await {
                 tracing::debug!(?fault, "an MCP session was not ended");
             }
         }
     }
+
+    /// Ends what a check that found a fault has left open, when that has been judged: it may take a while.
+    pub async fn clear(&self, question: &Question<'_>) {
+        let Channel::Http(http) = &self.channel else { return };
+        if self.memory.surplus().is_empty() {
+            return;
+        }
+        let (mut phases, opened) = (Phases::default(), Opened::default());
+        end_surplus(&self.memory, &mut Talk::new(http, question, farewell(question), &mut phases, &opened)).await;
+    }
+}
+
+fn farewell(question: &Question<'_>) -> Deadline {
+    Deadline::new(Instant::now(), question.timeout.min(FAREWELL))
 }
 
 /// Left by a check that ran at the same time. What the server says to that does not matter to this one; when it says nothing, the next check
@@ -111,9 +133,11 @@ pub(super) async fn check(
         Channel::Stdio => return stdio::check(target, question, deadline, phases, glimpse).await,
     };
     let mut loan = target.memory.lend();
-    let mut talk = Talk::new(http, question, deadline, phases);
+    loan.known.was_well |= question.history.was_well;
+    let mut talk = Talk::new(http, question, deadline, phases, &loan.opened);
     let found = meet::look(target, &mut loan.known, &mut talk).await;
     *glimpse = talk.last.take();
+    loan.give_up_spare();
     if found.is_ok() {
         end_surplus(&target.memory, &mut talk).await;
     }

@@ -7,13 +7,13 @@ use std::sync::{Arc, OnceLock};
 use health_spec::verdict::Reason;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName};
-use rustls::{CertificateError, ClientConfig, RootCertStore};
+use rustls::{AlertDescription, CertificateError, ClientConfig, RootCertStore};
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::Fault;
+use super::{Fault, Impaired};
 
 mod written;
 
@@ -123,7 +123,12 @@ impl Secured {
 
     /// Secures a connection that has just been opened.
     pub(super) async fn secure(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, Fault> {
-        self.over(stream).await.map_err(|error| fault(&error, !self.files.roots.is_empty()))
+        self.over(stream).await.map_err(|error| fault(&error, &self.files))
+    }
+
+    /// Whether a certificate of ours is configured.
+    pub(super) fn shows_own(&self) -> bool {
+        !self.files.chain.is_empty()
     }
 
     /// The same for whoever judges nobody by what goes wrong.
@@ -178,11 +183,31 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     if found.is_empty() { Err(TlsError::Empty { path: path.to_owned() }) } else { Ok(found) }
 }
 
-/// A connection that ends is another fault than one that cannot be trusted. `given`: the roots are those of a `ca_file`.
-fn fault(error: &io::Error, given: bool) -> Fault {
+/// Whether a server says that the certificate that it was shown is no good.
+pub(super) fn is_about_ours(error: &rustls::Error) -> bool {
+    use AlertDescription::{BadCertificate, CertificateExpired, CertificateRevoked, CertificateUnknown, UnknownCA};
+    let rustls::Error::AlertReceived(alert) = error else { return false };
+    matches!(alert, CertificateExpired | CertificateRevoked | BadCertificate | CertificateUnknown | UnknownCA)
+}
+
+/// Restarting a server would not mend a certificate of ours; one that was shown none judges something else.
+pub(super) fn refused(cause: rustls::Error, shows_own: bool) -> Fault {
+    if shows_own {
+        Fault::Ours(Impaired::Certificate(cause))
+    } else {
+        Fault::Server(Reason::Tls, format!("no secure connection: {cause}"))
+    }
+}
+
+/// A connection that ends is another fault than one that cannot be trusted.
+fn fault(error: &io::Error, files: &Files) -> Fault {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
-        Some(cause) => Fault::Server(Reason::Tls, format!("no secure connection: {cause}{}", advice(cause, given))),
+        Some(cause) if is_about_ours(cause) => refused(cause.clone(), !files.chain.is_empty()),
+        Some(cause) => {
+            let advice = advice(cause, !files.roots.is_empty());
+            Fault::Server(Reason::Tls, format!("no secure connection: {cause}{advice}"))
+        }
         None if matches!(
             error.kind(),
             io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
@@ -194,7 +219,7 @@ fn fault(error: &io::Error, given: bool) -> Fault {
     }
 }
 
-/// What to do about a certificate that is not trusted.
+/// What to do about a certificate that is not trusted. `given`: the roots are those of a `ca_file`.
 fn advice(cause: &rustls::Error, given: bool) -> &'static str {
     let rustls::Error::InvalidCertificate(cause) = cause else { return "" };
     match cause {

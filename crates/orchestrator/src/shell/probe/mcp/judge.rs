@@ -5,14 +5,15 @@ use health_spec::verdict::{Answer, Outcome, Reason, Verdict, classify};
 use hyper::header::WWW_AUTHENTICATE;
 use serde_json::Value;
 
-use super::Call;
 use super::known::Known;
 use super::reply::{Answered, Reply};
+use super::{Call, McpTarget};
+use crate::shell::evidence::looked_at;
 use crate::shell::probe::Question;
 use crate::shell::probe::http::patience;
 
 /// A server without such a method is alive.
-const METHOD_NOT_FOUND: i64 = -32_601;
+pub(super) const METHOD_NOT_FOUND: i64 = -32_601;
 
 /// A server that is alive and speaks another version.
 const UNSUPPORTED_VERSION: i64 = -32_022;
@@ -26,8 +27,27 @@ fn wants_credentials(reply: &Reply) -> bool {
     reply.status == 401 || (reply.status == 403 && reply.headers.contains_key(WWW_AUTHENTICATE))
 }
 
-/// `call`: the tool that was called, if one was.
-pub(super) fn judge(reply: &Reply, call: Option<&Call>, known: &Known, question: &Question<'_>) -> Verdict {
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    /// How deep the check wants to look.
+    pub(super) depth: Depth,
+    /// The tool that was called, if one was.
+    pub(super) call: Option<&'a Call>,
+}
+
+impl McpTarget {
+    pub(super) fn asked(&self) -> Asked<'_> {
+        Asked { depth: self.depth, call: self.call.as_ref() }
+    }
+
+    /// The same before anything was called.
+    pub(super) fn without_call(&self) -> Asked<'_> {
+        Asked { call: None, ..self.asked() }
+    }
+}
+
+pub(super) fn judge(reply: &Reply, asked: Asked<'_>, known: &Known, question: &Question<'_>) -> Verdict {
     let code = reply.status;
     if wants_credentials(reply) {
         let message = format!("alive, but answers {code}: it wants credentials");
@@ -42,7 +62,7 @@ pub(super) fn judge(reply: &Reply, call: Option<&Call>, known: &Known, question:
         return Verdict::failed(Reason::BodyTooLarge, "the answer is larger than what is read of it");
     }
     match &reply.answer {
-        Some(answer) if reply.is_success() || matches!(code, 400 | 404) => answered(reply, answer, call, question),
+        Some(answer) if reply.is_success() || matches!(code, 400 | 404) => answered(reply, answer, asked, question),
         _ if !reply.is_success() => not_answered(reply, known),
         _ if known.was_well => Verdict::failed(Reason::InvalidBody, "it does not answer in MCP"),
         _ => not_conformant("it does not answer in MCP".to_owned()),
@@ -54,23 +74,30 @@ fn not_answered(reply: &Reply, known: &Known) -> Verdict {
     if matches!(code, 404 | 405 | 501) && !known.was_well {
         return not_conformant(format!("it answers {code}: it does not speak MCP there"));
     }
-    let said = reply.answer.as_ref().and_then(|answer| Some(answer.error.as_ref()?.message.clone()));
+    let said = reply.answer.as_ref().and_then(|answer| Some(looked_at(&answer.error.as_ref()?.message)));
     let said = said.filter(|said| !said.is_empty()).map(|said| format!(": {said}")).unwrap_or_default();
     Verdict::failed(Reason::HttpStatus, format!("it answers {code}{said}"))
 }
 
-fn answered(reply: &Reply, answer: &Answered, call: Option<&Call>, question: &Question<'_>) -> Verdict {
+fn answered(reply: &Reply, answer: &Answered, asked: Asked<'_>, question: &Question<'_>) -> Verdict {
     if let Some(error) = &answer.error {
-        let is_alive = error.code == METHOD_NOT_FOUND && call.is_none() || error.code == UNSUPPORTED_VERSION;
-        if is_alive {
-            return Verdict::new(Outcome::Ok, None, None);
+        match (error.code, asked.depth) {
+            (UNSUPPORTED_VERSION, Depth::Discover) | (METHOD_NOT_FOUND, Depth::Discover | Depth::List) => {
+                return Verdict::new(Outcome::Ok, None, None);
+            }
+            (UNSUPPORTED_VERSION, depth) => return another_version(depth),
+            (METHOD_NOT_FOUND, Depth::Call) if asked.call.is_none() => {
+                return not_conformant("it opens no session: the tool was not called".to_owned());
+            }
+            _ => {}
         }
+        let said = looked_at(&error.message);
         if !reply.is_success() {
-            return Verdict::failed(Reason::HttpStatus, format!("it answers {}: {}", reply.status, error.message));
+            return Verdict::failed(Reason::HttpStatus, format!("it answers {}: {said}", reply.status));
         }
-        return Verdict::failed(Reason::McpError, format!("it answers with error {}: {}", error.code, error.message));
+        return Verdict::failed(Reason::McpError, format!("it answers with error {}: {said}", error.code));
     }
-    match call {
+    match asked.call {
         None => Verdict::new(Outcome::Ok, None, None),
         Some(call) => result_of(call, answer, question),
     }
@@ -119,14 +146,15 @@ fn said(result: &Value) -> String {
     parts.filter_map(|part| part.get("text")?.as_str()).collect::<Vec<_>>().join("\n")
 }
 
-/// As much as fits into a message.
+/// It is alive, and what was wanted of it was not done.
+fn another_version(depth: Depth) -> Verdict {
+    let what = if depth == Depth::Call { "the tool was not called" } else { "its tools were not listed" };
+    not_conformant(format!("it speaks another version: {what}"))
+}
+
+/// As much as is looked at of what it says, in quotes.
 fn shortened(text: &str) -> String {
-    const MOST: usize = 200;
-    if text.chars().count() <= MOST {
-        format!("{text:?}")
-    } else {
-        format!("{:?}...", text.chars().take(MOST).collect::<String>())
-    }
+    format!("{:?}", looked_at(text))
 }
 
 fn not_conformant(message: String) -> Verdict {

@@ -69,13 +69,48 @@ struct Surplus {
 pub(super) struct Loan<'a> {
     memory: &'a Memory,
     pub(super) known: Known,
+    /// Every session that the server has opened meanwhile.
+    pub(super) opened: Opened,
+}
+
+/// Sessions that a server has opened, noted as soon as they are known: what else it answers may never come.
+#[derive(Debug, Default)]
+pub(super) struct Opened(Mutex<Vec<SessionId>>);
+
+impl Opened {
+    pub(super) fn note(&self, session: SessionId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(session);
+    }
+
+    fn take(&self) -> Vec<SessionId> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Loan<'_> {
+    /// Of the sessions that were opened all but the one that is kept are to be ended.
+    pub(super) fn give_up_spare(&self) {
+        let kept = self.known.session.as_ref().map(|session| &session.id);
+        let spare: Vec<_> = self.opened.take().into_iter().filter(|session| Some(&session.id) != kept).collect();
+        self.memory.lock().add(spare);
+    }
+}
+
+impl Kept {
+    fn add(&mut self, spare: impl IntoIterator<Item = SessionId>) {
+        for session in spare {
+            if self.surplus.iter().all(|known| known.session.id != session.id) {
+                self.surplus.push(Surplus { session, tries: 0 });
+            }
+        }
+    }
 }
 
 impl Memory {
     pub(super) fn lend(&self) -> Loan<'_> {
         let mut kept = self.lock();
         let session = kept.known.session.take();
-        Loan { memory: self, known: Known { session, ..kept.known.clone() } }
+        Loan { memory: self, known: Known { session, ..kept.known.clone() }, opened: Opened::default() }
     }
 
     /// Those that are to be ended. Each stays here until [`Self::has_tried`]: whoever ends it may be dropped meanwhile.
@@ -112,12 +147,13 @@ impl Memory {
 
 impl Drop for Loan<'_> {
     fn drop(&mut self) {
+        self.give_up_spare();
         let mut kept = self.memory.lock();
         let other = kept.known.session.take();
         kept.known = std::mem::take(&mut self.known);
         if let Some(other) = other {
             let spare = kept.known.session.replace(other);
-            kept.surplus.extend(spare.map(|session| Surplus { session, tries: 0 }));
+            kept.add(spare);
         }
     }
 }
@@ -141,6 +177,19 @@ mod tests {
         assert_eq!(memory.surplus(), [session("second")]);
         assert_eq!(memory.lend().known.session, Some(session("first")));
         assert_eq!((memory.leave(), memory.is_left()), (vec![session("second"), session("first")], true));
+    }
+
+    #[test]
+    fn what_was_opened_and_is_not_kept_is_to_be_ended_also_when_the_check_is_dropped() {
+        let memory = Memory::default();
+        let mut loan = memory.lend();
+        for id in ["first", "second", "first"] {
+            loan.opened.note(session(id));
+        }
+        loan.known.session = Some(session("second"));
+        drop(loan);
+        assert_eq!(memory.surplus(), [session("first")]);
+        assert_eq!(memory.lend().known.session, Some(session("second")));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::{Call, McpTarget};
 use crate::shell::probe::Fault;
 
 /// Errors that only a server of the new era has: a header that does not fit, a capability that is missing, another version.
-const MODERN_ERRORS: std::ops::RangeInclusive<i64> = -32_022..=-32_020;
+pub(super) const MODERN_ERRORS: std::ops::RangeInclusive<i64> = -32_022..=-32_020;
 
 /// What was found.
 pub(super) struct Seen {
@@ -45,7 +45,7 @@ pub(super) async fn look(target: &McpTarget, known: &mut Known, talk: &mut Talk<
             Some(era) => era,
             None => match meet(known, talk).await? {
                 Met::In(era) => era,
-                Met::Said(reply) => return Ok(Seen::of(judge(&reply, None, known, talk.question))),
+                Met::Said(reply) => return Ok(Seen::of(judge(&reply, target.without_call(), known, talk.question))),
             },
         };
         known.era = Some(era);
@@ -54,7 +54,7 @@ pub(super) async fn look(target: &McpTarget, known: &mut Known, talk: &mut Talk<
             if known.session.is_none() && !reply.has_result() {
                 known.era = None;
                 if has_lost_session || is_last || says_no(&reply) {
-                    return Ok(Seen::of(judge(&reply, None, known, talk.question)));
+                    return Ok(Seen::of(judge(&reply, target.without_call(), known, talk.question)));
                 }
                 continue;
             }
@@ -68,7 +68,7 @@ pub(super) async fn look(target: &McpTarget, known: &mut Known, talk: &mut Talk<
         let reply = talk.say(&message(target, era), form(known)).await?;
         if is_last || !is_lost(&reply) {
             let is_understood = !is_lost(&reply);
-            let verdict = judge(&reply, target.call.as_ref(), known, talk.question);
+            let verdict = judge(&reply, target.asked(), known, talk.question);
             return Ok(Seen { verdict, has_lost_session: has_lost_session && is_understood });
         }
         has_lost_session = forget(known, &reply, talk).await;
@@ -109,8 +109,10 @@ async fn forget(known: &mut Known, reply: &Reply, talk: &mut Talk<'_>) -> bool {
         return false;
     };
     if reply.status == 400 {
-        // The server's word on it does not matter.
-        let _ = talk.end(&session).await;
+        // The server's word on it does not matter, so long as there is one.
+        if talk.end(&session).await.is_err() {
+            talk.leave(session);
+        }
     }
     true
 }
@@ -140,12 +142,14 @@ async fn meet(known: &mut Known, talk: &mut Talk<'_>) -> Result<Met, Fault> {
     }
 }
 
-/// Opens a session. A server may answer without one.
+/// Opens a session, in the place of any other. A server may answer without one.
 async fn open(known: &mut Known, talk: &mut Talk<'_>) -> Result<Reply, Fault> {
     let reply = talk.say(&Message::initialize(), Form::Bare).await?;
     let Some(id) = reply.headers.get(SESSION).filter(|_| reply.has_result()) else { return Ok(reply) };
     let session = SessionId { id: id.clone(), version: agreed(&reply) };
-    known.session = Some(session.clone());
+    // From here on it is the one that is spoken in, whatever becomes of the rest.
+    known.era = Some(Era::Sessions);
+    known.session.replace(session.clone()).into_iter().for_each(|other| talk.leave(other));
     talk.say(&Message::initialized(), Form::In(&session)).await?;
     Ok(reply)
 }

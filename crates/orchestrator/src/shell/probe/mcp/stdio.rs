@@ -13,12 +13,12 @@ use hyper::HeaderMap;
 use tokio::time::Instant;
 
 use super::McpTarget;
-use super::judge::judge;
+use super::judge::{METHOD_NOT_FOUND, judge};
 use super::known::Era;
-use super::meet::message;
+use super::meet::{MODERN_ERRORS, message};
 use super::message::{Form, Message};
 use super::reply::{Reply, alone};
-use crate::shell::evidence::Glimpse;
+use crate::shell::evidence::{Glimpse, looked_at};
 use crate::shell::probe::deadline::{Deadline, milliseconds};
 use crate::shell::probe::http::verdict_of;
 use crate::shell::probe::{Fault, Impaired, Question};
@@ -47,9 +47,10 @@ pub(super) async fn check(
     let found = ask(target, &wire, deadline, glimpse).await;
     phases.answer_ms = Some(milliseconds(began.elapsed()));
     let mut loan = target.memory.lend();
+    loan.known.was_well |= question.history.was_well;
     match found {
         Ok(reply) => {
-            let verdict = judge(&reply, target.call.as_ref(), &loan.known, question);
+            let verdict = judge(&reply, target.asked(), &loan.known, question);
             loan.known.was_well |= verdict.outcome == health_spec::Outcome::Ok;
             Ok(verdict)
         }
@@ -76,7 +77,7 @@ struct Spoken<'a> {
 }
 
 impl Spoken<'_> {
-    /// Whether the child lives in the new era. One that will not be introduced to is asked in its words all the same.
+    /// Whether the child lives in the new era: it does not know `initialize`, or not as it was before.
     async fn introduce(&mut self) -> Result<bool, Fault> {
         let instance = self.conversation.instance().to_owned();
         let known = self.introduced().clone().filter(|(of, _)| *of == instance);
@@ -84,7 +85,15 @@ impl Spoken<'_> {
             return Ok(is_modern);
         }
         let reply = self.say(&Message::initialize(), Form::Bare).await?;
-        let is_modern = !reply.has_result();
+        let is_modern = match reply.answer.as_ref().and_then(|answer| answer.error.as_ref()) {
+            None => false,
+            Some(error) if is_of_new_era(error.code) => true,
+            // It may have a bad moment: it is introduced to again at the next check.
+            Some(error) => {
+                let message = format!("it answers `initialize` with error {}: {}", error.code, looked_at(&error.message));
+                return Err(Fault::Server(Reason::McpError, message));
+            }
+        };
         if !is_modern {
             let line = Message::initialized().body(Form::Bare, 0);
             self.deadline.hold("it does not listen", self.conversation.say(&line)).await?.map_err(|error| fault(&error))?;
@@ -112,10 +121,66 @@ impl Spoken<'_> {
     }
 }
 
+fn is_of_new_era(code: i64) -> bool {
+    code == METHOD_NOT_FOUND || MODERN_ERRORS.contains(&code)
+}
+
 fn fault(error: &WireError) -> Fault {
     let reason = match error {
         WireError::Silent => Reason::NotRunning,
         WireError::Closed | WireError::Broken(_) => Reason::ConnectionReset,
     };
     Fault::Server(reason, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::Channel;
+    use super::*;
+    use crate::shell::runtime::process::wire::tests::connected;
+
+    /// Answers `initialize` as `$1` says the first time, and with a result from then on; to a list with the form that it was asked in.
+    const CHILD: &str = r#"
+        times=0
+        while read -r line; do
+            id=${line#*:}; id=${id%%,*}
+            case "$line" in
+            *'"method":"initialize"'*)
+                times=$((times + 1))
+                if [ $times = 1 ]; then say='"error":{"code":CODE,"message":"later"}'; else say='"result":{}'; fi ;;
+            *notifications*) continue ;;
+            *_meta*) say='"error":{"code":1,"message":"modern"}' ;;
+            *) say='"result":{}' ;;
+            esac
+            echo "{\"jsonrpc\":\"2.0\",\"id\":$id,$say}"
+        done"#;
+
+    async fn asked_twice(code: i64) -> [Result<Reply, Fault>; 2] {
+        let (wire, mut child) = connected(&CHILD.replace("CODE", &code.to_string())).await;
+        let target = McpTarget::new(Channel::Stdio, Depth::List, None);
+        let deadline = Deadline::new(Instant::now(), Duration::from_secs(30));
+        let found = [ask(&target, &wire, deadline, &mut None).await, ask(&target, &wire, deadline, &mut None).await];
+        child.kill().expect("it runs");
+        child.wait().expect("it has ended");
+        found
+    }
+
+    #[tokio::test]
+    async fn a_child_that_errs_once_at_its_introduction_is_not_taken_for_a_modern_one() {
+        let [first, second] = asked_twice(-32_603).await;
+        let Err(Fault::Server(Reason::McpError, message)) = first else { panic!("{first:?}") };
+        assert_eq!(message, "it answers `initialize` with error -32603: later");
+        assert!(second.expect("an answer").has_result(), "it is introduced to again, and asked in the old form");
+    }
+
+    #[tokio::test]
+    async fn a_child_that_knows_no_introduction_is_asked_in_the_new_form() {
+        for code in [-32_601, -32_022] {
+            for found in asked_twice(code).await {
+                assert_eq!(found.expect("an answer").error_code(), Some(1));
+            }
+        }
+    }
 }

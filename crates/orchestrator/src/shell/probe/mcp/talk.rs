@@ -6,8 +6,8 @@ use health_spec::verdict::Phases;
 use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method};
 
-use super::known::SessionId;
-use super::message::{Form, ID, Message, SESSION, VERSION};
+use super::known::{Opened, SessionId};
+use super::message::{Form, ID, LEGACY, Message, SESSION, VERSION};
 use super::reply::{Listener, Reply};
 use crate::shell::evidence::Glimpse;
 use crate::shell::probe::deadline::Deadline;
@@ -33,22 +33,39 @@ pub(super) struct Talk<'a> {
     pub(super) question: &'a Question<'a>,
     deadline: Deadline,
     phases: &'a mut Phases,
+    opened: &'a Opened,
     line: Option<Line>,
     /// What came back last: evidence.
     pub(super) last: Option<Glimpse>,
 }
 
 impl<'a> Talk<'a> {
-    pub(super) fn new(target: &'a HttpTarget, question: &'a Question<'a>, deadline: Deadline, phases: &'a mut Phases) -> Self {
-        Self { target, question, deadline, phases, line: None, last: None }
+    /// With this server, until the deadline; what sessions it opens is noted in `opened`.
+    pub(super) fn new(
+        target: &'a HttpTarget,
+        question: &'a Question<'a>,
+        deadline: Deadline,
+        phases: &'a mut Phases,
+        opened: &'a Opened,
+    ) -> Self {
+        Self { target, question, deadline, phases, opened, line: None, last: None }
     }
 
     /// Says something, and hears the answer.
     pub(super) async fn say(&mut self, message: &Message, form: Form<'_>) -> Result<Reply, Fault> {
         let headers = [vec![(ACCEPT, BOTH), (CONTENT_TYPE, JSON)], message.headers(form)].concat();
         let most = if message.method.starts_with("tools/") { MAX_LIST_BYTES } else { MAX_BODY_BYTES };
-        let mut listener = Listener::default();
-        let mut said = |headers: &HeaderMap, body: &[u8]| listener.is_answered(headers, body);
+        let (mut listener, opened, mut opens) = (Listener::default(), self.opened, message.opens_session());
+        let mut said = |headers: &HeaderMap, body: &[u8]| {
+            if std::mem::take(&mut opens) {
+                let version = HeaderValue::from_static(LEGACY);
+                headers
+                    .get(SESSION)
+                    .into_iter()
+                    .for_each(|id| opened.note(SessionId { id: id.clone(), version: version.clone() }));
+            }
+            listener.is_answered(headers, body)
+        };
         self.exchange(Method::POST, message.body(form, ID), headers, &mut Enough { most, said: Some(&mut said) }).await
     }
 
@@ -56,6 +73,11 @@ impl<'a> Talk<'a> {
     pub(super) async fn end(&mut self, session: &SessionId) -> Result<Reply, Fault> {
         let headers = vec![(ACCEPT, BOTH), (SESSION, session.id.clone()), (VERSION, session.version.clone())];
         self.exchange(Method::DELETE, String::new(), headers, &mut Enough { most: MAX_BODY_BYTES, said: None }).await
+    }
+
+    /// A session is of no more use, and was not ended.
+    pub(super) fn leave(&self, session: SessionId) {
+        self.opened.note(session);
     }
 
     /// Whether a server of the oldest kind opens its stream: the first event says where requests go.
@@ -82,9 +104,12 @@ impl<'a> Talk<'a> {
         headers: Vec<(HeaderName, HeaderValue)>,
         enough: &mut Enough<'_>,
     ) -> Result<Reply, Fault> {
-        let mut request = self.target.request(Bytes::from(body), self.question)?;
+        let mut request = self.target.request(Bytes::from(body), self.question, self.deadline).await?;
         *request.method_mut() = method;
-        request.headers_mut().extend(headers);
+        // What the configuration says of the same header gives way: without these no server would answer.
+        for (name, value) in headers {
+            request.headers_mut().insert(name, value);
+        }
         let mut line = match self.line.take().filter(Line::is_open) {
             Some(line) => line,
             None => Line::open(self.target, self.question.resolver, self.deadline, self.phases).await?,

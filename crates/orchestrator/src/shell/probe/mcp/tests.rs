@@ -271,3 +271,5 @@ async fn a_check_that_outlives_its_target_leaves_no_session() {
     let nature = shared.lock().expect("not poisoned");
     assert_eq!((nature.opened, nature.sessions.len()), (1, 0));
 }
+
+mod left;

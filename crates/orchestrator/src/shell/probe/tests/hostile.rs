@@ -43,12 +43,11 @@ impl Malice {
 
     fn reasons(self) -> &'static [Reason] {
         match self {
-            Self::Hang => &[Reason::Timeout],
+            Self::Hang | Self::Interim => &[Reason::Timeout],
             Self::Flood => &[Reason::BodyTooLarge],
             Self::EndlessHeaders => &[Reason::InvalidBody],
             Self::ResetAtOnce | Self::ResetAfterRequest | Self::ResetInHead | Self::ResetInBody => &[Reason::ConnectionReset],
             Self::RedirectLoop => &[Reason::HttpStatus],
-            Self::Interim => &[Reason::Timeout, Reason::ConnectionReset, Reason::InvalidBody],
         }
     }
 

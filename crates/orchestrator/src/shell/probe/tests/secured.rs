@@ -93,10 +93,14 @@ async fn serve((certificate, key): (rcgen::Certificate, KeyPair), clients: Optio
 }
 
 async fn ask(address: SocketAddr, wanted: &Wanted, name: &str) -> Verdict {
+    asked(address, wanted, name).await.expect("a verdict").verdict
+}
+
+async fn asked(address: SocketAddr, wanted: &Wanted, name: &str) -> Result<Checked, Impaired> {
     let url = format!("https://{address}/health");
     let secured = Some(Arc::new(Secured::new(wanted, name, &Roots::default()).expect("it can be secured")));
     let target = HttpTarget { secured, ..HttpTarget::new(Address::parse(&url).expect("an address")) };
-    check(&target, PATIENT, &well_before()).await.expect("a verdict").verdict
+    check(&target, PATIENT, &well_before()).await
 }
 
 #[tokio::test]
@@ -144,6 +148,15 @@ async fn a_server_may_want_a_certificate_of_ours() {
     let wanted = Wanted { own: Some(authority.issue_files("monitor")), ..authority.wanted() };
     let with = ask(address, &wanted, "taskmgr.internal").await;
     assert_eq!(with.outcome, Outcome::Ok, "{:?}", with.message);
+}
+
+#[tokio::test]
+async fn a_certificate_of_ours_that_is_refused_is_not_held_against_the_server() {
+    let (authority, other) = (Authority::new("ours"), Authority::new("another"));
+    let address = serve(authority.issue("taskmgr.internal", |_| {}), Some(&authority)).await;
+    let wanted = Wanted { own: Some(other.issue_files("monitor")), ..authority.wanted() };
+    let found = asked(address, &wanted, "taskmgr.internal").await;
+    assert!(matches!(found, Err(Impaired::Certificate(_))), "{found:?}");
 }
 
 #[tokio::test]

@@ -321,4 +321,4 @@ async fn send(input: &Sender, rest: &mut Vec<u8>) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
