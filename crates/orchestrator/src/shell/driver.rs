@@ -15,6 +15,7 @@ use super::clock::{Clock, wall};
 use super::hook::About;
 use super::journal::Journal;
 use super::metrics::Metrics;
+use super::probe::aim::Aim;
 use super::published::Published;
 use super::record::Recorder;
 use super::store::StoreError;
@@ -27,6 +28,7 @@ use crate::machine::memory::Recovery;
 use crate::machine::{Command, Effect, Fleet, Happened, Input, Mono, Refusal, ServerId};
 pub use change::{Change, Configured};
 
+mod aimed;
 mod record;
 mod routine;
 mod unwritten;
@@ -101,6 +103,8 @@ pub struct ServerFile {
     pub history: History,
     /// The last check.
     pub last_check: Option<LastCheck>,
+    /// Where checks look.
+    pub aim: Aim,
 }
 
 impl Driver {

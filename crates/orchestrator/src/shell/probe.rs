@@ -5,6 +5,7 @@
 //! look, and nothing may be held against the server. When to check, and what a verdict leads to, is decided by the machine.
 
 pub mod address;
+pub mod aim;
 mod combine;
 mod deadline;
 mod dial;

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 
+use super::probe::aim::Aim;
 use crate::machine::Mono;
 use crate::machine::memory::{FleetMemory, ServerMemory};
 use crate::machine::uptime::Steady;
@@ -118,6 +119,9 @@ pub struct Record {
     pub history: History,
     /// For the view.
     pub last_check: Option<LastCheck>,
+    /// Where it was checked.
+    #[serde(default)]
+    pub aim: Aim,
 }
 
 /// What an earlier run has left.

@@ -178,3 +178,24 @@ fn one_that_is_checked_elsewhere_is_said_to_be_updated() {
     let told = |name: &str| events.types(name).iter().filter(|told| **told == "server_updated").count();
     assert_eq!((told("a"), told("b")), (1, 0));
 }
+
+/// Restarting a server would not teach it to answer where it never did.
+#[test]
+fn a_wrong_address_is_not_held_against_a_server_that_was_well_at_another() {
+    let server = |path: &str, port: u16| format!("  - {{name: w, health_url: 'http://127.0.0.1:{port}{path}'}}\n");
+    let port = free_port();
+    let runs = sample("a", port);
+    let orchestrator = Orchestrator::start_with(&registry(&[runs.clone(), server("/health", port)]));
+    let mut events = orchestrator.events();
+    let status = |name: &str| orchestrator.get(&format!("/servers/{name}"))["status"].as_str().map(str::to_owned);
+    until("both to be well", || (status("a")? == "ok" && status("w")? == "ok").then_some(()));
+
+    rewrite(&orchestrator, &registry(&[runs, server("/nowhere", port)]));
+
+    events.wait_until("the reload", |event| event["event_type"] == "config_reloaded");
+    let next = events.wait_until("its next change", |event| {
+        event["server_name"] == "w" && matches!(event["event_type"].as_str(), Some("status_changed" | "server_down"))
+    });
+    assert_eq!((next["event_type"].as_str(), next["status"].as_str()), (Some("status_changed"), Some("degraded")), "{next}");
+    signal(orchestrator.pid_of("a"), "KILL");
+}

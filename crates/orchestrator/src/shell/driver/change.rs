@@ -92,6 +92,9 @@ impl Driver {
         }
         let says_traces = configured.file.event_emission.trace_context.unwrap_or(defaults::TRACE_CONTEXT);
         self.actions.eyes = Arc::new(Eyes { says_traces, ..Eyes::clone(&self.actions.eyes) });
+        for (file, target) in self.files.iter_mut().zip(&targets) {
+            file.aim(target.aim(), configured.reread);
+        }
         let aimed = self.aim(targets, &reloaded, &configured.otherwise);
         let mut hooks = self.actions.hooks.to_vec();
         hooks.resize(places, Hooks::default());

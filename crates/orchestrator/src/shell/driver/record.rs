@@ -201,7 +201,7 @@ impl Driver {
     pub(super) fn state(&self, place: usize) -> Record {
         let file = &self.files[place];
         let memory = self.fleet.memory(ServerId(place));
-        Record { memory, history: file.history.clone(), last_check: file.last_check.clone() }
+        Record { memory, history: file.history.clone(), last_check: file.last_check.clone(), aim: file.aim.clone() }
     }
 }
 

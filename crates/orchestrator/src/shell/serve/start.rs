@@ -35,7 +35,7 @@ use crate::shell::journal::{Journal, Jsonl};
 use crate::shell::maintenance::keeper::{Kept, keep, open};
 use crate::shell::metrics::Metrics;
 use crate::shell::plan::{Plan, faults};
-use crate::shell::probe::{Lives, Resolver};
+use crate::shell::probe::{Lives, Resolver, Target};
 use crate::shell::published::Published;
 use crate::shell::record::Recorder;
 use crate::shell::reload::{self, Reloader};
@@ -297,12 +297,14 @@ fn nodelay(listener: TcpListener) -> impl axum::serve::Listener<Io = tokio::net:
 
 fn files(plan: &Plan, left: &Left) -> Vec<ServerFile> {
     let records: HashMap<&str, &Record> = left.records.iter().map(|(name, record)| (name.as_str(), record)).collect();
-    let one = |entry: &ServerEntry| {
+    let one = |(entry, target): (&ServerEntry, &Target)| {
         let record = records.get(entry.name.as_str()).map(|record| Record::clone(record));
-        let (history, last_check) = record.map_or_else(Default::default, |record| (record.history, record.last_check));
-        ServerFile { group: entry.group.clone(), history, last_check }
+        let known = record.map(|Record { history, last_check, aim, .. }| ServerFile { group: None, history, last_check, aim });
+        let mut file = ServerFile { group: entry.group.clone(), ..known.unwrap_or_default() };
+        file.aim(target.aim(), true);
+        file
     };
-    plan.entries.iter().map(one).collect()
+    plan.entries.iter().zip(&plan.targets).map(one).collect()
 }
 
 fn jsonl(plan: &Plan, settings: &Settings, ready: &Ready) -> Result<Option<Jsonl>, ServeError> {

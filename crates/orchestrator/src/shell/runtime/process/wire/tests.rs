@@ -9,7 +9,6 @@ fn child(script: &str) -> Child {
 }
 
 #[expect(clippy::unused_async, reason = "it wants a runtime to run in")]
-/// It wants a runtime to run in.
 pub(crate) async fn connected(script: &str) -> (Wire, Child) {
     let (wire, mut child) = (Wire::default(), child(script));
     wire.connect(&mut child, "first").unwrap();

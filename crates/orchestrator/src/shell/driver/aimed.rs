@@ -1,0 +1,64 @@
+//! A server that is checked elsewhere, or asked something else, begins anew: that it was read well there says nothing about here.
+
+use health_spec::verdict::History;
+
+use super::ServerFile;
+use crate::shell::probe::aim::Aim;
+
+impl ServerFile {
+    /// Checked so from now on. A container that was recreated has another address and is the same server: unless the files say where it is
+    /// (`is_written`), only what it is asked counts.
+    pub fn aim(&mut self, aim: Aim, is_written: bool) {
+        let is_same = if is_written { aim == self.aim } else { aim.asks == self.aim.asks };
+        // What an older program has left does not say where it looked.
+        if !is_same && self.aim != Aim::default() {
+            self.history = History::default();
+        }
+        self.aim = aim;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use health_spec::Dialect;
+    use health_spec::registry::Depth;
+
+    use super::*;
+    use crate::shell::probe::address::Address;
+    use crate::shell::probe::http::HttpTarget;
+    use crate::shell::probe::mcp::{Channel, McpTarget};
+    use crate::shell::probe::{Look, Target};
+
+    fn http(url: &str) -> HttpTarget {
+        HttpTarget::new(Address::parse(url).expect("an address"))
+    }
+
+    fn mcp(url: &str, depth: Depth) -> Aim {
+        let target = McpTarget::new(Channel::Http(Box::new(http(url))), depth, None);
+        Target { looks: [Look::Mcp(Box::new(target))].into(), trace_id: None }.aim()
+    }
+
+    fn remembers(first: &Aim, then: Aim, is_written: bool) -> bool {
+        let history = History { spoke: Some(Dialect::V1), ..History::default() };
+        let mut file = ServerFile { history, ..ServerFile::default() };
+        file.aim(first.clone(), true);
+        assert!(file.history.spoke.is_some(), "nobody knew where it was checked before");
+        file.aim(then, is_written);
+        file.history.spoke.is_some()
+    }
+
+    #[test]
+    fn what_was_learnt_elsewhere_is_forgotten() {
+        let aim = |url: &str| Target::http(http(url)).aim();
+        let first = aim("http://127.0.0.1:81/health");
+        assert!(remembers(&first, aim("http://127.0.0.1:81/health"), true));
+        assert!(!remembers(&first, aim("http://127.0.0.1:81/wrong"), true));
+        assert!(!remembers(&first, aim("http://127.0.0.1:82/health"), true));
+        assert!(remembers(&first, aim("http://127.0.0.1:82/health"), false), "a container that came back elsewhere");
+        assert!(!remembers(&first, aim("http://127.0.0.1:82/wrong"), false));
+        assert!(!remembers(&first, mcp("http://127.0.0.1:81/health", Depth::List), true));
+        let list = mcp("http://127.0.0.1:81/mcp", Depth::List);
+        assert!(remembers(&list, mcp("http://127.0.0.1:81/mcp", Depth::List), true));
+        assert!(!remembers(&list, mcp("http://127.0.0.1:81/mcp", Depth::Discover), true));
+    }
+}
