@@ -5,7 +5,6 @@ use std::process::Stdio;
 
 use super::packages;
 use crate::command::{self, program};
-use crate::engine;
 use crate::outcome::{Failure, Outcome};
 use crate::workspace::which;
 
@@ -16,7 +15,7 @@ struct Need {
     packages: &'static [&'static str],
 }
 
-const NEEDS: [Need; 7] = [
+const NEEDS: [Need; 8] = [
     Need { name: "a C compiler with its library", is_there: compiles_c, packages: &["gcc", "libc6-dev"] },
     Need { name: "Python 3.10 or newer with venv", is_there: || python().is_some(), packages: &["python3", "python3-venv"] },
     Need { name: "Chromium and its driver", is_there: has_chromium, packages: &["chromium", "chromium-driver"] },
@@ -27,6 +26,7 @@ const NEEDS: [Need; 7] = [
         is_there: has_podman,
         packages: &["podman", "runc", "netavark", "aardvark-dns", "containernetworking-plugins"],
     },
+    Need { name: "bridges and network namespaces", is_there: has_networks, packages: &["iproute2", "util-linux"] },
     Need { name: "HAProxy", is_there: has_haproxy, packages: &["haproxy"] },
 ];
 
@@ -103,7 +103,11 @@ fn has_podman() -> bool {
         || (which("podman").is_some() && which("runc").is_some() && Path::new("/usr/lib/podman/netavark").exists())
 }
 
-/// An engine that answers is used as it is; else one must be there to start.
+/// One that answers is used as it is; but some tests start and end another one beside it.
 fn has_docker() -> bool {
-    engine::answers() || (which("dockerd").is_some() && which("iptables").is_some())
+    ["dockerd", "containerd", "iptables"].into_iter().all(|program| which(program).is_some())
+}
+
+fn has_networks() -> bool {
+    which("ip").is_some() && which("nsenter").is_some()
 }

@@ -61,10 +61,16 @@ pub(crate) struct Quay {
 impl Quay {
     /// With an image of this file system, a tar archive.
     pub(crate) fn new(kind: EngineKind, archive: &[u8]) -> Self {
+        Self::at(&engine(kind), archive)
+    }
+
+    /// The same, in another engine.
+    pub(crate) fn at(engine: &Engine, archive: &[u8]) -> Self {
+        let kind = engine.kind;
         let missing = if kind == EngineKind::Docker { MISSING } else { NO_PODMAN };
         let scheduler = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a scheduler");
         let client = scheduler.block_on(async {
-            let client = Docker::connect_with_unix(&engine(kind).address, 60, bollard::API_DEFAULT_VERSION).expect(missing);
+            let client = Docker::connect_with_unix(&engine.address, 60, bollard::API_DEFAULT_VERSION).expect(missing);
             client.negotiate_version().await.expect(missing)
         });
         let prefix = format!("mcp-health-test-{}", uuid::Uuid::new_v4().simple());

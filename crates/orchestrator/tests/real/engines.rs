@@ -1,6 +1,8 @@
 //! Docker and Podman side by side in one orchestrator: what people do with their containers is followed, and an engine that is cut
 //! off is nobody's death.
 
+mod restart;
+
 use health_spec::config::EngineKind;
 use serde_json::Value;
 

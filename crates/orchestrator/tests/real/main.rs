@@ -16,6 +16,7 @@ mod crash;
 mod dashboard;
 mod discover;
 mod disk;
+mod dock;
 mod docker;
 mod engines;
 mod evidence;

@@ -1,9 +1,11 @@
 //! Sample servers in containers: a static binary in an empty image, each on a port of this machine.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use bollard::models::{
     ContainerCreateBody, ContainerState, EventMessage, HostConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
@@ -13,10 +15,13 @@ use futures_util::StreamExt;
 
 use crate::harness::{free_port, target, until};
 use crate::quay::Quay;
-use health_spec::config::EngineKind;
+use health_spec::config::{Engine, EngineKind};
 
 /// The port inside.
 const INSIDE: &str = "8082/tcp";
+
+/// When an engine is asked again for its events.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// Containers of one test.
 pub(crate) struct Pier(pub(crate) Quay);
@@ -45,6 +50,8 @@ pub(crate) struct Habits {
     pub(crate) publishes: Option<u16>,
     /// Whose network it shares, and the port there.
     pub(crate) network_of: Option<(String, u16)>,
+    /// It has the machine's network, as every one of Podman's.
+    pub(crate) on_host: bool,
 }
 
 impl Pier {
@@ -55,6 +62,11 @@ impl Pier {
 
     pub(crate) fn with(kind: EngineKind) -> Self {
         Self(Quay::new(kind, archive()))
+    }
+
+    /// With an engine of the test's own.
+    pub(crate) fn at(engine: &Engine) -> Self {
+        Self(Quay::at(engine, archive()))
     }
 
     /// A sample server that answers.
@@ -82,7 +94,7 @@ impl Pier {
     ) -> Container<'_> {
         let port = habits.network_of.as_ref().map_or_else(free_port, |(_, port)| *port);
         // Podman's networks need more of the machine than the tests do.
-        let shares = self.0.kind == EngineKind::Podman || habits.network_of.is_some();
+        let shares = self.0.kind == EngineKind::Podman || habits.on_host || habits.network_of.is_some();
         let place = match &habits.network_of {
             Some(_) => format!("0.0.0.0:{port}"),
             None if shares => format!("127.0.0.1:{port}"),
@@ -131,15 +143,25 @@ impl Pier {
         self.0.start(name);
     }
 
-    /// What the engine says about a container, from its creation on, as it comes.
+    /// What the engine says about a container, from its creation on, as it comes; also after the engine was away.
     fn listen(&self, name: &str) -> Arc<Mutex<Vec<String>>> {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let filters = Some([("container".to_owned(), vec![self.0.name(name)])].into());
-        let options = EventsOptions { since: Some("0".to_owned()), until: None, filters };
-        let (mut events, keep) = (self.0.client.events(Some(options)), Arc::clone(&heard));
+        let (client, keep) = (self.0.client.clone(), Arc::clone(&heard));
         self.0.scheduler.spawn(async move {
-            while let Some(Ok(EventMessage { action: Some(action), .. })) = events.next().await {
-                keep.lock().expect("not poisoned").push(action);
+            let (mut since, mut told) = (0, HashSet::new());
+            loop {
+                let options = EventsOptions { since: Some(since.to_string()), until: None, filters: filters.clone() };
+                let mut events = client.events(Some(options));
+                while let Some(Ok(event)) = events.next().await {
+                    let EventMessage { action: Some(action), time_nano: Some(at), .. } = event else { continue };
+                    since = at / 1_000_000_000;
+                    if told.insert((at, action.clone())) {
+                        keep.lock().expect("not poisoned").push(action);
+                    }
+                }
+                // An engine that is away is not to be asked without end.
+                tokio::time::sleep(RETRY).await;
             }
         });
         until("the engine tells", || heard.lock().expect("not poisoned").iter().any(|it| it == "create").then_some(()));
@@ -153,6 +175,11 @@ impl Container<'_> {
         let Self { name, port, .. } = self;
         let (container, kind) = (self.quay.name(name), self.quay.kind.as_str());
         format!("  - name: {name}\n    port: {port}\n    runtime: {{kind: {kind}, container: {container}}}\n")
+    }
+
+    /// The same, where several engines could have it.
+    pub(crate) fn entry_in(&self, engine: &str) -> String {
+        self.entry().replace("}\n", &format!(", engine: {engine}}}\n"))
     }
 
     pub(crate) fn pause(&self) {
