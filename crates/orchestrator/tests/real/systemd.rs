@@ -19,25 +19,31 @@ struct Service {
 
 impl Service {
     fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let (port, up) = (listener.local_addr().expect("an address").port(), Arc::new(AtomicBool::new(true)));
+        let up = Arc::new(AtomicBool::new(true));
         let is_up = Arc::clone(&up);
-        std::thread::spawn(move || {
-            for mut stream in listener.incoming().flatten().filter(|_| is_up.load(Ordering::Relaxed)) {
-                let body = format!(r#"{{"status":"ok","timestamp":"{}","uptime_seconds":1}}"#, jiff::Timestamp::now());
-                let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
-                // The request is small: one read has it.
-                if stream.read(&mut [0; 4_096]).is_ok_and(|read| read > 0) {
-                    let _ = stream.write_all((head + &body).as_bytes());
-                }
-            }
-        });
-        Self { port, up }
+        Self { port: serve(move || is_up.load(Ordering::Relaxed)), up }
     }
 
     fn is(&self, up: bool) {
         self.up.store(up, Ordering::Relaxed);
     }
+}
+
+/// Answers `ok` for as long as this is so; the port.
+pub(crate) fn serve(is_up: impl Fn() -> bool + Send + 'static) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten().filter(|_| is_up()) {
+            let body = format!(r#"{{"status":"ok","timestamp":"{}","uptime_seconds":1}}"#, jiff::Timestamp::now());
+            let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+            // The request is small: one read has it.
+            if stream.read(&mut [0; 4_096]).is_ok_and(|read| read > 0) {
+                let _ = stream.write_all((head + &body).as_bytes());
+            }
+        }
+    });
+    port
 }
 
 fn registry(service: &Service, bus: &Bus) -> String {

@@ -86,6 +86,27 @@ pub(crate) fn piped(directory: &Path) -> [String; 2] {
     ]
 }
 
+/// The same children, as a shell has them.
+pub(crate) fn piped_lines(directory: &Path) -> [String; 2] {
+    let (old, new) = (interpreter("MCP_HEALTH_TEST_LEGACY_PYTHON", "venv-legacy"), interpreter("MCP_HEALTH_TEST_PYTHON", "venv"));
+    let script = directory.join("piped.py");
+    std::fs::write(&script, PIPED).expect("written");
+    [format!("{} -m mcp_server_time", old.display()), format!("{} {}", new.display(), script.display())]
+}
+
+/// FastMCP 4 over HTTP with a health route, as a shell has it.
+pub(crate) fn fastmcp_line(directory: &Path, port: u16) -> String {
+    let (python, script) = (interpreter("MCP_HEALTH_TEST_PYTHON", "venv"), directory.join("over_http.py"));
+    std::fs::write(&script, FASTMCP).expect("written");
+    format!("{} {} {port}", python.display(), script.display())
+}
+
+/// A bridge (mcp-proxy) with a server on its pipes (mcp-server-time), as a shell has it.
+pub(crate) fn bridge_line(port: u16) -> String {
+    let python = interpreter("MCP_HEALTH_TEST_LEGACY_PYTHON", "venv-legacy");
+    format!("{0} -m mcp_proxy --port {port} -- {0} -m mcp_server_time", python.display())
+}
+
 /// One that runs.
 pub(crate) struct Peer {
     pub(crate) name: &'static str,
