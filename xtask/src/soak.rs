@@ -1,7 +1,7 @@
 //! `cargo xtask soak`: the demo for a long time, its servers broken at random moments in random ways.
 //!
 //! With `--worlds` it is random worlds under the laws, as `sim` plays them, from a seed that nobody has seen.
-//! With `--chaos` it is the test that breaks twenty real servers of every kind at once.
+//! With `--chaos` it is the test that breaks real servers of every kind, and their engines, at once.
 //! With `--crashes` it is the orchestrator itself that is killed, by the test that does so twenty times in every run.
 
 use std::time::{Duration, SystemTime};
@@ -10,7 +10,7 @@ use crate::command;
 use crate::demo::breakage::{Break, How};
 use crate::demo::{self, NAMES, Plan};
 use crate::outcome::Outcome;
-use crate::sim;
+use crate::{sim, test};
 
 /// Seconds between two breaks.
 const PAUSES: std::ops::Range<u64> = 4..25;
@@ -33,7 +33,10 @@ pub(crate) struct Options {
     /// Instead: play so many random worlds under the laws of the machine
     #[arg(long, value_name = "N", conflicts_with_all = ["minutes", "crashes"], value_parser = clap::value_parser!(u64).range(1..))]
     worlds: Option<u64>,
-    /// Instead: break twenty servers of every kind and their engines, for so many minutes
+    /// Instead: break servers of every kind and their engines, for so many minutes
+    ///
+    /// Runs the test `chaos` of the orchestrator's tests on real parts and nothing else, by nextest (profile `soak`) or, where that is not
+    /// installed, by `cargo test`; installs and starts what it needs as `cargo xtask test` does. Never retried.
     #[arg(long, value_name = "MINUTES", conflicts_with_all = ["minutes", "crashes", "worlds"], value_parser = clap::value_parser!(u64).range(1..))]
     chaos: Option<u64>,
     /// Repeat the breaks, crashes or worlds of an earlier run
@@ -77,10 +80,8 @@ fn crash(crashes: u64, seed: u64) -> Outcome {
 
 /// The test, for longer, with the engines and packages that it needs.
 fn chaos(minutes: u64, seed: u64) -> Outcome {
-    let mut cargo = command::cargo();
-    cargo.args(["xtask", "test", "--", "--test", "real", "--retries", "0", "--no-capture", "--profile", "soak", CHAOS_TEST]);
-    cargo.env("MCP_HEALTH_TEST_CHAOS_SECONDS", (minutes * 60).to_string()).env("MCP_HEALTH_TEST_SEED", seed.to_string());
-    command::run(&mut cargo)
+    let variables = [("MCP_HEALTH_TEST_CHAOS_SECONDS", (minutes * 60).to_string()), ("MCP_HEALTH_TEST_SEED", seed.to_string())];
+    test::run_alone(CHAOS_TEST, &variables)
 }
 
 /// The same seed, the same breaks.

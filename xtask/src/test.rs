@@ -16,6 +16,9 @@ mod packages;
 mod podman;
 mod venv;
 
+/// What loads the machine, or must not be disturbed: beside other tests each would measure the other. nextest knows from its configuration.
+const ALONE: [&str; 5] = ["chaos::", "crash::", "engines::restart::", "hostile::", "siege::"];
+
 /// What is passed on.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -34,6 +37,22 @@ impl Options {
 /// The command.
 pub(crate) fn run(options: &Options) -> Outcome {
     let began = Instant::now();
+    with_everything(|environment| {
+        if options.args.is_empty() { everything(environment) } else { environment.run(&mut workspace_tests(&options.args)) }
+    })?;
+    println!("xtask test: everything passed in {} s", began.elapsed().as_secs());
+    Ok(())
+}
+
+/// One of the tests on real parts, alone and for as long as it likes, with these environment variables beside the usual ones.
+pub(crate) fn run_alone(name: &str, variables: &[(&str, String)]) -> Outcome {
+    with_everything(|environment| {
+        let mut cargo = one_test(name, has_nextest());
+        environment.run(cargo.envs(variables.iter().map(|(name, value)| (name, value))))
+    })
+}
+
+fn with_everything(run: impl FnOnce(&Environment) -> Outcome) -> Outcome {
     need::provide()?;
     let venv_python = venv::provide()?;
     let legacy_python = venv::provide_legacy()?;
@@ -42,13 +61,10 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let podman = podman::provide()?;
     let environment =
         Environment { venv_python, legacy_python, node, static_server: build_static_server()?, podman: podman.address.clone() };
-    let tested =
-        if options.args.is_empty() { everything(&environment) } else { environment.run(&mut workspace_tests(&options.args)) };
+    let tested = run(&environment);
     podman.stop();
     engine.stop();
-    tested?;
-    println!("xtask test: everything passed in {} s", began.elapsed().as_secs());
-    Ok(())
+    tested
 }
 
 /// The pure core, built and tested without anything that waits or fails.
@@ -68,11 +84,36 @@ pub(crate) fn build_static_server() -> Outcome<PathBuf> {
 }
 
 fn everything(environment: &Environment) -> Outcome {
-    environment.run(&mut workspace_tests(&[]))?;
     if has_nextest() {
+        environment.run(&mut workspace_tests(&[]))?;
         environment.run(command::cargo().args(["test", "--doc", "--workspace", "--all-features"]))?;
+    } else {
+        environment.run(&mut workspace_tests(&beside_others()))?;
+        environment.run(&mut workspace_tests(&by_themselves()))?;
     }
     purity_gate()
+}
+
+/// Without nextest: everything but what has to run alone.
+fn beside_others() -> Vec<OsString> {
+    ["--"].into_iter().chain(ALONE.into_iter().flat_map(|name| ["--skip", name])).map(OsString::from).collect()
+}
+
+/// And then that, one after the other.
+fn by_themselves() -> Vec<OsString> {
+    ["--", "--test-threads=1"].into_iter().chain(ALONE).map(OsString::from).collect()
+}
+
+/// The flags of nextest are its own.
+fn one_test(name: &str, has_nextest: bool) -> Command {
+    let mut cargo = command::cargo();
+    if has_nextest {
+        cargo.args(["nextest", "run", "--workspace", "--all-features", "--test", "real"]);
+        cargo.args(["--profile", "soak", "--retries", "0", "--no-capture", "--filterset", &format!("test(={name})")]);
+    } else {
+        cargo.args(["test", "--workspace", "--all-features", "--test", "real", "--", "--exact", "--nocapture", name]);
+    }
+    cargo
 }
 
 fn workspace_tests(args: &[OsString]) -> Command {
@@ -119,4 +160,40 @@ fn host_triple() -> Outcome<String> {
     let version = command::capture(command::program(rustc).arg("-vV"))?;
     let host = version.lines().find_map(|line| line.strip_prefix("host: "));
     host.map(str::to_owned).ok_or_else(|| Failure::new("`rustc -vV` names no host"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(command: &Command) -> Vec<String> {
+        command.get_args().map(|word| word.to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn one_test_is_run_by_either_runner_in_its_own_words() {
+        let (with, without) = (words(&one_test("a::b", true)), words(&one_test("a::b", false)));
+        assert_eq!(with[..2], ["nextest", "run"]);
+        assert_eq!(with.last().map(String::as_str), Some("test(=a::b)"));
+        assert_eq!(without, ["test", "--workspace", "--all-features", "--test", "real", "--", "--exact", "--nocapture", "a::b"]);
+    }
+
+    #[test]
+    fn without_nextest_what_runs_alone_is_exactly_what_the_others_leave_out() {
+        let left_out: Vec<_> = beside_others().into_iter().skip(1).filter(|word| word != "--skip").collect();
+        assert_eq!(left_out, by_themselves()[2..]);
+        assert!(left_out.iter().any(|name| name == "chaos::"), "{left_out:?}");
+    }
+
+    /// A double action that is seen once must fail the run.
+    #[test]
+    fn nextest_tries_nothing_again_that_looks_for_what_is_done_twice() {
+        let text = std::fs::read_to_string(workspace::root().join(".config/nextest.toml")).expect("it is there");
+        let (never, once) = (text.find("retries = 0").expect("never"), text.find("retries = 1").expect("once"));
+        assert!(never < once, "the first override that fits counts");
+        let filter = text[..never].lines().rev().find(|line| line.starts_with("filter")).expect("a filter");
+        for name in ["crash", "chaos", "siege", "restart"] {
+            assert!(filter.contains(name), "{name} is not in {filter}");
+        }
+    }
 }
