@@ -49,5 +49,6 @@ mod socket;
 #[expect(dead_code, reason = "the tests of the runtimes make it silent")]
 mod strait;
 mod systemd;
+mod told;
 mod two_processes;
 mod wire;
