@@ -161,7 +161,7 @@ impl Collector {
             let Ok(_place) = collector.places.acquire().await else { return };
             let Some(mut desk) = collector.turn(server).wait(PATIENCE + WRITING).await else { return };
             if !collector.book.is_acted_upon(incident) {
-                collector.look(&mut desk, occasion).await;
+                Box::pin(collector.look(&mut desk, occasion)).await;
             }
         });
     }
@@ -173,7 +173,7 @@ impl Collector {
         self.spawn(async move {
             let _hold = hold;
             if let Some(mut desk) = turn.wait(PATIENCE + WRITING).await {
-                collector.look(&mut desk, occasion).await;
+                Box::pin(collector.look(&mut desk, occasion)).await;
             }
         });
     }
@@ -191,7 +191,7 @@ impl Collector {
         let Some(mut desk) = turn.wait(PATIENCE + WRITING).await else { return };
         let is_fresh = |(looked, ended): (u64, Instant)| Some(looked) == incident && ended.elapsed() < FRESH;
         if !desk.looked.is_some_and(is_fresh) {
-            self.look(&mut desk, Occasion { server, incident, moment: Moment::BeforeAttempt, attempt }).await;
+            Box::pin(self.look(&mut desk, Occasion { server, incident, moment: Moment::BeforeAttempt, attempt })).await;
         }
     }
 

@@ -21,6 +21,9 @@ const ALIKE: f64 = 0.8;
 
 const SECOND: i64 = 1_000_000_000;
 
+/// Docker keeps this many events to be asked for.
+pub const KEPT_EVENTS: usize = 256;
+
 /// Of answers that cannot be read: the states that pass last less than any two of these.
 const TOO_MANY: u32 = 5;
 
@@ -109,6 +112,16 @@ pub async fn events_until_now(
     let until = if kind == EngineKind::Podman { now.saturating_add(READING) } else { now };
     let options = EventsOptions { until: Some(seconds(until)), ..events_since(since, filter) };
     client.events(Some(options)).try_collect().await
+}
+
+/// Everything that a Docker engine still knows of what happened, oldest first, and whether that is all since it began: it keeps this in
+/// its memory, which is a new one when it is started again.
+pub async fn memory(client: &Docker) -> Result<(Vec<Happening>, bool), Error> {
+    let now = clock(client).await?;
+    let options = EventsOptions { since: Some(seconds(1)), until: Some(seconds(now)), filters: None };
+    let kept: Vec<EventMessage> = client.events(Some(options)).try_collect().await?;
+    let is_all = kept.len() < KEPT_EVENTS;
+    Ok((kept.into_iter().filter_map(Happening::read).collect(), is_all))
 }
 
 /// Containers' events from this moment on, with one more filter.

@@ -27,7 +27,7 @@ use super::{
     address::{Address, ConnectError, Connection, shown},
     engine::Link,
     event::Happening,
-    inspect::InARow,
+    inspect::{InARow, KEPT_EVENTS},
     ledger::{Action, Ledger, Seen},
     patience::Until,
 };
@@ -41,9 +41,6 @@ use crate::{
 
 /// A stream of Podman's that ends sooner after the last one is no hiccup.
 const STEADY: Duration = Duration::from_secs(1);
-
-/// Docker keeps this many events to be asked for; more cannot come twice.
-const KEPT_EVENTS: usize = 256;
 
 /// Why a stream of events is over.
 #[derive(Debug, Error)]
@@ -130,7 +127,7 @@ pub struct Listener {
     pub unreadable: BTreeMap<ServerId, String>,
 }
 
-/// The last events by time, container and kind.
+/// The last events by time, container and kind. Docker keeps as many to be asked for: more cannot come twice.
 #[derive(Debug, Default)]
 pub struct Recent(VecDeque<Happening>);
 
@@ -285,6 +282,10 @@ impl Recent {
         }
         self.0.push_back(happening.clone());
         true
+    }
+
+    fn last(&self) -> Option<&Happening> {
+        self.0.back()
     }
 }
 

@@ -33,6 +33,9 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 /// one. What is heard twice is known ([`super::Recent`]).
 const DISORDER: i64 = 10_000_000_000;
 
+/// In nanoseconds. So long an engine that begins may take to end what runs: containers have 10 s to end, unless they ask for more.
+const OWN_ENDINGS: i64 = 15_000_000_000;
+
 /// 128 + SIGKILL.
 const KILLED: i64 = 137;
 
@@ -63,6 +66,7 @@ impl Listener {
             Some(since) if was_lost => self.catch_up(since, connection).await?,
             Some(since) => since,
             None => {
+                self.remember(connection).await?;
                 let now = answer(connection.kind, inspect::clock(&connection.client)).await?;
                 self.clock.tells(now, Instant::now());
                 now
@@ -91,14 +95,43 @@ impl Listener {
         }
     }
 
+    /// What a Docker engine knows that we have not heard: should it know none of it any more, it is another one.
+    async fn remember(&mut self, connection: &Connection) -> Result<(), ListenError> {
+        if connection.kind == EngineKind::Docker {
+            let (kept, _) = answer(connection.kind, inspect::memory(&connection.client)).await?;
+            for happening in &kept {
+                self.recent.is_new(happening);
+            }
+        }
+        Ok(())
+    }
+
     /// What nobody listened to, before anything is looked at: that a container runs does not say that it has died meanwhile, and the
     /// stream may tell of it only after the look. From when on events are to be asked for then.
     async fn catch_up(&mut self, since: i64, connection: &Connection) -> Result<i64, ListenError> {
+        let ending = self.own_endings_until(connection).await?;
         let asked = inspect::events_until_now(&connection.client, connection.kind, before(since, connection.kind), ("", vec![]));
         for event in answer(connection.kind, asked).await? {
-            self.learn(event, connection, true).await;
+            let happening = Happening::read(event);
+            let is_its_own = |happening: &Happening| {
+                matches!(happening.act, Act::Kill(_) | Act::Stop) && ending.is_some_and(|ending| happening.at <= ending)
+            };
+            if let Some(happening) = happening.filter(|happening| !is_its_own(happening)) {
+                self.learn(happening, connection, true).await;
+            }
         }
         Ok(self.since.unwrap_or(since))
+    }
+
+    /// A Docker engine that was killed ends what still runs when it begins anew, and calls that stops. Until when those are its own;
+    /// `None`: it is the same engine, as far as can be known.
+    async fn own_endings_until(&self, connection: &Connection) -> Result<Option<i64>, ListenError> {
+        if connection.kind != EngineKind::Docker {
+            return Ok(None);
+        }
+        let (kept, is_all) = answer(connection.kind, inspect::memory(&connection.client)).await?;
+        let is_another = is_all && self.recent.last().is_some_and(|last| !kept.contains(last));
+        Ok(kept.first().filter(|_| is_another).map(|first| first.at.saturating_add(OWN_ENDINGS)))
     }
 
     /// An event that comes during a look makes it worthless: it is repeated.
@@ -236,14 +269,15 @@ impl Listener {
         // Also with the last thing that it does.
         self.clock.lives(Instant::now());
         let message = event.ok_or(ListenError::Closed(kind))?.map_err(|error| ListenError::Answer(kind, error))?;
-        self.learn(message, connection, false).await;
+        if let Some(happening) = Happening::read(message) {
+            self.learn(happening, connection, false).await;
+        }
         Ok(())
     }
 
     /// `is_past`: a look follows.
-    async fn learn(&mut self, message: EventMessage, connection: &Connection, is_past: bool) {
+    async fn learn(&mut self, happening: Happening, connection: &Connection, is_past: bool) {
         let kind = connection.kind;
-        let Some(happening) = Happening::read(message) else { return };
         self.since = self.since.max(Some(happening.at));
         self.clock.tells(happening.at, Instant::now());
         if !self.recent.is_new(&happening) {

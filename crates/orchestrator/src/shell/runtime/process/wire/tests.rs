@@ -8,7 +8,7 @@ fn child(script: &str) -> Child {
     Command::new("/bin/sh").args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap()
 }
 
-#[expect(clippy::unused_async, reason = "it wants a runtime to run in")]
+/// It wants a runtime to run in.
 pub(crate) async fn connected(script: &str) -> (Wire, Child) {
     let (wire, mut child) = (Wire::default(), child(script));
     wire.connect(&mut child, "first").unwrap();
