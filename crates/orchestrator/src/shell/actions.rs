@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
+use health_spec::Outcome;
 use health_spec::config::Strategy;
 use health_spec::verdict::History;
 use hyper::header::HeaderValue;
@@ -79,8 +80,11 @@ impl Actions {
                 }
                 Err(impaired) => Input::Blind { ticket, error: causes(&impaired) },
             };
+            let found_nothing_wrong = matches!(&input, Input::Observed { verdict, .. } if verdict.outcome != Outcome::Failed);
             report(&inbox, input).await;
-            eyes.clear(ticket.server, &target).await;
+            if !found_nothing_wrong {
+                eyes.clear(ticket.server, &target).await;
+            }
         });
     }
 

@@ -8,6 +8,7 @@ use health_spec::verdict::History;
 use health_spec::view::LastCheck;
 use health_spec::{EventKind, ServerView, Verdict};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::actions::Actions;
@@ -25,7 +26,7 @@ use super::writer::Writer;
 mod change;
 
 use crate::machine::memory::Recovery;
-use crate::machine::{Command, Effect, Fleet, Happened, Input, Mono, Refusal, ServerId};
+use crate::machine::{Command, Effect, Fleet, Happened, Input, Mono, Refusal, ServerId, Ticket};
 pub use change::{Change, Configured};
 
 mod aimed;
@@ -105,6 +106,8 @@ pub struct ServerFile {
     pub last_check: Option<LastCheck>,
     /// Where checks look.
     pub aim: Aim,
+    /// Since when they look elsewhere than before, if they have.
+    pub aimed_at: Option<Mono>,
 }
 
 impl Driver {
@@ -114,24 +117,26 @@ impl Driver {
         self.settle(begun, vec![]).await;
         let mut inputs = Vec::with_capacity(MOST_AT_ONCE);
         loop {
-            let deadline = self.fleet.deadline().map_or(self.uptimes.due(), |at| at.min(self.uptimes.due()));
-            let deadline = self.clock.instant_of(deadline);
-            // One batch at a time: what is due waits for the one before it.
-            let held_until = self.routine.due().filter(|_| self.writing.is_none()).map(|due| self.clock.instant_of(due));
+            // One batch at a time: what is to be written waits for the one before it, and no check does.
+            let is_free = self.writing.is_none();
+            let deadline = self.fleet.deadline().into_iter().chain(is_free.then(|| self.uptimes.due())).min();
+            let deadline = deadline.map(|deadline| self.clock.instant_of(deadline));
+            let held_until = self.routine.due().filter(|_| is_free).map(|due| self.clock.instant_of(due));
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
                 result = writing::answer(&mut self.writing) => self.is_answered(result).await,
-                () = tokio::time::sleep_until(held_until.unwrap_or(deadline)), if held_until.is_some() => self.begin_writing().await,
+                () = until(held_until) => self.begin_writing().await,
                 Some(operation) = self.operations.recv() => self.operate(operation).await,
                 Some(change) = self.changes.recv() => self.change(change).await,
                 _ = self.inbox.recv_many(&mut inputs, MOST_AT_ONCE) => self.take(&mut inputs).await,
-                () = tokio::time::sleep_until(deadline) => self.take(&mut vec![Input::Woken]).await,
+                () = until(deadline) => self.take(&mut vec![Input::Woken]).await,
             }
-            if self.uptimes.due() <= self.clock.now() {
+            if self.writing.is_none() && self.uptimes.due() <= self.clock.now() {
                 self.keep_time().await;
             }
         }
+        self.finish_writing().await;
         self.begin_writing().await;
         self.finish_writing().await;
         self.actions.take_leave().await;
@@ -145,7 +150,9 @@ impl Driver {
         for mut input in inputs.drain(..) {
             self.hide(&mut input);
             let seen = match &input {
-                Input::Observed { ticket, verdict, .. } => Some((ticket.server, verdict.clone())),
+                Input::Observed { ticket: Ticket { server, .. }, verdict, took } => {
+                    (!self.files[server.0].was_elsewhere(*took, now)).then(|| (*server, verdict.clone()))
+                }
                 _ => None,
             };
             let step = self.recorder.step(&mut self.fleet, now, input);
@@ -200,13 +207,16 @@ impl Driver {
     }
 
     async fn write_down(&mut self, happened: Vec<Happened>, remembered: &[ServerId], orders: &[Effect], acts: bool) {
-        self.finish_writing().await;
+        let earlier = self.finish().await;
         let since = happened.iter().map(|it| it.at).min().unwrap_or_else(|| self.clock.now());
         let changed: Vec<_> = happened.iter().filter_map(|it| it.server).collect();
         let written = self.record(happened, remembered, acts).await;
         self.reword(&changed);
         self.carry_out_all(orders);
-        self.disk_turns(since, written).await;
+        // What comes of that was decided later.
+        for (since, written) in earlier.into_iter().chain([(since, written)]) {
+            self.disk_turns(since, written).await;
+        }
     }
 
     /// The machine is told when the disk begins to refuse, and when it takes things again.
@@ -227,6 +237,9 @@ impl Driver {
             .filter(|(_, view)| view.is_some())
             .collect();
         if !views.is_empty() {
+            if let Some(writing) = &mut self.writing {
+                writing.see(&views);
+            }
             self.published.publish(vec![], views, wall());
         }
     }
@@ -246,7 +259,6 @@ impl Driver {
 
     /// Every minute everybody's uptime is brought up to date, and then written portion by portion.
     async fn keep_time(&mut self) {
-        self.finish_writing().await;
         if self.uptimes.turn(self.clock.now()) {
             self.published.refresh(|place| self.uptimes.of(place));
         }
@@ -283,6 +295,14 @@ impl Driver {
         }
         let view = view(self.published.known(), &self.fleet, place, &self.files[place], &self.clock);
         Some(ServerView { uptime: self.uptimes.of(place), ..view })
+    }
+}
+
+/// Never, when there is nothing to wait for.
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
     }
 }
 

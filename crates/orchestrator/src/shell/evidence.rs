@@ -129,8 +129,13 @@ impl Collector {
             self.answers.forget(ServerId(place));
             self.desks.lock().unwrap_or_else(PoisonError::into_inner).remove(&ServerId(place));
         }
-        *self.subjects.write().unwrap_or_else(PoisonError::into_inner) =
-            subjects.into_iter().map(|subject| subject.map(Arc::new)).collect();
+        let mut known = self.subjects.write().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::take(&mut *known);
+        let one = |(place, subject): (usize, Option<Subject>)| {
+            let before = before.get(place).and_then(Option::as_ref);
+            subject.map(|subject| Arc::new(before.map_or_else(|| subject.clone(), |before| subject.clone().after(before))))
+        };
+        *known = subjects.into_iter().enumerate().map(one).collect();
     }
 
     /// What is known of the server at a place.
@@ -310,8 +315,10 @@ impl Collector {
 
     /// The last answers of a server without their secrets.
     pub async fn last_answers(&self, server: ServerId) -> Vec<health_spec::incident::Answer> {
-        let mask = self.mask(server).await;
-        self.answers.of(server, None, &mask)
+        let (kept, mask) = (self.answers.kept(server, None), self.mask(server).await);
+        // Beside the checks: there is much to look through.
+        let shown = tokio::task::spawn_blocking(move || kept.iter().map(|kept| kept.shown(&mask)).collect());
+        shown.await.unwrap_or_default()
     }
 
     /// Hides the secrets of a server, as they are now. Where a disk does not answer soon, as they were when it last did.

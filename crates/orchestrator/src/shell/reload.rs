@@ -202,7 +202,8 @@ impl Reloader {
         }
         let configured = configured(&plan, needs_restart, self.runtimes.state_directory());
         let otherwise = turnover.at_next_start.clone();
-        let configured = Configured { reread: written.is_some(), otherwise, ..configured };
+        let in_files = written.map_or(configured.written, |written| written.entries.len());
+        let configured = Configured { reread: written.is_some(), written: in_files, otherwise, ..configured };
         let change = Change::Configured(Box::new(configured), answer);
         // The driver has ended when this fails, and so has everything else.
         if self.driver.send(change).await.is_err() {
@@ -279,6 +280,7 @@ fn configured(plan: &Plan, needs_restart: Vec<String>, state_directory: &Path) -
         subjects: plan.subjects(state_directory),
         file: plan.loaded.file.clone(),
         otherwise: Vec::new(),
+        written: plan.entries.len(),
         reread: false,
     }
 }

@@ -138,8 +138,8 @@ fn an_engine_that_is_cut_off_is_nobodys_death_and_what_it_did_meanwhile_is_heard
         until("it is well again", || (phase_of(&orchestrator, name) == "healthy").then_some(()));
     }
     listened_to(&orchestrator);
-    let mut all = orchestrator.events();
     for name in ["near", "far"] {
+        let mut all = orchestrator.events();
         all.wait_for(name, "recovery_successful");
         let count = |what: &str| all.types(name).iter().filter(|it| **it == what).count();
         assert_eq!((count("server_down"), count("recovery_started"), count("server_stopped")), (1, 1, 0), "{name}");

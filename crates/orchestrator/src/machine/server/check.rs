@@ -135,10 +135,8 @@ impl Server {
 
     fn comes_up(&mut self, turn: &mut Turn<'_>, status: Observed) {
         let down_for = self.state.incident.map(|incident| milliseconds(turn.now.since(incident.opened)));
-        if matches!(self.state.recovery, Recovery::Verifying { .. }) {
-            // It has a network.
-            self.state.cut = None;
-        }
+        // It has a network.
+        self.state.cut = None;
         let attempts = self.state.attempts;
         let successful = |recovery_ms| EventKind::RecoverySuccessful { attempts, recovery_successful: true, recovery_ms };
         match (self.state.recovery, down_for) {

@@ -104,10 +104,13 @@ impl Server {
         if matches!(self.state.recovery, Recovery::Acting { .. } | Recovery::Verifying { .. }) {
             return;
         }
-        let Some(cut) = self.state.cut.take() else { return };
-        let waits = |(reason, _)| reason == hold::Reason::Dependency;
-        if self.state.phase == Phase::Stopped || !self.hold_reason(turn).is_none_or(waits) {
-            return;
+        let Some(cut) = self.state.cut.clone() else { return };
+        match self.hold_reason(turn).map(|(reason, _)| reason) {
+            _ if self.state.phase == Phase::Stopped => return self.state.cut = None,
+            None | Some(hold::Reason::Dependency) => {}
+            Some(hold::Reason::Disabled | hold::Reason::Manual | hold::Reason::Observe) => return self.state.cut = None,
+            // An attempt of its own gives it the network as well.
+            Some(_) => return,
         }
         self.state.dying = None;
         self.act(turn, Attempt::Follows(cut.strategy), Duration::ZERO, &format!("network_of:{}", cut.leader));

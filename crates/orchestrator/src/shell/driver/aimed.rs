@@ -1,20 +1,29 @@
 //! A server that is checked elsewhere, or asked something else, begins anew: that it was read well there says nothing about here.
 
+use std::time::Duration;
+
 use health_spec::verdict::History;
 
 use super::ServerFile;
+use crate::machine::Mono;
 use crate::shell::probe::aim::Aim;
 
 impl ServerFile {
     /// Checked so from now on. A container that was recreated has another address and is the same server: unless the files say where it is
     /// (`is_written`), only what it is asked counts.
-    pub fn aim(&mut self, aim: Aim, is_written: bool) {
+    pub fn aim(&mut self, aim: Aim, is_written: bool, now: Mono) {
         let is_same = if is_written { aim == self.aim } else { aim.asks == self.aim.asks };
         // What an older program has left does not say where it looked.
         if !is_same && self.aim != Aim::default() {
             self.history = History::default();
+            self.aimed_at = Some(now);
         }
         self.aim = aim;
+    }
+
+    /// Whether a check that took so long began before that: what it found says nothing about here either.
+    pub(super) fn was_elsewhere(&self, took: Duration, now: Mono) -> bool {
+        self.aimed_at.is_some_and(|at| now.since(at) < took)
     }
 }
 
@@ -41,9 +50,12 @@ mod tests {
     fn remembers(first: &Aim, then: Aim, is_written: bool) -> bool {
         let history = History { spoke: Some(Dialect::V1), ..History::default() };
         let mut file = ServerFile { history, ..ServerFile::default() };
-        file.aim(first.clone(), true);
+        file.aim(first.clone(), true, Mono::default());
         assert!(file.history.spoke.is_some(), "nobody knew where it was checked before");
-        file.aim(then, is_written);
+        let now = Mono(Duration::from_secs(9));
+        file.aim(then, is_written, now);
+        assert_eq!(file.was_elsewhere(Duration::from_secs(1), now), file.history.spoke.is_none(), "it was under way");
+        assert!(!file.was_elsewhere(Duration::from_secs(1), now.after(Duration::from_secs(1))));
         file.history.spoke.is_some()
     }
 

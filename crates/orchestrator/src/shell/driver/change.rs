@@ -48,6 +48,8 @@ pub struct Configured {
     pub file: File,
     /// Those of which what they are started with has changed, in force from their next start on.
     pub otherwise: Vec<ServerId>,
+    /// So many, the first ones, stand in the files; the others are discovered.
+    pub written: usize,
     /// Whether the files were read again, which is said; else only what is discovered has changed.
     pub reread: bool,
     /// Sections that have changed, and take effect when the orchestrator is started again.
@@ -92,8 +94,8 @@ impl Driver {
         }
         let says_traces = configured.file.event_emission.trace_context.unwrap_or(defaults::TRACE_CONTEXT);
         self.actions.eyes = Arc::new(Eyes { says_traces, ..Eyes::clone(&self.actions.eyes) });
-        for (file, target) in self.files.iter_mut().zip(&targets) {
-            file.aim(target.aim(), configured.reread);
+        for (index, place) in reloaded.places.iter().enumerate() {
+            self.files[place.0].aim(targets[place.0].aim(), configured.reread && index < configured.written, now);
         }
         let aimed = self.aim(targets, &reloaded, &configured.otherwise);
         let mut hooks = self.actions.hooks.to_vec();

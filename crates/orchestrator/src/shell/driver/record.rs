@@ -26,6 +26,15 @@ pub(super) struct Told {
 }
 
 impl Told {
+    /// These look otherwise by now: nobody is to see them as they were.
+    pub(super) fn see(&mut self, views: &[(usize, Option<ServerView>)]) {
+        for (place, view) in views {
+            if let Some((_, known)) = self.views.iter_mut().find(|(known, _)| known == place) {
+                known.clone_from(view);
+            }
+        }
+    }
+
     /// The servers concerned.
     pub(super) fn changed(&self) -> Vec<ServerId> {
         self.places.iter().copied().map(ServerId).collect()

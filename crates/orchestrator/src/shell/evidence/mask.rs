@@ -42,6 +42,9 @@ const OPEN_KEYS: [&str; 10] = [
     "object_key",
 ];
 
+/// What a check finds.
+const STATUSES: [&str; 9] = ["ok", "degraded", "down", "healthy", "unhealthy", "pass", "warn", "fail", "up"];
+
 /// Forms that show by themselves: what each has in it in small letters, the form, and what takes its place. In this order.
 const FORMS: [(&str, &str, &str); 12] = [
     ("-----begin ", r"(?s)-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|$)", "-----BEGIN ***-----"),
@@ -62,9 +65,17 @@ const FORMS: [(&str, &str, &str); 12] = [
     // Whoever knows these addresses may write there.
     ("hooks.slack.com", r"(?i)(\bhooks\.slack\.com/[a-z]+/)[^\s\x22'<>\\]+", "${1}***"),
     ("api.telegram.org", r"(?i)(\bapi\.telegram\.org/(?:file/)?bot[0-9]*)(?::|%3a)[a-z0-9_-]+", "${1}:***"),
-    ("-", concat!(r"(?i)(--?[a-z0-9_-]*(?:", words!(), r")\s+)[^\s\x22'-][^\s\x22',\]]*"), "${1}***"),
+    ("-", concat!(r"(?i)((?:^|[\s\x22'=\[,(])--?[a-z0-9_-]*(?:", words!(), r")\s+)[^\s\x22'-][^\s\x22',\]]*"), "${1}***"),
     // The same as a list of words.
-    ("-", concat!(r"(?i)(--?[a-z0-9_-]*(?:", words!(), r")[\x22'\\]+\s*,\s*[\x22'\\]+)[^\s\x22'\\-][^\x22'\\]*"), "${1}***"),
+    (
+        "-",
+        concat!(
+            r"(?i)((?:^|[\s\x22'=\[,(\\])--?[a-z0-9_-]*(?:",
+            words!(),
+            r")[\x22'\\]+\s*,\s*[\x22'\\]+)[^\s\x22'\\-][^\x22'\\]*"
+        ),
+        "${1}***",
+    ),
     // A name and its value, each behind a name of its own.
     (
         "value",
@@ -241,7 +252,9 @@ fn hidden(found: &Captures<'_>) -> String {
     let counts = small.ends_with("tokens") && value.bytes().all(is_number);
     let is_empty = value.starts_with('[') && value.bytes().all(|byte| b"[] \r\n\t".contains(&byte));
     let is_open = OPEN_KEYS.iter().any(|open| small.ends_with(open));
-    if counts || is_empty || is_open || ["null", "true", "false", "none", "value", MASK].contains(&value) {
+    // The name of a check, and what it has found.
+    let is_status = STATUSES.contains(&value.trim_matches(['"', '\\', '\'']));
+    if counts || is_empty || is_open || is_status || ["null", "true", "false", "none", "value", MASK].contains(&value) {
         return format!("{name}{between}{value}");
     }
     if value.starts_with('[') {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +13,7 @@ use health_spec::registry::{Runtime, RuntimeKind};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
+use super::container::may_be_secret;
 use super::facts::digest;
 use super::mask::Mask;
 use crate::machine::policy::engine_of;
@@ -118,6 +120,12 @@ impl Subject {
             Secret::Value(value) => Some(value.to_string()),
             Secret::File(_) | Secret::Environment(_) => None,
         })
+    }
+
+    /// What stood in the files of the one before is still hidden, until they are read again.
+    #[must_use]
+    pub fn after(self, before: &Self) -> Self {
+        if before.name == self.name { Self { read: Arc::clone(&before.read), ..self } } else { self }
     }
 
     /// Those, and what stands in the files that it names.
@@ -270,7 +278,9 @@ fn collect(value: &Value, directory: &Path, secrets: &mut Vec<Secret>) {
             for (key, value) in fields {
                 match value {
                     Value::Object(inner) if key == "env" || key == "headers" => {
-                        secrets.extend(inner.values().filter_map(Value::as_str).map(|text| Secret::Value(text.into())));
+                        let given = inner.iter().filter_map(|(name, value)| Some((name, value.as_str()?)));
+                        let hidden = given.filter(|(name, value)| key == "headers" || !is_harmless(name, value));
+                        secrets.extend(hidden.map(|(_, text)| Secret::Value(text.into())));
                         collect(value, directory, secrets);
                     }
                     Value::Object(inner) if key == "header_files" => {
@@ -293,7 +303,15 @@ fn collect(value: &Value, directory: &Path, secrets: &mut Vec<Secret>) {
 /// What stands in the query of a URL: keys, often.
 fn in_query(url: &str) -> impl Iterator<Item = Box<str>> {
     let query = url.split_once('?').map_or("", |(_, query)| query.split('#').next().unwrap_or(query));
-    query.split('&').filter_map(|pair| pair.split_once('=')).map(|(_, value)| value.into())
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.filter(|(name, value)| may_be_secret(name, value)).map(|(_, value)| value.into())
+}
+
+/// What many servers are given and say: a word, an address, a level. What its name calls a secret is one.
+fn is_harmless(name: &str, value: &str) -> bool {
+    let is_word = !value.is_empty() && value.len() < 12 && value.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let is_address = value.parse::<SocketAddr>().is_ok() || value.parse::<IpAddr>().is_ok();
+    !is_secret(name) && (is_word || is_address)
 }
 
 /// The lines of an environment file, as far as they are `NAME=value`; without quotes around the value.

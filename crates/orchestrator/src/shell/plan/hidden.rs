@@ -46,7 +46,8 @@ pub fn hide_entry(entry: &mut Value) {
 fn hide_field(key: &str, value: &mut Value, mask: &Mask) {
     match value {
         Value::Object(_) if key == "header_files" => {}
-        Value::String(_) if PLAIN.contains(&key) || key.ends_with("_file") => {}
+        Value::String(text) if PLAIN.contains(&key) && !text.contains("://") && !text.contains('@') => {}
+        Value::String(_) if key.ends_with("_file") => {}
         Value::Object(_) | Value::Array(_) if ["env", "headers"].contains(&key) => hide_values(value),
         Value::Array(arguments) if key == "args" => hide_arguments(arguments, mask),
         Value::String(_) if is_secret(key) => hide(value),

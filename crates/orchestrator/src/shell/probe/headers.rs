@@ -76,10 +76,16 @@ impl Secret {
         let looked = timeout_at(deadline.at(), self.looked());
         let found = match last {
             None => looked.await,
-            Some(last) => match timeout(PATIENCE, looked).await {
-                Ok(found) => found,
-                Err(_) => return Ok(last.value),
-            },
+            Some(last) => {
+                if let Ok(Ok(found)) = timeout(PATIENCE, looked).await {
+                    return found;
+                }
+                // The next request of the same check need not wait again.
+                if let Some(known) = lock(&self.known).as_mut() {
+                    known.looked = Instant::now();
+                }
+                return Ok(last.value);
+            }
         };
         let silent = |_| self.unreadable(std::io::Error::new(std::io::ErrorKind::TimedOut, "the disk does not answer"));
         found.map_err(silent)?

@@ -201,7 +201,7 @@ fn begin(plan: &mut Plan, written: usize, settings: &Settings, left: &mut Left) 
         supervised.stopped = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { stopped: true, .. }));
         supervised.unsettled = left.is_some_and(|left| left.unsettled);
     }
-    let files = files(plan, left);
+    let files = files(plan, written, left);
     let uptimes = Uptimes::new(&fleet, &mut left.uptime, origin(left.first_start), settings.retention.uptime, clock.now());
     let views = files.iter().enumerate().map(|(place, file)| {
         let view = view(&known, &fleet, place, file, &clock);
@@ -295,16 +295,23 @@ fn nodelay(listener: TcpListener) -> impl axum::serve::Listener<Io = tokio::net:
     })
 }
 
-fn files(plan: &Plan, left: &Left) -> Vec<ServerFile> {
+/// The first ones are `written`, the others discovered: those may have come back with another address.
+fn files(plan: &Plan, written: usize, left: &Left) -> Vec<ServerFile> {
     let records: HashMap<&str, &Record> = left.records.iter().map(|(name, record)| (name.as_str(), record)).collect();
-    let one = |(entry, target): (&ServerEntry, &Target)| {
+    let one = |(index, (entry, target)): (usize, (&ServerEntry, &Target))| {
         let record = records.get(entry.name.as_str()).map(|record| Record::clone(record));
-        let known = record.map(|Record { history, last_check, aim, .. }| ServerFile { group: None, history, last_check, aim });
+        let known = record.map(|Record { history, last_check, aim, .. }| ServerFile {
+            group: None,
+            history,
+            last_check,
+            aim,
+            aimed_at: None,
+        });
         let mut file = ServerFile { group: entry.group.clone(), ..known.unwrap_or_default() };
-        file.aim(target.aim(), true);
+        file.aim(target.aim(), index < written, Mono::default());
         file
     };
-    plan.entries.iter().zip(&plan.targets).map(one).collect()
+    plan.entries.iter().zip(&plan.targets).enumerate().map(one).collect()
 }
 
 fn jsonl(plan: &Plan, settings: &Settings, ready: &Ready) -> Result<Option<Jsonl>, ServeError> {

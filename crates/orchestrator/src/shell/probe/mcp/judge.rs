@@ -87,7 +87,7 @@ fn answered(reply: &Reply, answer: &Answered, asked: Asked<'_>, question: &Quest
             }
             (UNSUPPORTED_VERSION, depth) => return another_version(depth),
             (METHOD_NOT_FOUND, Depth::Call) if asked.call.is_none() => {
-                return not_conformant("it opens no session: the tool was not called".to_owned());
+                return not_conformant("it opens no session, so the tool was not called".to_owned());
             }
             _ => {}
         }

@@ -115,13 +115,23 @@ pub async fn events_until_now(
 }
 
 /// Everything that a Docker engine still knows of what happened, oldest first, and whether that is all since it began: it keeps this in
-/// its memory, which is a new one when it is started again.
+/// its memory, which is a new one when it is started again. With live restore it ends nothing then, and need not be told from another.
 pub async fn memory(client: &Docker) -> Result<(Vec<Happening>, bool), Error> {
-    let now = clock(client).await?;
+    let info = client.info().await?;
+    if info.live_restore_enabled == Some(true) {
+        return Ok((Vec::new(), false));
+    }
+    let now = info.system_time.and_then(|text| nanoseconds(&text)).unwrap_or_default();
     let options = EventsOptions { since: Some(seconds(1)), until: Some(seconds(now)), filters: None };
-    let kept: Vec<EventMessage> = client.events(Some(options)).try_collect().await?;
-    let is_all = kept.len() < KEPT_EVENTS;
-    Ok((kept.into_iter().filter_map(Happening::read).collect(), is_all))
+    match client.events(Some(options)).try_collect::<Vec<EventMessage>>().await {
+        Ok(kept) => {
+            let is_all = kept.len() < KEPT_EVENTS;
+            Ok((kept.into_iter().filter_map(Happening::read).collect(), is_all))
+        }
+        // Of a kind that we do not know.
+        Err(error) if is_passing(&error) => Ok((Vec::new(), false)),
+        Err(error) => Err(error),
+    }
 }
 
 /// Containers' events from this moment on, with one more filter.

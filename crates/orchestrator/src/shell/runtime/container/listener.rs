@@ -284,8 +284,13 @@ impl Recent {
         true
     }
 
-    fn last(&self) -> Option<&Happening> {
-        self.0.back()
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether an engine that has kept these has told nothing of what is known.
+    fn is_of_another_than(&self, kept: &[Happening]) -> bool {
+        !self.is_empty() && !kept.iter().any(|happening| self.0.contains(happening))
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
     os::{
         fd::AsRawFd,
-        unix::fs::{DirBuilderExt, OpenOptionsExt},
+        unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     },
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -161,6 +161,11 @@ impl Log {
         if files == 0 {
             return Ok(());
         }
+        // Somebody has renamed it to that: a copy of itself would be empty.
+        let (own, other) = (file.metadata()?, fs::metadata(self.older(1)));
+        if other.is_ok_and(|other| (other.dev(), other.ino()) == (own.dev(), own.ino())) {
+            fs::remove_file(self.older(1))?;
+        }
         for number in (1..files).rev() {
             match fs::rename(self.older(number), self.older(number + 1)) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -196,6 +201,18 @@ mod tests {
         let log = Log::new(path.to_owned(), ProcessLog::default());
         *log.now() = Now { max_bytes, files, file: None };
         log
+    }
+
+    #[test]
+    fn one_that_is_renamed_to_its_own_older_one_is_copied_all_the_same() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.log");
+        let log = log(&path, 4, 1);
+        let mut writer = log.open().unwrap();
+        fs::rename(&path, log.older(1)).unwrap();
+        writer.write_all(b"01234").unwrap();
+        assert_eq!(log.rotate().unwrap(), QUICK_LOOK);
+        assert_eq!(fs::read_to_string(log.older(1)).unwrap(), "1234");
     }
 
     #[test]

@@ -64,9 +64,11 @@ impl Listener {
         let was_heard = self.since.is_some();
         let since = match self.since {
             Some(since) if was_lost => self.catch_up(since, connection).await?,
-            Some(since) => since,
+            Some(since) => {
+                self.remember(connection, since).await;
+                since
+            }
             None => {
-                self.remember(connection).await?;
                 let now = answer(connection.kind, inspect::clock(&connection.client)).await?;
                 self.clock.tells(now, Instant::now());
                 now
@@ -95,15 +97,16 @@ impl Listener {
         }
     }
 
-    /// What a Docker engine knows that we have not heard: should it know none of it any more, it is another one.
-    async fn remember(&mut self, connection: &Connection) -> Result<(), ListenError> {
-        if connection.kind == EngineKind::Docker {
-            let (kept, _) = answer(connection.kind, inspect::memory(&connection.client)).await?;
-            for happening in &kept {
+    /// What a Docker engine knows of the time before we listened: should it know none of it any more, it is another one. One that does not
+    /// tell is asked something else next, and heard of then.
+    async fn remember(&mut self, connection: &Connection, since: i64) {
+        if self.recent.is_empty()
+            && let Ok((kept, _)) = memory(connection).await
+        {
+            for happening in kept.iter().filter(|happening| happening.at < since) {
                 self.recent.is_new(happening);
             }
         }
-        Ok(())
     }
 
     /// What nobody listened to, before anything is looked at: that a container runs does not say that it has died meanwhile, and the
@@ -111,27 +114,29 @@ impl Listener {
     async fn catch_up(&mut self, since: i64, connection: &Connection) -> Result<i64, ListenError> {
         let ending = self.own_endings_until(connection).await?;
         let asked = inspect::events_until_now(&connection.client, connection.kind, before(since, connection.kind), ("", vec![]));
-        for event in answer(connection.kind, asked).await? {
-            let happening = Happening::read(event);
-            let is_its_own = |happening: &Happening| {
-                matches!(happening.act, Act::Kill(_) | Act::Stop) && ending.is_some_and(|ending| happening.at <= ending)
-            };
-            if let Some(happening) = happening.filter(|happening| !is_its_own(happening)) {
+        for happening in answer(connection.kind, asked).await?.into_iter().filter_map(Happening::read) {
+            let is_its_own = ending.is_some_and(|ending| happening.at <= ending);
+            if is_its_own && matches!(happening.act, Act::Kill(_) | Act::Stop) {
+                // The stream would tell of it once more.
+                self.since = self.since.max(Some(happening.at));
+                self.clock.tells(happening.at, Instant::now());
+                self.recent.is_new(&happening);
+            } else {
                 self.learn(happening, connection, true).await;
             }
         }
         Ok(self.since.unwrap_or(since))
     }
 
-    /// A Docker engine that was killed ends what still runs when it begins anew, and calls that stops. Until when those are its own;
-    /// `None`: it is the same engine, as far as can be known.
+    /// A Docker engine that was killed ends what still runs when it begins anew, before it starts anything, and calls that stops. Until when
+    /// those are its own; `None`: it is the same engine, as far as can be known.
     async fn own_endings_until(&self, connection: &Connection) -> Result<Option<i64>, ListenError> {
-        if connection.kind != EngineKind::Docker {
-            return Ok(None);
-        }
-        let (kept, is_all) = answer(connection.kind, inspect::memory(&connection.client)).await?;
-        let is_another = is_all && self.recent.last().is_some_and(|last| !kept.contains(last));
-        Ok(kept.first().filter(|_| is_another).map(|first| first.at.saturating_add(OWN_ENDINGS)))
+        let (kept, is_all) = memory(connection).await?;
+        let is_another = is_all && self.recent.is_of_another_than(&kept);
+        let first = kept.first().filter(|_| is_another).map(|first| first.at.saturating_add(OWN_ENDINGS));
+        let started =
+            kept.iter().find(|happening| matches!(happening.act, Act::Start | Act::Create)).map(|happening| happening.at);
+        Ok(first.map(|first| started.map_or(first, |started| started.min(first))))
     }
 
     /// An event that comes during a look makes it worthless: it is repeated.
@@ -315,6 +320,14 @@ fn has_a_quiet_verdict(ledger: &Ledger, kind: EngineKind) -> bool {
 /// From when on what has been heard up to `since` is asked for again.
 fn before(since: i64, kind: EngineKind) -> i64 {
     since.saturating_sub(if kind == EngineKind::Podman { DISORDER } else { 0 })
+}
+
+/// What a Docker engine has kept, and whether that is everything. Podman keeps its events in a file.
+async fn memory(connection: &Connection) -> Result<(Vec<Happening>, bool), ListenError> {
+    match connection.kind {
+        EngineKind::Docker => answer(connection.kind, inspect::memory(&connection.client)).await,
+        EngineKind::Podman => Ok((Vec::new(), false)),
+    }
 }
 
 /// Podman has no event for it: a container that was killed is asked, and so is the kernel.
