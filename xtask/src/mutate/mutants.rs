@@ -143,8 +143,8 @@ pub(super) const MUTANTS: [Mutant; 34] = [
     mutant(
         "a death that is told again starts what was stopped",
         "server/word.rs",
-        "if again && self.is_judged_dead() {",
-        "if again && self.is_judged_dead() && false {",
+        "if again && !was_no_stop && self.is_judged_dead() {",
+        "if again && !was_no_stop && self.is_judged_dead() && false {",
     ),
     mutant("a death is said as often as it is told", "server/word.rs", "        if !again {\n", "        if true {\n"),
     mutant(

@@ -72,8 +72,8 @@ pub struct Step {
     pub stale: Option<ServerId>,
     /// What happened, if the script was played.
     pub twist: Option<Twist>,
-    /// An engine's word that the machine has heard.
-    pub word: Option<(ServerId, Word)>,
+    /// What engines have told the machine.
+    pub words: Vec<(ServerId, Word)>,
     /// An action of this server has really ended.
     pub ended: Option<ServerId>,
     /// The orchestrator has been killed, and runs again.

@@ -218,6 +218,7 @@ impl Ready {
             link,
             since: self.since,
             clock: EngineClock::of(self.since),
+            began: None,
             recent: Recent::default(),
             unseen: VecDeque::new(),
             unread: InARow::default(),

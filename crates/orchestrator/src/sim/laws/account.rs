@@ -102,7 +102,7 @@ impl Watch {
     }
 
     pub(super) fn learn_twist(&mut self, world: &World) {
-        if let Some((id, word)) = &world.step().word {
+        for (id, word) in &world.step().words {
             self.learn_word(world, *id, word);
         }
         match &world.step().twist {

@@ -82,7 +82,7 @@ impl World {
 
     fn reported(&mut self, actor: usize, word: Word) {
         if let Some(id) = self.cast.actors[actor].place.filter(|_| self.crashed.is_none()) {
-            self.step.word = Some((id, word.clone()));
+            self.step.words.push((id, word.clone()));
             self.give(Input::Reported(id, word));
         }
     }
@@ -201,7 +201,7 @@ impl World {
         }
         self.operate(id, Command::Resume { by: "quiet".to_owned() });
         if was_dead {
-            self.give(Input::Reported(id, Word::Started));
+            self.reported(index, Word::Started);
         }
     }
 }

@@ -115,6 +115,8 @@ pub struct Listener {
     pub link: watch::Sender<Link>,
     /// From when on events are asked for, in nanoseconds since 1970 by the engine's clock. `None`: it has not been asked.
     pub since: Option<i64>,
+    /// The first such moment.
+    pub began: Option<i64>,
     /// What time it is there.
     pub clock: EngineClock,
     /// The last events, which may be sent again.

@@ -61,7 +61,6 @@ impl Listener {
             container.ledger.speaks(connection.kind);
         }
         let was_lost = matches!(&*self.link.borrow(), Link::Lost(_));
-        let was_heard = self.since.is_some();
         let since = match self.since {
             Some(since) if was_lost => self.catch_up(since, connection).await?,
             Some(since) => {
@@ -75,7 +74,8 @@ impl Listener {
             }
         };
         self.since = Some(since);
-        let from = if was_heard { before(since, connection.kind) } else { since };
+        self.began = self.began.or(self.since);
+        let from = self.before(since, connection.kind);
         let events = connection.client.events(Some(inspect::events_since(from, ("", vec![])))).boxed();
         let mut session = Session { connection, events };
         if *self.link.borrow() != Link::Up {
@@ -97,6 +97,12 @@ impl Listener {
         }
     }
 
+    /// From when on what has been heard up to `since` is asked for again; what happened before we listened at all is nobody's news.
+    fn before(&self, since: i64, kind: EngineKind) -> i64 {
+        let disorder = if kind == EngineKind::Podman { DISORDER } else { 0 };
+        self.began.map_or(since, |began| since.saturating_sub(disorder).max(began).min(since))
+    }
+
     /// What a Docker engine knows of the time before we listened: should it know none of it any more, it is another one. One that does not
     /// tell is asked something else next, and heard of then.
     async fn remember(&mut self, connection: &Connection, since: i64) {
@@ -113,7 +119,8 @@ impl Listener {
     /// stream may tell of it only after the look. From when on events are to be asked for then.
     async fn catch_up(&mut self, since: i64, connection: &Connection) -> Result<i64, ListenError> {
         let ending = self.own_endings_until(connection).await?;
-        let asked = inspect::events_until_now(&connection.client, connection.kind, before(since, connection.kind), ("", vec![]));
+        let asked =
+            inspect::events_until_now(&connection.client, connection.kind, self.before(since, connection.kind), ("", vec![]));
         for happening in answer(connection.kind, asked).await?.into_iter().filter_map(Happening::read) {
             let is_its_own = ending.is_some_and(|ending| happening.at <= ending);
             if is_its_own && matches!(happening.act, Act::Kill(_) | Act::Stop) {
@@ -315,11 +322,6 @@ impl Listener {
 /// Podman tells of a HEALTHCHECK before it knows the verdict, and of one that could not be run at all not even that.
 fn has_a_quiet_verdict(ledger: &Ledger, kind: EngineKind) -> bool {
     kind == EngineKind::Podman && ledger.present().is_some_and(|seen| seen.health.is_some())
-}
-
-/// From when on what has been heard up to `since` is asked for again.
-fn before(since: i64, kind: EngineKind) -> i64 {
-    since.saturating_sub(if kind == EngineKind::Podman { DISORDER } else { 0 })
 }
 
 /// What a Docker engine has kept, and whether that is everything. Podman keeps its events in a file.

@@ -36,6 +36,7 @@ fn listener() -> (Listener, Connection, mpsc::Receiver<Input>) {
         requests: mpsc::channel(1).1,
         link: watch::channel(Link::Up).0,
         since: Some(1),
+        began: None,
         clock: EngineClock::of(Some(1)),
         recent: Recent::default(),
         unseen: VecDeque::new(),
