@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use health_spec::Event;
+use health_spec::{Event, Status};
 use health_spec::config::File;
 use rusqlite::Connection;
 use tokio::sync::mpsc::Sender;
@@ -28,8 +28,25 @@ struct Running {
     driver: tokio::task::JoinHandle<()>,
 }
 
-/// A driver over one server that is only watched, and where nothing listens.
+/// One that has not begun yet.
+struct Built {
+    driver: Driver,
+    begun: Vec<Effect>,
+    operations: Sender<Operation>,
+    reader: Reader,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+}
+
 async fn start(directory: &std::path::Path) -> Running {
+    let Built { driver, begun, operations, reader, shutdown, tasks } = build(directory).await;
+    let published = Arc::clone(&driver.published);
+    let driver = tasks.spawn(driver.run(begun, shutdown.clone()));
+    Running { published, operations, reader, shutdown, driver }
+}
+
+/// A driver over one server that is only watched, and where nothing listens.
+async fn build(directory: &std::path::Path) -> Built {
     let file: File = serde_saphyr::from_str("servers: [{name: a, port: 1}]").expect("the file reads");
     let mut store = Store::open(directory, Retention::default()).expect("a store");
     let mut left = store.left("e", wall()).expect("it reads");
@@ -93,8 +110,7 @@ async fn start(directory: &std::path::Path) -> Running {
         unwritten: Unwritten::default(),
         gone: vec![("b".into(), Some(7))],
     };
-    let driver = tasks.spawn(driver.run(begun, shutdown.clone()));
-    Running { published, operations, reader, shutdown, driver }
+    Built { driver, begun, operations, reader, shutdown, tasks }
 }
 
 impl Running {
@@ -158,4 +174,31 @@ async fn a_subscriber_gets_the_present_and_everything_after_it() {
     assert_eq!(next.event.seq, snapshot.seq + 1);
     assert_eq!(next.view.expect("its server").name, "a");
     running.stop().await;
+}
+
+/// Invariant: what has happened is on disk before the end, in order, also while the disk is busy with what came before.
+#[tokio::test]
+async fn what_is_held_is_written_before_the_end() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let Built { mut driver, reader, shutdown, .. } = build(directory.path()).await;
+    let checked = |response_time_ms| {
+        let kind = EventKind::HealthCheckCompleted { status: Status::Ok, response_time_ms, checks: [].into(), failure: None };
+        Happened { at: Mono::default(), server: Some(ServerId(0)), kind, moment: None, phase: None, incident: None }
+    };
+    driver.routine.hold(vec![checked(1)], Mono::default());
+    driver.begin_writing().await;
+    driver.routine.hold(vec![checked(2)], Mono::default());
+    driver.begin_writing().await;
+    assert!(driver.writing.is_some() && driver.routine.due().is_some(), "one batch at a time");
+    shutdown.cancel();
+    driver.run(vec![], shutdown).await;
+
+    let events = reader.events(0, 100).expect("it reads").into_iter();
+    let events: Vec<Event> = events.map(|(_, json)| serde_json::from_str(&json).expect("an event")).collect();
+    let times = events.iter().filter_map(|event| match event.kind {
+        EventKind::HealthCheckCompleted { response_time_ms, .. } => Some(response_time_ms),
+        _ => None,
+    });
+    assert_eq!(times.collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(events.last().map(|event| event.kind.name()), Some("monitor_stopped"));
 }
