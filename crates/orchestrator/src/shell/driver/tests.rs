@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use health_spec::{Event, Status};
 use health_spec::config::File;
+use health_spec::{Event, Status};
 use rusqlite::Connection;
 use tokio::sync::mpsc::Sender;
 use tokio_util::task::TaskTracker;
