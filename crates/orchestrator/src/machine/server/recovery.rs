@@ -141,7 +141,8 @@ impl Server {
             return;
         }
         self.forget_streaks();
-        self.state.killed = false;
+        // What is killed once it runs again is killed by somebody: maybe that is a stop.
+        self.state.killed &= stage == Stage::Started;
         self.state.dying = None;
         self.forget_life();
         self.state.recovery = Recovery::Idle;

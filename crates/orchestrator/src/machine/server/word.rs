@@ -171,7 +171,11 @@ impl Server {
     fn started_by_us(&mut self) {
         self.state.is_dead = false;
         match &mut self.state.recovery {
-            Recovery::Acting { stage, .. } => *stage = Stage::Started,
+            Recovery::Acting { stage, .. } => {
+                *stage = Stage::Started;
+                // Signals up to here were the action's own.
+                self.state.killed = false;
+            }
             Recovery::Verifying { cut_off, .. } => *cut_off = false,
             Recovery::Idle | Recovery::Waiting { .. } => {}
         }

@@ -16,7 +16,7 @@ const SHORTEST_VALUE: usize = 6;
 /// Parts of names that say that the value is a secret.
 macro_rules! words {
     () => {
-        "password|passwd|passphrase|pwd|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|client[_-]?key\
+        "password|passwd|passphrase|passcode|pwd|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|client[_-]?key\
          |encryption[_-]?key|signing[_-]?key|credential|signature"
     };
 }
@@ -126,7 +126,7 @@ const NAMED: &str = concat!(
     last_words!(),
     r"\b",
     r"|\b(?:key|auth|sig|pass|pat|sid|session|sessionid|pin)\b)",
-    r"(?<between>[\x22'\\]*\s*(?:=>|=|:|%3d|%3a)\s*|[\x22']?\s+(?:is|was)\s+|\s+[\x22'])",
+    r"(?<between>[\x22'\\]*\s*(?::=|=>|->|=|:|%3d|%3a)\s*|[\x22']?\s+(?:is|was)\s+|\s+[\x22'])",
     r"(?<value>\\\x22.*?(?:\\\x22|$)|[bru]{0,2}\x22(?:[^\x22\\]|\\.)*(?:\x22|$)|[bru]{0,2}'[^']*(?:'|$)|\[[^\]]*\]?",
     r"|[^\s&;,\x22'<>)\]}]+)",
 );

@@ -64,11 +64,11 @@ fn brought_by_us(log: &[Value], server: &str, container: &Container<'_>) {
     assert_eq!((container.count("restart"), container.count("start")), (1, 1), "{server}, by its engine's account");
 }
 
-/// Brought back by its engine, and by nobody else.
+/// Brought back by its engine, and by nobody else. Checks may have found it down, and up again, before its engine could tell of the death.
 fn brought_by_its_engine(log: &[Value], server: &str, container: &Container<'_>) {
     let down = count(log, server, "server_down");
     let up = count(log, server, "server_recovered") + count(log, server, "server_started");
-    assert!(down <= 1 && up >= down, "{server}: {log:#?}");
+    assert!(down <= 2 && up >= down, "{server}: {log:#?}");
     assert_eq!(count(log, server, "recovery_started"), 0, "{server}: {log:#?}");
     assert_eq!((container.count("restart"), container.count("start")), (0, 1), "{server}, by its engine's account");
 }
@@ -99,6 +99,10 @@ fn an_engine_that_is_killed_and_started_again_leaves_nobody_down() {
     let (left, kept) = (pier.run_with("left", on_host()), pier.run_with("kept", kept_up()));
     let lives = [("left", &left, pid(&left)), ("kept", &kept, pid(&kept))];
     let (mut orchestrator, mut events) = watch(&[dock.engine()], &[&left, &kept]);
+
+    // A daemon is known by what it has told.
+    let _other = pier.run_with("other", on_host());
+    nothing_is_done(&mut events, "left");
 
     leaves(&dock, "KILL", &mut events);
     nothing_is_done(&mut events, "left");

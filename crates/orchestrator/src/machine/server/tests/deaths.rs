@@ -64,3 +64,25 @@ fn one_that_is_verified_and_found_dead_has_failed_also_when_the_death_is_no_news
     third.step(at(11.0), died());
     assert_eq!(third.servers()[0].state().last_error.as_deref(), Some("container_died"));
 }
+
+/// Somebody removes it while the action that has started it comes to its end.
+#[test]
+fn one_that_is_killed_once_an_action_has_started_it_may_be_stopped() {
+    let after = |words: &[Word]| {
+        let mut fleet = alone();
+        run(&mut fleet, 0.0, &ok());
+        fleet.step(at(5.0), died());
+        run(&mut fleet, 6.0, &refused());
+        let Recovery::Acting { serial, .. } = fleet.servers()[0].state().recovery else { panic!("it acts") };
+        for word in words {
+            fleet.step(at(6.5), Input::Reported(A, word.clone()));
+        }
+        fleet.step(at(7.0), Input::Finished { ticket: Ticket { server: A, serial }, result: Ok(()) });
+        let died = names(&fleet.step(at(7.1), died()));
+        (died, names(&fleet.step(at(7.2), Input::Reported(A, Word::Stopped))))
+    };
+    let (died, stopped) = after(&[Word::Killed, Word::Running, Word::Killed]);
+    assert_eq!((died, stopped), (vec!["container_died"], vec!["server_stopped"]));
+    // The signal was the action's own.
+    assert_eq!(after(&[Word::Killed, Word::Running]).0, ["container_died", "recovery_failed"]);
+}

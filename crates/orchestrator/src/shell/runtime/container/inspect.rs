@@ -128,8 +128,8 @@ pub async fn memory(client: &Docker) -> Result<(Vec<Happening>, bool), Error> {
             let is_all = kept.len() < KEPT_EVENTS;
             Ok((kept.into_iter().filter_map(Happening::read).collect(), is_all))
         }
-        // Of a kind that we do not know.
-        Err(error) if is_passing(&error) => Ok((Vec::new(), false)),
+        // There is one of a kind that we do not know, or a proxy does not let us ask.
+        Err(error) if is_about_it_alone(&error) => Ok((Vec::new(), false)),
         Err(error) => Err(error),
     }
 }

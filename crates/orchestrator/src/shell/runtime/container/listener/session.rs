@@ -63,10 +63,7 @@ impl Listener {
         let was_lost = matches!(&*self.link.borrow(), Link::Lost(_));
         let since = match self.since {
             Some(since) if was_lost => self.catch_up(since, connection).await?,
-            Some(since) => {
-                self.remember(connection, since).await;
-                since
-            }
+            Some(since) => since,
             None => {
                 let now = answer(connection.kind, inspect::clock(&connection.client)).await?;
                 self.clock.tells(now, Instant::now());
@@ -101,18 +98,6 @@ impl Listener {
     fn before(&self, since: i64, kind: EngineKind) -> i64 {
         let disorder = if kind == EngineKind::Podman { DISORDER } else { 0 };
         self.began.map_or(since, |began| since.saturating_sub(disorder).max(began).min(since))
-    }
-
-    /// What a Docker engine knows of the time before we listened: should it know none of it any more, it is another one. One that does not
-    /// tell is asked something else next, and heard of then.
-    async fn remember(&mut self, connection: &Connection, since: i64) {
-        if self.recent.is_empty()
-            && let Ok((kept, _)) = memory(connection).await
-        {
-            for happening in kept.iter().filter(|happening| happening.at < since) {
-                self.recent.is_new(happening);
-            }
-        }
     }
 
     /// What nobody listened to, before anything is looked at: that a container runs does not say that it has died meanwhile, and the
