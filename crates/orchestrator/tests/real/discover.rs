@@ -137,7 +137,7 @@ fn one_that_is_found_elsewhere_is_said_to_be_updated() {
     calculator.create_again(&[("mcp.health.path", "/health?more")]);
 
     assert_eq!(events.wait_for("calculator", "server_updated")["reason"], "registry");
-    wait_until_well(&mut events, "calculator");
+    until("it is well there", || (orchestrator.get("/servers/calculator")["status"] == "ok").then_some(()));
     let entry = &orchestrator.get("/servers/calculator")["registry"];
     assert_eq!(entry["health_url"], format!("http://127.0.0.1:{}/health?more", calculator.port));
 }

@@ -393,7 +393,7 @@ mod tests {
         std::fs::write(directory.path().join("more.env"), "# more\nexport MORE='from-a-line'\n").expect("written");
         let entry = serde_json::json!({
             "name": "calculator",
-            "endpoint": "http://127.0.0.1/mcp?k=from-a-query&v=1",
+            "endpoint": "http://127.0.0.1/mcp?apikey=from-a-query&check=database",
             "runtime": { "env": { "PLAIN": "from-the-environment" }, "env_file": "more.env" },
             "probes": [{ "headers": { "X-Team": "from-a-header" }, "bearer_token_file": "bearer", "password": "from-a-key",
                          "header_files": { "X-Key": "key" } }],
@@ -406,7 +406,7 @@ mod tests {
         for secret in secrets.into_iter().chain(["from-a-query", "from-a-header-file"]) {
             assert_eq!(mask.text(&format!("a {secret} b")), "a *** b");
         }
-        assert_eq!(mask.text("calculator"), "calculator");
+        assert_eq!(mask.text("calculator: the database"), "calculator: the database");
         assert!(!format!("{subject:?}").contains("from-the-environment"));
     }
 }
