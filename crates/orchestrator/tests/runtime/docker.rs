@@ -284,18 +284,6 @@ fn a_running_container_that_is_given_the_name_is_the_server_from_then_on() {
 }
 
 #[test]
-fn a_stop_while_nobody_looked_is_told_from_a_death() {
-    let (harbour, bench) = (Harbour::new(), Bench::new());
-    let servers = [harbour.run("a"), harbour.run("b")];
-    harbour.stop("a");
-    harbour.kill("b");
-    let mut life = bench.start(&servers);
-    let told = [life.next(), life.next()];
-    let expected = [Input::Reported(ServerId(0), Word::Stopped), Input::Reported(ServerId(1), Word::NotRunning)];
-    assert_eq!(told, expected);
-}
-
-#[test]
 fn an_engine_that_falls_silent_is_lost_and_found_again() {
     let (harbour, _bench, mut life, strait) = begin_on_strait();
     strait.fall_silent();

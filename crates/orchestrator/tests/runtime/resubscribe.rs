@@ -119,14 +119,16 @@ fn a_stop_while_an_engine_was_away_is_told_from_a_death() {
 }
 
 #[test]
-fn a_stop_by_podman_while_nobody_looked_is_told_from_a_death() {
-    let (harbour, mut bench) = (Harbour::with(EngineKind::Podman), Bench::new());
-    bench.engines = vec![quay::engine(EngineKind::Podman)];
-    let servers = [harbour.run("a"), harbour.run("b")];
-    harbour.stop("a");
-    harbour.kill("b");
-    let mut life = bench.start(&servers);
-    let told = [life.next(), life.next()];
-    let expected = [Input::Reported(ServerId(0), Word::Stopped), Input::Reported(ServerId(1), Word::NotRunning)];
-    assert_eq!(told, expected);
+fn a_stop_while_nobody_looked_is_told_from_a_death() {
+    for kind in [EngineKind::Docker, EngineKind::Podman] {
+        let (harbour, mut bench) = (Harbour::with(kind), Bench::new());
+        bench.engines = vec![quay::engine(kind)];
+        let servers = [harbour.run("a"), harbour.run("b")];
+        harbour.stop("a");
+        harbour.kill("b");
+        let mut life = bench.start(&servers);
+        let told = [life.next(), life.next()];
+        let expected = [Input::Reported(ServerId(0), Word::Stopped), Input::Reported(ServerId(1), Word::NotRunning)];
+        assert_eq!(told, expected, "{kind:?}");
+    }
 }

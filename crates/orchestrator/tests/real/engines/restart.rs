@@ -73,23 +73,28 @@ fn brought_by_its_engine(log: &[Value], server: &str, container: &Container<'_>)
     assert_eq!((container.count("restart"), container.count("start")), (0, 1), "{server}, by its engine's account");
 }
 
+/// The first one is left to us by its engine, the second one is not.
+fn both_are_back(mut orchestrator: Orchestrator, lives: &[(&str, &Container<'_>, i64); 2]) {
+    well_again(&orchestrator, lives);
+    assert!(orchestrator.stop().success());
+    let (log, [(left, by_us, _), (kept, by_its_engine, _)]) = (log(&orchestrator), lives);
+    brought_by_us(&log, left, by_us);
+    brought_by_its_engine(&log, kept, by_its_engine);
+}
+
 #[test]
 fn an_engine_that_is_shut_down_and_started_again_leaves_nobody_down() {
     let mut dock = Dock::start();
     let pier = Pier::at(&dock.engine());
     let (left, kept) = (pier.run_with("left", on_host()), pier.run_with("kept", kept_up()));
     let lives = [("left", &left, pid(&left)), ("kept", &kept, pid(&kept))];
-    let (mut orchestrator, mut events) = watch(&[dock.engine()], &[&left, &kept]);
+    let (orchestrator, mut events) = watch(&[dock.engine()], &[&left, &kept]);
 
     leaves(&dock, "TERM", &mut events);
     nothing_is_done(&mut events, "left");
     dock.come_back();
 
-    well_again(&orchestrator, &lives);
-    assert!(orchestrator.stop().success());
-    let log = log(&orchestrator);
-    brought_by_us(&log, "left", &left);
-    brought_by_its_engine(&log, "kept", &kept);
+    both_are_back(orchestrator, &lives);
 }
 
 #[test]
@@ -98,7 +103,7 @@ fn an_engine_that_is_killed_and_started_again_leaves_nobody_down() {
     let pier = Pier::at(&dock.engine());
     let (left, kept) = (pier.run_with("left", on_host()), pier.run_with("kept", kept_up()));
     let lives = [("left", &left, pid(&left)), ("kept", &kept, pid(&kept))];
-    let (mut orchestrator, mut events) = watch(&[dock.engine()], &[&left, &kept]);
+    let (orchestrator, mut events) = watch(&[dock.engine()], &[&left, &kept]);
 
     // A daemon is known by what it has told.
     let _other = pier.run_with("other", on_host());
@@ -110,11 +115,7 @@ fn an_engine_that_is_killed_and_started_again_leaves_nobody_down() {
     assert!(events.seen.iter().all(|event| event["event_type"] != "server_down"), "nobody was down");
     dock.come_back();
 
-    well_again(&orchestrator, &lives);
-    assert!(orchestrator.stop().success());
-    let log = log(&orchestrator);
-    brought_by_us(&log, "left", &left);
-    brought_by_its_engine(&log, "kept", &kept);
+    both_are_back(orchestrator, &lives);
 }
 
 #[test]

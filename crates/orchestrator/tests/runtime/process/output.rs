@@ -1,6 +1,6 @@
 //! What servers write is kept, up to a limit, and never in their way.
 
-use std::fs;
+use std::{fs, path::PathBuf};
 
 use health_spec::registry::{ProcessLog, Runtime};
 use orchestrator::machine::Word;
@@ -35,12 +35,18 @@ fn one_whose_log_cannot_be_opened_runs_without() {
     eventually("it runs on", || here.exists());
 }
 
+/// Whoever reads it waits until it is written.
+fn gate(bench: &Bench) -> PathBuf {
+    let gate = bench.path().join("go");
+    assert!(std::process::Command::new("mkfifo").arg(&gate).status().unwrap().success());
+    gate
+}
+
 #[test]
 fn another_limit_is_in_force_at_once() {
     let bench = Bench::new();
-    let go = bench.path().join("go");
-    let script =
-        format!("echo ready; while [ ! -e {} ]; do sleep 0.02; done; head -c 2000000 /dev/zero; exec sleep 1000", go.display());
+    let go = gate(&bench);
+    let script = format!("echo ready; cat {}; head -c 2000000 /dev/zero; exec sleep 1000", go.display());
     let (mut life, _) = begin(&bench, &script);
     let log = Some(ProcessLog { max_mib: Some(1), files: Some(1) });
     life.become_otherwise(&bench, &Runtime { log, ..bench.shell(&script) });
@@ -53,8 +59,8 @@ fn another_limit_is_in_force_at_once() {
 #[test]
 fn the_log_of_one_that_is_being_stopped_is_kept_short_too() {
     let bench = Bench::new();
-    let (older, go) = (bench.path().join("logs/server-0.log.1"), bench.path().join("go"));
-    let farewell = format!("head -c 9000000 /dev/zero; while [ ! -e {} ]; do sleep 0.02; done; exit 0", go.display());
+    let (older, go) = (bench.path().join("logs/server-0.log.1"), gate(&bench));
+    let farewell = format!("head -c 9000000 /dev/zero; cat {}; exit 0", go.display());
     let (life, _) = begin(&bench, &format!("trap '{farewell}' TERM; echo ready; while :; do sleep 0.02; done"));
     life.let_go_in_a_restart(|| bench.record_is("stopping") && older.exists() && fs::write(&go, "").is_ok());
 }

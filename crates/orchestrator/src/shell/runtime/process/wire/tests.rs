@@ -122,8 +122,10 @@ async fn a_line_is_split_only_for_somebody_who_wants_to_hear_it() {
 #[tokio::test]
 async fn a_line_that_was_given_up_halfway_is_ended_before_the_next() {
     let directory = tempfile::tempdir().unwrap();
+    // Whoever reads it waits until it is written.
     let go = directory.path().join("go");
-    let (wire, mut child) = connected(&format!("while [ ! -e {} ]; do sleep 0.01; done; cat", go.display())).await;
+    assert!(Command::new("mkfifo").arg(&go).status().unwrap().success());
+    let (wire, mut child) = connected(&format!("cat {}; cat", go.display())).await;
     let mut conversation = wire.converse().await.unwrap();
     let long = "y".repeat(200_000);
     let given_up = futures_util::FutureExt::now_or_never(conversation.say(&long));
