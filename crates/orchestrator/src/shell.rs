@@ -9,6 +9,7 @@ pub mod api;
 pub mod causes;
 pub mod client;
 pub mod clock;
+pub mod compact;
 pub mod config;
 pub mod credentials;
 pub mod descriptors;

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::causes::causes;
 use super::clock::wall;
+use super::compact::compact;
 use super::evidence::{Collector, Turn, told};
 use super::hook::{About, Hook, HookRunner, Hooks};
 use super::probe::{Lives, Question, Resolver, Target, Trace, check};
@@ -96,7 +97,7 @@ impl Actions {
             Some(same) if **same == target => Arc::clone(same),
             _ => Arc::new(target),
         };
-        self.targets = targets.into_iter().enumerate().map(aimed).collect();
+        self.targets = compact(targets.into_iter().enumerate().map(aimed));
         for (place, old) in known.into_iter().enumerate() {
             let is_dropped = self.targets.get(place).is_none_or(|new| !Arc::ptr_eq(new, &old));
             if is_dropped && old.sessions().next().is_some() {

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::clock::wall;
+use super::compact::compact;
 use super::incidents::Book;
 use super::journal::Notes;
 use super::published::Published;
@@ -116,7 +117,7 @@ impl Collector {
         Self {
             answers: Answers::default(),
             book: Arc::clone(&setup.book),
-            subjects: RwLock::new(subjects.into_iter().map(|subject| Some(Arc::new(subject))).collect()),
+            subjects: RwLock::new(compact(subjects.into_iter().map(|subject| Some(Arc::new(subject))))),
             desks: std::sync::Mutex::default(),
             setup,
             places: Semaphore::new(LOOKS_AT_ONCE),
@@ -135,7 +136,7 @@ impl Collector {
             let before = before.get(place).and_then(Option::as_ref);
             subject.map(|subject| Arc::new(before.map_or_else(|| subject.clone(), |before| subject.clone().after(before))))
         };
-        *known = subjects.into_iter().enumerate().map(one).collect();
+        *known = compact(subjects.into_iter().enumerate().map(one));
     }
 
     /// What is known of the server at a place.
@@ -250,7 +251,7 @@ impl Collector {
         let well = well.ok().flatten();
         let changed = well.as_ref().map(|well| facts::changes(&well.facts, &facts)).unwrap_or_default();
         let (engine, end_of_log) = (found.engine.take(), found.mark);
-        let spare = desk.spare.take().filter(|(found, _)| found.elapsed() < FOLLOWS).map(|(_, capture)| capture);
+        let spare = desk.spare.take().filter(|spare| spare.0.elapsed() < FOLLOWS).map(|spare| spare.1);
         let known = occasion.incident.and_then(|incident| self.book.last_capture(incident));
         let since = known.or(spare.as_ref().map(|spare| spare.at));
         let answers = self.answers.kept(occasion.server, since);
@@ -274,7 +275,7 @@ impl Collector {
             desk.mark = end_of_log;
         }
         let Some(incident) = occasion.incident else {
-            desk.spare = Some((Instant::now(), capture));
+            desk.spare = Some(Box::new((Instant::now(), capture)));
             return;
         };
         desk.looked = Some((incident, Instant::now()));

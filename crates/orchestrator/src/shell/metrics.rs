@@ -93,10 +93,13 @@ impl OfServer {
     }
 
     fn probe(&mut self, result: &'static str, reason: &str) {
-        match self.probes.iter_mut().find(|known| known.0 == result && known.1 == reason) {
-            Some((_, _, count)) => *count += 1,
-            None => self.probes.push((result, reason.to_owned(), 1)),
+        if let Some((_, _, count)) = self.probes.iter_mut().find(|known| known.0 == result && known.1 == reason) {
+            *count += 1;
+            return;
         }
+        // Exactly one more: most servers only ever have one.
+        self.probes.reserve_exact(1);
+        self.probes.push((result, reason.to_owned(), 1));
     }
 }
 

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio::sync::broadcast;
 
+use super::compact::compact;
 use super::plan::hide_entry;
 use super::sight::Sight;
 use super::view::Known;
@@ -69,7 +70,7 @@ impl Published {
     /// Begins after event `seq` with these views.
     pub fn new(known: Known, seq: u64, as_of: Timestamp, views: Vec<ServerView>, registry: &[Value]) -> Self {
         let places = views.iter().enumerate().map(|(place, view)| (view.name.clone(), place)).collect();
-        let views = views.into_iter().map(|view| Some(Arc::new(view))).collect();
+        let views = compact(views.into_iter().map(|view| Some(Arc::new(view))));
         let (registry, config_error, shortage, sight) = (Entries::of(registry), None, None, Sight::default());
         let now = RwLock::new(Present { seq, as_of, views, places, registry, config_error, shortage, sight });
         Self { known, now, said: broadcast::Sender::new(BACKLOG), trouble: RwLock::default() }

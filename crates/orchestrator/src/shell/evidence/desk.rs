@@ -18,8 +18,8 @@ pub(super) struct Desk {
     pub(super) mark: Option<Mark>,
     /// The incident that was looked at last, and when that ended.
     pub(super) looked: Option<(u64, Instant)>,
-    /// What was found before an action outside of an incident: an operator's restart.
-    pub(super) spare: Option<(Instant, Capture)>,
+    /// What was found before an action outside of an incident: an operator's restart. Rare and large, and a desk is kept of every server.
+    pub(super) spare: Option<Box<(Instant, Capture)>>,
     /// Its container, when it was last found.
     pub(super) container: Option<Seen>,
 }
