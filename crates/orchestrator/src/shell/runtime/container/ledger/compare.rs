@@ -14,6 +14,7 @@ impl Ledger {
         let newer = before.is_some_and(|known| news > known.since);
         let by_itself = look.is_some_and(|look| look.restarts > self.restarts);
         let doubtful = std::mem::take(&mut self.end.doubtful);
+        let unread = std::mem::take(&mut self.unread);
         if let Some(look) = look {
             self.take(look);
         }
@@ -29,6 +30,8 @@ impl Ledger {
             (None, State::Paused) => vec![Word::Paused],
             (Some(State::Running | State::Paused), State::Running) if newer => self.unless_ours(again),
             (Some(State::Paused), State::Running) => self.unless_ours(Word::Started),
+            // Its start has been told.
+            (Some(State::Running), State::Running) if unread => Vec::new(),
             (None | Some(State::Running), State::Running) => vec![Word::Running],
             (Some(State::Paused), State::Paused) => Vec::new(),
             (Some(State::Running | State::Paused), State::Ended) => self.ended(look),

@@ -73,6 +73,8 @@ impl Ledger {
         }
         self.id.clone_from(&happening.id);
         (self.end, self.restarts, self.health) = (End::default(), 0, None);
+        // What we put in its place is made as it was.
+        self.unread = self.action.is_none();
         let Some(known) = self.known.filter(|known| is_news && known.state.is_alive()) else { return Vec::new() };
         // The start, if this is one, is told for itself.
         self.known = Some(Known { state: State::Ended, ..known });
