@@ -32,6 +32,8 @@ pub struct Ledger {
     /// How often the engine has restarted it on its own since somebody started it.
     restarts: i64,
     known: Option<Known>,
+    /// Since when it ran as it was found, before anybody listened: until the first look.
+    met: Option<i64>,
     /// It has taken the name of another one, and only events have told of it: its restart policy may be another.
     unread: bool,
     /// What is known about its last end, or the one that begins.
@@ -139,6 +141,7 @@ impl Ledger {
             health: look.and_then(|look| look.health),
             restarts: look.map(|look| look.restarts).unwrap_or_default(),
             known: None,
+            met: look.filter(|look| look.state.is_alive()).map(|look| look.since),
             unread: false,
             end: End::default(),
             action: None,

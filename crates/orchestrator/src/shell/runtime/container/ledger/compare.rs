@@ -15,6 +15,7 @@ impl Ledger {
         let by_itself = look.is_some_and(|look| look.restarts > self.restarts);
         let doubtful = std::mem::take(&mut self.end.doubtful);
         let unread = std::mem::take(&mut self.unread);
+        let met = self.met.take().filter(|_| self.action.is_none());
         if let Some(look) = look {
             self.take(look);
         }
@@ -24,6 +25,9 @@ impl Ledger {
         let words = match (was, state) {
             // Between the stop and the start of our restart.
             (None, State::Ended | State::Gone) if self.action.is_some() => Vec::new(),
+            // Since it was found, and before anybody listened.
+            (None, State::Ended) if met.is_some() => self.ended(look),
+            (None, State::Running) if met.is_some_and(|met| news > met) => vec![again],
             (None, State::Ended) if look.is_some_and(|look| look.stopped) => vec![Word::Stopped],
             (None, State::Ended) => vec![Word::NotRunning],
             (None | Some(State::Running | State::Paused), State::Gone) => self.unless_ours(Word::Stopped),
