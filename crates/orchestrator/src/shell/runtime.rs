@@ -32,6 +32,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub use self::error::ActionError;
+pub use self::recreating::Missing;
 pub use self::reporter::Reports;
 use self::{
     container::{
