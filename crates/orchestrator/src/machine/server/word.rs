@@ -105,6 +105,7 @@ impl Server {
         self.drop_check();
         self.forget_streaks();
         self.state.pace_from = turn.now;
+        self.state.grace_until = turn.now;
         self.forget_life();
         self.state.by_checks = false;
         match (self.state.phase, self.state.recovery) {
@@ -209,6 +210,9 @@ impl Server {
                 if let Some(held) = &mut self.state.held {
                     held.delay_ran = false;
                 }
+                self.forget_streaks();
+                self.state.grace_until = turn.now.after(self.policy.start_period);
+                self.state.distance = self.policy.interval;
                 self.check_at_once(turn.now);
             }
             (Phase::Recovering, Recovery::Waiting { .. }) => {
