@@ -48,9 +48,7 @@ impl Runtimes {
         if !container.is_nowhere().await {
             return None;
         }
-        let engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
-        let engine = engines.values().find(|engine| engine.requests.same_channel(&container.requests))?;
-        Some(Missing { container: container.wanted.clone(), engine: engine.name.clone() })
+        Some(Missing { container: container.wanted.clone(), engine: self.engine_of(&container)?.name })
     }
 
     fn containers(&self) -> Vec<Arc<Container>> {
