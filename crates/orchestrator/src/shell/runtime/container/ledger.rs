@@ -36,6 +36,8 @@ pub struct Ledger {
     met: Option<i64>,
     /// It has taken the name of another one, and only events have told of it: its restart policy may be another.
     unread: bool,
+    /// Who ran under the name until then: that this is over is told by the look, unless its successor runs.
+    succeeds: bool,
     /// What is known about its last end, or the one that begins.
     end: End,
     action: Option<Action>,
@@ -143,6 +145,7 @@ impl Ledger {
             known: None,
             met: look.filter(|look| look.state.is_alive()).map(|look| look.since),
             unread: false,
+            succeeds: false,
             end: End::default(),
             action: None,
             open_until: None,

@@ -12,9 +12,9 @@ impl Ledger {
         let news = look.map_or(i64::MIN, |look| look.since);
         let since = news.max(before.map_or(i64::MIN, |known| known.since));
         let newer = before.is_some_and(|known| news > known.since);
-        let by_itself = look.is_some_and(|look| look.restarts > self.restarts);
         let doubtful = std::mem::take(&mut self.end.doubtful);
-        let unread = std::mem::take(&mut self.unread);
+        let (unread, succeeds) = (std::mem::take(&mut self.unread), std::mem::take(&mut self.succeeds));
+        let by_itself = !unread && look.is_some_and(|look| look.restarts > self.restarts);
         let met = self.met.take().filter(|_| self.action.is_none());
         if let Some(look) = look {
             self.take(look);
@@ -43,6 +43,7 @@ impl Ledger {
             (Some(_), State::Paused) => self.unless_ours(Word::Paused),
             // The engine itself has ended, and does not know any more of the stop that it made at its end.
             (Some(State::Ended), State::Ended) if doubtful && look.is_some_and(|look| !look.stopped) => self.retracted(look),
+            (Some(State::Ended | State::Gone), State::Ended | State::Gone) if succeeds => self.unless_ours(Word::Stopped),
             (Some(State::Ended | State::Gone), State::Ended | State::Gone) => Vec::new(),
         };
         self.action = self.action.filter(|action| !action.late || was.is_none());

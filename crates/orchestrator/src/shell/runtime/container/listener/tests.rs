@@ -109,12 +109,24 @@ async fn whoever_is_given_the_name_is_looked_at() {
     hear(&mut listener, &connection, "id1", "rename", 2).await;
     assert!(listener.unseen.is_empty(), "it is the same");
     hear(&mut listener, &connection, "id2", "rename", 3).await;
-    assert_eq!((told(&mut reports), &listener.unseen), (vec![Word::Stopped], &VecDeque::from([SERVER])));
+    assert_eq!((told(&mut reports), &listener.unseen), (vec![], &VecDeque::from([SERVER])), "nothing has stopped yet");
     let (server, running) = (SERVER, Look { since: 1, ..look("id2", State::Running) });
     listener.compare(server, Some(&running)).await;
     hear(&mut listener, &connection, "id2", "die", 4).await;
     let died = Word::Died(Death { exit_code: Some(0), ..Death::default() });
     assert_eq!(told(&mut reports), [Word::Started, died]);
+}
+
+#[tokio::test]
+async fn whoever_is_given_the_name_and_does_not_run_was_stopped() {
+    let (mut listener, connection, mut reports) = listener();
+    hear(&mut listener, &connection, "id2", "rename", 3).await;
+    let created = look("id2", State::Ended);
+    listener.compare(SERVER, Some(&created)).await;
+    assert_eq!(told(&mut reports), [Word::Stopped]);
+    listener.compare(SERVER, Some(&created)).await;
+    hear(&mut listener, &connection, "id2", "start", 4).await;
+    assert_eq!(told(&mut reports), [Word::Started], "it is told once");
 }
 
 #[tokio::test]
