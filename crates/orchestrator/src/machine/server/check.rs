@@ -145,7 +145,7 @@ impl Server {
             }
             (_, Some(recovery_ms)) => self.say(turn, EventKind::ServerRecovered { recovery_ms }),
             (_, None) if self.state.was_stopped => {
-                let reason = if self.state.phase == Phase::Starting { "engine" } else { "check" };
+                let reason = if self.state.phase == Phase::Starting { self.state.starter.as_str() } else { "check" };
                 self.say(turn, EventKind::ServerStarted { reason: reason.to_owned() });
             }
             _ => {}

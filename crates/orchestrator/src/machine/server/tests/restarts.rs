@@ -139,3 +139,20 @@ fn when_it_does_not_come_up_it_is_checked_ever_more_rarely_again() {
     let next = fleet.servers()[0].state().next_check.expect("a check").0.as_secs();
     assert_eq!(next, 562);
 }
+
+#[test]
+fn who_started_what_was_stopped_is_said() {
+    for (word, expected) in [(Word::Started, "outside"), (Word::Restarted, "engine")] {
+        let mut fleet = alone();
+        run(&mut fleet, 0.0, &ok());
+        fleet.step(at(5.0), Input::Reported(A, Word::Stopped));
+        fleet.step(at(6.0), Input::Reported(A, word));
+        let Some(Effect::Probe { ticket, .. }) = fleet.step(at(6.0), Input::Woken).pop() else { panic!("a check") };
+        let well = fleet.step(at(6.1), Input::Observed { ticket, verdict: ok(), took: Duration::ZERO });
+        let reason = well.iter().find_map(|effect| match effect {
+            Effect::Publish(Happened { kind: EventKind::ServerStarted { reason }, .. }) => Some(reason.as_str()),
+            _ => None,
+        });
+        assert_eq!(reason, Some(expected));
+    }
+}
