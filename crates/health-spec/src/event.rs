@@ -163,7 +163,7 @@ pub enum EventKind {
     },
     /// It runs again after a stop.
     ServerStarted {
-        /// `engine` or `check`.
+        /// `outside`: somebody started it, as by `docker start`. `engine`: the engine restarted it on its own. `check`: it was found to be well.
         reason: String,
     },
     /// It restarted without an action of ours.

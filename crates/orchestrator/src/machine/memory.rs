@@ -64,6 +64,9 @@ pub struct ServerMemory {
     /// Why it is `stopped`. Memories of before do not say.
     #[serde(default)]
     pub stop: Option<Stop>,
+    /// Who has last started it, beside our own actions.
+    #[serde(default)]
+    pub starter: Starter,
     /// Its death has been said, and it has not been started or well since.
     #[serde(default)]
     pub is_dead: bool,
@@ -202,6 +205,27 @@ impl Stop {
             Self::Operator => "operator",
             Self::Paused => "paused",
             Self::ExitZero => "exit_zero",
+        }
+    }
+}
+
+/// Who has started a server, beside our own actions: the `reason` of `server_started`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Starter {
+    /// Somebody has.
+    #[default]
+    Outside,
+    /// Its engine has, on its own.
+    Engine,
+}
+
+impl Starter {
+    /// As events have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Outside => "outside",
+            Self::Engine => "engine",
         }
     }
 }

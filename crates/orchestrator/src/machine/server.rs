@@ -333,6 +333,7 @@ impl Server {
             self.state.last_error = None;
         }
         self.state.up_since = None;
+        self.state.grace_until = turn.now;
         self.state.was_stopped = false;
         self.state.by_checks = reason.ends_with(BY_CHECKS);
         self.settle_down();

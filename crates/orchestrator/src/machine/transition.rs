@@ -92,8 +92,8 @@ The table is printed from `machine::transition`; the machine asserts it, and the
 | `healthy` | it answers well | every `interval` |
 | `suspect` | a check failed; the status stays until the threshold (rule 3) | every `confirm_interval` |
 | `recovering` | it is down, and an attempt is due, running or being verified (rules 4 and 5) | every `confirm_interval`, none while the action runs |
-| `down` | it is down, and recovery is held or impossible (rule 9) | every `interval` |
-| `failed` | attempts or budget are used up: a person is needed (rule 6) | ever more rarely, up to `max_backoff` |
+| `down` | it is down, and recovery is held or impossible (rule 9) | every `interval`; for the start period after somebody started it every `confirm_interval` |
+| `failed` | attempts or budget are used up: a person is needed (rule 6) | ever more rarely, up to `max_backoff`; for the start period after somebody started it every `confirm_interval` |
 | `stopped` | somebody stopped it on purpose (rule 8) | every `interval`; no recovery |
 
 ";

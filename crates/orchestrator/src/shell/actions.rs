@@ -69,7 +69,7 @@ impl Actions {
     /// Checks a server once.
     pub fn probe(&self, ticket: Ticket, timeout: Duration, history: History) {
         let (target, eyes, inbox) = (Arc::clone(&self.targets[ticket.server.0]), Arc::clone(&self.eyes), self.inbox.clone());
-        let collector = Arc::clone(&self.collector);
+        let (collector, runtimes) = (Arc::clone(&self.collector), Arc::clone(&self.runtimes));
         self.tasks.spawn(async move {
             let began = Instant::now();
             let input = match check(&target, &eyes.question(ticket.server, &target, timeout, &history)).await {
@@ -82,6 +82,10 @@ impl Actions {
                 Err(impaired) => Input::Blind { ticket, error: causes(&impaired) },
             };
             let found_nothing_wrong = matches!(&input, Input::Observed { verdict, .. } if verdict.outcome != Outcome::Failed);
+            if !found_nothing_wrong {
+                // What its engine knows comes first: it may have been stopped while nobody looked.
+                runtimes.compared(ticket.server).await;
+            }
             report(&inbox, input).await;
             if !found_nothing_wrong {
                 eyes.clear(ticket.server, &target).await;

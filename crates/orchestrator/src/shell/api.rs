@@ -24,6 +24,7 @@ use super::driver::Operation;
 use super::evidence::Collector;
 use super::metrics::{Format, Metrics};
 use super::published::Published;
+use super::runtime::Runtimes;
 use super::store::Reader;
 
 mod access;
@@ -46,6 +47,8 @@ pub struct Api {
     pub log: Arc<Mutex<Reader>>,
     /// Incidents and the last answers.
     pub collector: Arc<Collector>,
+    /// What runs the servers.
+    pub runtimes: Arc<Runtimes>,
     /// To the driver.
     pub operations: mpsc::Sender<Operation>,
     /// The machine's time, in which a pause ends.

@@ -4,12 +4,16 @@ use bollard::models::RestartPolicyNameEnum;
 use health_spec::config::EngineKind::{self, Docker, Podman};
 use serde_json::Value;
 
-use crate::harness::{Events, Orchestrator, QUICK, until};
+use crate::gate::{Gate, Side};
+use crate::harness::{Events, Orchestrator, QUICK, free_port, log, until};
 use crate::pier::{Habits, Pier};
 use crate::quay;
 
 /// Seconds; longer than a test waits: what the container was created with is not what ends it.
 const TOO_LONG: i64 = 100;
+
+/// So many checks of another one are more than would be needed to call this one down.
+const ENOUGH: usize = 8;
 
 /// Over this one server, once it is well and its engine is listened to.
 fn watch(kind: EngineKind, settings: &str, entry: &str) -> (Orchestrator, Events) {
@@ -102,4 +106,42 @@ fn a_podman_container_that_was_out_of_memory_says_so_with_its_limit_and_its_engi
     let load = &capture["engine"];
     assert_eq!((&load["name"], load["version"].is_string()), (&Value::from("here"), true), "{load:#}");
     assert!(load["containers"].as_u64().is_some_and(|all| all >= 1) && load["running"].is_u64(), "{load:#}");
+}
+
+/// It was stopped while no orchestrator ran. Its engine tells that late, and checks find nothing but that it does not answer.
+fn is_not_judged_before_its_engine_has_told(kind: EngineKind) {
+    let pier = Pier::with(kind);
+    let container = pier.run("calculator");
+    let directory = tempfile::tempdir().expect("a directory");
+    let gate = Gate::open(&directory.path().join("gate.sock"), &quay::engine(kind).address);
+    let watched = format!("  - {{name: watched, port: {}}}\n", free_port());
+    let registry = format!("{QUICK}{}servers:\n{}{watched}", gate.engine(kind.as_str()), container.entry());
+    let mut orchestrator = Orchestrator::start_with(&registry);
+    orchestrator.events().wait_until("a good answer", |event| event["event_type"] == "status_changed" && event["status"] == "ok");
+    orchestrator.hears_its_engines();
+    assert!(orchestrator.stop().success());
+    container.stop(10);
+
+    gate.arm(("GET", "until="), Side::Late);
+    let orchestrator = orchestrator.start_again();
+    let mut events = orchestrator.events_from_now();
+    gate.wait_until_caught("it is asked whether that was a stop");
+    for _ in 0..ENOUGH {
+        events.wait_for("watched", "health_check_completed");
+    }
+    gate.let_go();
+
+    events.wait_for("calculator", "server_stopped");
+    let alarms: Vec<_> = log(&orchestrator).into_iter().filter(|event| event["event_type"] == "server_down").collect();
+    assert!(alarms.iter().all(|event| event["server_name"] == "watched"), "{alarms:#?}");
+}
+
+#[test]
+fn one_of_docker_is_not_judged_before_its_engine_has_told() {
+    is_not_judged_before_its_engine_has_told(Docker);
+}
+
+#[test]
+fn one_of_podman_is_not_judged_before_its_engine_has_told() {
+    is_not_judged_before_its_engine_has_told(Podman);
 }

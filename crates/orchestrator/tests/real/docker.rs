@@ -4,7 +4,7 @@ use bollard::models::RestartPolicyNameEnum;
 use serde_json::Value;
 
 use crate::evidence::noted;
-use crate::harness::{Events, Orchestrator, log, until};
+use crate::harness::{Events, Orchestrator, log, run, until};
 use crate::pier::{Container, Habits, Pier};
 
 /// An orchestrator over these containers, once all are well.
@@ -139,6 +139,32 @@ fn one_that_its_engine_brings_back_is_left_to_it() {
     let view = orchestrator.get("/servers/calculator");
     assert_eq!((view["restarts"]["ours"].as_i64(), view["restarts"]["engine"].as_i64()), (Some(0), Some(1)));
     assert_eq!((container.engine_restarts(), container.count("start"), container.count("restart")), (1, 1, 0));
+}
+
+#[test]
+fn a_restart_of_what_was_removed_is_refused_and_changes_nothing() {
+    let pier = Pier::new();
+    let container = pier.run("calculator");
+    let (orchestrator, mut events) = watch(&[&container]);
+    container.remove();
+    events.wait_for("calculator", "server_stopped");
+    let restart = ["restart", "calculator", "--state-dir", "state", "--url", orchestrator.api.as_str()];
+
+    let (code, text) = run(orchestrator.directory.path(), &restart);
+
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains(&format!("has no container `{}`", container.full_name())) && text.contains("create and start it"),
+        "{text}"
+    );
+    container.create_again(&[]);
+    events.wait_for("calculator", "server_started");
+    let seen = events.types("calculator");
+    let alarms = ["action_requested", "recovery_started", "server_down", "monitor_impaired"];
+    assert!(!seen.iter().any(|it| alarms.contains(it)), "{seen:?}");
+    let (code, text) = run(orchestrator.directory.path(), &restart);
+    assert_eq!(code, 0, "{text}");
+    events.wait_for("calculator", "recovery_successful");
 }
 
 #[test]

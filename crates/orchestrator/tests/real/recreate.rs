@@ -176,7 +176,7 @@ fn removed_meanwhile(kind: EngineKind, crashes: bool) {
     assert!(!seen.iter().any(|it| ["recovery_successful", "recovery_failed", "server_recovered"].contains(it)), "{seen:?}");
     assert_eq!((phase(&orchestrator).as_str(), container.kept().len(), container.id().as_str()), ("stopped", 1, ""));
     let why = orchestrator.get("/servers/calculator/why").to_string();
-    assert!(why.contains("is kept, as NAME-mcp-health-old-ID"), "{why}");
+    assert!(why.contains("is kept until it is well, and the log names it"), "{why}");
     if crashes {
         orchestrator = orchestrator.crash_and_start_again();
         listened_to(&orchestrator);

@@ -253,6 +253,11 @@ impl Life {
         });
     }
 
+    /// What was to be looked at when this was asked has been looked at: the listener serves nobody before.
+    pub(crate) fn has_looked(&self) {
+        assert_eq!(self.run(self.runtimes.followers(ServerId(0))), []);
+    }
+
     pub(crate) fn restart(&self) -> Result<(), ActionError> {
         self.restart_of(0)
     }

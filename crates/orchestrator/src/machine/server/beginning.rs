@@ -7,7 +7,7 @@ use health_spec::status::Observed;
 
 use super::pace;
 use crate::machine::Mono;
-use crate::machine::memory::{Recovery, ServerMemory, Stage};
+use crate::machine::memory::{Recovery, ServerMemory, Stage, Starter};
 use crate::machine::policy::Policy;
 
 /// A server that is seen for the first time.
@@ -32,6 +32,7 @@ pub(super) fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemor
         was_alive_only: false,
         was_stopped: false,
         stop: None,
+        starter: Starter::default(),
         is_dead: false,
         by_checks: false,
         episodes: VecDeque::new(),

@@ -145,7 +145,7 @@ impl Server {
             }
             (_, Some(recovery_ms)) => self.say(turn, EventKind::ServerRecovered { recovery_ms }),
             (_, None) if self.state.was_stopped => {
-                let reason = if self.state.phase == Phase::Starting { "engine" } else { "check" };
+                let reason = if self.state.phase == Phase::Starting { self.state.starter.as_str() } else { "check" };
                 self.say(turn, EventKind::ServerStarted { reason: reason.to_owned() });
             }
             _ => {}
@@ -154,7 +154,7 @@ impl Server {
     }
 
     fn failed(&mut self, turn: &mut Turn<'_>, started: Mono) {
-        if self.state.phase == Phase::Starting && turn.now < self.state.grace_until {
+        if self.state.phase == Phase::Starting && self.is_in_grace(turn.now) {
             return;
         }
         self.state.successes = 0;
@@ -167,6 +167,7 @@ impl Server {
                 self.plan(turn);
             }
             Phase::Starting | Phase::Healthy | Phase::Suspect => self.suspect(turn),
+            Phase::Failed if self.is_in_grace(turn.now) => {}
             Phase::Failed => self.state.distance = self.state.distance.saturating_mul(2).min(self.policy.max_backoff),
             Phase::Recovering | Phase::Down | Phase::Stopped => {}
         }

@@ -31,9 +31,10 @@ pub(super) fn next_after_a_break(left: &ServerMemory, policy: &Policy, first: Mo
 }
 
 impl Server {
-    /// The distance from one check to the next in the present phase.
-    fn pace(&self) -> Duration {
-        let confirming = self.state.successes > 0;
+    /// The distance from one check to the next in the present phase. Whoever has just been started, by a person or its engine, has its grace
+    /// to come up in, also where no recovery is left.
+    fn pace(&self, now: Mono) -> Duration {
+        let confirming = self.state.successes > 0 || (self.state.phase != Phase::Stopped && self.is_in_grace(now));
         match self.state.phase {
             Phase::Starting | Phase::Suspect | Phase::Recovering => self.policy.confirm_interval,
             Phase::Down | Phase::Stopped | Phase::Failed if confirming => self.policy.confirm_interval,
@@ -50,7 +51,7 @@ impl Server {
             return;
         }
         self.queued = false;
-        let next = self.state.pace_from.after(self.pace());
+        let next = self.state.pace_from.after(self.pace(now));
         let spread = self.place.filter(|_| self.state.phase == Phase::Healthy);
         let next = spread.map_or(next, |place| in_slot(next, self.policy.interval, place));
         self.state.next_check = Some(self.not_before(next.max(now)));
@@ -66,6 +67,11 @@ impl Server {
     pub(super) fn check_at_once(&mut self, now: Mono) {
         self.drop_check();
         self.state.next_check = Some(self.not_before(now));
+    }
+
+    /// It was started so short a time ago that it need not answer yet.
+    pub(super) fn is_in_grace(&self, now: Mono) -> bool {
+        now < self.state.grace_until
     }
 
     fn not_before(&self, wanted: Mono) -> Mono {

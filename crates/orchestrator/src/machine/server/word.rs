@@ -8,7 +8,7 @@ use health_spec::{EventKind, Phase};
 
 use super::{Server, Turn, number};
 use crate::machine::hold::Reason;
-use crate::machine::memory::{Attempt, Dying, Pause, Recovery, Stage, Stop};
+use crate::machine::memory::{Attempt, Dying, Pause, Recovery, Stage, Starter, Stop};
 use crate::machine::{Command, Death, Effect, Mono, Refusal, Word};
 
 /// How long a death after a reported kill signal waits for the engine's `stop` (rule 3).
@@ -27,7 +27,7 @@ impl Server {
             Word::Killed => self.state.killed = true,
             Word::Stopped => self.stop(turn, Stop::Operator),
             Word::Paused => self.stop(turn, Stop::Paused),
-            Word::Started => self.started(turn),
+            Word::Started => self.started(turn, Starter::Outside),
             Word::Restarted => self.restarted(turn),
             Word::NotRunning => self.not_running(turn),
             Word::Running => self.started_by_us(),
@@ -105,6 +105,7 @@ impl Server {
         self.drop_check();
         self.forget_streaks();
         self.state.pace_from = turn.now;
+        self.state.grace_until = turn.now;
         self.forget_life();
         self.state.by_checks = false;
         match (self.state.phase, self.state.recovery) {
@@ -185,14 +186,15 @@ impl Server {
     fn restarted(&mut self, turn: &mut Turn<'_>) {
         self.state.restarts_engine += 1;
         self.say(turn, EventKind::ServerRestarted { reason: "engine".to_owned() });
-        self.started(turn);
+        self.started(turn, Starter::Engine);
     }
 
     /// A start that no action has led to: somebody's, or that of a child when the monitor itself begins.
-    fn started(&mut self, turn: &mut Turn<'_>) {
+    fn started(&mut self, turn: &mut Turn<'_>, starter: Starter) {
         if self.state.dying.is_some() {
             self.judge_now(turn);
         }
+        self.state.starter = starter;
         // What it had failed before is forgotten, and its grace begins: also for a run that comes after a crash.
         turn.effects.push(Effect::Remember(turn.id));
         self.state.killed = false;
@@ -209,6 +211,9 @@ impl Server {
                 if let Some(held) = &mut self.state.held {
                     held.delay_ran = false;
                 }
+                self.forget_streaks();
+                self.state.grace_until = turn.now.after(self.policy.start_period);
+                self.state.distance = self.policy.interval;
                 self.check_at_once(turn.now);
             }
             (Phase::Recovering, Recovery::Waiting { .. }) => {

@@ -41,8 +41,8 @@ impl Account<'_> {
         if state.phase == Phase::Stopped {
             evidence.push(self.stop());
             if state.unsettled {
-                let kept = "what it has replaced, if that is still there, is kept, as NAME-mcp-health-old-ID, until it is well: where the new one is \
-                            gone, a restart puts the kept one back";
+                let kept = "the container that it has replaced, if that is still there, is kept until it is well, and the log names it: where the \
+                            new one is gone, a restart puts the kept one back";
                 evidence.push(kept.to_owned());
             }
         }

@@ -101,6 +101,12 @@ fn read(body: &[u8]) -> Result<Asked, String> {
 
 impl Api {
     async fn operate(&self, server: ServerId, command: Command, name: &str) -> Result<(), Refused> {
+        // It would fail, and that would be an alarm.
+        if matches!(command, Command::Restart { .. })
+            && let Some(missing) = self.runtimes.missing(server).await
+        {
+            return Err(Refused::no_container(name, &missing));
+        }
         let (answer, answered) = oneshot::channel();
         let operation = Operation { server, command, answer };
         self.operations.send(operation).await.map_err(|_| Refused::shutting_down())?;

@@ -6,6 +6,8 @@ use axum::response::{IntoResponse, Response};
 use health_spec::Problem;
 use health_spec::problem::CONTENT_TYPE;
 
+use crate::shell::runtime::Missing;
+
 /// A request that is not met.
 #[derive(Debug)]
 pub(super) struct Refused(Problem);
@@ -47,6 +49,14 @@ impl Refused {
     pub(super) fn not_restartable(name: &str) -> Self {
         let detail = format!("`{name}` has no runtime, or its strategy is manual; nothing here can restart it");
         Self(Problem::new(409, "not_restartable", "Watched only").detail(detail))
+    }
+
+    pub(super) fn no_container(name: &str, Missing { container, engine }: &Missing) -> Self {
+        let detail = format!(
+            "engine `{engine}` has no container `{container}`, which is what `{name}` runs in, and nothing was done; create and start it \
+             there: it is followed from then on"
+        );
+        Self(Problem::new(409, "no_container", "There is no container to restart").detail(detail))
     }
 
     pub(super) fn shutting_down() -> Self {

@@ -5,10 +5,16 @@ use std::sync::PoisonError;
 use tokio::sync::mpsc;
 
 use super::Runtimes;
-use super::container::{Ready, engine::Engine};
+use super::container::{Ready, engine::Engine, restart::Container};
 use super::systemd::{self, listener::Request};
 
 impl Runtimes {
+    /// The engine of this container.
+    pub(super) fn engine_of(&self, container: &Container) -> Option<Engine> {
+        let engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
+        engines.values().find(|engine| engine.requests.same_channel(&container.requests)).cloned()
+    }
+
     /// One listener an engine, from its first server on.
     pub(super) fn listened_to(&self, ready: &mut Ready) -> Engine {
         let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);

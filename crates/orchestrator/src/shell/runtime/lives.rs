@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures_util::future::BoxFuture;
 
 use super::container::{
+    engine::Link,
     event::Health,
     ledger::{Seen, State},
 };
@@ -39,6 +40,18 @@ impl LastWords {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ServerId, Life>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Runtimes {
+    /// Waits until this server's container has been looked at and that has been told, unless it cannot be looked at now.
+    pub async fn compared(&self, server: ServerId) {
+        let Some(Handle::Container(_, container)) = self.handle(server) else { return };
+        let Some(mut link) = self.engine_of(&container).map(|engine| engine.link) else { return };
+        tokio::select! {
+            () = container.compared() => {}
+            _ = link.wait_for(|link| matches!(link, Link::Lost(_))) => {}
+        }
     }
 }
 

@@ -227,6 +227,7 @@ impl Process {
     async fn adopt(&mut self, instance: Instance) -> Result<(), ProcessError> {
         self.child = Child::adopt(instance.clone())?;
         if self.child.is_some() {
+            tracing::info!(server = self.name, pid = instance.leader.pid, "a server of an earlier run is watched again");
             self.log.follow(instance.leader.pid);
             self.write_or_warn(Record::Running(instance)).await;
         } else {
@@ -332,11 +333,12 @@ impl Process {
     /// It ended, and not through us.
     async fn mourn(&mut self, death: Death) {
         let Some(mut child) = self.child.take() else { return };
-        let oom_killed = death.signal == Some(Signal::KILL.as_raw()) && self.oom.has_just_killed();
+        let pid = child.instance().leader.pid;
+        let oom_killed = death.signal == Some(Signal::KILL.as_raw()) && self.oom.has_just_killed(pid);
         let death = Death { oom_killed, ..death };
         self.wire.disconnect();
         self.reporter.say(Word::Died(death.clone())).await;
-        self.write_or_warn(ended_as(child.instance().clone(), &death)).await;
+        self.write_or_warn(Record::ended(child.instance().clone(), &death)).await;
         if let Err(error) = child.clear(self.program.patience).await {
             tracing::warn!(server = self.name, error = causes(&error), "a dead server left processes behind");
             // It has ended, whoever is left of its group: they are found by their token.
@@ -348,7 +350,7 @@ impl Process {
     /// It ended while we were away.
     async fn mourn_absent(&mut self, instance: Instance, death: Death) {
         self.reporter.say(Word::Died(death.clone())).await;
-        self.write_or_warn(ended_as(instance.clone(), &death)).await;
+        self.write_or_warn(Record::ended(instance.clone(), &death)).await;
         if let Err(error) = Members::Marked(instance).kill(self.program.patience.kill).await {
             tracing::warn!(server = self.name, error = causes(&error), "a dead server left processes behind");
         }
@@ -391,6 +393,5 @@ async fn ended(child: Option<&Child>) -> Death {
     }
 }
 
-fn ended_as(instance: Instance, death: &Death) -> Record {
-    Record::Ended { instance, exit_code: death.exit_code, signal: death.signal, core_dumped: death.core_dumped }
-}
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,15 @@ use super::container::restart::Container;
 use super::{ActionError, Handle, Runtimes};
 use crate::machine::{ServerId, input::EngineId};
 
+/// A container that is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// Its name in the registry, or its id there.
+    pub container: String,
+    /// Where it was looked for.
+    pub engine: String,
+}
+
 impl Runtimes {
     /// Replaces a container by a new one of the same configuration, and keeps the old one until [`Self::settle`]. Returns when that has
     /// ended. Dropping the future does not stop it.
@@ -30,6 +39,16 @@ impl Runtimes {
     pub async fn kept(&self, server: ServerId) -> Result<Option<String>, ActionError> {
         let Some(Handle::Container(_, container)) = self.handle(server) else { return Ok(None) };
         Ok(container.kept().await?)
+    }
+
+    /// The container of this server that a restart would look for in vain. `None`: there is one, or one that it has replaced, or that cannot
+    /// be told. Waits for nobody's action.
+    pub async fn missing(&self, server: ServerId) -> Option<Missing> {
+        let Some(Handle::Container(_, container)) = self.handle(server) else { return None };
+        if !container.is_nowhere().await {
+            return None;
+        }
+        Some(Missing { container: container.wanted.clone(), engine: self.engine_of(&container)?.name })
     }
 
     fn containers(&self) -> Vec<Arc<Container>> {

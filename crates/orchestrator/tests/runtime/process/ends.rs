@@ -81,6 +81,24 @@ fn one_that_is_killed_for_memory_is_said_to_be() {
     assert_eq!(life.next_word(), Word::Died(Death { signal: Some(9), oom_killed: true, ..Death::default() }));
 }
 
+/// The kernel counts by control group where ours has such a counter; else the machine's is all that is known.
+#[test]
+fn one_that_somebody_kills_while_another_one_is_killed_for_memory_is_not_said_to_be() {
+    if !is_root("process::ends::one_that_somebody_kills_while_another_one_is_killed_for_memory_is_not_said_to_be") {
+        return;
+    }
+    let (cramped, bench) = (Cramped::new(), Bench::new());
+    let (mut life, pid) = begin(&bench, STAYS);
+    let script = format!("echo $$ > {}/cgroup.procs; exec tail /dev/zero", cramped.0.display());
+    let other = Command::new("/bin/sh").args(["-c", &script]).status().unwrap();
+    assert_eq!(other.signal(), Some(9));
+    send(pid, Signal::KILL);
+    let groups = fs::read_to_string("/proc/self/cgroup").unwrap();
+    let ours = groups.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
+    let is_told_apart = Path::new(&format!("/sys/fs/cgroup{ours}/memory.events")).exists();
+    assert_eq!(life.next_word(), Word::Died(Death { signal: Some(9), oom_killed: !is_told_apart, ..Death::default() }));
+}
+
 #[test]
 fn a_core_dump_is_noticed() {
     let bench = Bench::new();

@@ -102,3 +102,57 @@ fn an_operators_restart_took_as_long_as_the_server_was_down() {
     ends(&mut fleet, 63.0);
     assert_eq!(recovery_ms(&mut fleet, 70.0), Some(0), "it was not down");
 }
+
+/// Given up, and with checks far apart; then somebody starts it.
+fn started_when_given_up() -> Fleet {
+    let yaml = "{servers: [{name: a}], recovery: {backoff: {schedule: [1]}}, health_check: {interval_seconds: 60, \
+                confirm_interval_seconds: 1, start_period_seconds: 10, success_threshold: 2}}";
+    let mut fleet = fleet(yaml, &Beginning::default());
+    run(&mut fleet, 0.0, &ok());
+    fleet.step(at(5.0), Input::Reported(A, Word::Died(Death::default())));
+    run(&mut fleet, 6.0, &refused());
+    let Recovery::Acting { serial, .. } = fleet.servers()[0].state().recovery else { panic!("it acts") };
+    fleet.step(at(7.0), Input::Finished { ticket: Ticket { server: A, serial }, result: Err("it is broken".to_owned()) });
+    run(&mut fleet, 500.0, &refused());
+    assert_eq!(fleet.servers()[0].phase(), Phase::Failed);
+    fleet.step(at(500.5), Input::Reported(A, Word::Started));
+    fleet
+}
+
+#[test]
+fn one_that_was_given_up_and_is_started_by_somebody_has_its_grace_to_come_up_in() {
+    let mut fleet = started_when_given_up();
+    run(&mut fleet, 507.0, &refused());
+    assert_eq!(run(&mut fleet, 509.0, &ok()), ["server_recovered", "status_changed"], "it took seven seconds to start");
+}
+
+#[test]
+fn when_it_does_not_come_up_it_is_checked_ever_more_rarely_again() {
+    let mut fleet = started_when_given_up();
+    run(&mut fleet, 511.0, &refused());
+    let next = fleet.servers()[0].state().next_check.expect("a check").0.as_secs();
+    assert!((570..=632).contains(&next), "{next}");
+    // What dies once more need not be waited for.
+    let mut fleet = started_when_given_up();
+    run(&mut fleet, 502.0, &refused());
+    fleet.step(at(502.2), Input::Reported(A, Word::Died(Death::default())));
+    let next = fleet.servers()[0].state().next_check.expect("a check").0.as_secs();
+    assert_eq!(next, 562);
+}
+
+#[test]
+fn who_started_what_was_stopped_is_said() {
+    for (word, expected) in [(Word::Started, "outside"), (Word::Restarted, "engine")] {
+        let mut fleet = alone();
+        run(&mut fleet, 0.0, &ok());
+        fleet.step(at(5.0), Input::Reported(A, Word::Stopped));
+        fleet.step(at(6.0), Input::Reported(A, word));
+        let Some(Effect::Probe { ticket, .. }) = fleet.step(at(6.0), Input::Woken).pop() else { panic!("a check") };
+        let well = fleet.step(at(6.1), Input::Observed { ticket, verdict: ok(), took: Duration::ZERO });
+        let reason = well.iter().find_map(|effect| match effect {
+            Effect::Publish(Happened { kind: EventKind::ServerStarted { reason }, .. }) => Some(reason.as_str()),
+            _ => None,
+        });
+        assert_eq!(reason, Some(expected));
+    }
+}

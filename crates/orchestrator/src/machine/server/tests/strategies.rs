@@ -114,7 +114,7 @@ fn one_that_is_removed_while_it_is_verified_is_stopped_and_what_it_has_replaced_
     assert_eq!((names(&died), names(&removed)), (vec!["container_died"], vec!["server_stopped"]));
     assert_eq!(run(&mut fleet, 60.0, &refused()), Vec::<&str>::new(), "nothing is put back, and nothing removed");
     let evidence = fleet.why(A, &|_| String::new()).evidence;
-    assert!(evidence.iter().any(|it| it.contains("is kept, as NAME-mcp-health-old-ID")), "{evidence:?}");
+    assert!(evidence.iter().any(|it| it.contains("is kept until it is well, and the log names it")), "{evidence:?}");
     let restart = fleet.operate(at(61.0), A, Command::Restart { by: "me".to_owned() }).expect("it may");
     finished(&mut fleet, 62.0, &restart, Ok(()));
     assert_eq!(run(&mut fleet, 65.0, &ok()), ["recovery_successful", "status_changed", "SETTLE"]);

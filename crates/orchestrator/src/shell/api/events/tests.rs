@@ -1,5 +1,7 @@
 //! What readers of the log and of the stream are told, while disk and publication are not at the same event.
 
+use std::path::Path;
+
 use futures_util::FutureExt;
 use health_spec::EventKind;
 use health_spec::registry::RuntimeKind;
@@ -7,7 +9,7 @@ use health_spec::status::Observed;
 use http_body_util::BodyExt;
 use tempfile::TempDir;
 use tokio::sync::Mutex;
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::super::OperatorToken;
 use super::*;
@@ -17,6 +19,7 @@ use crate::shell::evidence::tests::{collector, runtime};
 use crate::shell::incidents::tests::event;
 use crate::shell::journal::Journal;
 use crate::shell::published::Published;
+use crate::shell::runtime::{Runtimes, Setup};
 use crate::shell::store::{Batch, Retention, Store, Written};
 use crate::shell::view::Known;
 use crate::shell::view::tests::sample;
@@ -36,8 +39,16 @@ fn said(seq: u64, server: &str) -> (Event, String) {
     (event, json)
 }
 
+/// They run nothing.
+async fn runtimes(directory: &Path) -> Arc<Runtimes> {
+    let setup =
+        Setup { servers: vec![], engines: vec![], state_directory: directory.into(), registry_directory: directory.into() };
+    let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
+    Arc::new(Runtimes::start(setup, mpsc::channel(1).0, &tasks, &shutdown).await.expect("nothing to run"))
+}
+
 impl Stage {
-    fn new() -> Self {
+    async fn new() -> Self {
         let directories = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
         let mut store = Store::open(directories[0].path(), Retention::default()).expect("a store");
         store.left("e", wall()).expect("it reads");
@@ -47,6 +58,7 @@ impl Stage {
             published: Arc::new(Published::new(known, 0, wall(), vec![sample("a"), sample("b")], &[])),
             log: Arc::new(Mutex::new(store.reader().expect("a reader"))),
             collector,
+            runtimes: runtimes(directories[1].path()).await,
             operations: mpsc::channel(1).0,
             clock: Clock::resume(wall(), Mono::default()),
             metrics: Arc::default(),
@@ -106,7 +118,7 @@ async fn told(outgoing: mpsc::Receiver<Result<sse::Event, Infallible>>) -> Vec<S
 
 #[tokio::test]
 async fn what_is_not_published_yet_comes_with_its_own_view() {
-    let mut stage = Stage::new();
+    let mut stage = Stage::new().await;
     let (_, mut said) = stage.api.published.listen();
     stage.write(1, "a");
     stage.publish(1, "a", Observed::Ok);
@@ -121,7 +133,7 @@ async fn what_is_not_published_yet_comes_with_its_own_view() {
 
 #[tokio::test]
 async fn a_view_comes_directly_after_the_last_event_of_its_server() {
-    let mut stage = Stage::new();
+    let mut stage = Stage::new().await;
     for (seq, server) in [(1, "a"), (2, "b"), (3, "a")] {
         stage.write(seq, server);
         stage.publish(seq, server, Observed::Down);
@@ -134,7 +146,7 @@ async fn a_view_comes_directly_after_the_last_event_of_its_server() {
 
 #[tokio::test]
 async fn what_the_disk_has_refused_is_said_to_be_missing() {
-    let mut stage = Stage::new();
+    let mut stage = Stage::new().await;
     stage.write(1, "a");
     (1..=4).for_each(|seq| stage.publish(seq, "a", Observed::Ok));
     let (_, mut said) = stage.api.published.listen();
@@ -148,7 +160,7 @@ async fn what_the_disk_has_refused_is_said_to_be_missing() {
 
 #[tokio::test]
 async fn the_end_of_a_page_can_be_asked_on_from() {
-    let mut stage = Stage::new();
+    let mut stage = Stage::new().await;
     stage.write(1, "a");
     stage.publish(1, "a", Observed::Ok);
     stage.write(2, "a");
@@ -160,7 +172,7 @@ async fn the_end_of_a_page_can_be_asked_on_from() {
 
 #[tokio::test]
 async fn the_last_page_counts_what_waits_for_the_disk() {
-    let mut stage = Stage::new();
+    let mut stage = Stage::new().await;
     (1..=2).for_each(|seq| stage.write(seq, "a"));
     (1..=2).for_each(|seq| stage.publish(seq, "a", Observed::Ok));
     assert_eq!(stage.whole_page(0, None).await.waiting, None);

@@ -32,6 +32,12 @@ pub struct Ledger {
     /// How often the engine has restarted it on its own since somebody started it.
     restarts: i64,
     known: Option<Known>,
+    /// Since when it ran as it was found, before anybody listened: until the first look.
+    met: Option<i64>,
+    /// It has taken the name of another one, and only events have told of it: its restart policy may be another.
+    unread: bool,
+    /// Who ran under the name until then: that this is over is told by the look, unless its successor runs.
+    succeeds: bool,
     /// What is known about its last end, or the one that begins.
     end: End,
     action: Option<Action>,
@@ -137,6 +143,9 @@ impl Ledger {
             health: look.and_then(|look| look.health),
             restarts: look.map(|look| look.restarts).unwrap_or_default(),
             known: None,
+            met: look.filter(|look| look.state.is_alive()).map(|look| look.since),
+            unread: false,
+            succeeds: false,
             end: End::default(),
             action: None,
             open_until: None,
@@ -192,6 +201,11 @@ impl Ledger {
     /// The start of one that is not known to have ended, when a look follows: that tells of the start, and whose it was.
     pub fn leaves_to_a_look(&self, happening: &Happening) -> bool {
         happening.act == Act::Start && self.known.is_some_and(|known| known.state.is_alive())
+    }
+
+    /// Whether only a look can tell what this container is made of.
+    pub fn is_unread(&self) -> bool {
+        self.unread
     }
 
     /// Whether it matters why it does not run, if it does not.

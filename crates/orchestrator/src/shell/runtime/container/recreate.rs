@@ -24,7 +24,7 @@ pub use self::layout::{LABEL, kept_of};
 use self::layout::{Layout, label_of, name_of};
 use super::{
     consent::Consent,
-    ledger::Stage,
+    ledger::{Seen, Stage, State},
     restart::{Container, RestartError, whole_seconds},
 };
 
@@ -104,6 +104,12 @@ impl Container {
 
     async fn is_kept_alone(&self) -> bool {
         matches!(self.layout().await, Ok(Layout { current: None, old: Some(_) }))
+    }
+
+    /// There is neither one of its name nor one that it has replaced; the engine is asked only where its events say so.
+    pub async fn is_nowhere(&self) -> bool {
+        let is_gone = matches!(*self.seen.borrow(), Some(Seen { state: State::Gone, .. }));
+        is_gone && matches!(self.layout().await, Ok(Layout { current: None, old: None }))
     }
 
     /// The name of the container that this one has replaced, while it is kept.

@@ -152,6 +152,17 @@ impl Container {
         reached.await.map_err(|_| RestartError::ShuttingDown)?.map_err(RestartError::OutOfReach)
     }
 
+    /// Its first look has been told. Where it cannot be looked at, the listener answers so; it answers nobody before it has looked at all.
+    pub async fn compared(&self) {
+        let mut seen = self.seen.clone();
+        tokio::select! {
+            biased;
+            // The listener has ended where these fail.
+            _ = seen.wait_for(Option::is_some) => {}
+            _ = self.reach() => {}
+        }
+    }
+
     /// Whether it came in time. What does not is recognised when it comes.
     pub(super) async fn wait_until(&mut self, stage: Stage) -> bool {
         let reached = self.progress.wait_for(|action| action.is_some_and(|action| action.stage >= stage));

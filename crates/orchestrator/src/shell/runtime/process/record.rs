@@ -111,6 +111,11 @@ pub fn unwritten_after(token: &str) -> String {
 }
 
 impl Record {
+    /// It ended on its own, like this.
+    pub fn ended(instance: Instance, death: &Death) -> Self {
+        Self::Ended { instance, exit_code: death.exit_code, signal: death.signal, core_dumped: death.core_dumped }
+    }
+
     /// The token of the start that it is about, and whether pipes of ours belong to that.
     fn start(&self) -> Option<(&str, bool)> {
         match self {

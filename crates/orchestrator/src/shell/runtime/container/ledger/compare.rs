@@ -12,8 +12,10 @@ impl Ledger {
         let news = look.map_or(i64::MIN, |look| look.since);
         let since = news.max(before.map_or(i64::MIN, |known| known.since));
         let newer = before.is_some_and(|known| news > known.since);
-        let by_itself = look.is_some_and(|look| look.restarts > self.restarts);
         let doubtful = std::mem::take(&mut self.end.doubtful);
+        let (unread, succeeds) = (std::mem::take(&mut self.unread), std::mem::take(&mut self.succeeds));
+        let by_itself = !unread && look.is_some_and(|look| look.restarts > self.restarts);
+        let met = self.met.take().filter(|_| self.action.is_none());
         if let Some(look) = look {
             self.take(look);
         }
@@ -23,12 +25,17 @@ impl Ledger {
         let words = match (was, state) {
             // Between the stop and the start of our restart.
             (None, State::Ended | State::Gone) if self.action.is_some() => Vec::new(),
+            // Since it was found, and before anybody listened.
+            (None, State::Ended) if met.is_some() => self.ended(look),
+            (None, State::Running) if met.is_some_and(|met| news > met) => vec![again],
             (None, State::Ended) if look.is_some_and(|look| look.stopped) => vec![Word::Stopped],
             (None, State::Ended) => vec![Word::NotRunning],
             (None | Some(State::Running | State::Paused), State::Gone) => self.unless_ours(Word::Stopped),
             (None, State::Paused) => vec![Word::Paused],
             (Some(State::Running | State::Paused), State::Running) if newer => self.unless_ours(again),
             (Some(State::Paused), State::Running) => self.unless_ours(Word::Started),
+            // Its start has been told.
+            (Some(State::Running), State::Running) if unread => Vec::new(),
             (None | Some(State::Running), State::Running) => vec![Word::Running],
             (Some(State::Paused), State::Paused) => Vec::new(),
             (Some(State::Running | State::Paused), State::Ended) => self.ended(look),
@@ -36,6 +43,7 @@ impl Ledger {
             (Some(_), State::Paused) => self.unless_ours(Word::Paused),
             // The engine itself has ended, and does not know any more of the stop that it made at its end.
             (Some(State::Ended), State::Ended) if doubtful && look.is_some_and(|look| !look.stopped) => self.retracted(look),
+            (Some(State::Ended | State::Gone), State::Ended | State::Gone) if succeeds => self.unless_ours(Word::Stopped),
             (Some(State::Ended | State::Gone), State::Ended | State::Gone) => Vec::new(),
         };
         self.action = self.action.filter(|action| !action.late || was.is_none());

@@ -73,10 +73,14 @@ impl Ledger {
         }
         self.id.clone_from(&happening.id);
         (self.end, self.restarts, self.health) = (End::default(), 0, None);
+        // What we put in its place is made as it was.
+        self.unread = self.action.is_none();
         let Some(known) = self.known.filter(|known| is_news && known.state.is_alive()) else { return Vec::new() };
         // The start, if this is one, is told for itself.
         self.known = Some(Known { state: State::Ended, ..known });
-        self.unless_ours(Word::Stopped)
+        // One that is given the name may run already: then nothing has stopped.
+        self.succeeds = happening.act == Act::Rename && self.unread;
+        if self.succeeds { Vec::new() } else { self.unless_ours(Word::Stopped) }
     }
 
     fn may_end(&self, signal: i32) -> bool {
@@ -128,6 +132,7 @@ impl Ledger {
 
     fn started(&mut self, at: i64) -> Vec<Word> {
         let was_alive = self.known.is_some_and(|known| known.state.is_alive());
+        self.succeeds = false;
         self.now(State::Running, at);
         let by_itself = std::mem::take(&mut self.end).by_itself;
         self.health = self.health.map(|_| Health::Starting);

@@ -199,7 +199,21 @@ fn before_the_first_look_nothing_is_news() {
     let mut ledger = Ledger::new("a", Some(&look(true, 0)));
     assert_eq!(words(&mut ledger, &RESTART), [None, None, None, None, None]);
     assert_eq!(ledger.seen(), 5);
-    assert_eq!(compare(&mut ledger, Some(&look(false, 9))), Some(Word::NotRunning));
+    assert_eq!(compare(&mut Ledger::new("a", None), Some(&look(false, 9))), Some(Word::NotRunning));
+}
+
+#[test]
+fn what_becomes_of_it_between_its_first_sight_and_the_first_look_is_told() {
+    let found = Look { comes_back: ComesBack::Always, ..look(true, 3) };
+    let first_look = |looked: Look| Ledger::new("a", Some(&found)).compare(Some(&looked));
+    assert_eq!(first_look(found.clone()), [Word::Running]);
+    assert_eq!(first_look(Look { since: 5, restarts: 1, ..found.clone() }), [Word::Restarted]);
+    assert_eq!(first_look(Look { since: 5, ..found.clone() }), [Word::Started]);
+    assert_eq!(first_look(look(false, 5)), [died(1)]);
+    assert_eq!(first_look(Look { stopped: true, ..look(false, 5) }), [unclear(1), Word::Stopped]);
+    let mut restarted_by_us = Ledger::new("a", Some(&found));
+    restarted_by_us.resume(100);
+    assert_eq!(compare(&mut restarted_by_us, Some(&Look { since: 5, ..found })), Some(Word::Running));
 }
 
 #[test]

@@ -285,8 +285,7 @@ impl Listener {
             if is_past && container.ledger.leaves_to_a_look(&happening) {
                 continue;
             }
-            let before = container.ledger.seen();
-            let takes_over = happening.act == Act::Rename && container.ledger.id() != happening.id;
+            let (before, was_unread) = (container.ledger.seen(), container.ledger.is_unread());
             if kind == EngineKind::Podman
                 && container.ledger.concerns(&happening)
                 && ended_by_memory(&happening, connection, oom.as_ref()).await
@@ -295,8 +294,9 @@ impl Listener {
             }
             let words = container.ledger.fold(&happening);
             container.say(words, &mouth).await;
-            // What the event does not say: the verdict, and whether somebody else's container runs that has been given the name.
-            let is_to_be_seen = happening.act == Act::Health(None) || (takes_over && container.ledger.action().is_none());
+            // What the event does not say: the verdict, and what somebody else's container is made of that has the name now.
+            let is_another = container.ledger.is_unread() && !was_unread;
+            let is_to_be_seen = happening.act == Act::Health(None) || is_another;
             if is_to_be_seen && container.ledger.seen() != before {
                 self.unseen.push_back(container.server);
             }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::machine::Death;
-use crate::shell::runtime::container::ledger::{Look, State};
+use crate::shell::runtime::container::ledger::{ComesBack, Look, State};
 
 const SERVER: ServerId = ServerId(0);
 
@@ -109,7 +109,7 @@ async fn whoever_is_given_the_name_is_looked_at() {
     hear(&mut listener, &connection, "id1", "rename", 2).await;
     assert!(listener.unseen.is_empty(), "it is the same");
     hear(&mut listener, &connection, "id2", "rename", 3).await;
-    assert_eq!((told(&mut reports), &listener.unseen), (vec![Word::Stopped], &VecDeque::from([SERVER])));
+    assert_eq!((told(&mut reports), &listener.unseen), (vec![], &VecDeque::from([SERVER])), "nothing has stopped yet");
     let (server, running) = (SERVER, Look { since: 1, ..look("id2", State::Running) });
     listener.compare(server, Some(&running)).await;
     hear(&mut listener, &connection, "id2", "die", 4).await;
@@ -118,9 +118,41 @@ async fn whoever_is_given_the_name_is_looked_at() {
 }
 
 #[tokio::test]
+async fn whoever_is_given_the_name_and_does_not_run_was_stopped() {
+    let (mut listener, connection, mut reports) = listener();
+    hear(&mut listener, &connection, "id2", "rename", 3).await;
+    let created = look("id2", State::Ended);
+    listener.compare(SERVER, Some(&created)).await;
+    assert_eq!(told(&mut reports), [Word::Stopped]);
+    listener.compare(SERVER, Some(&created)).await;
+    hear(&mut listener, &connection, "id2", "start", 4).await;
+    assert_eq!(told(&mut reports), [Word::Started], "it is told once");
+}
+
+#[tokio::test]
 async fn whom_we_give_the_name_ourselves_is_not() {
     let (mut listener, connection, _reports) = listener();
     listener.serve(Request::Begin(SERVER, oneshot::channel().0), Ok(&connection));
     hear(&mut listener, &connection, "id2", "rename", 3).await;
     assert!(listener.unseen.is_empty());
+}
+
+#[tokio::test]
+async fn one_that_is_created_under_the_name_is_looked_at_for_its_restart_policy() {
+    let (mut listener, connection, mut reports) = listener();
+    for (action, at) in [("die", 2), ("destroy", 3)] {
+        hear(&mut listener, &connection, "id1", action, at).await;
+    }
+    assert!(listener.unseen.is_empty(), "who it was is known");
+    hear(&mut listener, &connection, "id2", "create", 4).await;
+    hear(&mut listener, &connection, "id2", "start", 5).await;
+    told(&mut reports);
+    assert_eq!(listener.unseen, VecDeque::from([SERVER]), "once");
+    let (server, running) = (SERVER, Look { since: 5, comes_back: ComesBack::Always, ..look("id2", State::Running) });
+    listener.compare(server, Some(&running)).await;
+    assert_eq!(told(&mut reports), [], "its start has been told");
+    listener.unseen.clear();
+    hear(&mut listener, &connection, "id2", "die", 6).await;
+    let died = Word::Died(Death { exit_code: Some(0), comes_back: true, ..Death::default() });
+    assert_eq!((told(&mut reports), listener.unseen.len()), (vec![died], 0));
 }

@@ -1,0 +1,129 @@
+//! What of a server's entry, and of the files that it names, must not be shown.
+
+use std::io::Read as _;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::shell::evidence::container::may_be_secret;
+
+/// Keys whose value is a URL that a check asks.
+const URLS: [&str; 3] = ["url", "endpoint", "health_url"];
+
+/// The most that is read of a file with a secret in it.
+const SECRET_FILE_BYTES: u64 = 4 * 1024;
+
+/// A value that must not be shown, or where such values stand.
+#[derive(Clone)]
+pub(super) enum Secret {
+    Value(Box<str>),
+    File(PathBuf),
+    /// Of `NAME=value` lines.
+    Environment(PathBuf),
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Value(_) => f.write_str("Value(..)"),
+            Self::File(path) | Self::Environment(path) => f.debug_tuple("File").field(path).finish(),
+        }
+    }
+}
+
+/// Everything below `env` and `headers`, everything whose key says so, what stands in queries, and the files that `header_files` and keys
+/// ending in `_file` name.
+pub(super) fn collect(value: &Value, directory: &Path, secrets: &mut Vec<Secret>) {
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match value {
+                    Value::Object(inner) if key == "env" || key == "headers" => {
+                        let given = inner.iter().filter_map(|(name, value)| Some((name, value.as_str()?)));
+                        let hidden = given.filter(|(name, value)| key == "headers" || !is_harmless(name, value));
+                        secrets.extend(hidden.map(|(_, text)| Secret::Value(text.into())));
+                        collect(value, directory, secrets);
+                    }
+                    Value::Object(inner) if key == "header_files" => {
+                        let paths = inner.values().filter_map(Value::as_str);
+                        secrets.extend(paths.map(|path| Secret::File(directory.join(path))));
+                    }
+                    Value::String(path) if key == "env_file" => secrets.push(Secret::Environment(directory.join(path))),
+                    Value::String(path) if key.ends_with("_file") => secrets.push(Secret::File(directory.join(path))),
+                    Value::String(url) if URLS.contains(&key.as_str()) => secrets.extend(in_query(url).map(Secret::Value)),
+                    Value::String(text) if is_secret(key) => secrets.push(Secret::Value(text.as_str().into())),
+                    _ => collect(value, directory, secrets),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, directory, secrets)),
+        _ => {}
+    }
+}
+
+/// What stands in the query of a URL: keys, often.
+fn in_query(url: &str) -> impl Iterator<Item = Box<str>> {
+    let query = url.split_once('?').map_or("", |(_, query)| query.split('#').next().unwrap_or(query));
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    pairs.filter(|(name, value)| may_be_secret(name, value)).map(|(_, value)| value.into())
+}
+
+/// What many servers are given and say: a word, an address, a level. What its name calls a secret is one.
+fn is_harmless(name: &str, value: &str) -> bool {
+    let is_word = !value.is_empty() && value.len() < 12 && value.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let is_address = value.parse::<SocketAddr>().is_ok() || value.parse::<IpAddr>().is_ok();
+    !is_secret(name) && (is_word || is_address)
+}
+
+/// The lines of an environment file, as far as they are `NAME=value`; without quotes around the value.
+pub fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
+    let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+    let pairs = lines.filter_map(|line| line.split_once('='));
+    pairs.map(|(name, value)| (name.trim().trim_start_matches("export "), value.trim().trim_matches(['"', '\''])))
+}
+
+/// Whether a name says that its value is a secret.
+pub fn is_secret(name: &str) -> bool {
+    const PARTS: [&str; 13] = [
+        "password",
+        "passwd",
+        "passphrase",
+        "pwd",
+        "secret",
+        "token",
+        "apikey",
+        "accesskey",
+        "accountkey",
+        "privatekey",
+        "signingkey",
+        "encryptionkey",
+        "credential",
+    ];
+    const LAST: [&str; 3] = ["pass", "key", "pat"];
+    let plain: String = name.chars().filter(|it| !matches!(it, '-' | '_')).flat_map(char::to_lowercase).collect();
+    let last = name.rsplit(['-', '_', '.']).next().unwrap_or(name).to_ascii_lowercase();
+    PARTS.iter().any(|part| plain.contains(part)) || LAST.contains(&last.as_str())
+}
+
+/// Certificates stand in files too, and are no secrets; a file that cannot be read has none that anybody could show.
+pub(super) fn read_secret(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    std::fs::File::open(path).ok()?.take(SECRET_FILE_BYTES).read_to_string(&mut text).ok()?;
+    (!text.contains("-----BEGIN ")).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_what_is_a_secret() {
+        for name in ["DB_PASS", "SMTP_PASS", "OPENAI_KEY", "APP_KEY", "AccountKey", "MYSQL_PWD", "x-api-key", "GITHUB_PAT"] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in ["KEYBOARD", "MONKEY", "COMPASS", "PATH", "keys", "PASSIVE"] {
+            assert!(!is_secret(name), "{name}");
+        }
+    }
+}
