@@ -55,13 +55,13 @@ macro_rules! prompt {
 /// Programs whose `-p` has the password right behind it.
 const PASSWORD_BEHIND_P: &str = concat!(
     r"((?i:(?:^|[^a-z0-9_.-])(?:mysql(?:dump|admin|import|check|show|pump|binlog|slap)?|mariadb(?:-[a-z]+)?|sshpass|7z[ar]?)(?:\.exe)?)",
-    r"(?:[\s\x22'\\][^\r\n|;&]*?)?[\s\x22',\[]-p)(\x22[^\x22]*\x22?|'[^']*'?|[^\s\x22'\\]+)"
+    r"(?:[\s\x22'\\][^\r\n|;&]*?)??[\s\x22',\[]-p)(\x22[^\x22]*\x22?|'[^']*'?|[^\s\x22'\\]+)"
 );
 
 /// Programs to which the password is a word of its own.
 const PASSWORD_OF_PROGRAM: &str = concat!(
-    r"((?i:(?:^|[^a-z0-9_.-])(?:(?:sshpass|mongo[a-z]*|(?:docker|podman|registry)\s+login)(?:[\s\x22'\\][^\r\n|;&]*?)?[\s\x22',\[]-p",
-    r"|redis-cli(?:[\s\x22'\\][^\r\n|;&]*?)?[\s\x22',\[]-a|ldap[a-z]+(?:[\s\x22'\\][^\r\n|;&]*?)?[\s\x22',\[]-w))",
+    r"((?i:(?:^|[^a-z0-9_.-])(?:(?:sshpass|mongo[a-z]*|(?:docker|podman|registry)\s+login)(?:[\s\x22'\\][^\r\n|;&]*?)??[\s\x22',\[]-p",
+    r"|redis-cli(?:[\s\x22'\\][^\r\n|;&]*?)??[\s\x22',\[]-a|ldap[a-z]+(?:[\s\x22'\\][^\r\n|;&]*?)??[\s\x22',\[]-w))",
     gap!(),
     r"[\x22']?)[^\s\x22'\\-][^\s\x22'\\]*"
 );

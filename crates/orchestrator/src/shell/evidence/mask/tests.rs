@@ -85,41 +85,54 @@ fn what_looks_like_a_secret_is_hidden() {
         ("postgres://app:a/hunter2@db:5432/x".to_owned(), "hunter2"),
         ("https://hooks.slack.com/services/T0/B0/hunter2".to_owned(), "hunter2"),
         ("POST https://api.telegram.org/bot12345:hunter2/sendMessage".to_owned(), "hunter2"),
-        ("curl -u bob:hunter2 http://a/".to_owned(), "hunter2"),
-        ("curl -s -ubob:hunter2 http://a/".to_owned(), "hunter2"),
-        ("curl --user 'bob:hunter2' http://a/".to_owned(), "hunter2"),
-        ("curl --proxy-user=bob:hunter2 http://a/".to_owned(), "hunter2"),
-        (r#"["curl","-u","bob:hunter2"]"#.to_owned(), "hunter2"),
-        ("<password>hunter2</password>".to_owned(), "hunter2"),
-        ("<wsse:Password Type=\"text\">hunter2</wsse:Password>".to_owned(), "hunter2"),
-        ("<api-key>\n  hunter2\n</api-key>".to_owned(), "hunter2"),
-        ("<secret><![CDATA[hun<ter2]]></secret>".to_owned(), "ter2"),
-        (r#"{"body":"\u003cpassword\u003ehunter2\u003c/password\u003e"}"#.to_owned(), "hunter2"),
-        ("<password>hunter2".to_owned(), "hunter2"),
-        (r#"<add key="ApiKey" value="hunter2"/>"#.to_owned(), "hunter2"),
-        (r#"<property name="db.password" type='x' value='hunter2'/>"#.to_owned(), "hunter2"),
-        (r#"<add value="hunter2" key="ApiKey"/>"#.to_owned(), "hunter2"),
-        ("mysql -h db -u root -phunter2 app".to_owned(), "hunter2"),
-        ("/usr/bin/mysqldump -p'hunter 2' app".to_owned(), "hunter 2"),
-        (r#"["mysqladmin","-u","root","-phunter2","ping"]"#.to_owned(), "hunter2"),
-        ("sshpass -p hunter2 ssh a".to_owned(), "hunter2"),
-        ("mongosh -u root -p hunter2".to_owned(), "hunter2"),
-        ("docker login -u bob -p hunter2 registry".to_owned(), "hunter2"),
-        ("redis-cli -h cache -a hunter2 ping".to_owned(), "hunter2"),
-        ("Enter password:\nhunter2".to_owned(), "hunter2"),
-        ("[sudo] password for bob: hunter2".to_owned(), "hunter2"),
-        ("{\n  \"password\":\n    \"hunter2\"\n}".to_owned(), "hunter2"),
-        ("- name: DB_PASSWORD\n  value: hunter2".to_owned(), "hunter2"),
-        ("password: |\n  hunter2".to_owned(), "hunter2"),
-        ("auth: password: hunter2".to_owned(), "hunter2"),
-        ("secrets:\n  password: hunter2".to_owned(), "hunter2"),
-        ("secretary_token: hunter2".to_owned(), "hunter2"),
-        ("token=123456".to_owned(), "123456"),
-        ("DB_PASS=123".to_owned(), "123"),
     ] {
-        let masked = Mask::default().text(&text);
-        assert!(!masked.contains(secret), "{text} became {masked}");
-        assert!(masked.contains(MASK), "{text} became {masked}");
+        assert_hidden(&text, secret);
+    }
+}
+
+fn assert_hidden(text: &str, secret: &str) {
+    let masked = Mask::default().text(text);
+    assert!(!masked.contains(secret), "{text} became {masked}");
+    assert!(masked.contains(MASK), "{text} became {masked}");
+}
+
+#[test]
+fn what_a_command_an_element_or_a_line_below_its_name_gives_away_is_hidden() {
+    for (text, secret) in [
+        ("curl -u bob:hunter2 http://a/", "hunter2"),
+        ("curl -s -ubob:hunter2 http://a/", "hunter2"),
+        ("curl --user 'bob:hunter2' http://a/", "hunter2"),
+        ("curl --proxy-user=bob:hunter2 http://a/", "hunter2"),
+        (r#"["curl","-u","bob:hunter2"]"#, "hunter2"),
+        ("<password>hunter2</password>", "hunter2"),
+        ("<wsse:Password Type=\"text\">hunter2</wsse:Password>", "hunter2"),
+        ("<api-key>\n  hunter2\n</api-key>", "hunter2"),
+        ("<secret><![CDATA[hun<ter2]]></secret>", "ter2"),
+        (r#"{"body":"\u003cpassword\u003ehunter2\u003c/password\u003e"}"#, "hunter2"),
+        ("<password>hunter2", "hunter2"),
+        (r#"<add key="ApiKey" value="hunter2"/>"#, "hunter2"),
+        (r#"<property name="db.password" type='x' value='hunter2'/>"#, "hunter2"),
+        (r#"<add value="hunter2" key="ApiKey"/>"#, "hunter2"),
+        ("mysql -h db -u root -phunter2 app", "hunter2"),
+        ("/usr/bin/mysqldump -p'hunter 2' app", "hunter 2"),
+        (r#"["mysqladmin","-u","root","-phunter2","ping"]"#, "hunter2"),
+        ("mysql -phunter2 -print", "hunter2"),
+        ("sshpass -p hunter2 ssh a", "hunter2"),
+        ("mongosh -u root -p hunter2", "hunter2"),
+        ("docker login -u bob -p hunter2 registry", "hunter2"),
+        ("redis-cli -h cache -a hunter2 ping", "hunter2"),
+        ("Enter password:\nhunter2", "hunter2"),
+        ("[sudo] password for bob: hunter2", "hunter2"),
+        ("{\n  \"password\":\n    \"hunter2\"\n}", "hunter2"),
+        ("- name: DB_PASSWORD\n  value: hunter2", "hunter2"),
+        ("password: |\n  hunter2", "hunter2"),
+        ("auth: password: hunter2", "hunter2"),
+        ("secrets:\n  password: hunter2", "hunter2"),
+        ("secretary_token: hunter2", "hunter2"),
+        ("token=123456", "123456"),
+        ("DB_PASS=123", "123"),
+    ] {
+        assert_hidden(text, secret);
     }
 }
 
