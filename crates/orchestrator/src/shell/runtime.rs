@@ -42,7 +42,7 @@ use self::{
         listener::Request,
         restart::Container,
     },
-    process::{Process, oom::Oom, places::Places, program::Program, reaper, wire::Wire},
+    process::{Process, limits::Limits, oom::Oom, places::Places, program::Program, reaper, wire::Wire},
     reporter::Mouth,
 };
 use crate::machine::{ServerId, input::EngineId, policy::engine_of};
@@ -131,6 +131,8 @@ struct SetupPlaces {
     state_directory: PathBuf,
     registry_directory: PathBuf,
     oom: Oom,
+    /// Of the logs of processes.
+    limits: Limits,
 }
 
 /// How to restart a server.
@@ -169,7 +171,13 @@ impl Runtimes {
             handles: std::sync::Mutex::default(),
             engines: std::sync::Mutex::default(),
             buses: std::sync::Mutex::default(),
-            places: Arc::new(SetupPlaces { engines, state_directory, registry_directory, oom: Oom::default() }),
+            places: Arc::new(SetupPlaces {
+                engines,
+                state_directory,
+                registry_directory,
+                oom: Oom::default(),
+                limits: Limits::default(),
+            }),
             mouth: Mouth::new(reports, cancel.clone()),
             ours: TaskTracker::new(),
             tasks: tasks.clone(),
@@ -392,7 +400,7 @@ fn process(places: &SetupPlaces, supervised: &Supervised, mouth: &Mouth) -> Resu
     program.check().map_err(|error| supervised.fault(error.key(), causes(&error)))?;
     let own = Places::of(&places.state_directory, &supervised.name);
     let kept = supervised.runtime.log.unwrap_or_default();
-    let process = Process::new(program, own, kept, mouth.about(supervised.server));
+    let process = Process::new(program, own, (kept, &places.limits), mouth.about(supervised.server));
     process.map(|process| process.with(&places.oom)).map_err(|error| supervised.fault("", causes(&error)))
 }
 

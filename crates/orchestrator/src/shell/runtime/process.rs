@@ -31,6 +31,7 @@ pub mod beside;
 pub mod child;
 pub mod environment;
 pub mod group;
+pub mod limits;
 pub mod log;
 pub mod oom;
 pub mod places;
@@ -55,6 +56,7 @@ use self::{
     beside::{LOOKS, beside},
     child::Child,
     group::{GroupError, Members},
+    limits::Limits,
     log::Log,
     oom::Oom,
     places::Places,
@@ -94,6 +96,8 @@ pub struct Process {
     name: String,
     record: RecordFile,
     log: Log,
+    /// So much of it.
+    kept: ProcessLog,
     wire: Wire,
     oom: Oom,
     reporter: Reporter,
@@ -115,13 +119,30 @@ pub enum Order {
 }
 
 impl Process {
-    /// Reads what a former life left. Nothing is started yet.
-    pub fn new(program: Program, places: Places, kept: ProcessLog, reporter: Reporter) -> Result<Self, RecordError> {
+    /// Reads what a former life left. Nothing is started yet. `kept` of its log counts from its start on, among the limits of all logs.
+    pub fn new(
+        program: Program,
+        places: Places,
+        (kept, limits): (ProcessLog, &Limits),
+        reporter: Reporter,
+    ) -> Result<Self, RecordError> {
         let Places { name, record, log } = places;
         let record = RecordFile::new(record, procfs::boot_id());
         let first = record.read()?;
-        let (log, wire) = (Log::new(log, kept), Wire::default());
-        Ok(Self { program, name, record, log, wire, oom: Oom::default(), reporter, child: None, first, announced: String::new() })
+        let (log, wire) = (Log::new(log, limits), Wire::default());
+        Ok(Self {
+            program,
+            name,
+            record,
+            log,
+            kept,
+            wire,
+            oom: Oom::default(),
+            reporter,
+            child: None,
+            first,
+            announced: String::new(),
+        })
     }
 
     /// With somebody who knows what the kernel kills for memory.
@@ -144,6 +165,7 @@ impl Process {
     /// When cancelled, stops it gracefully and returns.
     pub async fn supervise(self, orders: mpsc::Receiver<Order>) {
         let (wire, log) = (self.wire(), self.log.clone());
+        log.keep(self.kept);
         tokio::select! {
             () = self.live(orders) => {}
             // While we wait for anything else, what the server says is read, and what it writes is kept short.
