@@ -152,12 +152,13 @@ mod tests {
         assert_eq!(all().len(), 1, "and not reaped");
         assert_eq!(child.wait().unwrap().code(), Some(7));
 
-        let unclaimed = std::process::Command::new("/bin/sh").args(["-c", "exit 7"]).spawn().unwrap();
+        let mut unclaimed = std::process::Command::new("/bin/sh").args(["-c", "exit 7"]).spawn().unwrap();
         drop(claim);
         while procfs::ended_children().is_empty() {
             std::thread::park_timeout(Duration::from_millis(10));
         }
         assert!(reap_again(&all()).is_empty());
-        assert!(all().is_empty(), "{} is nobody's", unclaimed.id());
+        assert!(all().is_empty());
+        assert!(unclaimed.wait().is_err(), "somebody else has reaped it");
     }
 }
