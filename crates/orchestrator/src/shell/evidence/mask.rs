@@ -125,8 +125,9 @@ impl<'a> Announced<'a> {
 
     fn follow(&mut self, line: &'a str) {
         let line = line.trim_end();
-        if UNFINISHED_LINE.is_match(line) {
-            *self = Self { name: end_of(line), is_list: false };
+        let end = end_of(line);
+        if UNFINISHED_LINE.is_match(end) {
+            *self = Self { name: end, is_list: false };
         } else if line.trim_start().is_empty() {
             // The value is still to come.
         } else if self.name.ends_with('[') && !line.contains(']') || !self.name.is_empty() && is_item(line) {
