@@ -95,7 +95,7 @@ pub struct ServerLevel {
     pub incidents: u64,
     /// Restarts that operators asked for.
     pub manual_restarts: u64,
-    /// Whether it answers with a health response; `null`: it has not been checked yet.
+    /// Whether it answers with a health response; `null`: it has not been checked yet, or is not asked over HTTP.
     pub adopted: Option<bool>,
 }
 

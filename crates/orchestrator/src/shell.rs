@@ -30,6 +30,7 @@ pub mod probe;
 pub mod published;
 pub mod record;
 pub mod reload;
+pub mod renewed;
 #[cfg(test)]
 #[path = "../tests/engine/root.rs"]
 mod root;

@@ -28,11 +28,14 @@ impl Mono {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ServerId(pub usize);
 
-/// A container engine: its place in the configuration. Or a manager of units, see [`EngineId::of_bus`].
+/// A container engine: its place in the configuration. Or a manager of units, see [`EngineId::of_bus`], or [`EngineId::PROCESSES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct EngineId(pub usize);
 
 impl EngineId {
+    /// This machine, as far as it shows its processes. No place in a configuration, and no bus.
+    pub const PROCESSES: Self = Self(usize::MAX / 2 + 1);
+
     /// The systemd on this bus: the same in every configuration, and no place in one.
     pub fn of_bus(bus: &str) -> Self {
         // FNV-1a, in the upper half of the numbers.

@@ -41,7 +41,7 @@ pub struct Policy {
     pub recovery: Recovery,
     /// What must be healthy before it is recovered.
     pub depends_on: Vec<ServerId>,
-    /// The engine that runs it, or the systemd.
+    /// Whoever runs it and can be lost: an engine, a systemd, or this machine.
     pub engine: Option<Engine>,
     /// The host that is checked, as it is written.
     pub host: Option<String>,

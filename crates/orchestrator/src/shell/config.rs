@@ -41,7 +41,7 @@ pub use places::Places;
 pub use problem::Problem;
 use reading::Reading;
 use shape::Shape;
-pub use stamps::Stamps;
+pub use stamps::{Stamp, Stamps};
 
 /// The largest file that is read: some thousand times a large registry.
 pub const MAX_BYTES: u64 = 10 * 1024 * 1024;

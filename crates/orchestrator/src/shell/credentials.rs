@@ -14,7 +14,7 @@ pub fn credentials(rest: &str) -> Option<usize> {
     Some(authority.len() + at + 1)
 }
 
-/// The line with a star for each character of who asks: everything stays where it stands.
+/// The line with a star for each character of who asks, and of what is asked for in a query: everything stays where it stands.
 pub fn starred(line: &str) -> String {
     let mut shown = String::with_capacity(line.len());
     let mut rest = line;
@@ -23,10 +23,29 @@ pub fn starred(line: &str) -> String {
         shown.push_str(before);
         let end = url.find(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`' | '<' | '>')).unwrap_or(url.len());
         let hidden = credentials(&url[..end]).map_or(0, |end| end - 1);
-        shown.extend(url[..hidden].chars().map(|_| '*'));
-        rest = &url[hidden..];
+        stars(&url[..hidden], &mut shown);
+        let (address, query) = url[hidden..end].split_at(url[hidden..end].find(['?', '#']).unwrap_or(end - hidden));
+        shown.push_str(address);
+        // What a list or a mapping in one line goes on with.
+        let (query, after) = query.split_at(query.trim_end_matches([',', ']', '}']).len());
+        query.split_inclusive(['?', '#', '&', ';']).for_each(|part| starred_value(part, &mut shown));
+        shown.push_str(after);
+        rest = &url[end..];
     }
     shown + rest
+}
+
+/// Of `name=value` the value; what has no name is one.
+fn starred_value(part: &str, shown: &mut String) {
+    let (part, separator) = part.split_at(part.trim_end_matches(['?', '#', '&', ';']).len());
+    let value = part.find('=').map_or(0, |at| at + 1);
+    shown.push_str(&part[..value]);
+    stars(&part[value..], shown);
+    shown.push_str(separator);
+}
+
+fn stars(hidden: &str, shown: &mut String) {
+    shown.extend(hidden.chars().map(|_| '*'));
 }
 
 #[cfg(test)]
@@ -37,11 +56,13 @@ mod tests {
     fn who_asks_is_starred_and_nothing_moves() {
         for (line, expected) in [
             ("url: \"http://user:secret@c/\" # x@y", "url: \"http://***********@c/\" # x@y"),
-            ("[http://token@a, https://u:p@ss@b:1/?c]", "[http://*****@a, https://******@b:1/?c]"),
+            ("[http://token@a, https://u:p@ss@b:1/?c]", "[http://*****@a, https://******@b:1/?*]"),
             ("http://u:se/cr?et@c/", "http://**********@c/"),
             ("http://[::1]/@me http://a:80/@me http://a/b:c@d unix:///a.sock:/@x", ""),
             ("http://b\u{fc}cher:ge\u{df}heim@c", "http://**************@c"),
             ("no URL, a@b", ""),
+            ("ftp://a/b?key=se=cret&sécret#top, x", "ftp://a/b?key=*******&******#***, x"),
+            ("[\"ws://a?secret\", 'http://u@b/?a=b&c=']", "[\"ws://a?******\", 'http://*@b/?a=*&c=']"),
         ] {
             let expected = if expected.is_empty() { line } else { expected };
             assert_eq!(starred(line), expected);

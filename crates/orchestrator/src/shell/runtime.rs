@@ -45,7 +45,7 @@ use self::{
         restart::Container,
     },
     prepare::SetupPlaces,
-    process::{oom::Oom, reaper, wire::Wire},
+    process::{limits::Limits, oom::Oom, reaper, wire::Wire},
     reporter::Mouth,
 };
 use crate::machine::{ServerId, input::EngineId};
@@ -154,7 +154,13 @@ impl Runtimes {
             handles: std::sync::Mutex::default(),
             engines: std::sync::Mutex::default(),
             buses: std::sync::Mutex::default(),
-            places: Arc::new(SetupPlaces { engines, state_directory, registry_directory, oom: Oom::default() }),
+            places: Arc::new(SetupPlaces {
+                engines,
+                state_directory,
+                registry_directory,
+                oom: Oom::default(),
+                limits: Limits::default(),
+            }),
             mouth: Mouth::new(reports, cancel.clone()),
             ours: TaskTracker::new(),
             tasks: tasks.clone(),

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use health_spec::incident::{Incident, Outcome};
+use health_spec::registry::ProbeKind;
 use health_spec::slo::{Metric, MetricId, ServerLevel, Slo, Unit, Window};
+use health_spec::view::LastCheck;
 use health_spec::{Dialect, ServerView};
 use jiff::{SignedDuration, Timestamp};
 
@@ -39,9 +41,16 @@ fn servers(window: Window, views: &[ServerView], incidents: &[Incident], manual:
         uptime: share(window, view).map(|share| share * 100.0),
         incidents: broken.get(view.name.as_str()).copied().unwrap_or_default(),
         manual_restarts: restarted.get(view.name.as_str()).copied().unwrap_or_default(),
-        adopted: view.last_check.as_ref().map(|check| check.dialect.is_some_and(|dialect| dialect != Dialect::Plain)),
+        adopted: view.last_check.as_ref().and_then(adopts),
     };
     views.iter().map(level).collect()
+}
+
+/// `None`: it has no such answer to give, since it is spoken with through its pipes, say, and never asked over HTTP.
+fn adopts(check: &LastCheck) -> Option<bool> {
+    let is_asked = check.probes.is_empty() || check.probes.iter().any(|probed| probed.kind == ProbeKind::Http);
+    let answers = check.dialect.is_some_and(|dialect| dialect != Dialect::Plain);
+    (answers || is_asked).then_some(answers)
 }
 
 fn share(window: Window, view: &ServerView) -> Option<f64> {
@@ -165,6 +174,32 @@ mod tests {
         let later = levels(Window::Week, &[], &incidents, &[], at(1_121));
         assert_eq!((later.metrics[1].measured, later.metrics[1].samples), (Some(33.333), 3), "the open one has taken too long");
         assert_eq!((later.metrics[3].measured, later.metrics[3].met), (Some(0.0), Some(true)));
+    }
+
+    #[test]
+    fn adoption_is_measured_of_those_that_are_asked_over_http() {
+        let checked = |name: &str, kinds: &[ProbeKind], dialect: Option<Dialect>| {
+            let probed = |kind: &ProbeKind| serde_json::json!({ "kind": kind, "outcome": "ok", "took_ms": 1.0, "phases": {} });
+            let check = serde_json::json!({
+                "at": "2026-01-02T03:04:05.000Z", "verdict": "ok", "reason": null, "message": null, "response_time_ms": 1,
+                "dialect": dialect, "checks": {}, "version": null, "uptime_seconds": null,
+                "probes": kinds.iter().map(probed).collect::<Vec<_>>(),
+            });
+            let check = serde_json::from_value(check).expect("a check");
+            ServerView { name: name.to_owned(), last_check: Some(check), ..ServerView::default() }
+        };
+        let views = [
+            checked("health", &[ProbeKind::Http], Some(Dialect::V1)),
+            checked("plain", &[ProbeKind::Http, ProbeKind::Mcp], Some(Dialect::Plain)),
+            checked("down", &[ProbeKind::Http], None),
+            checked("stdio", &[ProbeKind::Mcp], None),
+            checked("port", &[ProbeKind::Tcp, ProbeKind::Process], None),
+            ServerView { name: "new".to_owned(), ..ServerView::default() },
+        ];
+        let slo = levels(Window::Day, &views, &[], &[], at(1_060));
+        let adopted: Vec<_> = slo.servers.iter().map(|server| server.adopted).collect();
+        assert_eq!(adopted, [Some(true), Some(false), Some(false), None, None, None]);
+        assert_eq!((slo.metrics[4].measured, slo.metrics[4].samples), (Some(33.333), 3));
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(crate) struct Bench {
 /// From a start of the orchestrator to its end.
 pub(crate) struct Life {
     scheduler: tokio::runtime::Runtime,
-    runtimes: Runtimes,
+    pub(crate) runtimes: Runtimes,
     inbox: mpsc::Receiver<Input>,
 }
 

@@ -1,5 +1,6 @@
 //! Child processes: watching, restarting, and outliving ourselves.
 
+mod blind;
 mod crash;
 mod ends;
 mod output;

@@ -34,7 +34,7 @@ fn table(slo: &Slo) -> String {
     lines.push(format!("\n{:<width$}  {:>9}  {:>9}  {:>15}  ADOPTED", "SERVER", "UPTIME", "INCIDENTS", "MANUAL RESTARTS"));
     for server in &slo.servers {
         let uptime = server.uptime.map_or_else(|| "-".to_owned(), |uptime| format!("{uptime:.3} %"));
-        let adopted = server.adopted.map_or("-", |adopted| if adopted { "yes" } else { "no" });
+        let adopted = server.adopted.map_or("n/a", |adopted| if adopted { "yes" } else { "no" });
         let (incidents, restarts) = (server.incidents, server.manual_restarts);
         lines.push(format!("{:<width$}  {uptime:>9}  {incidents:>9}  {restarts:>15}  {adopted}", printable(&server.name)));
     }

@@ -8,7 +8,7 @@ use super::{Fleet, impaired};
 use crate::machine::hold::Reason;
 use crate::machine::server::Server;
 use crate::machine::storm::{Shown, WITNESSES};
-use crate::machine::{Effect, Mono, ServerId, Ticket};
+use crate::machine::{Effect, EngineId, Mono, ServerId, Ticket};
 
 /// So many servers of a large fleet, from all over it, are looked at for witnesses: a step must not take longer with more.
 const LOOKED_AT: usize = 512;
@@ -167,7 +167,9 @@ impl Fleet {
     fn witnesses(&self, about: ServerId) -> Vec<ServerId> {
         let place = |id: &ServerId| {
             let policy = self.servers[id.0].policy();
-            (policy.host.as_deref(), policy.engine.as_ref().map(|engine| engine.id))
+            // What runs on this machine is nowhere else for that.
+            let engine = policy.engine.as_ref().map(|engine| engine.id).filter(|engine| *engine != EngineId::PROCESSES);
+            (policy.host.as_deref(), engine)
         };
         let there = place(&about);
         let count = self.servers.len();

@@ -45,10 +45,13 @@ pub fn engines(file: &File) -> Vec<Engine> {
     if file.engines.is_empty() { defaults::engines() } else { file.engines.clone() }
 }
 
-/// Whoever runs `entry` and can be lost: an engine, or a systemd.
+/// Whoever runs `entry` and can be lost: an engine, a systemd, or for a child of ours the machine's list of processes.
 pub(super) fn keeper_of(file: &File, entry: &ServerEntry) -> Option<super::Engine> {
     let of_file = |id: EngineId| Some(super::Engine { id, name: engines(file).get(id.0)?.name.clone() });
-    engine(file, entry).and_then(of_file).or_else(|| systemd::engine(entry.runtime.as_ref()?))
+    let runtime = entry.runtime.as_ref()?;
+    let processes = || super::Engine { id: EngineId::PROCESSES, name: "/proc".to_owned() };
+    let of_machine = || (runtime.kind == RuntimeKind::Process).then(processes);
+    engine(file, entry).and_then(of_file).or_else(|| systemd::engine(runtime)).or_else(of_machine)
 }
 
 /// The engine that runs `entry`: the named one, else the first of its kind.

@@ -3,6 +3,7 @@
 use health_spec::Phase;
 
 use super::Account;
+use crate::machine::EngineId;
 use crate::machine::hold::Reason;
 use crate::machine::memory::Pause;
 use crate::machine::storm::Forecast;
@@ -65,6 +66,9 @@ impl Account<'_> {
         let engine = self.server.policy().engine.as_ref();
         let since = engine.and_then(|engine| self.fleet.engine_lost_since(engine.id));
         let since = since.map_or_else(String::new, |at| format!(" since {}", self.when(at)));
+        if engine.is_some_and(|engine| engine.id == EngineId::PROCESSES) {
+            return format!("the orchestrator cannot see this machine's processes{since}");
+        }
         format!("the engine {} cannot be reached{since}", on.join(", "))
     }
 

@@ -1,6 +1,7 @@
 //! Whether files have changed since they were read, without reading them.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -12,7 +13,7 @@ pub struct Stamps(BTreeMap<PathBuf, Option<Stamp>>);
 
 /// One file, as far as a change of it shows. Access times are left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stamp {
+pub struct Stamp {
     device: u64,
     inode: u64,
     size: u64,
@@ -26,7 +27,7 @@ impl Stamps {
     /// Looks at these files, and at the files of these directories. What is not there is noted too.
     pub fn of(paths: &[PathBuf]) -> Self {
         let listed = paths.iter().flat_map(|path| files::listed(path).unwrap_or_default());
-        Self(listed.map(|path| (path.clone(), stamp(&path))).collect())
+        Self(listed.map(|path| (path.clone(), Stamp::of(&path).ok())).collect())
     }
 
     /// Of files that both know, what this one says: it has looked first.
@@ -37,15 +38,18 @@ impl Stamps {
     }
 }
 
-fn stamp(path: &Path) -> Option<Stamp> {
-    let found = std::fs::metadata(path).ok()?;
-    Some(Stamp {
-        device: found.dev(),
-        inode: found.ino(),
-        size: found.size(),
-        written: (found.mtime(), found.mtime_nsec()),
-        changed: (found.ctime(), found.ctime_nsec()),
-    })
+impl Stamp {
+    /// Looks at this file, or at what a link leads to.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let found = std::fs::metadata(path)?;
+        Ok(Self {
+            device: found.dev(),
+            inode: found.ino(),
+            size: found.size(),
+            written: (found.mtime(), found.mtime_nsec()),
+            changed: (found.ctime(), found.ctime_nsec()),
+        })
+    }
 }
 
 #[cfg(test)]

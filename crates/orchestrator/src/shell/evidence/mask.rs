@@ -3,9 +3,13 @@
 //! What looks like a secret is one: a line that is masked too much is a nuisance, one that is masked too little is a leak. Besides
 //! what shows by its form, the very values are known that a registry entry gives to its server, or names files for.
 
-use std::sync::LazyLock;
+mod forms;
+mod open;
 
 use regex_lite::{Captures, Regex};
+
+use forms::{COLOURS, HEXADECIMAL, KEY_MATERIAL, KNOWN_FORM, NAMED_FORM, SCHEME_FORM, UNFINISHED_LINE, formless};
+use open::is_open;
 
 /// What stands where a secret was.
 pub const MASK: &str = "***";
@@ -13,140 +17,8 @@ pub const MASK: &str = "***";
 /// Values shorter than this, in bytes, are too common to be searched for.
 const SHORTEST_VALUE: usize = 6;
 
-/// Parts of names that say that the value is a secret.
-macro_rules! words {
-    () => {
-        "password|passwd|passphrase|passcode|pwd|secret|token|api[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|client[_-]?key\
-         |encryption[_-]?key|signing[_-]?key|credential|signature"
-    };
-}
-
-/// The same at the end of a name, behind another word: `DB_PASS`, `OPENAI_KEY`.
-macro_rules! last_words {
-    () => {
-        "[a-z0-9][_-](?:key|pass|pat)"
-    };
-}
-
-/// Names behind which something ends in such a word, and nothing is secret.
-const OPEN_KEYS: [&str; 10] = [
-    "primary_key",
-    "foreign_key",
-    "public_key",
-    "host_key",
-    "sort_key",
-    "partition_key",
-    "cache_key",
-    "routing_key",
-    "unique_key",
-    "object_key",
-];
-
-/// What a check finds.
-const STATUSES: [&str; 9] = ["ok", "degraded", "down", "healthy", "unhealthy", "pass", "warn", "fail", "up"];
-
-/// Forms that show by themselves: what each has in it in small letters, the form, and what takes its place. In this order.
-const FORMS: [(&str, &str, &str); 12] = [
-    ("-----begin ", r"(?s)-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|$)", "-----BEGIN ***-----"),
-    (
-        "authorization",
-        r"(?i)(\b(?:proxy-)?authorization\b[\x22'\\]*\s*[:=]\s*[\x22'\\]*\[?\s*[\x22'\\]*)[^\x22'\r\n\\]+",
-        "${1}***",
-    ),
-    ("cookie", r"(?i)(\b(?:set-)?cookie\b[\x22'\\]*\s*[:=]\s*[\x22'\\]*\[?\s*[\x22'\\]*)[^\x22'\r\n\\]+", "${1}***"),
-    // A password with a slash in it; what is a number up to there is a port.
-    (
-        "://",
-        r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/:@\[]*):[^\s/@\x22'<>]*[^\s/@0-9\x22'<>][^\s/@\x22'<>]*/[^\s@\x22'<>]*@",
-        "${1}:***@",
-    ),
-    ("://", r"(?i)(\b[a-z][a-z0-9+.-]*://[^\s/:@]*):[^\s/]+@", "${1}:***@"),
-    ("://", r"(?i)(\b[a-z][a-z0-9+.-]*://)[^\s/:@]{12,}@", "${1}***@"),
-    // Whoever knows these addresses may write there.
-    ("hooks.slack.com", r"(?i)(\bhooks\.slack\.com/[a-z]+/)[^\s\x22'<>\\]+", "${1}***"),
-    ("api.telegram.org", r"(?i)(\bapi\.telegram\.org/(?:file/)?bot[0-9]*)(?::|%3a)[a-z0-9_-]+", "${1}:***"),
-    ("-", concat!(r"(?i)((?:^|[\s\x22'=\[,(])--?[a-z0-9_-]*(?:", words!(), r")\s+)[^\s\x22'-][^\s\x22',\]]*"), "${1}***"),
-    // The same as a list of words.
-    (
-        "-",
-        concat!(
-            r"(?i)((?:^|[\s\x22'=\[,(\\])--?[a-z0-9_-]*(?:",
-            words!(),
-            r")[\x22'\\]+\s*,\s*[\x22'\\]+)[^\s\x22'\\-][^\x22'\\]*"
-        ),
-        "${1}***",
-    ),
-    // A name and its value, each behind a name of its own.
-    (
-        "value",
-        concat!(
-            r"(?i)(\x22(?:name|key)\\?\x22\s*:\s*\\?\x22[^\x22\\]*(?:",
-            words!(),
-            "|",
-            last_words!(),
-            r")[^\x22\\]*\\?\x22\s*,\s*",
-            r"\\?\x22value\\?\x22\s*:\s*\\?\x22)(?:[^\x22\\]|\\.)*",
-        ),
-        "${1}***",
-    ),
-    (
-        "value",
-        concat!(
-            r"(?i)(\x22value\x22\s*:\s*\x22)(?:[^\x22\\]|\\.)*(\x22\s*,\s*\x22(?:name|key)\x22\s*:\s*\x22[^\x22\\]*(?:",
-            words!(),
-            "|",
-            last_words!(),
-            r"))",
-        ),
-        "${1}***${2}",
-    ),
-];
-
-/// Keys and tokens whose makers have given them a form.
-const KNOWN: &str = concat!(
-    r"\beyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,2}",
-    r"|\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{16}\b",
-    r"|\bAIza[A-Za-z0-9_-]{30,}",
-    r"|\bgh[pousr]_[A-Za-z0-9]{16,}|\bgithub_pat_[A-Za-z0-9_]{20,}",
-    r"|\b(?:sk|pk|rk)[-_](?:proj-|ant-|live_|test_|svcacct-|or-)?[A-Za-z0-9_-]{16,}",
-    r"|\bglpat-[A-Za-z0-9_-]{16,}|\bhf_[A-Za-z0-9]{16,}|\bxox[abeoprs]-[A-Za-z0-9-]{8,}|\bnpm_[A-Za-z0-9]{20,}",
-    r"|\bpypi-[A-Za-z0-9_-]{16,}|\bSG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|\bdop_v1_[a-f0-9]{32,}|\bya29\.[A-Za-z0-9_-]{16,}",
-);
-
-/// Credentials after the name of their scheme.
-const SCHEME: &str = r"(?i)\b(bearer|basic|digest|token)(\s+)([a-z0-9._~+/=-]{8,})";
-
-/// `name=value`, `name: value`, `"name": "value"`, `"name": ["value"]`, `name%3Dvalue` and `--name value`, where the name says that the
-/// value is a secret.
-const NAMED: &str = concat!(
-    r"(?i)(?<name>[a-z0-9_.-]*(?:",
-    words!(),
-    r")[a-z0-9_.-]*",
-    r"|\b[a-z0-9_.-]*",
-    last_words!(),
-    r"\b",
-    r"|\b(?:key|auth|sig|pass|pat|sid|session|sessionid|pin)\b)",
-    r"(?<between>[\x22'\\]*\s*(?::=|=>|->|=|:|%3d|%3a)\s*|[\x22']?\s+(?:is|was)\s+|\s+[\x22'])",
-    r"(?<value>\\\x22.*?(?:\\\x22|$)|[bru]{0,2}\x22(?:[^\x22\\]|\\.)*(?:\x22|$)|[bru]{0,2}'[^']*(?:'|$)|\[[^\]]*\]?",
-    r"|[^\s&;,\x22'<>)\]}]+)",
-);
-
-/// What colours the words on a terminal, as it is or as it is written in JSON.
-const COLOUR: &str = r"(?:\x1b|\\u001[bB]|\\x1[bB]|\\u\{1b\})\[[0-9;]*[A-Za-z]";
-
-#[expect(clippy::expect_used, reason = "the patterns are part of the program, and a test compiles them")]
-fn compiled(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("a pattern")
-}
-
-static FORMED: LazyLock<Vec<(&str, Regex, &str)>> =
-    LazyLock::new(|| FORMS.iter().map(|(has, pattern, instead)| (*has, compiled(pattern), *instead)).collect());
-static COLOURS: LazyLock<Regex> = LazyLock::new(|| compiled(COLOUR));
-static KNOWN_FORM: LazyLock<Regex> = LazyLock::new(|| compiled(KNOWN));
-static SCHEME_FORM: LazyLock<Regex> = LazyLock::new(|| compiled(SCHEME));
-static NAMED_FORM: LazyLock<Regex> = LazyLock::new(|| compiled(NAMED));
-static KEY_MATERIAL: LazyLock<Regex> = LazyLock::new(|| compiled(r"^\s*[A-Za-z0-9+/]{40,}={0,2}\s*$"));
-static HEXADECIMAL: LazyLock<Regex> = LazyLock::new(|| compiled(r"^\s*[0-9a-fA-F]+\s*$"));
+/// More of a line is no name.
+const NAME_BYTES: usize = 256;
 
 /// Hides secrets, of which some are known.
 #[derive(Clone, Default)]
@@ -198,20 +70,16 @@ impl Mask {
                 masked = masked.replace(value, MASK);
             }
         }
-        // To look for what there can be costs little, and most texts have none of it.
-        let small = masked.to_ascii_lowercase();
-        for (_, pattern, instead) in FORMED.iter().filter(|(has, ..)| small.contains(has)) {
-            masked = replaced(pattern, &masked, instead);
-        }
+        masked = formless(masked);
         masked = SCHEME_FORM.replace_all(&masked, credentials).into_owned();
-        masked = replaced(&KNOWN_FORM, &masked, MASK);
-        NAMED_FORM.replace_all(&masked, hidden).into_owned()
+        nameless(&replaced(&KNOWN_FORM, &masked, MASK))
     }
 
-    /// Lines of a log, in order; a key may stand on several of them.
+    /// Lines of a log, in order; a key may stand on several of them, and a value below its name.
     pub fn lines<'a>(&self, lines: impl IntoIterator<Item = &'a str>) -> Vec<String> {
         let mut masked: Vec<String> = Vec::new();
         let mut inside = false;
+        let mut announced = Announced::default();
         for line in lines {
             let begins = line.contains("-----BEGIN ");
             let ends = line.contains("-----END ");
@@ -219,11 +87,67 @@ impl Mask {
                 // It began before the first line that was read.
                 masked.iter_mut().rev().take_while(|line| KEY_MATERIAL.is_match(line)).for_each(|line| MASK.clone_into(line));
             }
-            masked.push(if inside || ends || is_key_material(line) { MASK.to_owned() } else { self.text(line) });
+            let is_key = inside || ends || is_key_material(line);
+            masked.push(if is_key { MASK.to_owned() } else { self.line(announced.before(line), line) });
+            announced.follow(line);
             inside = (inside || begins) && !ends;
         }
         masked
     }
+
+    /// One line, and what was said right before it.
+    fn line(&self, before: &str, line: &str) -> String {
+        if before.is_empty() {
+            return self.text(line);
+        }
+        let masked = self.text(&format!("{before}\n{line}"));
+        match masked.strip_prefix(&self.text(before)).and_then(|rest| rest.strip_prefix('\n')) {
+            Some(line) => line.to_owned(),
+            // What is hidden begins before this line: it is a part of it.
+            None => MASK.to_owned(),
+        }
+    }
+}
+
+/// A name at the end of a line, whose value is to follow.
+#[derive(Default)]
+struct Announced<'a> {
+    name: &'a str,
+    is_list: bool,
+}
+
+impl<'a> Announced<'a> {
+    /// What of it belongs to this line.
+    fn before(&self, line: &str) -> &'a str {
+        let goes_on = !self.is_list || self.name.trim_end().ends_with('[') || is_item(line);
+        if goes_on { self.name } else { "" }
+    }
+
+    fn follow(&mut self, line: &'a str) {
+        let line = line.trim_end();
+        let end = end_of(line);
+        if UNFINISHED_LINE.is_match(end) {
+            *self = Self { name: end, is_list: false };
+        } else if line.trim_start().is_empty() {
+            // The value is still to come.
+        } else if self.name.ends_with('[') && !line.contains(']') || !self.name.is_empty() && is_item(line) {
+            self.is_list = true;
+        } else {
+            *self = Self::default();
+        }
+    }
+}
+
+/// As much of it as a name takes.
+fn end_of(line: &str) -> &str {
+    let from = line.len().saturating_sub(NAME_BYTES);
+    let from = (from..=line.len()).find(|at| line.is_char_boundary(*at));
+    &line[from.unwrap_or(line.len())..]
+}
+
+/// Of a list in YAML.
+fn is_item(line: &str) -> bool {
+    line.trim_start().starts_with("- ")
 }
 
 impl std::fmt::Debug for Mask {
@@ -243,29 +167,39 @@ fn credentials(found: &Captures<'_>) -> String {
     format!("{scheme}{space}{}", if is_word { value } else { MASK })
 }
 
-/// The value goes, its quotes stay. A number of tokens is no secret.
-fn hidden(found: &Captures<'_>) -> String {
-    let part = |name: &str| found.name(name).map_or("", |part| part.as_str());
-    let (name, between, value) = (part("name"), part("between"), part("value"));
-    let small = name.to_ascii_lowercase().replace('-', "_");
-    let is_number = |byte: u8| byte.is_ascii_digit() || b"[], ".contains(&byte);
-    let counts = small.ends_with("tokens") && value.bytes().all(is_number);
-    let is_empty = value.starts_with('[') && value.bytes().all(|byte| b"[] \r\n\t".contains(&byte));
-    let is_open = OPEN_KEYS.iter().any(|open| small.ends_with(open));
-    // The name of a check, and what it has found.
-    let is_status = STATUSES.contains(&value.trim_matches(['"', '\\', '\'']));
-    if counts || is_empty || is_open || is_status || ["null", "true", "false", "none", "value", MASK].contains(&value) {
-        return format!("{name}{between}{value}");
+/// The text without the values whose names say that they are secrets.
+fn nameless(text: &str) -> String {
+    let mut masked = String::with_capacity(text.len());
+    let mut at = 0;
+    while let Some(found) = NAMED_FORM.captures_at(text, at) {
+        let part = |name: &str| found.name(name).map_or("", |part| part.as_str());
+        let (name, between, value) = (part("name"), part("between"), part("value"));
+        let (begin, end) = found.get(0).map_or((at, text.len()), |whole| (whole.start(), whole.end()));
+        // What is no secret may be the name of the next one.
+        let stays = is_open(name, between, value, &text[end..]);
+        let next = if stays { end - value.len() } else { end };
+        masked.push_str(&text[at..begin]);
+        masked.push_str(name);
+        masked.push_str(between);
+        if !stays {
+            masked.push_str(&hidden(value));
+        }
+        at = next;
     }
+    masked + &text[at..]
+}
+
+/// The value goes, its quotes stay.
+fn hidden(value: &str) -> String {
     if value.starts_with('[') {
-        return format!("{name}{between}[{MASK}]");
+        return format!("[{MASK}]");
     }
     // Python's b'...'.
     let bare = value.trim_start_matches(['b', 'r', 'u', 'B', 'R', 'U']);
     let quote = ["\\\"", "\"", "'"].into_iter().find(|quote| bare.starts_with(quote));
     let prefix = quote.map_or("", |_| &value[..value.len() - bare.len()]);
     let quote = quote.unwrap_or_default();
-    format!("{name}{between}{prefix}{quote}{MASK}{quote}")
+    format!("{prefix}{quote}{MASK}{quote}")
 }
 
 /// A whole line of base64, as in the middle of a key. Digests are hexadecimal.

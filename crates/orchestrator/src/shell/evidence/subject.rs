@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use super::facts::digest;
 use super::mask::Mask;
 use crate::machine::policy::engine_of;
+use crate::shell::config::Stamps;
 use crate::shell::runtime::process::places::Places;
 use secret::{Secret, collect, read_secret};
 pub use secret::{is_secret, pairs};
@@ -109,10 +110,28 @@ impl Subject {
         })
     }
 
-    /// What stood in the files of the one before is still hidden, until they are read again.
+    /// What was hidden of the one before is still hidden, until files are read again. Where nothing has changed, what was read holds.
     #[must_use]
     pub fn after(self, before: &Self) -> Self {
-        if before.name == self.name { Self { read: Arc::clone(&before.read), ..self } } else { self }
+        if before.name != self.name {
+            return self;
+        }
+        if before.secrets == self.secrets {
+            return Self { read: Arc::clone(&before.read), ..self };
+        }
+        let last = before.read.known().map_or_else(|| before.values().collect(), |known| known.values);
+        let mask = Arc::new(Mask::of(self.values().chain(last.iter().cloned())));
+        let known = Mutex::new(Some(Known { at: None, stamps: Stamps::default(), values: last, mask }));
+        Self { read: Arc::new(Read { known, ..Read::default() }), ..self }
+    }
+
+    /// How the files are now.
+    fn stamps(&self) -> Stamps {
+        let path = |secret: &Secret| match secret {
+            Secret::Value(_) => None,
+            Secret::File(path) | Secret::Environment(path) => Some(path.clone()),
+        };
+        Stamps::of(&self.secrets.iter().filter_map(path).collect::<Vec<_>>())
     }
 
     /// Those, and what stands in the files that it names.
@@ -136,10 +155,10 @@ impl Subject {
         self.read.known().map_or_else(|| Arc::new(Mask::of(self.values())), |known| known.mask)
     }
 
-    /// Hides all of them, from files that were read no earlier than `since`; where the disk does not answer within `patience`, as
+    /// Hides all of them, from files that were looked at no earlier than `since`, and read if they had changed; where the disk does not answer within `patience`, as
     /// [`Self::known_mask`].
     pub async fn mask(self: &Arc<Self>, since: Instant, patience: Duration) -> Arc<Mask> {
-        let is_fresh = |known: &Known| known.at >= since || !self.has_files();
+        let is_fresh = |known: &Known| known.at.is_some_and(|at| at >= since || !self.has_files());
         let read = async {
             let turn = Arc::clone(&self.read.turn).lock_owned().await;
             if self.read.known().as_ref().is_some_and(is_fresh) {
@@ -149,7 +168,11 @@ impl Subject {
             let read = move || {
                 // A disk that hangs holds one thread.
                 let _turn = turn;
-                subject.read.keep(Instant::now(), subject.secrets());
+                // In this order: what is written meanwhile is seen the next time.
+                let (at, stamps) = (Instant::now(), subject.stamps());
+                if !subject.read.is_as(&stamps, at) {
+                    subject.read.keep(at, stamps, subject.secrets());
+                }
             };
             // One that has panicked has read nothing.
             let _ = tokio::task::spawn_blocking(read).await;
@@ -183,8 +206,10 @@ struct Read {
 
 #[derive(Clone)]
 struct Known {
-    /// When the reading began.
-    at: Instant,
+    /// When the files were last looked at. `None`: it is known from before a change of the configuration.
+    at: Option<Instant>,
+    /// How they were when they were read.
+    stamps: Stamps,
     values: Arc<[String]>,
     mask: Arc<Mask>,
 }
@@ -194,17 +219,24 @@ impl Read {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether the files are as they were when they were read; they have been looked at now.
+    fn is_as(&self, stamps: &Stamps, now: Instant) -> bool {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = known.as_mut().filter(|known| known.at.is_some() && known.stamps == *stamps);
+        known.map(|known| known.at = Some(now)).is_some()
+    }
+
     /// What has just been replaced may still be said by somebody.
-    fn keep(&self, at: Instant, values: Vec<String>) {
+    fn keep(&self, at: Instant, stamps: Stamps, values: Vec<String>) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let values: Arc<[String]> = values.into();
         let last = known.as_ref().map(|known| Arc::clone(&known.values)).unwrap_or_default();
         let is_same = known.as_ref().is_some_and(|known| known.values == values);
         let mask = match known.take() {
-            Some(known) if is_same => known.mask,
+            Some(known) if is_same && known.at.is_some() => known.mask,
             _ => Arc::new(Mask::of(values.iter().chain(&*last).cloned())),
         };
-        *known = Some(Known { at, values, mask });
+        *known = Some(Known { at: Some(at), stamps, values, mask });
     }
 }
 
@@ -249,51 +281,4 @@ fn process(name: &str, runtime: &Runtime, directories: Directories<'_>) -> Proce
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PATIENT: Duration = Duration::from_secs(30);
-
-    #[tokio::test]
-    async fn a_file_is_read_again_and_what_it_held_before_is_hidden_too() {
-        let directory = tempfile::tempdir().expect("a directory");
-        let path = directory.path().join("bearer");
-        std::fs::write(&path, "the-first-token").expect("written");
-        let entry = serde_json::json!({ "probes": [{ "bearer_token_file": "bearer" }] });
-        let directories = Directories { state: directory.path(), registry: directory.path() };
-        let subject = Arc::new(Subject::new("a", None, &[], [&entry], directories));
-        let text = "the-first-token, the-second-token";
-        assert_eq!(subject.known_mask().text(text), text, "nobody has read it");
-        assert_eq!(subject.mask(Instant::now(), PATIENT).await.text(text), "***, the-second-token");
-        std::fs::write(&path, "the-second-token").expect("written");
-        assert_eq!(subject.mask(Instant::now(), PATIENT).await.text(text), "***, ***");
-        assert_eq!(subject.known_mask().text(text), "***, ***");
-        std::fs::remove_file(&path).expect("removed");
-        assert_eq!(subject.mask(Instant::now(), PATIENT).await.text(text), "the-first-token, ***");
-    }
-
-    #[tokio::test]
-    async fn what_the_registry_gives_is_hidden() {
-        let directory = tempfile::tempdir().expect("a directory");
-        std::fs::write(directory.path().join("bearer"), "from-a-file\n").expect("written");
-        std::fs::write(directory.path().join("key"), "from-a-header-file").expect("written");
-        std::fs::write(directory.path().join("more.env"), "# more\nexport MORE='from-a-line'\n").expect("written");
-        let entry = serde_json::json!({
-            "name": "calculator",
-            "endpoint": "http://127.0.0.1/mcp?apikey=from-a-query&check=database",
-            "runtime": { "env": { "PLAIN": "from-the-environment" }, "env_file": "more.env" },
-            "probes": [{ "headers": { "X-Team": "from-a-header" }, "bearer_token_file": "bearer", "password": "from-a-key",
-                         "header_files": { "X-Key": "key" } }],
-        });
-        let recovery = serde_json::json!({ "after": { "url": "http://a/", "headers": { "X-Hook": "from-a-hook" } } });
-        let directories = Directories { state: directory.path(), registry: directory.path() };
-        let subject = Arc::new(Subject::new("calculator", None, &[], [&entry, &recovery], directories));
-        let mask = subject.mask(Instant::now(), PATIENT).await;
-        let secrets = ["from-a-file", "from-the-environment", "from-a-header", "from-a-key", "from-a-line", "from-a-hook"];
-        for secret in secrets.into_iter().chain(["from-a-query", "from-a-header-file"]) {
-            assert_eq!(mask.text(&format!("a {secret} b")), "a *** b");
-        }
-        assert_eq!(mask.text("calculator: the database"), "calculator: the database");
-        assert!(!format!("{subject:?}").contains("from-the-environment"));
-    }
-}
+mod tests;

@@ -17,6 +17,7 @@ use crate::shell::runtime::process::environment;
 use crate::shell::runtime::process::group::{GroupError, Members, ask_to_end};
 use crate::shell::runtime::process::procfs;
 use crate::shell::runtime::process::program::Missing;
+use crate::shell::runtime::process::reaper::Claim;
 use crate::shell::runtime::process::record::{Instance, Record, RecordFile};
 use crate::shell::runtime::process::search;
 
@@ -85,6 +86,7 @@ impl Program {
     ) -> Result<(), HookError> {
         let (mut child, mut output) = self.started(about, &token).await.map_err(|source| self.unstartable(source))?;
         let pid = child.id().and_then(|pid| RawPid::try_from(pid).ok());
+        let _claim = pid.map(Claim::on);
         if let Some(Ok(Some(stat))) = pid.map(procfs::stat) {
             // That it was about to be started is on disk already.
             let _ = record.write(Record::Running(Instance { token, leader: stat.identity, bound: false })).await;

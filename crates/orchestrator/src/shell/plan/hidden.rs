@@ -1,15 +1,15 @@
 //! What an operator wrote, for others to read: what may hold a secret is hidden.
 //!
 //! Hidden are the values of environments and headers, whatever a key's name says to be a secret, who asks in URLs, and what looks like a
-//! secret elsewhere, as in log lines; of hooks whatever a secret is written into: the arguments of a command, what follows the host of a
-//! URL, and the body. Names stay, and hosts: servers are told apart by them. Who wants the rest reads the file.
+//! secret elsewhere, as in log lines; of hooks whatever a secret is written into: the arguments of a command but for the names of flags,
+//! what follows the host of a URL, and the body. Names stay, and hosts: servers are told apart by them. Who wants the rest reads the file.
 
 use serde_json::Value;
 
 use crate::shell::credentials::credentials;
 use crate::shell::evidence::Mask;
 use crate::shell::evidence::subject::is_secret;
-use arguments::hide_arguments;
+use arguments::{hide_arguments, is_flag};
 
 mod arguments;
 
@@ -85,7 +85,8 @@ fn hide_hooks(value: &mut Value) {
 fn hide_hook(hook: &mut Value) {
     hook.get_mut("headers").into_iter().for_each(hide_values);
     let command = hook.get_mut("command").and_then(Value::as_array_mut);
-    command.into_iter().flat_map(|words| words.iter_mut().skip(1)).for_each(hide);
+    let arguments = command.into_iter().flat_map(|words| words.iter_mut().skip(1));
+    arguments.filter(|word| !word.as_str().is_some_and(is_flag)).for_each(hide);
     hook.get_mut("body").filter(|body| !body.is_null()).into_iter().for_each(hide);
     if let Some(url) = hook.get_mut("url").filter(|url| !url.is_null()) {
         *url = url.as_str().map_or_else(|| HIDDEN.to_owned(), host_only).into();
@@ -126,7 +127,7 @@ mod tests {
         let hidden = json!({
             "enabled": true,
             "repair": { "url": "http://host:9000/***", "method": "PUT", "headers": { "x-key": "***" }, "body": "***" },
-            "before": { "command": ["./drain", "***", "***"], "timeout_seconds": 3 },
+            "before": { "command": ["./drain", "--key", "***"], "timeout_seconds": 3 },
             "after": { "url": "***", "body": null },
         });
         let entry = |secret: &str, hooks: &Value| {

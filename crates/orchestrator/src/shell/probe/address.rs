@@ -210,7 +210,9 @@ fn path_of(path: Option<PathAndQuery>) -> Result<PathAndQuery, AddressError> {
     match path {
         None => Ok(PathAndQuery::from_static("/")),
         Some(path) if path.as_str().starts_with('/') => Ok(path),
-        Some(path) => format!("/{}", path.as_str()).parse().map_err(|_| AddressError::Malformed(path.to_string())),
+        Some(path) => format!("/{}", path.as_str())
+            .parse()
+            .map_err(|error: hyper::http::uri::InvalidUri| AddressError::Malformed(error.to_string())),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use hyper::HeaderMap;
 use hyper::header::{HOST, HeaderName, HeaderValue, USER_AGENT};
@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::deadline::Deadline;
 use super::{Fault, Impaired};
+use crate::shell::config::Stamp;
 
 /// Between two looks at a file: one check makes several requests, and many checks are made in a second.
 const LOOK: Duration = Duration::from_secs(1);
@@ -52,7 +53,7 @@ pub struct Secret {
 #[derive(Clone, Debug)]
 struct Known {
     value: HeaderValue,
-    version: (Option<SystemTime>, u64),
+    version: Stamp,
     looked: Instant,
 }
 
@@ -109,8 +110,7 @@ impl Secret {
 
 /// Whoever only wants to know the value never waits for the disk: nothing is held while it is asked.
 fn look(path: &Path, before: &str, known: &Mutex<Option<Known>>) -> std::io::Result<HeaderValue> {
-    let metadata = std::fs::metadata(path)?;
-    let version = (metadata.modified().ok(), metadata.len());
+    let version = Stamp::of(path)?;
     let last = lock(known).clone().filter(|known| known.version == version);
     let value = match last {
         Some(known) => known.value,
@@ -201,6 +201,13 @@ mod tests {
         let value = secret.value().expect("it reads");
         assert_eq!(value, "Bearer another");
         assert!(!format!("{value:?}{secret:?}").contains("another"), "nobody sees it");
+        let written = std::fs::metadata(&path).and_then(|metadata| metadata.modified()).expect("a time");
+        let beside = directory.path().join("beside");
+        std::fs::write(&beside, "somethi").expect("written");
+        std::fs::File::options().write(true).open(&beside).and_then(|file| file.set_modified(written)).expect("as old");
+        std::fs::rename(&beside, &path).expect("renamed");
+        forget_the_look(&secret);
+        assert_eq!(secret.value().expect("it reads"), "Bearer somethi", "another file of the same size and time");
         std::fs::remove_file(&path).expect("removed");
         forget_the_look(&secret);
         assert!(matches!(secret.value(), Err(Impaired::Secret { .. })));

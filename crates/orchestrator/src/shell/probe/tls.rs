@@ -14,28 +14,25 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{Fault, Impaired};
+use crate::shell::renewed::Renewed;
 
 mod written;
 
 pub use written::Mistake;
 
-/// How the connections of one target are secured. Two are equal when they are configured alike.
+/// How the connections of one target are secured. Two are equal when they are configured alike. What stands in the files may be renewed
+/// at any time: the next connection knows.
 #[derive(Clone, Debug)]
 pub struct Secured {
-    config: Arc<ClientConfig>,
+    config: Renewed<Arc<ClientConfig>>,
     name: ServerName<'static>,
-    files: Files,
-}
-
-/// What stands in the files of a configuration; empty where none is named.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Files {
-    roots: Vec<CertificateDer<'static>>,
-    chain: Vec<CertificateDer<'static>>,
+    wanted: Arc<Wanted>,
+    /// Trusted where no `ca_file` is named.
+    system: Option<Arc<RootCertStore>>,
 }
 
 /// What is configured, its paths made absolute.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// Certificates that are trusted instead of the system's.
     pub ca_file: Option<PathBuf>,
@@ -95,51 +92,67 @@ impl Secured {
     /// For a server of this name.
     pub fn new(wanted: &Wanted, name: &str, roots: &Roots) -> Result<Self, TlsError> {
         let name = ServerName::try_from(name.to_owned()).map_err(|source| TlsError::Name { name: name.to_owned(), source })?;
-        let mut files = Files::default();
-        if wanted.ca_file.is_none() && wanted.own.is_none() {
-            return Ok(Self { config: roots.plain()?, name, files });
+        let wanted = Arc::new(wanted.clone());
+        if wanted.files().is_empty() {
+            let config = roots.plain()?;
+            return Ok(Self { config: Renewed::new(vec![], || Ok::<_, TlsError>(config))?, name, wanted, system: None });
         }
-        let trusted = match &wanted.ca_file {
-            Some(path) => {
-                files.roots = certificates(path)?;
-                let mut store = RootCertStore::empty();
-                for root in &files.roots {
-                    store.add(root.clone()).map_err(TlsError::Unusable)?;
-                }
-                Arc::new(store)
-            }
-            None => roots.system()?,
-        };
-        let key = match &wanted.own {
-            Some((chain, key)) => {
-                files.chain = certificates(chain)?;
-                Some(PrivateKeyDer::from_pem_file(key).map_err(|source| TlsError::Key { path: key.clone(), source })?)
-            }
-            None => None,
-        };
-        let config = Arc::new(config(trusted, key.map(|key| (files.chain.clone(), key)))?);
-        Ok(Self { config, name, files })
+        let system = if wanted.ca_file.is_none() { Some(roots.system()?) } else { None };
+        let config = Renewed::new(wanted.files(), || wanted.config(system.clone()))?;
+        Ok(Self { config, name, wanted, system })
     }
 
     /// Secures a connection that has just been opened.
     pub(super) async fn secure(&self, stream: TcpStream) -> Result<TlsStream<TcpStream>, Fault> {
-        self.over(stream).await.map_err(|error| fault(&error, &self.files))
+        self.over(stream).await.map_err(|error| fault(&error, &self.wanted))
     }
 
     /// Whether a certificate of ours is configured.
     pub(super) fn shows_own(&self) -> bool {
-        !self.files.chain.is_empty()
+        self.wanted.own.is_some()
+    }
+
+    #[cfg(test)]
+    pub(super) fn forget_the_look(&self) {
+        self.config.forget_the_look();
     }
 
     /// The same for whoever judges nobody by what goes wrong.
     pub async fn over(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
-        TlsConnector::from(Arc::clone(&self.config)).connect(self.name.clone(), stream).await
+        let (wanted, system) = (Arc::clone(&self.wanted), self.system.clone());
+        let config = self.config.current(move || wanted.config(system)).await;
+        TlsConnector::from(config).connect(self.name.clone(), stream).await
+    }
+}
+
+impl Wanted {
+    fn files(&self) -> Vec<PathBuf> {
+        let own = self.own.iter().flat_map(|(chain, key)| [chain, key]);
+        self.ca_file.iter().chain(own).cloned().collect()
+    }
+
+    /// Reads the files. `system`: the roots where no others are named.
+    fn config(&self, system: Option<Arc<RootCertStore>>) -> Result<Arc<ClientConfig>, TlsError> {
+        let trusted = match &self.ca_file {
+            Some(path) => {
+                let mut store = RootCertStore::empty();
+                for root in certificates(path)? {
+                    store.add(root).map_err(TlsError::Unusable)?;
+                }
+                Arc::new(store)
+            }
+            None => system.ok_or(TlsError::NoRoots)?,
+        };
+        let key =
+            |path: &PathBuf| PrivateKeyDer::from_pem_file(path).map_err(|source| TlsError::Key { path: path.clone(), source });
+        let own = self.own.as_ref().map(|(chain, own)| Ok((certificates(chain)?, key(own)?))).transpose()?;
+        Ok(Arc::new(config(trusted, own)?))
     }
 }
 
 impl PartialEq for Secured {
     fn eq(&self, other: &Self) -> bool {
-        self.name == other.name && self.files == other.files
+        self.name == other.name && self.wanted == other.wanted
     }
 }
 
@@ -200,12 +213,12 @@ pub(super) fn refused(cause: rustls::Error, shows_own: bool) -> Fault {
 }
 
 /// A connection that ends is another fault than one that cannot be trusted.
-fn fault(error: &io::Error, files: &Files) -> Fault {
+fn fault(error: &io::Error, wanted: &Wanted) -> Fault {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match inner {
-        Some(cause) if is_about_ours(cause) => refused(cause.clone(), !files.chain.is_empty()),
+        Some(cause) if is_about_ours(cause) => refused(cause.clone(), wanted.own.is_some()),
         Some(cause) => {
-            let advice = advice(cause, !files.roots.is_empty());
+            let advice = advice(cause, wanted.ca_file.is_some());
             Fault::Server(Reason::Tls, format!("no secure connection: {cause}{advice}"))
         }
         None if matches!(

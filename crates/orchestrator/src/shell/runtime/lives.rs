@@ -34,6 +34,11 @@ impl LastWords {
         self.lock().insert(server, life);
     }
 
+    /// Nobody can look.
+    pub(super) fn is_unknown(&self, server: ServerId, why: String) {
+        self.lock().insert(server, Life::Unknown(why));
+    }
+
     fn of(&self, server: ServerId) -> Life {
         self.lock().get(&server).cloned().unwrap_or_else(|| Life::NotRunning("nothing has been heard of it yet".to_owned()))
     }

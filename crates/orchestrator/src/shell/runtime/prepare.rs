@@ -7,7 +7,7 @@ use health_spec::{config, registry::RuntimeKind};
 use super::{
     Fault, Runtimes, StartError, Supervised,
     container::{self, Ready},
-    process::{Process, oom::Oom, places::Places, program::Program},
+    process::{Process, limits::Limits, oom::Oom, places::Places, program::Program},
     reporter::Mouth,
     systemd,
 };
@@ -21,6 +21,8 @@ pub(super) struct SetupPlaces {
     pub(super) state_directory: PathBuf,
     pub(super) registry_directory: PathBuf,
     pub(super) oom: Oom,
+    /// Of the logs of processes.
+    pub(super) limits: Limits,
 }
 
 /// Servers that can be run as configured. Nothing has been started yet.
@@ -86,7 +88,7 @@ fn process(places: &SetupPlaces, supervised: &Supervised, mouth: &Mouth) -> Resu
     program.check().map_err(|error| supervised.fault(error.key(), causes(&error)))?;
     let own = Places::of(&places.state_directory, &supervised.name);
     let kept = supervised.runtime.log.unwrap_or_default();
-    let process = Process::new(program, own, kept, mouth.about(supervised.server));
+    let process = Process::new(program, own, (kept, &places.limits), mouth.about(supervised.server));
     process.map(|process| process.with(&places.oom)).map_err(|error| supervised.fault("", causes(&error)))
 }
 

@@ -27,18 +27,22 @@
 //!
 //! A child that gave itself another user cannot be found by its token unless we are root, only by its pid.
 
+mod begin;
 pub mod beside;
 pub mod child;
 pub mod environment;
 pub mod group;
+pub mod limits;
 pub mod log;
 pub mod oom;
+pub mod order;
 pub mod places;
 pub mod procfs;
 pub mod program;
 pub mod reaper;
 pub mod record;
 pub mod search;
+mod sight;
 mod strays;
 mod together;
 pub mod user;
@@ -48,19 +52,21 @@ use std::{fs::File, future};
 
 use health_spec::registry::ProcessLog;
 use rustix::process::Signal;
-use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+pub use self::order::{Order, ProcessError};
 use self::{
     beside::{LOOKS, beside},
     child::Child,
     group::{GroupError, Members},
+    limits::Limits,
     log::Log,
     oom::Oom,
     places::Places,
     procfs::Identity,
     program::{Patience, Program},
     record::{Instance, Plan, Record, RecordError, RecordFile},
+    sight::Sight,
     wire::Wire,
 };
 use super::reporter::Reporter;
@@ -70,23 +76,6 @@ use crate::shell::causes::causes;
 /// Names a start of a server, in its environment.
 pub const INSTANCE_VARIABLE: &str = "MCP_HEALTH_INSTANCE";
 
-/// A restart did not come to its end.
-#[derive(Debug, Error)]
-pub enum ProcessError {
-    /// What we are about to do could not be written down, so it was not done.
-    #[error("nothing was done")]
-    Record(#[from] RecordError),
-    /// The old one could not be stopped.
-    #[error("the server could not be stopped")]
-    Stop(#[from] GroupError),
-    /// The new one could not be started.
-    #[error("{0}")]
-    Start(String),
-    /// The orchestrator is shutting down.
-    #[error("the orchestrator is shutting down")]
-    ShuttingDown,
-}
-
 /// One server, and what is known about it. [`Process::supervise`] is its life.
 #[derive(Debug)]
 pub struct Process {
@@ -94,34 +83,44 @@ pub struct Process {
     name: String,
     record: RecordFile,
     log: Log,
+    /// So much of it.
+    kept: ProcessLog,
     wire: Wire,
     oom: Oom,
     reporter: Reporter,
     child: Option<Child>,
     first: Option<Record>,
+    sight: Sight,
     /// The token of the last start of this run.
     announced: String,
 }
 
-/// What is asked of the supervisor of one server.
-#[derive(Debug)]
-pub enum Order {
-    /// Restart it, and say how that went.
-    Restart(oneshot::Sender<Result<(), ProcessError>>),
-    /// From the next start on it is this; so much of its log is kept from now on.
-    Become(Box<Program>, ProcessLog),
-    /// It is no longer registered: leave it alone, running or not, and say when what was being done to it is at its end.
-    LetGo(oneshot::Sender<()>),
-}
-
 impl Process {
-    /// Reads what a former life left. Nothing is started yet.
-    pub fn new(program: Program, places: Places, kept: ProcessLog, reporter: Reporter) -> Result<Self, RecordError> {
+    /// Reads what a former life left. Nothing is started yet. `kept` of its log counts from its start on, among the limits of all logs.
+    pub fn new(
+        program: Program,
+        places: Places,
+        (kept, limits): (ProcessLog, &Limits),
+        reporter: Reporter,
+    ) -> Result<Self, RecordError> {
         let Places { name, record, log } = places;
         let record = RecordFile::new(record, procfs::boot_id());
         let first = record.read()?;
-        let (log, wire) = (Log::new(log, kept), Wire::default());
-        Ok(Self { program, name, record, log, wire, oom: Oom::default(), reporter, child: None, first, announced: String::new() })
+        let (log, wire) = (Log::new(log, limits), Wire::default());
+        Ok(Self {
+            program,
+            name,
+            record,
+            log,
+            kept,
+            wire,
+            oom: Oom::default(),
+            reporter,
+            child: None,
+            first,
+            sight: Sight::default(),
+            announced: String::new(),
+        })
     }
 
     /// With somebody who knows what the kernel kills for memory.
@@ -144,6 +143,7 @@ impl Process {
     /// When cancelled, stops it gracefully and returns.
     pub async fn supervise(self, orders: mpsc::Receiver<Order>) {
         let (wire, log) = (self.wire(), self.log.clone());
+        log.keep(self.kept);
         tokio::select! {
             () = self.live(orders) => {}
             // While we wait for anything else, what the server says is read, and what it writes is kept short.
@@ -166,6 +166,7 @@ impl Process {
                     }
                     self.mourn(death).await;
                 }
+                () = self.sight.is_due() => self.look_again().await,
                 Some(order) = orders.recv() => match order {
                     Order::Restart(answer) => self.restart_for(answer).await,
                     Order::Become(program, kept) => {
@@ -184,6 +185,7 @@ impl Process {
     async fn let_go(mut self, answer: oneshot::Sender<()>) {
         let cancel = self.reporter.cancel().clone();
         self.wire.disconnect();
+        self.sight.regained(&self.reporter).await;
         // Whoever waited may be gone.
         let _ = answer.send(());
         let Some(mut child) = self.child.take() else { return };
@@ -192,72 +194,21 @@ impl Process {
 
     async fn restart_for(&mut self, answer: oneshot::Sender<Result<(), ProcessError>>) {
         let restarted = self.restart().await;
-        if restarted.is_ok() {
-            self.reporter.say(Word::Running).await;
+        match &restarted {
+            Ok(()) => {
+                self.sight.regained(&self.reporter).await;
+                self.reporter.say(Word::Running).await;
+            }
+            Err(error) if error.is_unseen() => self.sight.lost(error, &self.reporter).await,
+            Err(_) => {}
         }
         // Whoever asked may be gone; the restart was done all the same.
         let _ = answer.send(restarted);
     }
 
-    async fn begin(&mut self) {
-        let first = self.first.take();
-        let (begun, word) = match self.plan(first).await {
-            Ok(Plan::Spawn { leftover }) => (self.spawn_after(leftover).await, Word::Started),
-            Ok(Plan::Adopt(instance)) => (self.adopt(instance).await, Word::Running),
-            Ok(Plan::FinishStop(instance)) => (self.start_anew(instance).await, Word::Started),
-            Ok(Plan::Mourn(instance, death)) => return self.mourn_absent(instance, death).await,
-            Err(error) => (Err(error), Word::Started),
-        };
-        match begun {
-            Ok(()) if self.child.is_some() => self.reporter.say(word).await,
-            Ok(()) => {}
-            Err(error) => {
-                self.reporter.say(Word::Died(Death { error: Some(causes(&error)), ..Death::default() })).await;
-            }
-        }
-    }
-
-    async fn spawn_after(&mut self, leftover: Option<String>) -> Result<(), ProcessError> {
-        if let Some(token) = leftover {
-            Members::Carrying(token).kill(self.program.patience.kill).await?;
-        }
-        self.spawn().await
-    }
-
-    async fn adopt(&mut self, instance: Instance) -> Result<(), ProcessError> {
-        self.child = Child::adopt(instance.clone())?;
-        if self.child.is_some() {
-            tracing::info!(server = self.name, pid = instance.leader.pid, "a server of an earlier run is watched again");
-            self.log.follow(instance.leader.pid);
-            self.write_or_warn(Record::Running(instance)).await;
-        } else {
-            self.mourn_absent(instance, Death::default()).await;
-        }
-        Ok(())
-    }
-
-    /// It outlived an orchestrator that ended without stopping it, and is not to go on.
-    async fn start_anew(&mut self, instance: Instance) -> Result<(), ProcessError> {
-        let why = if instance.bound { "its input and output ended with the last orchestrator" } else { "so configured" };
-        tracing::info!(
-            server = self.name,
-            pid = instance.leader.pid,
-            why,
-            "a server of an earlier run is ended and started anew"
-        );
-        // Should we be killed now, the next run is to finish this.
-        self.write_or_warn(Record::Stopping(instance.clone())).await;
-        self.finish_stop(instance).await
-    }
-
-    async fn finish_stop(&mut self, instance: Instance) -> Result<(), ProcessError> {
-        self.child = Child::adopt(instance.clone())?;
-        self.stop().await?;
-        Members::Marked(instance).kill(self.program.patience.kill).await?;
-        self.spawn().await
-    }
-
     async fn restart(&mut self) -> Result<(), ProcessError> {
+        // Half of a restart is worse than none.
+        see().await?;
         match &self.child {
             Some(child) => {
                 let stopping = self.record.write(Record::Stopping(child.instance().clone())).await;
@@ -381,9 +332,16 @@ impl Process {
     async fn plan(&self, record: Option<Record>) -> Result<Plan, ProcessError> {
         let on_crash = self.program.on_crash;
         let carrier = |token: &str| Members::Carrying(token.to_owned()).leader();
-        let planned = beside(&LOOKS, move || Plan::of(record, on_crash, Identity::lives, carrier)).await;
+        // What cannot be looked at afterwards is not started either.
+        let look = move || procfs::look().and_then(|()| Plan::of(record, on_crash, Identity::lives, carrier));
+        let planned = beside(&LOOKS, look).await;
         Ok(planned.and_then(|planned| planned).map_err(GroupError::Unseen)?)
     }
+}
+
+/// Whether this machine shows its processes.
+async fn see() -> Result<(), ProcessError> {
+    Ok(beside(&LOOKS, procfs::look).await.and_then(|seen| seen)?)
 }
 
 async fn ended(child: Option<&Child>) -> Death {

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::lives::LastWords;
-use crate::machine::{Input, ServerId, Word};
+use crate::machine::{EngineId, Input, ServerId, Word};
 
 /// The driver's inbox.
 pub type Reports = mpsc::Sender<Input>;
@@ -64,6 +64,19 @@ impl Reporter {
     /// Says it about this server.
     pub async fn say(&self, word: Word) {
         self.mouth.say(Input::Reported(self.server, word)).await;
+    }
+
+    /// This machine does not show its processes. `unknown`: whether this server runs is not known either.
+    pub async fn blind(&self, error: String, unknown: bool) {
+        if unknown {
+            self.mouth.last_words.is_unknown(self.server, error.clone());
+        }
+        self.mouth.say(Input::EngineLost(EngineId::PROCESSES, error)).await;
+    }
+
+    /// It shows them.
+    pub async fn sees(&self) {
+        self.mouth.say(Input::EngineBack(EngineId::PROCESSES)).await;
     }
 
     /// Ends whoever speaks through here.

@@ -5,7 +5,7 @@ use health_spec::config::Mode;
 use health_spec::status::Observed;
 
 use super::{Checked, RIGHT, Watch, law};
-use crate::machine::ServerId;
+use crate::machine::{EngineId, ServerId};
 use crate::sim::World;
 
 impl Watch {
@@ -21,7 +21,10 @@ impl Watch {
             (!policy.recovery.enabled, "recovery is disabled"),
             (policy.recovery.strategy.is_manual(), "a person does it"),
             (policy.recovery.mode == Mode::Observe, "it is only observed"),
-            (self.engine_lost && policy.engine.is_some(), "its engine is lost"),
+            (
+                self.engine_lost && policy.engine.as_ref().is_some_and(|engine| engine.id != EngineId::PROCESSES),
+                "its engine is lost",
+            ),
             (dependency.is_some(), "its dependency is not healthy"),
         ];
         let wrong = wrongs.into_iter().find(|(wrong, _)| *wrong);

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use orchestrator::shell::runtime::process::procfs::{self, Identity};
 use tempfile::TempDir;
 
 use crate::harness::{answers, free_port, sample_server, until};
@@ -216,11 +217,30 @@ impl Peer {
 }
 
 impl Drop for Peer {
+    /// With everybody that it has started: a bridge's server has a session of its own, and would hold the test's output for a while.
     fn drop(&mut self) {
+        let family = family(self.pid());
         // It may have been killed already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        for pid in family.iter().filter_map(|it| it.pid().ok()) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+        }
+        until("its family has ended", || family.iter().all(|it| !it.is_alive()).then_some(()));
     }
+}
+
+/// Who descends from it.
+fn family(pid: i32) -> Vec<Identity> {
+    let everyone = procfs::everyone().unwrap_or_default();
+    let mut family: Vec<Identity> = Vec::new();
+    let mut of = vec![pid];
+    while let Some(parent) = of.pop() {
+        let children = everyone.iter().filter(|stat| stat.parent == parent).map(|stat| stat.identity);
+        of.extend(children.clone().map(|child| child.pid));
+        family.extend(children);
+    }
+    family
 }
 
 fn interpreter(variable: &str, environment: &str) -> PathBuf {

@@ -1,5 +1,9 @@
 //! What is hidden, and what is not. No secret here was ever one.
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
 use super::*;
 
 /// A made-up key of this many characters.
@@ -82,9 +86,53 @@ fn what_looks_like_a_secret_is_hidden() {
         ("https://hooks.slack.com/services/T0/B0/hunter2".to_owned(), "hunter2"),
         ("POST https://api.telegram.org/bot12345:hunter2/sendMessage".to_owned(), "hunter2"),
     ] {
-        let masked = Mask::default().text(&text);
-        assert!(!masked.contains(secret), "{text} became {masked}");
-        assert!(masked.contains(MASK), "{text} became {masked}");
+        assert_hidden(&text, secret);
+    }
+}
+
+fn assert_hidden(text: &str, secret: &str) {
+    let masked = Mask::default().text(text);
+    assert!(!masked.contains(secret), "{text} became {masked}");
+    assert!(masked.contains(MASK), "{text} became {masked}");
+}
+
+#[test]
+fn what_a_command_an_element_or_a_line_below_its_name_gives_away_is_hidden() {
+    for (text, secret) in [
+        ("curl -u bob:hunter2 http://a/", "hunter2"),
+        ("curl -s -ubob:hunter2 http://a/", "hunter2"),
+        ("curl --user 'bob:hunter2' http://a/", "hunter2"),
+        ("curl --proxy-user=bob:hunter2 http://a/", "hunter2"),
+        (r#"["curl","-u","bob:hunter2"]"#, "hunter2"),
+        ("<password>hunter2</password>", "hunter2"),
+        ("<wsse:Password Type=\"text\">hunter2</wsse:Password>", "hunter2"),
+        ("<api-key>\n  hunter2\n</api-key>", "hunter2"),
+        ("<secret><![CDATA[hun<ter2]]></secret>", "ter2"),
+        (r#"{"body":"\u003cpassword\u003ehunter2\u003c/password\u003e"}"#, "hunter2"),
+        ("<password>hunter2", "hunter2"),
+        (r#"<add key="ApiKey" value="hunter2"/>"#, "hunter2"),
+        (r#"<property name="db.password" type='x' value='hunter2'/>"#, "hunter2"),
+        (r#"<add value="hunter2" key="ApiKey"/>"#, "hunter2"),
+        ("mysql -h db -u root -phunter2 app", "hunter2"),
+        ("/usr/bin/mysqldump -p'hunter 2' app", "hunter 2"),
+        (r#"["mysqladmin","-u","root","-phunter2","ping"]"#, "hunter2"),
+        ("mysql -phunter2 -print", "hunter2"),
+        ("sshpass -p hunter2 ssh a", "hunter2"),
+        ("mongosh -u root -p hunter2", "hunter2"),
+        ("docker login -u bob -p hunter2 registry", "hunter2"),
+        ("redis-cli -h cache -a hunter2 ping", "hunter2"),
+        ("Enter password:\nhunter2", "hunter2"),
+        ("[sudo] password for bob: hunter2", "hunter2"),
+        ("{\n  \"password\":\n    \"hunter2\"\n}", "hunter2"),
+        ("- name: DB_PASSWORD\n  value: hunter2", "hunter2"),
+        ("password: |\n  hunter2", "hunter2"),
+        ("auth: password: hunter2", "hunter2"),
+        ("secrets:\n  password: hunter2", "hunter2"),
+        ("secretary_token: hunter2", "hunter2"),
+        ("token=123456", "123456"),
+        ("DB_PASS=123", "123"),
+    ] {
+        assert_hidden(text, secret);
     }
 }
 
@@ -117,6 +165,33 @@ fn what_is_no_secret_stays() {
         "http://[::1]:8080/a@b",
         "\u{1b}[32mlistening\u{1b}[0m on 8082",
         "see https://slack.com/help and https://core.telegram.org/bots",
+        "secretary: Bob",
+        "tokenizer: bert, tokenizer=\"bert-base\"",
+        "pass=1 fail=0",
+        "tests 12, pass: 12",
+        "token: 5 remaining",
+        "access_token=4096 left of 8192",
+        "tokens_used=12, token_count: 7, secret_length=32",
+        "<tokens>512</tokens>",
+        "basic auth is required",
+        "the password is incorrect. the token was revoked",
+        "token: missing, password: required",
+        "docker run -p8080:80 -p127.0.0.1:3306:3306 mysql",
+        "docker run --name mysql -p3306:3306/tcp mysql:8",
+        "find . -name x -print",
+        "mkdir -p /srv/a",
+        "docker run -u 1000:1000 a",
+        "docker run --user=1000:1000 a",
+        "curl -u http://a/",
+        "journalctl -u a.service: nothing",
+        "usage: login <password> <token> [file]",
+        "Vec<Token> expected, Option<Secret> found",
+        r#"<add key="LogLevel" value="debug"/>"#,
+        r#"{"key": "LogLevel", "value": "debug"}"#,
+        "secrets:\n  mode: files",
+        r#"{"auth": {"mode": "none"}}"#,
+        "- name: LOG_LEVEL\n  value: debug",
+        "enter the room: it is open",
     ] {
         assert_eq!(Mask::default().text(text), text);
     }
@@ -165,4 +240,90 @@ fn a_key_on_several_lines_is_hidden_wherever_the_reading_began() {
     }
     assert_eq!(Mask::default().lines(lines).first().map(String::as_str), Some("starting"));
     assert_eq!(Mask::default().lines(lines).last().map(String::as_str), Some("done"));
+}
+
+#[test]
+fn a_value_on_the_line_below_its_name_is_hidden_and_the_next_line_is_not() {
+    for (lines, expected) in [
+        (&["Enter password:", "hunter2", "welcome"][..], &["Enter password:", "***", "welcome"][..]),
+        (&["[sudo] password for bob: ", "", "hunter two", "welcome"], &["[sudo] password for bob: ", "", "***", "welcome"]),
+        (&["{", "  \"password\":", "    \"hunter 2\",", "  \"a\": 1"], &["{", "  \"password\":", "    \"***\",", "  \"a\": 1"]),
+        (
+            &["  \"X-Api-Key\": [", "    \"one\",", "    \"two\"", "  ],", "  \"a\": 1"],
+            &["  \"X-Api-Key\": [", "***", "***", "  ],", "  \"a\": 1"],
+        ),
+        (&["tokens:", "  - one", "  - two", "other: x"], &["tokens:", "  - ***", "  - ***", "other: x"]),
+        (&["password: |", "  hunter2", "a: b"], &["password: |", "  ***", "a: b"]),
+        (&["- name: DB_PASSWORD", "  value: hunter2", "  a: b"], &["- name: DB_PASSWORD", "  value: ***", "  a: b"]),
+        (&["\"--token\",", "\"hunter2\",", "\"-v\""], &["\"--token\",", "\"***\",", "\"-v\""]),
+        (&["auth:", "  mode: none", "a: b"], &["auth:", "  mode: none", "a: b"]),
+        (&["secretary:", "Bob"], &["secretary:", "Bob"]),
+    ] {
+        assert_eq!(Mask::default().lines(lines.iter().copied()), expected, "{lines:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_stands_in_a_text_nothing_panics_and_no_line_comes_or_goes(lines in vec(line(), 0..8)) {
+        let mask = Mask::default();
+        prop_assert_eq!(mask.lines(lines.iter().map(String::as_str)).len(), lines.len());
+        let once = mask.text(&lines.join("\n"));
+        prop_assert_eq!(mask.text(&once), once.clone(), "what was hidden stays as it is shown");
+    }
+
+    #[test]
+    fn a_value_is_hidden_in_every_form_and_before_anything(value in "[a-z]{4}[0-9][A-Za-z0-9]{6,20}", after in line(), form in select(&IN_FORM)) {
+        let text = format!("{} {after}", form.replace('@', &value));
+        prop_assert!(!Mask::default().text(&text).contains(&value), "{text}");
+        let lines: Vec<_> = text.split('\n').collect();
+        prop_assert!(!Mask::default().lines(lines).concat().contains(&value), "{text}");
+    }
+}
+
+/// Where a value stands, each as it begins a text.
+const IN_FORM: [&str; 14] = [
+    "password=@",
+    "password: @",
+    "password:\n@",
+    "{\"password\":\n  \"@\",",
+    "curl -u bob:@",
+    "mysql -p@",
+    "sshpass -p @",
+    "--token @",
+    "<password>@</password>",
+    "<add key=\"ApiKey\" value=\"@\"/>",
+    "- name: API_KEY\n  value: @",
+    "Enter password for bob:\n@",
+    "Authorization: Bearer @",
+    "auth: token: @",
+];
+
+/// Of what masks look for, and of anything.
+fn line() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        select(
+            &[
+                "password",
+                "token",
+                "key",
+                "auth",
+                "secretary",
+                "pass",
+                "-u ",
+                "-p",
+                "mysql ",
+                "curl ",
+                "<password>",
+                "</",
+                "value",
+                "name"
+            ][..]
+        )
+        .prop_map(str::to_owned),
+        select(&[":", "=", " ", "\"", "'", "[", "]", "{", "- ", "\\", ",", " is ", "|", "\u{1b}[1m"][..]).prop_map(str::to_owned),
+        "[a-z0-9]{1,8}",
+        "\\PC{0,4}",
+    ];
+    vec(piece, 0..8).prop_map(|pieces| pieces.concat())
 }

@@ -15,7 +15,7 @@ const URLS: [&str; 3] = ["url", "endpoint", "health_url"];
 const SECRET_FILE_BYTES: u64 = 4 * 1024;
 
 /// A value that must not be shown, or where such values stand.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Secret {
     Value(Box<str>),
     File(PathBuf),

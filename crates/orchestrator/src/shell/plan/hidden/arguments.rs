@@ -25,6 +25,14 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|it| it.is_ascii_alphanumeric() || b"-_.".contains(&it))
 }
 
+/// A flag's name, and nothing else: `-c`, `-ec`, `--all`. Whatever is longer or has a number in it may be a flag with its value: `-phunter2`.
+pub(super) fn is_flag(text: &str) -> bool {
+    let is_shell = ["-ec", "-lc", "-xc", "-ic", "-euc", "-exc"].contains(&text);
+    let is_short = text.len() == 2 && text.starts_with('-') && text.ends_with(|it: char| it.is_ascii_alphabetic());
+    let name = text.strip_prefix("--").filter(|name| name.starts_with(|it: char| it.is_ascii_lowercase()));
+    is_shell || is_short || name.is_some_and(|name| name.bytes().all(|it| it.is_ascii_lowercase() || it == b'-'))
+}
+
 /// The value, unless its name says that it is a secret: then the mask would hide at least the beginning of it.
 fn value_of(name: &str, value: &str, mask: &Mask) -> String {
     let named = format!("{name}={value}");
@@ -41,6 +49,16 @@ mod tests {
     fn shown(mut arguments: Value) -> Value {
         hide_arguments(arguments.as_array_mut().expect("a list"), &Mask::of(["a-known-value".to_owned()]));
         arguments
+    }
+
+    #[test]
+    fn a_flag_is_told_from_one_with_its_value() {
+        for flag in ["-c", "-ec", "-u", "--key", "--dry-run"] {
+            assert!(is_flag(flag), "{flag}");
+        }
+        for other in ["-", "--", "-pX", "-phunter2", "--key=x", "--key2", "--Key", "c", "", "-\u{fc}", "---"] {
+            assert!(!is_flag(other), "{other}");
+        }
     }
 
     #[test]

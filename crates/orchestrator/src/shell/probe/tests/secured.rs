@@ -159,6 +159,38 @@ async fn a_certificate_of_ours_that_is_refused_is_not_held_against_the_server() 
     assert!(matches!(found, Err(Impaired::Certificate(_))), "{found:?}");
 }
 
+/// As cert-manager and certbot do, while checks go on.
+#[tokio::test]
+async fn renewed_certificates_are_used_without_a_restart() {
+    let (ours, before) = (Authority::new("ours"), Authority::new("before"));
+    let address = serve(ours.issue("taskmgr.internal", |_| {}), Some(&ours)).await;
+    // At first the files hold what the server does not know, and what does not know the server.
+    let (chain, key) = before.issue_files("monitor");
+    let wanted = Wanted { ca_file: Some(ours.ca()), own: Some((chain.clone(), key.clone())) };
+    let secured = Arc::new(Secured::new(&wanted, "taskmgr.internal", &Roots::default()).expect("it can be secured"));
+    let url = format!("https://{address}/health");
+    let target = HttpTarget { secured: Some(Arc::clone(&secured)), ..HttpTarget::new(Address::parse(&url).expect("an address")) };
+    let ask = async || {
+        secured.forget_the_look();
+        check(&target, PATIENT, &well_before()).await
+    };
+    let found = ask().await;
+    assert!(matches!(found, Err(Impaired::Certificate(_))), "{found:?}");
+
+    let (new_chain, new_key) = ours.issue_files("monitor");
+    std::fs::copy(&new_chain, &chain).expect("written");
+    let found = ask().await;
+    assert!(matches!(found, Err(Impaired::Certificate(_))), "its key is still to come: {found:?}");
+    std::fs::copy(&new_key, &key).expect("written");
+    assert_eq!(ask().await.expect("a verdict").verdict.outcome, Outcome::Ok);
+
+    std::fs::copy(before.ca(), ours.ca()).expect("written");
+    let found = ask().await.expect("a verdict").verdict;
+    assert_eq!((found.outcome, found.reason), (Outcome::Failed, Some(Reason::Tls)), "{:?}", found.message);
+    std::fs::write(ours.ca(), ours.issuer.pem()).expect("written");
+    assert_eq!(ask().await.expect("a verdict").verdict.outcome, Outcome::Ok);
+}
+
 #[tokio::test]
 async fn what_is_no_tls_is_a_tls_failure_and_what_hangs_up_a_reset() {
     let authority = Authority::new("ours");

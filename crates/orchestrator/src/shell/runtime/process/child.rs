@@ -11,6 +11,7 @@ use super::{
     group::{self, GroupError, Handle, Members},
     procfs,
     program::{Patience, Program},
+    reaper::Claim,
     record::Instance,
     wire::Wire,
 };
@@ -24,6 +25,7 @@ pub struct Child {
     handle: Handle,
     /// `None`: adopted, and somebody else learns its exit code.
     own: Option<process::Child>,
+    _claim: Option<Claim>,
 }
 
 impl Child {
@@ -33,9 +35,10 @@ impl Child {
         let starting = (program.clone(), token.clone());
         let started = beside(&STARTS, move || starting.0.start(&starting.1, log)).await;
         let mut own = started.map_err(|error| causes(&error))?.map_err(|error| causes(&error))?;
+        let claim = RawPid::try_from(own.id()).ok().map(Claim::on);
         let connected = wire.connect(&mut own, &token).map_err(|error| format!("cannot use its streams: {error}"));
         match connected.and_then(|()| Self::hold(&own, token, program.speaks)) {
-            Ok((instance, handle)) => Ok(Self { instance, handle, own: Some(own) }),
+            Ok((instance, handle)) => Ok(Self { instance, handle, own: Some(own), _claim: claim }),
             Err(error) => {
                 // What we cannot watch we must not leave running.
                 let _ = beside(&STARTS, move || end(own)).await;
@@ -57,7 +60,7 @@ impl Child {
     /// Takes over one that runs. `None` when it has just ended.
     pub fn adopt(instance: Instance) -> Result<Option<Self>, GroupError> {
         let handle = Handle::open(instance.leader)?;
-        Ok(handle.map(|handle| Self { instance, handle, own: None }))
+        Ok(handle.map(|handle| Self { instance, handle, own: None, _claim: None }))
     }
 
     /// Which start of the server it is.

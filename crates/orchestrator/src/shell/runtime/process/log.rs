@@ -20,6 +20,8 @@ use std::{
 use health_spec::registry::ProcessLog;
 use rustix::process::RawPid;
 
+use super::limits::{Kept, Limit, Limits};
+
 /// How often a log's size is looked at.
 pub const LOOK: Duration = Duration::from_millis(250);
 
@@ -39,32 +41,21 @@ const OURS_TO_ENTER: u32 = 0o700;
 #[derive(Clone, Debug)]
 pub struct Log {
     path: PathBuf,
-    now: Arc<Mutex<Now>>,
-}
-
-#[derive(Debug)]
-struct Now {
-    /// A larger file is put aside.
-    max_bytes: u64,
-    /// Older files beside it.
-    files: u32,
+    limit: Limit,
     /// What the server writes to, whatever it is called by now.
-    file: Option<Arc<File>>,
+    file: Arc<Mutex<Option<Arc<File>>>>,
 }
 
 impl Log {
-    /// At this path; older files are beside it, with `.1`, `.2` and so on added, the newest first.
-    pub fn new(path: PathBuf, kept: ProcessLog) -> Self {
-        let log = Self { path, now: Arc::new(Mutex::new(Now { max_bytes: 0, files: 0, file: None })) };
-        log.keep(kept);
-        log
+    /// At this path; older files are beside it, with `.1`, `.2` and so on added, the newest first. `limits`: of all logs.
+    pub fn new(path: PathBuf, limits: &Limits) -> Self {
+        let limit = limits.of(&path);
+        Self { path, limit, file: Arc::default() }
     }
 
-    /// How much of it is kept from now on.
+    /// How much of it is kept from now on, whoever else keeps it short.
     pub fn keep(&self, kept: ProcessLog) {
-        let mut now = self.now();
-        now.max_bytes = u64::from(kept.max_mib.unwrap_or(8)) * 1024 * 1024;
-        now.files = kept.files.unwrap_or(1);
+        self.limit.set(Kept::from(kept));
     }
 
     /// Opens it for appending, also after somebody truncates it.
@@ -89,11 +80,11 @@ impl Log {
 
     /// Without it, whatever has the log's name is kept short.
     fn hold(&self, link: &str) {
-        self.now().file = OpenOptions::new().read(true).write(true).open(link).ok().map(Arc::new);
+        *self.file() = OpenOptions::new().read(true).write(true).open(link).ok().map(Arc::new);
     }
 
-    fn now(&self) -> MutexGuard<'_, Now> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
+    fn file(&self) -> MutexGuard<'_, Option<Arc<File>>> {
+        self.file.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Keeps it short, for ever.
@@ -121,14 +112,13 @@ impl Log {
 
     /// Whether it is too large. Quick.
     fn is_full(&self) -> bool {
-        let now = self.now();
-        let metadata = now.file.as_ref().map_or_else(|| fs::metadata(&self.path), |file| file.metadata());
-        metadata.is_ok_and(|metadata| metadata.len() > now.max_bytes)
+        let metadata = self.file().as_ref().map_or_else(|| fs::metadata(&self.path), |file| file.metadata());
+        metadata.is_ok_and(|metadata| metadata.len() > self.limit.kept().max_bytes)
     }
 
     /// Puts it aside when it is too large. What is written meanwhile is lost. Returns how soon to look again.
     fn rotate(&self) -> io::Result<Duration> {
-        let held = self.now().file.clone();
+        let held = self.file().clone();
         let file = match held.map_or_else(|| OpenOptions::new().read(true).write(true).open(&self.path).map(Arc::new), Ok) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(LOOK),
@@ -144,7 +134,7 @@ impl Log {
 
     fn empty(&self, file: &File) -> io::Result<Duration> {
         let size = file.metadata()?.len();
-        if size <= self.now().max_bytes {
+        if size <= self.limit.kept().max_bytes {
             return Ok(LOOK);
         }
         // Whatever becomes of the copy, the file must not grow.
@@ -154,10 +144,7 @@ impl Log {
     }
 
     fn put_aside(&self, file: &File, size: u64) -> io::Result<()> {
-        let (max_bytes, files) = {
-            let now = self.now();
-            (now.max_bytes, now.files)
-        };
+        let Kept { max_bytes, files } = self.limit.kept();
         if files == 0 {
             return Ok(());
         }
@@ -198,9 +185,26 @@ mod tests {
     use super::*;
 
     fn log(path: &Path, max_bytes: u64, files: u32) -> Log {
-        let log = Log::new(path.to_owned(), ProcessLog::default());
-        *log.now() = Now { max_bytes, files, file: None };
+        let log = Log::new(path.to_owned(), &Limits::default());
+        log.limit.set(Kept { max_bytes, files });
         log
+    }
+
+    /// A server that was let go is registered again while it runs, with other limits: two keep its log short.
+    #[test]
+    fn whoever_kept_it_short_before_follows_the_limits_of_now() {
+        let directory = tempfile::tempdir().unwrap();
+        let limits = Limits::default();
+        let path = directory.path().join("a.log");
+        let before = Log::new(path.clone(), &limits);
+        before.limit.set(Kept { max_bytes: 2, files: 0 });
+        before.open().unwrap().write_all(b"01234").unwrap();
+        let after = Log::new(path, &limits);
+        assert!(before.is_full(), "until the other one begins");
+        after.keep(ProcessLog { max_mib: Some(1), files: Some(2) });
+        assert!(!before.is_full());
+        assert_eq!(before.rotate().unwrap(), LOOK);
+        assert_eq!(fs::read(after.path()).unwrap(), b"01234");
     }
 
     #[test]

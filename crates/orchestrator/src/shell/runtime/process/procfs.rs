@@ -79,6 +79,19 @@ fn line(pid: RawPid) -> io::Result<Option<String>> {
     Ok(there(fs::read(format!("/proc/{pid}/stat")))?.map(|line| String::from_utf8_lossy(&line).into_owned()))
 }
 
+/// Whether processes can be looked at: we are one.
+pub fn look() -> io::Result<()> {
+    stat(ourselves())?.map(|_| ()).ok_or_else(unseen)
+}
+
+fn ourselves() -> RawPid {
+    RawPid::try_from(std::process::id()).unwrap_or_default()
+}
+
+fn unseen() -> io::Error {
+    io::Error::new(io::ErrorKind::NotFound, "/proc does not show this process")
+}
+
 /// Every process that lives.
 pub fn everyone() -> io::Result<Vec<Stat>> {
     Ok(all()?.into_iter().filter(|stat| stat.alive).collect())
@@ -86,7 +99,7 @@ pub fn everyone() -> io::Result<Vec<Stat>> {
 
 /// Children of ours that have ended and were not reaped, as far as can be seen.
 pub fn ended_children() -> Vec<Identity> {
-    let ourselves = RawPid::try_from(std::process::id()).unwrap_or_default();
+    let ourselves = ourselves();
     let ended = all().unwrap_or_default().into_iter().filter(|stat| !stat.alive && stat.parent == ourselves);
     ended.map(|stat| stat.identity).collect()
 }
@@ -101,7 +114,9 @@ fn all() -> io::Result<Vec<Stat>> {
             looked => all.extend(looked?),
         }
     }
-    Ok(all)
+    // Where nobody is seen, that says nothing about who is there.
+    let ourselves = ourselves();
+    if all.iter().any(|stat| stat.identity.pid == ourselves) { Ok(all) } else { Err(unseen()) }
 }
 
 /// What it is called: the first fifteen bytes of its program's name.
