@@ -22,7 +22,8 @@ async fn that_a_server_is_adopted_is_logged() {
     let program = Program::of(&runtime, directory.path(), Some(Duration::from_secs(1))).unwrap();
     let (reports, mut told) = mpsc::channel(1);
     let reporter = Mouth::new(reports, CancellationToken::new()).about(ServerId(0));
-    let mut process = Process::new(program, Places::of(directory.path(), "a"), (ProcessLog::default(), &Limits::default()), reporter).unwrap();
+    let mut process =
+        Process::new(program, Places::of(directory.path(), "a"), (ProcessLog::default(), &Limits::default()), reporter).unwrap();
     process.first = Some(Record::Running(Instance { token: "t".to_owned(), leader, bound: false }));
 
     process.begin().await;
