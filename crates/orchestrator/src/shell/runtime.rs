@@ -12,6 +12,7 @@ mod prepare;
 pub mod process;
 mod recreating;
 pub mod reporter;
+mod supervised;
 pub mod systemd;
 
 use std::{
@@ -21,10 +22,7 @@ use std::{
     time::Duration,
 };
 
-use health_spec::{
-    config,
-    registry::{Runtime, RuntimeKind},
-};
+use health_spec::config;
 use thiserror::Error;
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
@@ -36,9 +34,9 @@ pub use self::error::ActionError;
 pub use self::prepare::Prepared;
 pub use self::recreating::Missing;
 pub use self::reporter::Reports;
+pub use self::supervised::{Fault, StartError, Supervised};
 use self::{
     container::{
-        consent::Consent,
         engine::{Engine, Link},
         ledger::Seen,
         listener::Request,
@@ -61,49 +59,6 @@ pub struct Setup {
     pub state_directory: PathBuf,
     /// What relative paths in the registry file start at.
     pub registry_directory: PathBuf,
-}
-
-/// A server and what runs it.
-#[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a thing that an earlier run may have left")]
-pub struct Supervised {
-    /// Its place in the fleet.
-    pub server: ServerId,
-    /// Its place in the registry.
-    pub entry: usize,
-    /// Its unique name.
-    pub name: String,
-    /// What runs it.
-    pub runtime: Runtime,
-    /// How long it may take to end once it was asked to, before it is killed. Default: 5 s for a process, 10 s for a container.
-    pub stop_timeout: Option<Duration>,
-    /// An earlier run of ours has begun a restart and did not see its end.
-    pub acting: bool,
-    /// Meanwhile somebody has stopped it.
-    pub stopped: bool,
-    /// An earlier run of ours has recreated it, or begun to, and what it has replaced may still be there.
-    pub unsettled: bool,
-    /// An earlier run of ours has watched it, or it was just discovered: what cannot be found now is waited for.
-    pub known: bool,
-    /// What its container has to have to be touched, beside its name.
-    pub consent: Consent,
-}
-
-/// What cannot be run as configured: everything at once.
-#[derive(Debug, Error)]
-#[error("{}", .faults.iter().map(|fault| fault.text.as_str()).collect::<Vec<_>>().join("; "))]
-pub struct StartError {
-    /// Never empty.
-    pub faults: Vec<Fault>,
-}
-
-/// One thing that is wrong, where, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fault {
-    /// Where in the configuration, as a JSON pointer; `/servers/N` is the server with `ServerId(N)`.
-    pub pointer: String,
-    /// A sentence for people.
-    pub text: String,
 }
 
 /// A container's engine cannot be reached, or has not been asked yet: nothing is known about it.
@@ -316,18 +271,5 @@ impl Runtimes {
     /// The caller's tracker waits for it, and so does [`Self::shut_down`]. Everything ends on its own after `cancel`.
     fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         self.tasks.spawn(self.ours.track_future(task))
-    }
-}
-
-impl Supervised {
-    /// Whether it is a child of ours.
-    pub fn is_process(&self) -> bool {
-        self.runtime.kind == RuntimeKind::Process
-    }
-
-    /// Whether `other` starts a process with something else: what only its end and its log depend on is no such thing.
-    pub fn is_started_otherwise(&self, other: &Self) -> bool {
-        let started = |runtime: &Runtime| Runtime { stop: None, on_crash: None, log: None, ..runtime.clone() };
-        started(&self.runtime) != started(&other.runtime)
     }
 }

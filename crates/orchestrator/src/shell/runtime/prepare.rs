@@ -64,13 +64,6 @@ impl SetupPlaces {
     }
 }
 
-impl Supervised {
-    /// Something is wrong at a key of its runtime.
-    pub(in crate::shell::runtime) fn fault(&self, key: &str, text: String) -> Fault {
-        Fault { pointer: format!("/servers/{}/runtime{key}", self.entry), text }
-    }
-}
-
 fn processes(places: &SetupPlaces, servers: &[Supervised], mouth: &Mouth, faults: &mut Vec<Fault>) -> Vec<(ServerId, Process)> {
     let mut processes = Vec::new();
     for supervised in servers.iter().filter(|supervised| supervised.runtime.kind == RuntimeKind::Process) {

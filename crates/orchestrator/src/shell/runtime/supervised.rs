@@ -1,0 +1,70 @@
+//! A server that something runs, and what may be wrong with that.
+
+use std::time::Duration;
+
+use health_spec::registry::{Runtime, RuntimeKind};
+use thiserror::Error;
+
+use super::container::consent::Consent;
+use crate::machine::ServerId;
+
+/// A server and what runs it.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that an earlier run may have left")]
+pub struct Supervised {
+    /// Its place in the fleet.
+    pub server: ServerId,
+    /// Its place in the registry.
+    pub entry: usize,
+    /// Its unique name.
+    pub name: String,
+    /// What runs it.
+    pub runtime: Runtime,
+    /// How long it may take to end once it was asked to, before it is killed. Default: 5 s for a process, 10 s for a container.
+    pub stop_timeout: Option<Duration>,
+    /// An earlier run of ours has begun a restart and did not see its end.
+    pub acting: bool,
+    /// Meanwhile somebody has stopped it.
+    pub stopped: bool,
+    /// An earlier run of ours has recreated it, or begun to, and what it has replaced may still be there.
+    pub unsettled: bool,
+    /// An earlier run of ours has watched it, or it was just discovered: what cannot be found now is waited for.
+    pub known: bool,
+    /// What its container has to have to be touched, beside its name.
+    pub consent: Consent,
+}
+
+impl Supervised {
+    /// Whether it is a child of ours.
+    pub fn is_process(&self) -> bool {
+        self.runtime.kind == RuntimeKind::Process
+    }
+
+    /// Whether `other` starts a process with something else: what only its end and its log depend on is no such thing.
+    pub fn is_started_otherwise(&self, other: &Self) -> bool {
+        let started = |runtime: &Runtime| Runtime { stop: None, on_crash: None, log: None, ..runtime.clone() };
+        started(&self.runtime) != started(&other.runtime)
+    }
+
+    /// Something is wrong at a key of its runtime.
+    pub(super) fn fault(&self, key: &str, text: String) -> Fault {
+        Fault { pointer: format!("/servers/{}/runtime{key}", self.entry), text }
+    }
+}
+
+/// What cannot be run as configured: everything at once.
+#[derive(Debug, Error)]
+#[error("{}", .faults.iter().map(|fault| fault.text.as_str()).collect::<Vec<_>>().join("; "))]
+pub struct StartError {
+    /// Never empty.
+    pub faults: Vec<Fault>,
+}
+
+/// One thing that is wrong, where, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where in the configuration, as a JSON pointer; `/servers/N` is the server with `ServerId(N)`.
+    pub pointer: String,
+    /// A sentence for people.
+    pub text: String,
+}
