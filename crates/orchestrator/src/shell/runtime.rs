@@ -143,13 +143,20 @@ impl Runtimes {
             self.spawn(process.supervise(requests));
         }
         for mut ready in prepared.engines {
-            let engine = self.listened_to(&mut ready);
+            let (engine, begun) = self.listened_to(&mut ready);
             let (registered, containers) = ready.containers(&engine);
             for container in containers {
                 let (server, same) = (container.server, Arc::new(container.clone()));
                 self.remember(server, Handle::Container(Arc::new(Mutex::new(container)), same));
             }
-            engine.watch(registered).await;
+            match begun {
+                // It knows them before it hears anything.
+                Some((mut listener, connection)) => {
+                    listener.containers = registered;
+                    self.spawn(listener.run(connection));
+                }
+                None => engine.watch(registered).await,
+            }
         }
         for ready in prepared.buses {
             let servers = ready.servers();

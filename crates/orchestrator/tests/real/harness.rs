@@ -108,10 +108,12 @@ impl Orchestrator {
 
     /// The pid of a child server, from the record that the orchestrator keeps.
     pub(crate) fn pid_of(&self, server: &str) -> i32 {
-        let record = std::fs::read_to_string(self.state().join(format!("processes/{server}.json"))).expect("a record");
-        let record: Value = serde_json::from_str(&record).expect("JSON");
-        let pid = find_key(&record, "pid").and_then(Value::as_i64).unwrap_or_else(|| panic!("no pid in {record}"));
-        i32::try_from(pid).expect("a pid")
+        // It may answer before that is written down.
+        until(&format!("the pid of {server} is on disk"), || {
+            let record = std::fs::read_to_string(self.state().join(format!("processes/{server}.json"))).ok()?;
+            let record: Value = serde_json::from_str(&record).ok()?;
+            find_key(&record, "pid").and_then(Value::as_i64).and_then(|pid| i32::try_from(pid).ok())
+        })
     }
 
     /// Its own pid.

@@ -5,8 +5,17 @@ use std::sync::PoisonError;
 use tokio::sync::mpsc;
 
 use super::Runtimes;
-use super::container::{Ready, engine::Engine, restart::Container};
+use super::container::{
+    Ready,
+    address::{ConnectError, Connection},
+    engine::Engine,
+    listener::Listener,
+    restart::Container,
+};
 use super::systemd::{self, listener::Request};
+
+/// A listener that is to be run, with its first connection or why there is none.
+type Begun = (Listener, Result<Connection, ConnectError>);
 
 impl Runtimes {
     /// The engine of this container.
@@ -15,16 +24,15 @@ impl Runtimes {
         engines.values().find(|engine| engine.requests.same_channel(&container.requests)).cloned()
     }
 
-    /// One listener an engine, from its first server on.
-    pub(super) fn listened_to(&self, ready: &mut Ready) -> Engine {
+    /// One listener an engine, from its first server on: the second one is to be run if there was none.
+    pub(super) fn listened_to(&self, ready: &mut Ready) -> (Engine, Option<Begun>) {
         let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(engine) = engines.get(&ready.id) {
-            return engine.clone();
+            return (engine.clone(), None);
         }
         let (engine, listener, connection) = ready.listener(&self.mouth, &self.places.oom);
-        self.spawn(listener.run(connection));
         engines.insert(ready.id, engine.clone());
-        engine
+        (engine, Some((listener, connection)))
     }
 
     /// One listener a bus, as long as servers have units there: with the last of them goes what it is asked with, and then it ends.

@@ -105,10 +105,6 @@ fn an_engine_that_is_killed_and_started_again_leaves_nobody_down() {
     let lives = [("left", &left, pid(&left)), ("kept", &kept, pid(&kept))];
     let (orchestrator, mut events) = watch(&[dock.engine()], &[&left, &kept]);
 
-    // A daemon is known by what it has told.
-    let _other = pier.run_with("other", on_host());
-    nothing_is_done(&mut events, "left");
-
     leaves(&dock, "KILL", &mut events);
     nothing_is_done(&mut events, "left");
     assert!(left.answers() && kept.answers(), "they live on without it");

@@ -32,8 +32,8 @@ pub struct Ledger {
     /// How often the engine has restarted it on its own since somebody started it.
     restarts: i64,
     known: Option<Known>,
-    /// Since when it ran as it was found, before anybody listened: until the first look.
-    met: Option<i64>,
+    /// That it ran when it was found, before anybody listened: until the first look.
+    met: Option<Known>,
     /// It has taken the name of another one, and only events have told of it: its restart policy may be another.
     unread: bool,
     /// Who ran under the name until then: that this is over is told by the look, unless its successor runs.
@@ -143,7 +143,7 @@ impl Ledger {
             health: look.and_then(|look| look.health),
             restarts: look.map(|look| look.restarts).unwrap_or_default(),
             known: None,
-            met: look.filter(|look| look.state.is_alive()).map(|look| look.since),
+            met: look.filter(|look| look.state.is_alive()).map(|look| Known { state: look.state, since: look.since }),
             unread: false,
             succeeds: false,
             end: End::default(),

@@ -27,7 +27,7 @@ impl Ledger {
             (None, State::Ended | State::Gone) if self.action.is_some() => Vec::new(),
             // Since it was found, and before anybody listened.
             (None, State::Ended) if met.is_some() => self.ended(look),
-            (None, State::Running) if met.is_some_and(|met| news > met) => vec![again],
+            (None, State::Running) if met.is_some_and(|met| news > met.since) => vec![again],
             (None, State::Ended) if look.is_some_and(|look| look.stopped) => vec![Word::Stopped],
             (None, State::Ended) => vec![Word::NotRunning],
             (None | Some(State::Running | State::Paused), State::Gone) => self.unless_ours(Word::Stopped),

@@ -10,7 +10,7 @@ use crate::shell::runtime::container::event::{Act, Happening, Health};
 const ENDING: [i32; 4] = [2, 3, 9, 15];
 
 impl Ledger {
-    /// An event. Before the first look nothing is news.
+    /// An event. Before the first look only what happens to one that ran when it was found is news.
     pub fn fold(&mut self, happening: &Happening) -> Vec<Word> {
         if !self.concerns(happening) {
             return Vec::new();
@@ -20,6 +20,7 @@ impl Ledger {
             self.open_until = None;
             self.action = None;
         }
+        self.known = self.known.or(self.met.filter(|met| self.action.is_none() && happening.at > met.since));
         let is_news = self.known.is_some_and(|known| happening.at > known.since);
         let mut words = self.adopt(happening, is_news);
         if is_news {

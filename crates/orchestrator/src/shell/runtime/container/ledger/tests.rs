@@ -196,10 +196,10 @@ fn what_a_look_has_told_is_not_told_again() {
 
 #[test]
 fn before_the_first_look_nothing_is_news() {
-    let mut ledger = Ledger::new("a", Some(&look(true, 0)));
+    let mut ledger = Ledger::new("a", Some(&look(false, 0)));
     assert_eq!(words(&mut ledger, &RESTART), [None, None, None, None, None]);
     assert_eq!(ledger.seen(), 5);
-    assert_eq!(compare(&mut Ledger::new("a", None), Some(&look(false, 9))), Some(Word::NotRunning));
+    assert_eq!(compare(&mut ledger, Some(&look(false, 9))), Some(Word::NotRunning));
 }
 
 #[test]
@@ -211,6 +211,12 @@ fn what_becomes_of_it_between_its_first_sight_and_the_first_look_is_told() {
     assert_eq!(first_look(Look { since: 5, ..found.clone() }), [Word::Started]);
     assert_eq!(first_look(look(false, 5)), [died(1)]);
     assert_eq!(first_look(Look { stopped: true, ..look(false, 5) }), [unclear(1), Word::Stopped]);
+    let mut heard = Ledger::new("a", Some(&found));
+    let of_before = fold(&mut heard, &happening(2, Act::Die(Some(3))));
+    let told = [(5, Act::Die(Some(3))), (6, Act::Start)].map(|(at, act)| fold(&mut heard, &happening(at, act)));
+    let death = Death { exit_code: Some(3), comes_back: true, ..Death::default() };
+    assert_eq!((of_before, told), (None, [Some(Word::Died(death)), Some(Word::Restarted)]));
+    assert_eq!(heard.compare(Some(&Look { since: 5, restarts: 1, ..found.clone() })), [Word::Running]);
     let mut restarted_by_us = Ledger::new("a", Some(&found));
     restarted_by_us.resume(100);
     assert_eq!(compare(&mut restarted_by_us, Some(&Look { since: 5, ..found })), Some(Word::Running));

@@ -71,7 +71,10 @@ impl Listener {
             }
         };
         self.since = Some(since);
-        self.began = self.began.or(self.since);
+        if self.began.is_none() {
+            self.began = self.since;
+            self.remember(since, connection).await?;
+        }
         let from = self.before(since, connection.kind);
         let events = connection.client.events(Some(inspect::events_since(from, ("", vec![])))).boxed();
         let mut session = Session { connection, events };
@@ -98,6 +101,20 @@ impl Listener {
     fn before(&self, since: i64, kind: EngineKind) -> i64 {
         let disorder = if kind == EngineKind::Podman { DISORDER } else { 0 };
         self.began.map_or(since, |began| since.saturating_sub(disorder).max(began).min(since))
+    }
+
+    /// What the engine has told before we listen: by that it is known again, however quiet it is from then on. What came after `since` is news,
+    /// before a look hides it.
+    async fn remember(&mut self, since: i64, connection: &Connection) -> Result<(), ListenError> {
+        let (kept, _) = memory(connection).await?;
+        for happening in kept {
+            if happening.at > since {
+                self.learn(happening, connection, true).await;
+            } else {
+                self.recent.is_new(&happening);
+            }
+        }
+        Ok(())
     }
 
     /// What nobody listened to, before anything is looked at: that a container runs does not say that it has died meanwhile, and the
