@@ -1,7 +1,7 @@
 // The line at the top: all servers together, and whether it can be believed.
 // @ts-check
 
-import { SHAPES, clock, element, pill } from "./format.js";
+import { SHAPES, clock, element, pill, shownStatus } from "./format.js";
 
 /** @typedef {import("./types.js").Ecosystem} Ecosystem */
 /** @typedef {import("./types.js").SourceView} SourceView */
@@ -20,22 +20,33 @@ const COUNTS = [
 const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 /** @param {Ecosystem} ecosystem */
-export function showEcosystem({ status, servers, sources }) {
-  byId("overall").replaceChildren(element("span", { class: "hidden" }, "Ecosystem: "), pill(status));
+export function showEcosystem({ status, servers, sources, details }) {
+  const stale = details.filter((server) => server.stale);
+  const words = stale.length ? element("span", { class: "stale" }, `${stale.length} stale`) : null;
+  const overall = [element("span", { class: "hidden" }, "Ecosystem: "), pill(status), words];
+  byId("overall").replaceChildren(...overall.filter((part) => part !== null));
+  // Nobody knows whether all are well; what is bad news stays bad news.
+  byId("overall").dataset.stale = String(stale.length > 0 && status === "ok");
   const counts = COUNTS.map(([key, shown, word]) =>
-    element(
-      "li",
-      { "data-status": shown, "data-zero": String(servers[key] === 0) },
-      element("span", { class: "shape", "aria-hidden": "true" }, SHAPES[shown]),
-      element("b", {}, String(servers[key])),
-      ` ${word}`,
-    ),
+    count(shown, servers[key] - stale.filter((server) => shownStatus(server) === shown).length, word),
   );
+  if (stale.length) counts.push(count("unknown", stale.length, "stale"));
   byId("counts").replaceChildren(element("li", {}, element("b", {}, String(servers.total)), " servers"), ...counts);
   // Colours would claim that somebody is looking.
   const heard = sources.some((source) => source.status === "connected");
   byId("top").dataset.stale = String(!heard);
   showSources(sources);
+}
+
+/** @param {import("./types.js").Shown} shown @param {number} many @param {string} word */
+function count(shown, many, word) {
+  return element(
+    "li",
+    { "data-status": shown, "data-zero": String(many === 0) },
+    element("span", { class: "shape", "aria-hidden": "true" }, SHAPES[shown]),
+    element("b", {}, String(many)),
+    ` ${word}`,
+  );
 }
 
 /** @param {SourceView[]} sources */
@@ -79,7 +90,8 @@ export function showConnection(state, seen) {
 /** @param {State} state @param {Ecosystem | null} ecosystem */
 export function showTitle(state, ecosystem) {
   const { down = 0, degraded = 0 } = ecosystem?.servers ?? {};
-  const parts = [down ? `${down} down` : "", degraded ? `${degraded} degraded` : ""].filter(Boolean);
+  const stale = ecosystem?.details.filter((server) => server.stale).length ?? 0;
+  const parts = [down && `${down} down`, degraded && `${degraded} degraded`, stale && `${stale} stale`].filter(Boolean);
   const news = state === "lost" ? "connection lost" : parts.join(", ");
   document.title = news ? `${news} · mcp-health` : "mcp-health";
 }

@@ -27,6 +27,7 @@ use args::{Arguments, Command};
 pub(crate) enum End {
     Fine = 0,
     Failure = 1,
+    Usage = 2,
     Degraded = 3,
     Down = 4,
     Unreachable = 69,
@@ -35,8 +36,26 @@ pub(crate) enum End {
 
 pub(crate) type Outcome = Result<End, Box<dyn Error>>;
 
+/// Words that are well formed, and cannot be meant.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Usage(pub(crate) String);
+
+/// What a daemon refuses, in its own words.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Refused {
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+/// Codes of what only a wrong command line leads to.
+const WRONG_QUESTIONS: [&str; 2] = ["bad_query", "bad_body"];
+
 pub(crate) fn main() -> ExitCode {
-    let outcome = match Arguments::parse().command {
+    let command = Arguments::parse().command;
+    let wants_json = command.wants_json();
+    let outcome = match command {
         Command::Run(arguments) => run::run(*arguments),
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Discover(arguments) => discover::run(&arguments),
@@ -48,6 +67,9 @@ pub(crate) fn main() -> ExitCode {
         Command::Completions(arguments) => completions::run(&arguments),
     };
     let end = outcome.unwrap_or_else(|error| {
+        if wants_json {
+            say_json(&*error);
+        }
         say(&*error);
         end_of(&*error)
     });
@@ -60,13 +82,32 @@ fn say(error: &(dyn Error + 'static)) {
     note(&format!("error: {}", orchestrator::shell::causes::causes(error)));
 }
 
+/// The same for programs, on stdout: whoever asked for JSON gets some.
+fn say_json(error: &(dyn Error + 'static)) {
+    let code = match (error.downcast_ref::<Refused>(), end_of(error)) {
+        (Some(refused), _) => refused.code.as_str(),
+        (None, End::Usage) => "usage",
+        (None, End::Unreachable) => "unreachable",
+        (None, End::Configuration) => "configuration",
+        (None, _) => "failure",
+    };
+    let told = serde_json::json!({ "error": { "code": code, "message": orchestrator::shell::causes::causes(error) } });
+    // A stdout that takes nothing: stderr and the exit code say it too.
+    let _ = print(&format!("{told}\n"));
+}
+
 fn end_of(error: &(dyn Error + 'static)) -> End {
+    let is_wrong_question = |refused: &Refused| WRONG_QUESTIONS.contains(&refused.code.as_str());
     if error.is::<LoadError>() {
         return End::Configuration;
+    }
+    if error.is::<Usage>() || error.downcast_ref().is_some_and(is_wrong_question) {
+        return End::Usage;
     }
     match (error.downcast_ref::<ServeError>(), error.downcast_ref::<ClientError>()) {
         (Some(ServeError::Configuration(_)), _) => End::Configuration,
         (_, Some(ClientError::Unreachable { .. })) => End::Unreachable,
+        (_, Some(ClientError::Address(_))) => End::Usage,
         _ => End::Failure,
     }
 }

@@ -14,7 +14,8 @@ use health_spec::slo::Window;
 #[command(
     name = "orchestrator",
     version,
-    after_help = "Exit codes: 0 fine, 1 failure, 2 usage, 3 degraded, 4 down, 69 the daemon cannot be reached, 78 bad configuration."
+    after_help = "Exit codes: 0 fine, 1 failure, 2 usage, 3 degraded, 4 down, 69 the daemon cannot be reached, 78 bad configuration.
+With --json an error is JSON too, on stdout: {\"error\": {\"code\": ..., \"message\": ...}}; stderr has it in words."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -88,6 +89,36 @@ Examples:
   orchestrator completions bash > /etc/bash_completion.d/orchestrator
   source <(orchestrator completions zsh)")]
     Completions(Completions),
+}
+
+impl Command {
+    /// Whether a program reads the answer.
+    pub(crate) fn wants_json(&self) -> bool {
+        match self {
+            Self::CheckConfig(arguments) => arguments.json,
+            Self::Discover(arguments) => arguments.json,
+            Self::Import(arguments) => arguments.json,
+            Self::Simulate(arguments) => arguments.json,
+            Self::Replay(arguments) => arguments.json,
+            Self::Client(client) => client.wants_json(),
+            Self::Run(_) | Self::Schema | Self::Completions(_) => false,
+        }
+    }
+}
+
+impl Client {
+    fn wants_json(&self) -> bool {
+        match self {
+            Self::Status(arguments) => arguments.json,
+            Self::Why(arguments) => arguments.json,
+            Self::Incidents(arguments) => arguments.json,
+            Self::Slo(arguments) => arguments.json,
+            Self::Events(arguments) => arguments.json,
+            Self::Restart(act) | Self::Check(act) | Self::Resume(act) => act.json,
+            Self::Pause(arguments) => arguments.act.json,
+            Self::Healthcheck(_) => false,
+        }
+    }
 }
 
 /// What a running orchestrator is asked.
@@ -244,7 +275,7 @@ pub(crate) struct Replay {
 #[derive(Debug, Args)]
 pub(crate) struct Daemon {
     /// The orchestrator's address.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8090")]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8090", value_parser = super::ask::address)]
     pub(crate) url: String,
 }
 
@@ -278,8 +309,8 @@ pub(crate) struct Incidents {
     /// Only those that are open.
     #[arg(long, conflicts_with = "id")]
     pub(crate) open: bool,
-    /// So many at most.
-    #[arg(long, value_name = "COUNT", default_value_t = 20)]
+    /// So many at most; at least 1.
+    #[arg(long, value_name = "COUNT", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) limit: u32,
     /// Only older ones than this.
     #[arg(long, value_name = "ID", conflicts_with = "id")]
@@ -321,8 +352,8 @@ pub(crate) struct Events {
     /// From the one after this number on. Default: the last ones.
     #[arg(long, value_name = "SEQ")]
     pub(crate) since: Option<u64>,
-    /// At most so many of those that have been.
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    /// At most so many of those that have been; at least 1, but 0 with --follow: only those that come.
+    #[arg(long, value_name = "COUNT", default_value_t = 50)]
     pub(crate) limit: usize,
     /// Go on with those that come, until interrupted.
     #[arg(long, short)]
@@ -360,8 +391,8 @@ pub(crate) struct Act {
 pub(crate) struct Pause {
     #[command(flatten)]
     pub(crate) act: Act,
-    /// How long: a number of seconds, or with a unit (90s, 30m, 2h, 1d). Default: an hour.
-    #[arg(long = "for", value_name = "DURATION", value_parser = super::ask::duration)]
+    /// How long: a number of seconds, or with a unit (90s, 30m, 2h, 1d); more than 0, at most 366 days. Default: an hour.
+    #[arg(long = "for", value_name = "DURATION", value_parser = super::ask::pause_length)]
     pub(crate) lasts: Option<Seconds>,
     /// Why, for whoever finds it paused.
     #[arg(long, value_name = "TEXT")]

@@ -1,16 +1,16 @@
 //! The commands that ask a running orchestrator: one table, and what they have in common.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use health_spec::Problem;
 use health_spec::config::defaults;
 use hyper::StatusCode;
-use orchestrator::shell::client::{Question, request};
+use orchestrator::shell::client::{self, Question, request};
 use serde::de::DeserializeOwned;
 
 use super::args::{Client, Daemon, Operator};
 use super::run::state_directory;
-use super::{Outcome, print};
+use super::{Outcome, Refused, print};
 
 mod act;
 mod events;
@@ -19,7 +19,7 @@ mod show;
 mod slo;
 mod unknown;
 
-pub(super) use act::duration;
+pub(super) use act::pause_length;
 
 /// What a gateway answers to what it does not forward.
 const ORCHESTRATORS_ONLY: [&str; 3] = ["unknown_route", "method_not_allowed", "which_source"];
@@ -57,7 +57,7 @@ fn answer(url: &str, path: &str, question: Question<'_>) -> Result<Vec<u8>, Box<
     }
     Err(match serde_json::from_slice::<Problem>(&body) {
         Ok(problem) if ORCHESTRATORS_ONLY.contains(&problem.code.as_str()) && is_gateway(url) => of_a_gateway(url).into(),
-        Ok(problem) => problem.detail.unwrap_or(problem.title).into(),
+        Ok(Problem { code, title, detail, .. }) => Refused { code, message: detail.unwrap_or(title) }.into(),
         Err(_) => format!("{url} answers {code}; is that an orchestrator?").into(),
     })
 }
@@ -85,13 +85,18 @@ fn not_ours(daemon: &Daemon, error: &serde_json::Error) -> String {
     format!("{} gives an answer that cannot be read ({error}); is that an orchestrator of this version?", daemon.url)
 }
 
-/// The token that whatever acts needs: the given file's, else the state directory's.
-fn token(operator: &Operator) -> Result<String, Box<dyn std::error::Error>> {
+/// `--url`.
+pub(super) fn address(text: &str) -> Result<String, String> {
+    client::authority(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+/// The token that whatever acts needs, and where it is from: the given file, else the state directory.
+fn token(operator: &Operator) -> Result<(String, PathBuf), Box<dyn std::error::Error>> {
     let file = match &operator.operator_token_file {
         Some(file) => file.clone(),
         None => state_directory(operator.state_dir.clone())?.join("operator-token"),
     };
-    Ok(read_token(&file)?)
+    Ok((read_token(&file)?, file))
 }
 
 fn read_token(file: &Path) -> Result<String, String> {

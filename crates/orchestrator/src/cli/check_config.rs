@@ -11,7 +11,7 @@ use super::args::CheckConfig;
 use super::{End, Outcome, misspelt_variables, print, variable, warn};
 
 pub(super) fn run(arguments: &CheckConfig) -> Outcome {
-    let (misspelt, read) = (misspelt_variables(), plan::read(&arguments.registry, &variable, false));
+    let (misspelt, read) = (misspelt_variables(), plan::check(&arguments.registry, &variable));
     if arguments.json {
         print(&format!("{}\n", report(&read, &misspelt)))?;
         return Ok(if read.is_ok() { End::Fine } else { End::Configuration });

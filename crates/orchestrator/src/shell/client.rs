@@ -118,9 +118,22 @@ fn take(line: &str, name: &mut String, told: &mut impl FnMut(&str, &str) -> bool
     true
 }
 
-fn authority(base: &str) -> Result<&str, ClientError> {
+/// `HOST:PORT` of `http://HOST:PORT`.
+pub fn authority(base: &str) -> Result<&str, ClientError> {
     let authority = base.strip_prefix("http://").map(|rest| rest.trim_end_matches('/'));
-    authority.filter(|rest| !rest.is_empty()).ok_or_else(|| ClientError::Address(base.to_owned()))
+    authority.filter(|rest| is_authority(rest)).ok_or_else(|| ClientError::Address(base.to_owned()))
+}
+
+/// A host and nothing else but its port; nobody is asked whether there is one.
+fn is_authority(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let is_bracketed = host.starts_with('[') && host.ends_with(']');
+    let is_host = is_bracketed || !host.contains([':', '[', ']']);
+    let is_clean = host.chars().all(|c| c.is_alphanumeric() || "-._:[]%".contains(c)) && !bare(host).is_empty();
+    is_host && is_clean && port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0))
 }
 
 fn unreachable(base: &str, cause: String) -> ClientError {
@@ -157,6 +170,18 @@ fn spawn(task: impl Future<Output = ()> + Send + 'static) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_address_is_a_host_and_a_port() {
+        for good in ["http://127.0.0.1:8090", "http://localhost", "http://[::1]:8090/", "http://[::1]", "http://my_host.lan:1/"] {
+            assert!(authority(good).is_ok(), "{good}");
+        }
+        for wrong in
+            ["nonsense", "ftp://x", "https://x", "http://", "http://:80", "http://x:http", "http://x:0", "http://x/servers"]
+        {
+            assert!(matches!(authority(wrong), Err(ClientError::Address(_))), "{wrong}");
+        }
+    }
 
     #[test]
     fn data_come_with_the_name_of_their_event() {

@@ -146,10 +146,16 @@ impl Draft {
     pub fn judge(self, issues: Vec<Issue>) -> Result<Loaded, LoadError> {
         let Self { loaded, mut problems, damage } = self;
         problems.extend(issues.into_iter().filter_map(|issue| damage.believed(issue)).map(|issue| located(&loaded, issue)));
+        let warnings = in_order(loaded.warnings);
         if problems.is_empty() {
-            return Ok(loaded);
+            return Ok(Loaded { warnings, ..loaded });
         }
-        Err(LoadError::Invalid { problems: in_order(problems), warnings: in_order(loaded.warnings) })
+        Err(LoadError::Invalid { problems: in_order(problems), warnings })
+    }
+
+    /// Whether what is written there can be taken at its word: nothing of it is broken.
+    pub(in crate::shell) fn spares(&self, pointer: &str) -> bool {
+        self.damage.spares(pointer)
     }
 }
 
@@ -218,7 +224,7 @@ fn first_with_the_same(raw: &Value, pointer: &str) -> Option<String> {
 }
 
 /// As they stand in the files, each once.
-pub(in crate::shell) fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems.sort_by_key(|problem| (problem.order, problem.line, problem.column));
     problems.dedup();
     problems

@@ -7,7 +7,7 @@ use health_spec::config::{Engine, File, Mode, Retention, defaults};
 use health_spec::registry::{RuntimeKind, ServerEntry};
 use serde_json::Value;
 
-use super::config::{Draft, LoadError, Loaded, Problem, draft, parse};
+use super::config::{Draft, LoadError, Loaded, Problem, draft, located, parse};
 use super::evidence::Subject;
 use super::evidence::subject::Directories;
 use super::hook::{self, Hooks};
@@ -16,7 +16,7 @@ use super::probe::Target;
 use super::runtime::container::consent::Consent;
 use super::runtime::{StartError, Supervised};
 use crate::machine::ServerId;
-use crate::machine::policy::{Policy, Purpose, compile, engines, max_concurrent};
+use crate::machine::policy::{Issue, Policy, Purpose, compile, engines, max_concurrent};
 
 mod address;
 mod discovered;
@@ -58,31 +58,43 @@ pub struct Plan {
     pub loaded: Loaded,
 }
 
+/// Environment variables by their names.
+type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// What is looked at on this machine, beside the files.
+#[derive(Clone, Copy)]
+enum Look<'a> {
+    /// Nothing.
+    No,
+    /// What servers and engines name, and is missing: warnings.
+    ToRun(Environment<'a>),
+    /// The same, but engines' certificates that cannot be used are mistakes. `run` may go on without an engine: it waits for it.
+    ToCheck(Environment<'a>),
+}
+
 /// Reads and compiles the files, and those of the directories, at `paths`; every problem at once.
-pub fn read(paths: &[PathBuf], environment: &dyn Fn(&str) -> Option<String>, observe: bool) -> Result<Plan, LoadError> {
-    let plan = compiled(draft(paths, environment)?, || found::engines(environment), observe)?;
-    Ok(missing::warned(plan, environment))
+pub fn read(paths: &[PathBuf], environment: Environment<'_>, observe: bool) -> Result<Plan, LoadError> {
+    compiled(draft(paths, environment)?, || found::engines(environment), observe, Look::ToRun(environment))
+}
+
+/// As [`read`], for who only wants to know what is wrong.
+pub fn check(paths: &[PathBuf], environment: Environment<'_>) -> Result<Plan, LoadError> {
+    compiled(draft(paths, environment)?, || found::engines(environment), false, Look::ToCheck(environment))
 }
 
 /// What is asked for without any file: the defaults, and what the environment says.
-pub fn nothing(environment: &dyn Fn(&str) -> Option<String>) -> Result<Plan, LoadError> {
+pub fn nothing(environment: Environment<'_>) -> Result<Plan, LoadError> {
     let draft = Draft::of(parse(Path::new("defaults"), b"servers: []", environment)?);
-    compiled(draft, || found::engines(environment), false)
+    compiled(draft, || found::engines(environment), false, Look::No)
 }
 
 /// The same while these engines are in use: they stay when the files name none.
-pub fn read_again(
-    engines: &[Engine],
-    paths: &[PathBuf],
-    environment: &dyn Fn(&str) -> Option<String>,
-    observe: bool,
-) -> Result<Plan, LoadError> {
-    let plan = compiled(draft(paths, environment)?, || engines.to_vec(), observe)?;
-    Ok(missing::warned(plan, environment))
+pub fn read_again(engines: &[Engine], paths: &[PathBuf], environment: Environment<'_>, observe: bool) -> Result<Plan, LoadError> {
+    compiled(draft(paths, environment)?, || engines.to_vec(), observe, Look::ToRun(environment))
 }
 
 /// From what is well formed to what is run.
-fn compiled(mut draft: Draft, found: impl FnOnce() -> Vec<Engine>, observe: bool) -> Result<Plan, LoadError> {
+fn compiled(mut draft: Draft, found: impl FnOnce() -> Vec<Engine>, observe: bool, look: Look<'_>) -> Result<Plan, LoadError> {
     address::settle_engines(&mut draft.loaded, found);
     if observe {
         observe_only(&mut draft.loaded.file);
@@ -102,12 +114,14 @@ fn compiled(mut draft: Draft, found: impl FnOnce() -> Vec<Engine>, observe: bool
     let gateway = address::listen("gateway", file.listen.gateway.as_deref(), defaults::LISTEN_GATEWAY, &mut issues);
     let maintenance = Maintenance::compile(&file, &mut issues);
     let hooks = hook::compile(&file, &|pointer| directory_at(&draft.loaded, pointer), &mut issues);
+    let supervised = supervised(&file.servers, &draft.loaded);
+    look_around(&mut draft, &supervised, look, &mut issues);
     let loaded = draft.judge(issues)?;
     Ok(Plan {
         policies,
         targets,
         registry: registry(&loaded.raw),
-        supervised: supervised(&file.servers, &loaded),
+        supervised,
         hooks,
         engines: engines(&file),
         maintenance,
@@ -118,6 +132,19 @@ fn compiled(mut draft: Draft, found: impl FnOnce() -> Vec<Engine>, observe: bool
         entries: file.servers,
         loaded,
     })
+}
+
+/// What of this machine is to be known.
+fn look_around(draft: &mut Draft, supervised: &[Supervised], look: Look<'_>, issues: &mut Vec<Issue>) {
+    let (Look::ToRun(environment) | Look::ToCheck(environment)) = look else { return };
+    let mut warnings = missing::warnings(draft, supervised, environment);
+    let certificates = missing::certificates(&draft.loaded.file.engines);
+    if matches!(look, Look::ToCheck(_)) {
+        issues.extend(certificates);
+    } else {
+        warnings.extend(certificates.into_iter().map(|issue| located(&draft.loaded, issue)));
+    }
+    draft.loaded.warnings.extend(warnings);
 }
 
 fn observe_only(file: &mut File) {

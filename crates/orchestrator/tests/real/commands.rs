@@ -126,12 +126,93 @@ fn a_mistake_of_whoever_asks_is_said() {
     let (code, text) = act(&orchestrator, &["restart", "a"]);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("nothing here can restart it"), "{text}");
-    assert_eq!(act(&orchestrator, &["pause", "a", "--for", "soon"]).0, 2);
     assert!(act(&orchestrator, &["pause", "a", "--for", "400d"]).1.contains("at most 366 days"));
     let (code, text) = ask(&orchestrator, &["restart", "a", "--state-dir", "elsewhere"]);
     assert_eq!(code, 1, "{text}");
     assert!(text.contains("elsewhere/operator-token") && text.contains("--operator-token-file"), "{text}");
+    std::fs::write(orchestrator.directory.path().join("other"), "0123456789abcdef").expect("written");
+    let (code, text) = ask(&orchestrator, &["restart", "a", "--operator-token-file", "other"]);
+    assert_eq!(code, 1, "{text}");
+    assert!(text.contains("the token in other: the token that was sent is not this orchestrator's"), "{text}");
     assert_eq!(ask(&orchestrator, &["events", "--since", "1000000"]).0, 1);
+}
+
+/// Without a daemon, and with one that would find it out.
+#[test]
+fn wrong_usage_is_exit_code_2() {
+    let orchestrator = Orchestrator::start("  - {name: a, port: 1}\n");
+    for arguments in [
+        &["pause", "a", "--for", "soon"][..],
+        &["pause", "a", "--for", "0"],
+        &["pause", "a", "--for", "400d"],
+        &["pause", "a", "--reason", " "],
+        &["events", "--limit", "0"],
+        &["incidents", "--limit", "0"],
+        &["incidents", "--before", "x"],
+    ] {
+        let (code, text) = act_if_asked(&orchestrator, arguments);
+        assert_eq!(code, 2, "{arguments:?}: {text}");
+    }
+    for command in ["status", "events", "incidents", "slo", "healthcheck"] {
+        for url in ["nonsense", "ftp://x", "http://x:y", "http://"] {
+            let (code, text) = run(std::path::Path::new("."), &[command, "--url", url]);
+            assert_eq!(code, 2, "{command} {url}: {text}");
+        }
+    }
+}
+
+fn act_if_asked(orchestrator: &Orchestrator, arguments: &[&str]) -> (i32, String) {
+    if arguments[0] == "pause" { act(orchestrator, arguments) } else { ask(orchestrator, arguments) }
+}
+
+/// A program reads JSON whatever comes, on stdout alone.
+#[test]
+fn whoever_asks_for_json_gets_json_of_errors_too() {
+    let orchestrator = Orchestrator::start("  - {name: a, port: 1}\n");
+    let nobody = format!("http://127.0.0.1:{}", free_port());
+    let cases: [(&[&str], &str, i32, &str); 12] = [
+        (&["status"], &nobody, 69, "unreachable"),
+        (&["why", "a"], &nobody, 69, "unreachable"),
+        (&["incidents"], &nobody, 69, "unreachable"),
+        (&["slo"], &nobody, 69, "unreachable"),
+        (&["events"], &nobody, 69, "unreachable"),
+        (&["why", "x"], &orchestrator.api, 1, "unknown_server"),
+        (&["incidents", "x"], &orchestrator.api, 1, "unknown_incident"),
+        (&["incidents", "--before", "x"], &orchestrator.api, 2, "bad_query"),
+        (&["restart", "a", "--state-dir", "state"], &orchestrator.api, 1, "not_restartable"),
+        (&["check", "x", "--state-dir", "state"], &orchestrator.api, 1, "unknown_server"),
+        (&["pause", "a", "--state-dir", "elsewhere"], &orchestrator.api, 1, "failure"),
+        (&["resume", "x", "--state-dir", "state"], &orchestrator.api, 1, "unknown_server"),
+    ];
+    for (arguments, url, code, word) in cases {
+        let (found, error) = json_of(orchestrator.directory.path(), &[arguments, &["--json", "--url", url]].concat());
+        assert_eq!((found, error["error"]["code"].as_str()), (code, Some(word)), "{arguments:?}: {error}");
+        assert!(error["error"]["message"].as_str().is_some_and(|message| !message.is_empty()), "{error}");
+    }
+    let (code, error) = json_of(orchestrator.directory.path(), &["discover", "nowhere.yaml", "--json"]);
+    assert_eq!((code, error["error"]["code"].as_str()), (78, Some("configuration")), "{error}");
+    let (code, report) = json_of(orchestrator.directory.path(), &["check-config", "nowhere.yaml", "--json"]);
+    assert!(code == 78 && report["ok"] == false && report["problems"][0]["message"].is_string(), "{report}");
+}
+
+/// The exit code, and what stands on stdout.
+fn json_of(directory: &std::path::Path, arguments: &[&str]) -> (i32, Value) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_orchestrator")).current_dir(directory).args(arguments).output();
+    let output = output.expect("it runs");
+    (output.status.code().unwrap_or(-1), serde_json::from_slice(&output.stdout).expect("JSON"))
+}
+
+/// Nobody listens there, and that is not why it is as it is.
+#[test]
+fn status_says_why_a_server_is_stopped() {
+    let server = "  - {name: a, port: 1, runtime: {kind: process, command: 'true'}, recovery: {on_exit_zero: stop}}\n";
+    let orchestrator = Orchestrator::start(server);
+    orchestrator.events().wait_for("a", "server_stopped");
+    let of_check = |view: &Value| !view["last_check"]["message"].is_null() && view["phase"] == "stopped";
+    until("it was checked", || Some(orchestrator.get("/servers/a")).filter(of_check));
+    let (code, text) = ask(&orchestrator, &["status"]);
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("it ended with exit code 0, which is a stop for it") && !text.contains("listens"), "{text}");
 }
 
 /// One that was there is known by its events.

@@ -107,3 +107,30 @@ fn nothing_is_green_while_the_orchestrator_is_away() {
     assert!(row_has(&browser, &green));
     assert_not_reloaded(&browser);
 }
+
+/// What nobody looks at is not counted as well.
+#[test]
+fn what_is_stale_is_counted_as_stale() {
+    let near = Orchestrator::start_alone(&sample("near", free_port()));
+    let mut far = Orchestrator::start_alone(&sample("far", free_port()));
+    let gateway = Gateway::start(&format!("{},{}", near.api, far.api));
+    let browser = Browser::open(&gateway.url);
+    let counted = |words: &str| format!("document.getElementById('counts').innerText.replace(/\\s+/g, ' ').includes('{words}')");
+    let overall = "document.getElementById('overall')";
+    browser.wait_until(&counted("2 ok"));
+    let green = browser.value(&format!("getComputedStyle({overall}.querySelector('.pill')).color"));
+
+    far.crash();
+
+    browser.wait_until(&counted("1 ok"));
+    browser.wait_until(&counted("1 stale"));
+    browser.wait_until("document.title.includes('1 stale')");
+    assert_eq!(browser.value(&format!("{overall}.innerText.includes('1 stale')")), true);
+    assert_ne!(browser.value(&format!("getComputedStyle({overall}.querySelector('.pill')).color")), green);
+
+    let _far = far.start_again();
+
+    browser.wait_until(&counted("2 ok"));
+    browser.wait_until("document.title === 'mcp-health'");
+    assert_eq!(browser.value(&format!("getComputedStyle({overall}.querySelector('.pill')).color")), green);
+}

@@ -166,10 +166,13 @@ impl Gateway {
         Self::start_at(orchestrator, "127.0.0.1:0")
     }
 
+    /// `orchestrator`: one address, or several with commas.
     fn start_at(orchestrator: &str, listen: &str) -> Self {
         static PATH: OnceLock<PathBuf> = OnceLock::new();
         let mut command = Command::new(PATH.get_or_init(|| built("gateway")));
-        command.args(["run", "--orchestrator", orchestrator, "--listen", listen]).stdin(Stdio::null()).stderr(Stdio::piped());
+        command.arg("run");
+        orchestrator.split(',').for_each(|url| _ = command.args(["--orchestrator", url]));
+        command.args(["--listen", listen]).stdin(Stdio::null()).stderr(Stdio::piped());
         let (child, serving) = serving(command.spawn().expect("the gateway starts"), "gateway");
         let url = serving.rsplit(' ').next().expect("an address").to_owned();
         Self { child, orchestrator: orchestrator.to_owned(), url }

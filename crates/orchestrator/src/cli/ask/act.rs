@@ -1,12 +1,15 @@
 //! `orchestrator restart`, `check`, `pause` and `resume`: what acts, with the operator token.
 
+use std::error::Error;
+use std::path::Path;
+
 use health_spec::ServerView;
-use health_spec::asked::Asked;
+use health_spec::asked::{Asked, LONGEST_PAUSE};
 use health_spec::config::Seconds;
 use orchestrator::shell::client::Question;
 
 use super::super::args::{Act, Pause};
-use super::super::{End, Outcome, environment, print};
+use super::super::{End, Outcome, Refused, environment, print};
 use super::{answer, encoded, print_raw, printable, token};
 
 pub(super) fn restart(arguments: &Act) -> Outcome {
@@ -33,11 +36,12 @@ pub(super) fn pause(arguments: &Pause) -> Outcome {
 }
 
 fn post(arguments: &Act, action: &str, asked: Asked, said: impl Fn(&ServerView) -> String) -> Outcome {
-    let token = token(&arguments.operator)?;
+    let (token, file) = token(&arguments.operator)?;
     let path = format!("/servers/{}/{action}", encoded(&arguments.name));
     let asked = Asked { by: environment("USER"), ..asked };
     let body = serde_json::to_vec(&asked)?;
-    let body = answer(&arguments.daemon.url, &path, Question::post(&token, &body))?;
+    let body = answer(&arguments.daemon.url, &path, Question::post(&token, &body))
+        .map_err(|error| with_the_file(error, &file, &arguments.daemon.url))?;
     if arguments.json {
         print_raw(&body)?;
     } else {
@@ -47,8 +51,33 @@ fn post(arguments: &Act, action: &str, asked: Asked, said: impl Fn(&ServerView) 
     Ok(End::Fine)
 }
 
+/// A token that is refused is another daemon's: whose it is, the file's place tells.
+fn with_the_file(error: Box<dyn Error>, file: &Path, url: &str) -> Box<dyn Error> {
+    match error.downcast::<Refused>() {
+        Ok(refused) if refused.code == "operator_token_needed" => {
+            let Refused { code, message } = *refused;
+            let file = file.display();
+            let message = format!(
+                "{url} refuses the token in {file}: {message}; name that directory with --state-dir, or that file with --operator-token-file"
+            );
+            Refused { code, message }.into()
+        }
+        Ok(refused) => refused,
+        Err(error) => error,
+    }
+}
+
+/// How long a pause may last.
+pub(crate) fn pause_length(text: &str) -> Result<Seconds, String> {
+    let lasts = duration(text)?;
+    if lasts.0.is_zero() || lasts > LONGEST_PAUSE {
+        return Err(format!("it must be more than 0 and at most {} days", LONGEST_PAUSE.0.as_secs() / 86_400));
+    }
+    Ok(lasts)
+}
+
 /// `2h`, `90s`, or a number of seconds.
-pub(crate) fn duration(text: &str) -> Result<Seconds, String> {
+fn duration(text: &str) -> Result<Seconds, String> {
     let number = text.parse::<f64>().ok();
     let value = number.map_or_else(|| serde_json::Value::from(text), serde_json::Value::from);
     serde_json::from_value(value)
@@ -64,5 +93,7 @@ mod tests {
         assert_eq!(duration("2h"), Ok(Seconds::new(7_200)));
         assert_eq!(duration("90"), Ok(Seconds::new(90)));
         assert!(duration("soon").is_err() && duration("-1").is_err() && duration("NaN").is_err());
+        assert_eq!(pause_length("366d"), Ok(LONGEST_PAUSE));
+        assert!(pause_length("0").is_err() && pause_length("367d").is_err());
     }
 }

@@ -11,7 +11,7 @@ use orchestrator::shell::narrate::detail;
 use serde::Deserialize;
 
 use super::super::args::Events;
-use super::super::{End, Outcome, note};
+use super::super::{End, Outcome, Usage, note};
 use super::{get, printable, unknown};
 
 /// Events that are asked for at once.
@@ -21,6 +21,9 @@ const PAGE: u64 = 1_000;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) fn run(arguments: &Events) -> Outcome {
+    if arguments.limit == 0 && !arguments.follow {
+        return Err(Usage("--limit 0 shows nothing; write 1 or more, or --follow for those that come".to_owned()).into());
+    }
     let (snapshot, _) = get::<Snapshot>(&arguments.daemon, "/servers")?;
     let Found { events, until, waiting } = match arguments.since {
         Some(since) => after(arguments.limit, since, |since| page(arguments, since, PAGE), |event| fits(arguments, event))?,

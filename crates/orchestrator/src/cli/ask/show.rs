@@ -27,6 +27,9 @@ pub(super) fn status(arguments: &Status) -> Outcome {
     Ok(worst(&snapshot.servers))
 }
 
+/// How the machine says that a stopped server is left alone, in each of its ways.
+const STOPPED: [&str; 2] = ["it is not started again", "until it is unpaused"];
+
 fn table(snapshot: &Snapshot) -> String {
     let width = snapshot.servers.iter().map(|view| view.name.chars().count()).max().unwrap_or(0).max(6);
     let mut table = format!("{:<width$}  {:<9} {:<11} WHY\n", "SERVER", "STATUS", "PHASE");
@@ -40,11 +43,19 @@ fn table(snapshot: &Snapshot) -> String {
 
 fn reason(view: &ServerView) -> String {
     let last = view.last_check.as_ref().and_then(|check| check.message.clone());
-    let why = last.or_else(|| view.reason.clone()).unwrap_or_default();
+    // That nobody answers any more is no news of what was stopped.
+    let stopped = (view.phase == Phase::Stopped).then(|| stopped(view));
+    let why = stopped.or(last).or_else(|| view.reason.clone()).unwrap_or_default();
     let Some(paused) = &view.paused else { return why };
     let until = paused.until.map(|until| format!(" until {until:.0}")).unwrap_or_default();
     let paused = format!("paused{until} by {}", paused.by);
     if why.is_empty() { paused } else { format!("{paused}; {why}") }
+}
+
+/// Who or what stopped it: of what is said in evidence, the words on why it is left alone.
+fn stopped(view: &ServerView) -> String {
+    let says_so = |line: &&String| STOPPED.iter().any(|words| line.contains(words));
+    view.why.evidence.iter().find(says_so).cloned().unwrap_or_else(|| "it was stopped".to_owned())
 }
 
 fn printable_lines(text: &str) -> String {

@@ -17,7 +17,17 @@ const SHORTEST_TOKEN: usize = 16;
 
 /// The token that whatever acts needs.
 #[derive(Clone)]
-pub struct OperatorToken(String);
+pub struct OperatorToken {
+    token: String,
+    /// Where whoever may act finds it, as far as anybody may know.
+    kept: &'static str,
+}
+
+/// Where a token is that the first run has written.
+const IN_STATE: &str = "in the file operator-token in its state directory";
+
+/// Where a token is that an operator has given.
+const IN_FILE: &str = "in the file that its --operator-token-file names";
 
 /// Why there is no token.
 #[derive(Debug, thiserror::Error)]
@@ -43,7 +53,10 @@ impl OperatorToken {
     pub fn read(path: &Path) -> Result<Self, TokenError> {
         let text = std::fs::read_to_string(path).map_err(|source| TokenError::File { path: path.to_owned(), source })?;
         let token = text.trim().to_owned();
-        if token.len() < SHORTEST_TOKEN { Err(TokenError::Short { path: path.to_owned() }) } else { Ok(Self(token)) }
+        if token.len() < SHORTEST_TOKEN {
+            return Err(TokenError::Short { path: path.to_owned() });
+        }
+        Ok(Self { token, kept: IN_FILE })
     }
 
     /// Reads the token of a state directory; the first run writes one that only its owner can read.
@@ -53,17 +66,20 @@ impl OperatorToken {
             let token = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
             write_private(&path, &token).map_err(|source| TokenError::File { path: path.clone(), source })?;
         }
-        Self::read(&path)
+        Ok(Self { kept: IN_STATE, ..Self::read(&path)? })
     }
 
     /// Whether the request carries the token.
     pub(super) fn check(&self, headers: &HeaderMap) -> Result<(), Refused> {
         let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let (scheme, given) = bearer.and_then(|value| value.split_once(' ')).unwrap_or_default();
-        if scheme.eq_ignore_ascii_case("bearer") && bool::from(given.trim().as_bytes().ct_eq(self.0.as_bytes())) {
+        if !scheme.eq_ignore_ascii_case("bearer") {
+            return Err(Refused::no_token(self.kept));
+        }
+        if bool::from(given.trim().as_bytes().ct_eq(self.token.as_bytes())) {
             Ok(())
         } else {
-            Err(Refused::token_needed())
+            Err(Refused::wrong_token(self.kept))
         }
     }
 }
@@ -98,4 +114,26 @@ fn foreign(bound: SocketAddr, method: &Method, headers: &HeaderMap) -> Option<Re
     }
     let acts = method != Method::GET && method != Method::HEAD;
     (acts && !origin_allowed(origin, host)).then(|| Refused::foreign("Origin", origin.unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_token_is_told_from_none_and_the_place_of_the_right_one_is_named() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let written = OperatorToken::of_directory(directory.path()).expect("a token");
+        let given = OperatorToken::read(&directory.path().join("operator-token")).expect("a token");
+        let said = |token: &OperatorToken, authorization: &str| {
+            let headers = [(header::AUTHORIZATION, authorization.parse().expect("a header"))].into_iter().collect();
+            token.check(&headers).map_err(|refused| format!("{refused:?}"))
+        };
+        let wrong = said(&written, "Bearer 0123456789abcdef").expect_err("wrong");
+        assert!(wrong.contains("is not this orchestrator's") && wrong.contains(IN_STATE), "{wrong}");
+        assert!(!wrong.contains(&written.token) && !wrong.contains(&*directory.path().to_string_lossy()), "{wrong}");
+        assert!(said(&given, "Bearer 0123456789abcdef").expect_err("wrong").contains(IN_FILE));
+        assert!(said(&written, "Basic abc").expect_err("none").contains("send `Authorization: Bearer TOKEN`"));
+        assert_eq!(said(&given, &format!("bearer {}", given.token)), Ok(()));
+    }
 }

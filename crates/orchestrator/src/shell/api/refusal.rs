@@ -63,9 +63,16 @@ impl Refused {
         Self(Problem::new(503, "shutting_down", "The orchestrator is shutting down"))
     }
 
-    pub(super) fn token_needed() -> Self {
-        let detail =
-            "send `Authorization: Bearer TOKEN` with the operator token; it is in the file operator-token in the state directory";
+    /// `kept`: where the token is.
+    pub(super) fn no_token(kept: &str) -> Self {
+        Self::token_needed(format!("send `Authorization: Bearer TOKEN` with this orchestrator's operator token; it is {kept}"))
+    }
+
+    pub(super) fn wrong_token(kept: &str) -> Self {
+        Self::token_needed(format!("the token that was sent is not this orchestrator's; the right one is {kept}"))
+    }
+
+    fn token_needed(detail: String) -> Self {
         Self(Problem::new(401, "operator_token_needed", "Whatever acts needs the operator token").detail(detail))
     }
 

@@ -15,11 +15,13 @@ const BY_KEY: &[&str] = &["health_check", "recovery", "runtime", "event_emission
 const NEEDED: &[&str] = &["kind"];
 
 /// Keys that are judged together: a message about one is not believed when another is broken.
-const TOGETHER: &[&[&str]] = &[
+const TOGETHER: &[&[&str]] =
+    &[&["backoff", "max_attempts", "budget", "reset_after_seconds"], &["health_url", "endpoint", "port"]];
+
+/// Keys that are compared: a message about one that names another is not believed when that one is broken.
+const COMPARED: &[&[&str]] = &[
     &["interval_seconds", "confirm_interval_seconds", "max_backoff_seconds"],
     &["start_period_seconds", "verify_timeout_seconds"],
-    &["backoff", "max_attempts", "budget", "reset_after_seconds"],
-    &["health_url", "endpoint", "port"],
 ];
 
 /// What is broken.
@@ -42,7 +44,7 @@ impl Damage {
 
     /// The issue, unless it may only follow from what is broken.
     pub(super) fn believed(&self, mut issue: Issue) -> Option<Issue> {
-        if self.explains(&issue.pointer) {
+        if self.explains(&issue) {
             return None;
         }
         if asks_for_a_server(&issue.pointer) {
@@ -55,12 +57,18 @@ impl Damage {
         Some(issue)
     }
 
-    fn explains(&self, pointer: &str) -> bool {
+    /// Whether what is written here can be taken at its word: nothing of it is broken.
+    pub(super) fn spares(&self, pointer: &str) -> bool {
+        !self.unreadable && !self.pointers.iter().any(|broken| is_within(broken, pointer) || is_within(pointer, broken))
+    }
+
+    fn explains(&self, issue: &Issue) -> bool {
+        let pointer = issue.pointer.as_str();
         let breaks = |what: fn(&[&str]) -> bool| self.incomplete || self.pointers.iter().any(|broken| what(&steps(broken)));
         self.unreadable
             || asks_for_a_server(pointer) && breaks(|broken| matches!(broken, ["servers"]))
             || asks_for_an_engine(pointer) && breaks(|broken| matches!(broken, ["engines", ..]))
-            || self.pointers.iter().any(|broken| is_related(broken, pointer))
+            || self.pointers.iter().any(|broken| is_related(broken, issue))
     }
 }
 
@@ -68,7 +76,8 @@ fn steps(pointer: &str) -> Vec<&str> {
     pointer.split('/').skip(1).collect()
 }
 
-fn is_related(broken: &str, pointer: &str) -> bool {
+fn is_related(broken: &str, issue: &Issue) -> bool {
+    let pointer = issue.pointer.as_str();
     let (parent, key) = broken.rsplit_once('/').unwrap_or_default();
     // Nothing that is said of a server as a whole follows from its name.
     let is_whole = broken == pointer || parent == pointer && key != "name";
@@ -77,7 +86,15 @@ fn is_related(broken: &str, pointer: &str) -> bool {
     }
     let section = |name: &str| broken.ends_with(name) && pointer.contains(name);
     let together = |keys: &&[&str]| [broken, pointer].iter().all(|at| at.split('/').any(|step| keys.contains(&step)));
-    is_one_scope(broken, pointer) && (section("/health_check") || section("/recovery") || TOGETHER.iter().any(together))
+    let is_named = || steps(broken).iter().any(|key| words(&issue.message).any(|word| word == *key));
+    let compared = |keys: &&[&str]| together(keys) && is_named();
+    let keys = || TOGETHER.iter().any(together) || COMPARED.iter().any(compared);
+    is_one_scope(broken, pointer) && (section("/health_check") || section("/recovery") || keys())
+}
+
+/// Keys, and whatever else a message has.
+fn words(message: &str) -> impl Iterator<Item = &str> {
+    message.split(|character: char| !character.is_ascii_lowercase() && character != '_')
 }
 
 /// The same server, or the file's own sections, which every server follows.
@@ -217,18 +234,33 @@ mod tests {
         let mut damage = Damage::default();
         damage.at("/health_check/interval_seconds".to_owned());
         damage.at("/servers/0/port".to_owned());
+        let issue = |pointer: &str, message: &str| Issue {
+            pointer: pointer.to_owned(),
+            message: message.to_owned(),
+            help: String::new(),
+        };
+        let compared = "confirm_interval_seconds is 99 s, but interval_seconds is 30 s";
         let cases = [
-            ("/servers/1/health_check/confirm_interval_seconds", true),
-            ("/servers/0", true),
-            ("/servers/1", false),
-            ("/recovery/verify_timeout_seconds", false),
-            ("/servers/1/depends_on/0", false),
-            ("/servers/1/health_url", false),
+            ("/servers/1/health_check/confirm_interval_seconds", compared, true),
+            ("/servers/1/health_check/confirm_interval_seconds", "confirm_interval_seconds is 0 s, which is too short", false),
+            ("/servers/0", "", true),
+            ("/servers/1", "", false),
+            ("/recovery/verify_timeout_seconds", "", false),
+            ("/servers/1/depends_on/0", "", false),
+            ("/servers/1/health_url", "", false),
         ];
-        for (pointer, expected) in cases {
-            assert_eq!(damage.explains(pointer), expected, "{pointer}");
+        for (pointer, message, expected) in cases {
+            assert_eq!(damage.explains(&issue(pointer, message)), expected, "{pointer}: {message}");
         }
         damage.at("/servers".to_owned());
-        assert!(damage.explains("/servers/1/depends_on/0"));
+        assert!(damage.explains(&issue("/servers/1/depends_on/0", "")));
+    }
+
+    #[test]
+    fn what_is_written_counts_unless_a_part_of_it_is_broken() {
+        let mut damage = Damage::default();
+        damage.at("/servers/0/runtime/env/A".to_owned());
+        assert!(damage.spares("/servers/0/runtime/command") && damage.spares("/servers/1/runtime/env"));
+        assert!(!damage.spares("/servers/0/runtime/env") && !damage.spares("/servers/0/runtime/env/A/b"));
     }
 }

@@ -67,7 +67,9 @@ fn report(
             found.errors.push(places.problem_at_key(&at, format!("`{key}` is not supported yet"), Some(help)));
             continue;
         }
-        found.meant.extend(nearest(key, known.keys().map(String::as_str)).map(|word| step(pointer, word)));
+        // What stands there under its right name as well is judged as what it is.
+        let meant_word = nearest(key, known.keys().map(String::as_str)).filter(|word| !map.contains_key(*word));
+        found.meant.extend(meant_word.map(|word| step(pointer, word)));
         let advice = belongs(key, known, shape).or_else(|| meant(key, known));
         if shape.closed() {
             let known: Vec<&str> = known.keys().map(String::as_str).collect();

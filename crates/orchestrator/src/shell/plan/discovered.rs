@@ -6,7 +6,7 @@ use health_spec::config::{Engine, File};
 use health_spec::registry::ServerEntry;
 use serde_json::Value;
 
-use super::{Plan, compiled, probes};
+use super::{Look, Plan, compiled, probes};
 use crate::machine::policy::{Issue, Purpose, compile, engine_of};
 use crate::shell::config::{Draft, LoadError};
 use crate::shell::discovery::labels::ENABLE;
@@ -29,7 +29,7 @@ impl Plan {
             let servers = raw.entry("servers").or_insert_with(|| Value::Array(Vec::new()));
             servers.as_array_mut().into_iter().for_each(|servers| servers.extend_from_slice(entries));
         }
-        let mut plan = compiled(Draft::of(loaded), || self.engines.clone(), observe)?;
+        let mut plan = compiled(Draft::of(loaded), || self.engines.clone(), observe, Look::No)?;
         for supervised in plan.supervised.iter_mut().filter(|supervised| supervised.entry >= self.entries.len()) {
             supervised.consent = self.consent();
         }

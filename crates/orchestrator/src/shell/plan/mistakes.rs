@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 
 /// Each file `mistakes/*.txt`: cases of files and variables, a line `----`, and what is said about them.
 ///
+/// `BLESS=1 cargo test -p orchestrator --all-features --lib every_mistake_has_its_message` writes them anew.
+///
 /// `%env NAME=value` sets a variable; `%file NAME` begins a file, which is `registry.yaml` without such a line.
 fn mistakes() -> [(&'static str, &'static str); 10] {
     [
@@ -29,7 +31,10 @@ fn every_mistake_has_its_message() {
             let (written, _) = case.split_once("----\n").expect("files and their messages");
             let _ = write!(found, "{written}----\n{}\n====\n", shown(written));
         }
-        if found != text {
+        if found != text && std::env::var_os("BLESS").is_some() {
+            let path = format!("{}/src/shell/plan/mistakes/{file}.txt", env!("CARGO_MANIFEST_DIR"));
+            std::fs::write(path, found).expect("written");
+        } else if found != text {
             let _ = write!(wrong, "mistakes/{file}.txt should be:\n{found}\n");
         }
     }
@@ -55,9 +60,11 @@ fn shown(written: &str) -> String {
     }
     let lookup = |name: &str| variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
     let path = if files.len() == 1 { directory.path().join(&files[0].0) } else { directory.path().to_owned() };
-    let said = match super::read(&[path], &lookup, false) {
-        Err(error) => error.to_string(),
-        Ok(plan) => plan.loaded.warnings.iter().map(|warning| format!("warning: {warning}")).collect::<Vec<_>>().join("\n"),
+    let (warnings, error) = match super::check(&[path], &lookup) {
+        Err(error) => (error.warnings().to_vec(), Some(error.to_string())),
+        Ok(plan) => (plan.loaded.warnings, None),
     };
+    let said: Vec<_> = warnings.iter().map(|warning| format!("warning: {warning}")).chain(error).collect();
+    let said = said.join("\n");
     said.replace(&format!("{}/", directory.path().display()), "")
 }

@@ -225,7 +225,7 @@ impl Process {
     async fn resume_from(&mut self, record: Option<Record>) -> Result<(), ProcessError> {
         match self.plan(record).await? {
             Plan::Spawn { leftover } => self.spawn_after(leftover).await,
-            Plan::Adopt(instance) | Plan::FinishStop(instance) | Plan::Mourn(instance, _) => self.finish_stop(instance).await,
+            Plan::Adopt(instance) | Plan::FinishStop(instance, _) | Plan::Mourn(instance, _) => self.finish_stop(instance).await,
         }
     }
 

@@ -4,7 +4,7 @@ use super::{
     Process, ProcessError,
     child::Child,
     group::Members,
-    record::{Instance, Plan, Record},
+    record::{Because, Instance, Plan, Record},
     see,
 };
 use crate::machine::{Death, Word};
@@ -52,7 +52,7 @@ impl Process {
         let word = match self.plan(record).await? {
             Plan::Spawn { leftover } => self.spawn_after(leftover).await.map(|()| Word::Started),
             Plan::Adopt(instance) => self.adopt(instance).await.map(|()| Word::Running),
-            Plan::FinishStop(instance) => self.start_anew(instance).await.map(|()| Word::Started),
+            Plan::FinishStop(instance, because) => self.start_anew(instance, because).await.map(|()| Word::Started),
             Plan::Mourn(instance, death) => {
                 self.mourn_absent(instance, death).await;
                 return Ok(None);
@@ -81,12 +81,11 @@ impl Process {
     }
 
     /// It outlived an orchestrator that ended without stopping it, and is not to go on.
-    async fn start_anew(&mut self, instance: Instance) -> Result<(), ProcessError> {
-        let why = if instance.bound { "its input and output ended with the last orchestrator" } else { "so configured" };
+    async fn start_anew(&mut self, instance: Instance, because: Because) -> Result<(), ProcessError> {
         tracing::info!(
             server = self.name,
             pid = instance.leader.pid,
-            why,
+            why = because.as_str(),
             "a server of an earlier run is ended and started anew"
         );
         // Should we be killed now, the next run is to finish this.

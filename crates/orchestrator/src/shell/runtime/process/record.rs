@@ -99,10 +99,32 @@ pub enum Plan {
     },
     /// It runs: supervise it.
     Adopt(Instance),
-    /// A stop of ours was cut short, or it cannot go on without us or is not to: end it, then start.
-    FinishStop(Instance),
+    /// It is not to go on: end it, then start.
+    FinishStop(Instance, Because),
     /// It died while we were away: report it, the machine decides.
     Mourn(Instance, Death),
+}
+
+/// Why a server that may still run is ended and started anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Because {
+    /// A stop of ours was cut short.
+    CutShort,
+    /// It cannot go on without us.
+    Bound,
+    /// It is not to.
+    Configured,
+}
+
+impl Because {
+    /// For the log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CutShort => "it was being stopped when the last orchestrator ended",
+            Self::Bound => "its input and output ended with the last orchestrator",
+            Self::Configured => "so configured (on_crash: end)",
+        }
+    }
 }
 
 /// The token of a start that cannot be written down, where this one is the last that was: who knows the one finds the other.
@@ -162,8 +184,9 @@ impl Plan {
         carrier: impl Fn(&str) -> io::Result<Option<Identity>>,
     ) -> io::Result<Self> {
         let lives = |instance: Instance| match on_crash {
-            OnCrash::Adopt if !instance.bound => Self::Adopt(instance),
-            _ => Self::FinishStop(instance),
+            _ if instance.bound => Self::FinishStop(instance, Because::Bound),
+            OnCrash::Adopt => Self::Adopt(instance),
+            OnCrash::End => Self::FinishStop(instance, Because::Configured),
         };
         Ok(match record.map(|record| record.followed(&alive, &carrier)).transpose()? {
             None | Some(Record::Stopped) => Self::Spawn { leftover: None },
@@ -172,10 +195,10 @@ impl Plan {
                 None => Self::Spawn { leftover: Some(token) },
             },
             // When we ended, so did its input: if it is gone by now, that was no death of its own.
-            Some(Record::Running(instance)) if instance.bound => Self::FinishStop(instance),
+            Some(Record::Running(instance)) if instance.bound => Self::FinishStop(instance, Because::Bound),
             Some(Record::Running(instance)) if alive(instance.leader)? => lives(instance),
             Some(Record::Running(instance)) => Self::Mourn(instance, Death::default()),
-            Some(Record::Stopping(instance)) => Self::FinishStop(instance),
+            Some(Record::Stopping(instance)) => Self::FinishStop(instance, Because::CutShort),
             Some(Record::Ended { instance, exit_code, signal, core_dumped }) => {
                 Self::Mourn(instance, Death { exit_code, signal, core_dumped, ..Death::default() })
             }
@@ -296,8 +319,8 @@ mod tests {
             (starting(), true, Plan::Adopt(instance())),
             (Some(Record::Running(instance())), true, Plan::Adopt(instance())),
             (Some(Record::Running(instance())), false, Plan::Mourn(instance(), Death::default())),
-            (Some(Record::Stopping(instance())), true, Plan::FinishStop(instance())),
-            (Some(Record::Stopping(instance())), false, Plan::FinishStop(instance())),
+            (Some(Record::Stopping(instance())), true, Plan::FinishStop(instance(), Because::CutShort)),
+            (Some(Record::Stopping(instance())), false, Plan::FinishStop(instance(), Because::CutShort)),
             (Some(Record::Stopped), false, spawn(None)),
             (ended, false, Plan::Mourn(instance(), seen)),
         ] {
@@ -322,7 +345,7 @@ mod tests {
         assert_eq!(before, Plan::Adopt(instance()), "that one was not stopped");
         let bound = Record::Running(Instance { bound: true, ..instance() });
         let found = planned(Some(&bound), OnCrash::Adopt, false, carrier);
-        assert_eq!(found, Plan::FinishStop(Instance { bound: true, ..unwritten }));
+        assert_eq!(found, Plan::FinishStop(Instance { bound: true, ..unwritten }, Because::Bound));
     }
 
     #[test]
@@ -331,12 +354,12 @@ mod tests {
         let starting = |bound| Some(Record::Starting { token: "t".to_owned(), bound });
         let (adopt, end) = (OnCrash::Adopt, OnCrash::End);
         for (record, on_crash, lives, plan) in [
-            (Some(Record::Running(bound.clone())), adopt, true, Plan::FinishStop(bound.clone())),
-            (Some(Record::Running(bound.clone())), adopt, false, Plan::FinishStop(bound.clone())),
-            (starting(true), adopt, true, Plan::FinishStop(bound)),
-            (Some(Record::Running(instance())), end, true, Plan::FinishStop(instance())),
+            (Some(Record::Running(bound.clone())), adopt, true, Plan::FinishStop(bound.clone(), Because::Bound)),
+            (Some(Record::Running(bound.clone())), adopt, false, Plan::FinishStop(bound.clone(), Because::Bound)),
+            (starting(true), adopt, true, Plan::FinishStop(bound, Because::Bound)),
+            (Some(Record::Running(instance())), end, true, Plan::FinishStop(instance(), Because::Configured)),
             (Some(Record::Running(instance())), end, false, Plan::Mourn(instance(), Death::default())),
-            (starting(false), end, true, Plan::FinishStop(instance())),
+            (starting(false), end, true, Plan::FinishStop(instance(), Because::Configured)),
         ] {
             let found = planned(record.as_ref(), on_crash, lives, |token| (lives && token == "t").then_some(instance().leader));
             assert_eq!(found, plan, "{record:?}, {on_crash:?}, alive: {lives}");
