@@ -13,6 +13,8 @@ use clap::{Parser, Subcommand};
 const FAILURE: u8 = 1;
 /// The daemon cannot be reached.
 const UNREACHABLE: u8 = 69;
+/// What was typed cannot be meant.
+const USAGE: u8 = 2;
 /// The configuration is wrong.
 const BAD_CONFIGURATION: u8 = 78;
 

@@ -204,7 +204,7 @@ pub struct EventEmission {
     /// Whether the JSONL log is written. Default true.
     #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::ENABLED)))]
     pub enabled: Option<bool>,
-    /// Whether events carry `CHORA_TRACE_ID`. Default true.
+    /// Whether checks over HTTP carry `traceparent`, and `X-Chora-Trace-Id` with the `trace_id` of the events. Default true.
     #[cfg_attr(feature = "schema", schemars(extend("default" = defaults::TRACE_CONTEXT)))]
     pub trace_context: Option<bool>,
     /// The log file, in the state directory unless absolute. Default `health-events.jsonl`.

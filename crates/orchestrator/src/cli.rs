@@ -15,6 +15,7 @@ mod check_config;
 mod completions;
 mod discover;
 mod import;
+mod json;
 mod replay;
 mod run;
 mod schema;
@@ -68,7 +69,7 @@ pub(crate) fn main() -> ExitCode {
     };
     let end = outcome.unwrap_or_else(|error| {
         if wants_json {
-            say_json(&*error);
+            json::say(&*error);
         }
         say(&*error);
         end_of(&*error)
@@ -80,20 +81,6 @@ pub(crate) fn main() -> ExitCode {
 fn say(error: &(dyn Error + 'static)) {
     warn(error.downcast_ref::<LoadError>().map(LoadError::warnings).unwrap_or_default());
     note(&format!("error: {}", orchestrator::shell::causes::causes(error)));
-}
-
-/// The same for programs, on stdout: whoever asked for JSON gets some.
-fn say_json(error: &(dyn Error + 'static)) {
-    let code = match (error.downcast_ref::<Refused>(), end_of(error)) {
-        (Some(refused), _) => refused.code.as_str(),
-        (None, End::Usage) => "usage",
-        (None, End::Unreachable) => "unreachable",
-        (None, End::Configuration) => "configuration",
-        (None, _) => "failure",
-    };
-    let told = serde_json::json!({ "error": { "code": code, "message": orchestrator::shell::causes::causes(error) } });
-    // A stdout that takes nothing: stderr and the exit code say it too.
-    let _ = print(&format!("{told}\n"));
 }
 
 fn end_of(error: &(dyn Error + 'static)) -> End {

@@ -6,10 +6,10 @@ use clap::Args;
 use gateway::{HealthcheckError, healthcheck};
 use health_spec::Status;
 
-use super::{FAILURE, UNREACHABLE, fail};
+use super::{FAILURE, UNREACHABLE, USAGE, fail};
 
 /// What can be typed.
-const EXAMPLES: &str = "Exit codes: 0 it serves (ok or degraded), 1 it is down, 69 it cannot be reached.
+const EXAMPLES: &str = "Exit codes: 0 it serves (ok or degraded), 1 it is down, 2 the URL is no address, 69 it cannot be reached.
 
 Example, in a Dockerfile:
   HEALTHCHECK CMD gateway healthcheck";
@@ -30,6 +30,7 @@ impl Healthcheck {
                 println!("{}", status.as_str());
                 if status == Status::Down { ExitCode::from(FAILURE) } else { ExitCode::SUCCESS }
             }
+            Err(error @ HealthcheckError::Address(_)) => fail(&error, USAGE),
             Err(error @ HealthcheckError::Unreachable { .. }) => fail(&error, UNREACHABLE),
             Err(error) => fail(&error, FAILURE),
         }

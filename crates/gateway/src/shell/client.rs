@@ -50,10 +50,16 @@ pub(crate) enum ClientError {
 pub(crate) fn base(url: &str) -> Result<String, ClientError> {
     let wrong = || ClientError::Address(url.to_owned());
     let uri: Uri = url.parse().map_err(|_| wrong())?;
-    if uri.scheme_str() != Some("http") || uri.host().is_none_or(str::is_empty) || uri.query().is_some() {
+    let is_odd_port = uri.port_u16().is_none() && uri.authority().is_some_and(|authority| has_port(authority.as_str()));
+    if uri.scheme_str() != Some("http") || uri.host().is_none_or(str::is_empty) || uri.query().is_some() || is_odd_port {
         return Err(wrong());
     }
     Ok(url.trim_end_matches('/').to_owned())
+}
+
+/// Something stands after a colon that belongs to no IPv6 address.
+fn has_port(authority: &str) -> bool {
+    authority.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'))
 }
 
 /// Sends a `GET` and waits for the head of the answer.
@@ -112,6 +118,9 @@ mod tests {
             ("https://o", None),
             ("127.0.0.1:8090", None),
             ("http://", None),
+            ("http://o:port", None),
+            ("http://o:99999", None),
+            ("http://[::1]", Some("http://[::1]")),
             ("http://o?a=b", None),
             ("", None),
         ] {

@@ -66,7 +66,7 @@ pub const RETAINED_UPTIME_DAYS: u32 = 400;
 pub const LISTEN: &str = "127.0.0.1:8090";
 /// Where the gateway listens, when it is asked for without an address.
 pub const LISTEN_GATEWAY: &str = "127.0.0.1:8080";
-/// Whether events carry `CHORA_TRACE_ID`.
+/// Whether checks over HTTP carry `traceparent` and `X-Chora-Trace-Id`.
 pub const TRACE_CONTEXT: bool = true;
 /// The log file, in the state directory.
 pub const JSONL_LOG: &str = "health-events.jsonl";

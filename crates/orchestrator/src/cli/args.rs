@@ -91,36 +91,6 @@ Examples:
     Completions(Completions),
 }
 
-impl Command {
-    /// Whether a program reads the answer.
-    pub(crate) fn wants_json(&self) -> bool {
-        match self {
-            Self::CheckConfig(arguments) => arguments.json,
-            Self::Discover(arguments) => arguments.json,
-            Self::Import(arguments) => arguments.json,
-            Self::Simulate(arguments) => arguments.json,
-            Self::Replay(arguments) => arguments.json,
-            Self::Client(client) => client.wants_json(),
-            Self::Run(_) | Self::Schema | Self::Completions(_) => false,
-        }
-    }
-}
-
-impl Client {
-    fn wants_json(&self) -> bool {
-        match self {
-            Self::Status(arguments) => arguments.json,
-            Self::Why(arguments) => arguments.json,
-            Self::Incidents(arguments) => arguments.json,
-            Self::Slo(arguments) => arguments.json,
-            Self::Events(arguments) => arguments.json,
-            Self::Restart(act) | Self::Check(act) | Self::Resume(act) => act.json,
-            Self::Pause(arguments) => arguments.act.json,
-            Self::Healthcheck(_) => false,
-        }
-    }
-}
-
 /// What a running orchestrator is asked.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Client {

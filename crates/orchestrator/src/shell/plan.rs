@@ -138,7 +138,9 @@ fn compiled(mut draft: Draft, found: impl FnOnce() -> Vec<Engine>, observe: bool
 fn look_around(draft: &mut Draft, supervised: &[Supervised], look: Look<'_>, issues: &mut Vec<Issue>) {
     let (Look::ToRun(environment) | Look::ToCheck(environment)) = look else { return };
     let mut warnings = missing::warnings(draft, supervised, environment);
-    let certificates = missing::certificates(&draft.loaded.file.engines);
+    // Those that are found by themselves, such as by `DOCKER_CERT_PATH`, need not be meant.
+    let is_named = draft.loaded.raw.get("engines").and_then(Value::as_array).is_some_and(|engines| !engines.is_empty());
+    let certificates = if is_named { missing::certificates(&draft.loaded.file.engines) } else { Vec::new() };
     if matches!(look, Look::ToCheck(_)) {
         issues.extend(certificates);
     } else {

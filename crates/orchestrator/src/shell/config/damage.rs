@@ -9,14 +9,27 @@ use super::problem::Problem;
 use crate::machine::policy::Issue;
 
 /// Sections whose keys stand for themselves; of any other section all goes when a part is broken.
-const BY_KEY: &[&str] = &["health_check", "recovery", "runtime", "event_emission", "retention", "listen"];
+const BY_KEY: &[&str] = &["health_check", "recovery", "runtime", "event_emission", "retention", "listen", "discovery"];
 
 /// The keys that these cannot do without: with one of them all goes.
 const NEEDED: &[&str] = &["kind"];
 
-/// Keys that are judged together: a message about one is not believed when another is broken.
-const TOGETHER: &[&[&str]] =
-    &[&["backoff", "max_attempts", "budget", "reset_after_seconds"], &["health_url", "endpoint", "port"]];
+/// Keys that are judged by others: a message about one is not believed when one of those is broken.
+const RESTS_ON: &[(&str, &[&str])] = &[
+    ("budget", &["backoff", "max_attempts", "reset_after_seconds"]),
+    ("max_attempts", &["backoff"]),
+    ("endpoint", &["health_url"]),
+    ("port", &["health_url", "endpoint"]),
+];
+
+/// Keys that an item of a list cannot do without, and what stands for one that is broken: the rest of it is judged.
+const STAND_INS: &[(&str, &str, &str)] = &[
+    ("engines", "name", "?"),
+    ("engines", "kind", "docker"),
+    ("engines", "address", "unix:///var/run/docker.sock"),
+    ("maintenance", "cron", "@daily"),
+    ("maintenance", "duration", "1h"),
+];
 
 /// Keys that are compared: a message about one that names another is not believed when that one is broken.
 const COMPARED: &[&[&str]] = &[
@@ -67,7 +80,8 @@ impl Damage {
         let breaks = |what: fn(&[&str]) -> bool| self.incomplete || self.pointers.iter().any(|broken| what(&steps(broken)));
         self.unreadable
             || asks_for_a_server(pointer) && breaks(|broken| matches!(broken, ["servers"]))
-            || asks_for_an_engine(pointer) && breaks(|broken| matches!(broken, ["engines", ..]))
+            || asks_for_an_engine(pointer)
+                && breaks(|broken| matches!(broken, ["engines"] | ["engines", _] | ["engines", _, "name" | "kind"]))
             || self.pointers.iter().any(|broken| is_related(broken, issue))
     }
 }
@@ -85,10 +99,11 @@ fn is_related(broken: &str, issue: &Issue) -> bool {
         return true;
     }
     let section = |name: &str| broken.ends_with(name) && pointer.contains(name);
-    let together = |keys: &&[&str]| [broken, pointer].iter().all(|at| at.split('/').any(|step| keys.contains(&step)));
+    let has = |at: &str, keys: &[&str]| steps(at).iter().any(|step| keys.contains(step));
+    let rests = |(key, others): &(&str, &[&str])| has(pointer, &[key]) && has(broken, others);
     let is_named = || steps(broken).iter().any(|key| words(&issue.message).any(|word| word == *key));
-    let compared = |keys: &&[&str]| together(keys) && is_named();
-    let keys = || TOGETHER.iter().any(together) || COMPARED.iter().any(compared);
+    let compared = |keys: &&[&str]| has(pointer, keys) && has(broken, keys) && is_named();
+    let keys = || RESTS_ON.iter().any(rests) || COMPARED.iter().any(compared);
     is_one_scope(broken, pointer) && (section("/health_check") || section("/recovery") || keys())
 }
 
@@ -153,6 +168,9 @@ fn take_out(raw: &mut Value, steps: &[&str]) -> String {
     let (within, key) = match *steps {
         // The others of a list keep their numbers.
         ["servers", _, "probes", _, ..] => return replace(raw, &steps[..4], json!({ "kind": "http" })),
+        ["engines" | "maintenance", at, key, ..] if raw[steps[0]][index(at)].is_object() => {
+            return stand_in(raw, &steps[..2], key);
+        }
         ["maintenance", _, ..] => return replace(raw, &steps[..2], json!({ "cron": "@daily", "duration": 3600 })),
         ["simulate", "script", _, ..] => return replace(raw, &steps[..3], json!({ "at": 0 })),
         ["servers" | "health", _, section, key, ..] if is_by_key(section, key) => (&steps[..3], key),
@@ -173,6 +191,22 @@ fn is_by_key(section: &str, key: &str) -> bool {
 
 fn pointer_of(steps: &[&str]) -> String {
     if steps.is_empty() { String::new() } else { format!("/{}", steps.join("/")) }
+}
+
+fn index(step: &str) -> usize {
+    step.parse().unwrap_or(usize::MAX)
+}
+
+/// Puts what stands for a key in its place; one that is not needed goes.
+fn stand_in(raw: &mut Value, steps: &[&str], key: &str) -> String {
+    let within = pointer_of(steps);
+    let found = STAND_INS.iter().find(|(list, needed, _)| *list == steps[0] && *needed == key);
+    let item = raw.pointer_mut(&within);
+    match (found, item) {
+        (Some((.., stands)), Some(item)) => item[key] = (*stands).into(),
+        (_, item) => remove(item, key),
+    }
+    format!("{within}/{key}")
 }
 
 fn replace(raw: &mut Value, steps: &[&str], by: Value) -> String {

@@ -4,7 +4,7 @@
 //! the warning says so. Certificates are mistakes where nothing is to be run.
 
 use health_spec::config::{Engine, EngineTls};
-use health_spec::registry::ProbeTls;
+use health_spec::registry::{ProbeTls, Runtime};
 
 use super::{Environment, directory_at, directory_of};
 use crate::machine::policy::Issue;
@@ -30,17 +30,20 @@ fn of_servers(draft: &Draft, supervised: &[Supervised], path: Option<&str>) -> V
     for supervised in supervised.iter().filter(|supervised| supervised.is_process()) {
         let program = Program::of(&supervised.runtime, &directory, None);
         let pointer = |key: &str| format!("/servers/{}/runtime/{key}", supervised.entry);
-        let is_sure = |missing: &Missing| rests_on(missing.key).iter().all(|key| draft.spares(&pointer(key)));
+        let is_sure =
+            |missing: &Missing| rests_on(missing.key, &supervised.runtime).iter().all(|key| draft.spares(&pointer(key)));
         let missing = program.map(|program| program.missing(path)).unwrap_or_default();
         found.extend(missing.into_iter().filter(is_sure).map(|missing| (pointer(missing.key), missing)));
     }
     found
 }
 
-/// The keys that say where a program is looked for.
-fn rests_on(key: &'static str) -> &'static [&'static str] {
+/// The keys that say where what this one names is looked for.
+fn rests_on(key: &'static str, runtime: &Runtime) -> &'static [&'static str] {
+    let is_path = runtime.command.as_ref().is_some_and(|command| command.contains('/'));
     match key {
-        "command" => &["command", "cwd", "env", "env_file"],
+        "command" if is_path => &["command", "cwd"],
+        "command" => &["command", "env", "env_file"],
         "cwd" => &["cwd"],
         "user" => &["user"],
         "env_file" => &["env_file"],
