@@ -173,8 +173,8 @@ pub(super) const MUTANTS: [Mutant; 34] = [
     mutant(
         "a start that nobody told of is forgotten by a crash",
         "server/word.rs",
-        "turn.effects.push(Effect::Remember(turn.id));\n        self.state.killed = false;",
-        "self.state.killed = false;",
+        "turn.effects.push(Effect::Remember(turn.id));\n        self.forget_signal();",
+        "self.forget_signal();",
     ),
     mutant(
         "a window that was open is forgotten",

@@ -20,7 +20,7 @@ impl Life {
             EventKind::StatusChanged { status, .. } => self.status = *status,
             EventKind::ServerStopped { .. } => {
                 (self.incident, self.attempt, self.up_since, self.stopped) = (None, None, None, true);
-                (self.alone, self.ebbing, self.reported) = (Mono::default(), false, false);
+                (self.alone, self.ebbing, self.reported, self.may_end) = (Mono::default(), false, false, false);
                 self.forget();
             }
             EventKind::ServerStarted { .. } => self.stopped = false,
@@ -91,6 +91,7 @@ impl Life {
 
     fn starts(&mut self, attempt: u32, at: Mono) {
         self.attempt = Some(attempt);
+        self.may_end = false;
         self.alone = Mono::default();
         if attempt > 0 {
             self.starts.push(at);
@@ -108,6 +109,7 @@ impl Life {
             }
         } else {
             (self.failures, self.successes) = (self.failures + 1, 0);
+            self.excused = at < self.ends_by;
         }
     }
 
