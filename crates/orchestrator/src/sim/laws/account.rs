@@ -223,12 +223,13 @@ impl Life {
     /// What nobody had said anything about, a crash has forgotten: a start that ended somebody's being left alone.
     fn begin_again(&mut self, left: &ServerMemory, now: Mono) {
         self.phase = Some(left.phase);
-        self.alone = left.alone_until.unwrap_or_default();
         (self.in_flight, self.ebbing) = (false, false);
         (self.started, self.paced, self.course) = (now, now, None);
         self.blind = false;
         // Whoever was stopped and runs was started while nobody looked.
-        self.may_start_over |= left.phase == Phase::Stopped;
+        let may_have_started = left.phase == Phase::Stopped;
+        self.may_start_over |= may_have_started;
+        self.alone = left.alone_until.filter(|_| !may_have_started).unwrap_or_default();
         // Streaks survive, but what is being verified is verified anew.
         if self.attempt.is_some() {
             self.successes = 0;
