@@ -82,8 +82,8 @@ pub(super) const MUTANTS: [Mutant; 34] = [
     mutant(
         "a start begins no new grace",
         "server/word.rs",
-        "self.state.grace_until = turn.now.after(self.policy.start_period);",
-        "",
+        "self.enter(Phase::Starting);\n        self.state.grace_until = turn.now.after(self.policy.start_period);",
+        "self.enter(Phase::Starting);",
     ),
     mutant(
         "one recovery too many at once",

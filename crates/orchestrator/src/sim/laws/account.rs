@@ -229,6 +229,7 @@ impl Life {
         // Whoever was stopped and runs was started while nobody looked.
         let may_have_started = left.phase == Phase::Stopped;
         self.may_start_over |= may_have_started;
+        self.may_end &= !may_have_started;
         self.alone = left.alone_until.filter(|_| !may_have_started).unwrap_or_default();
         // Streaks survive, but what is being verified is verified anew.
         if self.attempt.is_some() {
