@@ -117,7 +117,7 @@ impl Stage {
         note(u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX));
         for effect in effects {
             match effect {
-                Effect::Publish(_) | Effect::Remember(_) | Effect::Settle { .. } => {}
+                Effect::Publish(_) | Effect::Remember(_) | Effect::Abandon(_) | Effect::Settle { .. } => {}
                 Effect::Probe { ticket, timeout } => self.answers.push((ticket, timeout)),
                 Effect::Act { ticket, .. } => {
                     self.checks += 1;

@@ -82,8 +82,8 @@ pub(super) const MUTANTS: [Mutant; 34] = [
     mutant(
         "a start begins no new grace",
         "server/word.rs",
-        "self.state.grace_until = turn.now.after(self.policy.start_period);",
-        "",
+        "self.enter(Phase::Starting);\n        self.state.grace_until = turn.now.after(self.policy.start_period);",
+        "self.enter(Phase::Starting);",
     ),
     mutant(
         "one recovery too many at once",
@@ -173,8 +173,8 @@ pub(super) const MUTANTS: [Mutant; 34] = [
     mutant(
         "a start that nobody told of is forgotten by a crash",
         "server/word.rs",
-        "turn.effects.push(Effect::Remember(turn.id));\n        self.state.killed = false;",
-        "self.state.killed = false;",
+        "turn.effects.push(Effect::Remember(turn.id));\n        self.forget_signal();",
+        "self.forget_signal();",
     ),
     mutant(
         "a window that was open is forgotten",

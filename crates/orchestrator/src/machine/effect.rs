@@ -34,6 +34,8 @@ pub enum Effect {
         /// The incident that it belongs to.
         incident: Option<u64>,
     },
+    /// Somebody is stopping the server, or has: unless this action has begun to touch it, it does not, and ends with an error.
+    Abandon(Ticket),
     /// What a `recreate` has left open is decided: report under this ticket when that is done. Ordered again after a crash; done twice
     /// it changes nothing more.
     Settle {

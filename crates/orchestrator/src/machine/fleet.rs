@@ -62,6 +62,10 @@ pub enum Refusal {
     Busy,
     /// Nothing here can restart it.
     NotRestartable,
+    /// Its engine cannot be reached: nothing would come of it but an alarm.
+    EngineAway,
+    /// There is no pause to end.
+    NotPaused,
 }
 
 impl Fleet {

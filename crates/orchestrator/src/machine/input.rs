@@ -117,8 +117,10 @@ pub enum Input {
 pub enum Word {
     /// The container or process ended.
     Died(Death),
-    /// Somebody sent it a signal that may end it; whether a death that follows is a stop, a `Stopped` within a second tells.
+    /// Somebody sent it SIGKILL; whether a death that follows is a stop, a `Stopped` within a second tells.
     Killed,
+    /// Somebody sent it another signal that may end it, as a stop does first: its end may take, and so may the word that it was a stop.
+    AskedToEnd,
     /// Somebody stopped it on purpose.
     Stopped,
     /// Somebody has frozen it with its engine.

@@ -88,6 +88,9 @@ pub struct ServerMemory {
     /// A `recreate` has begun, and what it has replaced may still be there.
     #[serde(default)]
     pub unsettled: bool,
+    /// What a `recreate` has made has been well: what it has replaced is not put back any more.
+    #[serde(default)]
+    pub proven: bool,
     /// An action of ours has taken away the network that it shares.
     #[serde(default)]
     pub cut: Option<Cut>,
@@ -97,8 +100,12 @@ pub struct ServerMemory {
     pub held: Option<Box<Hold>>,
     /// An operator's pause.
     pub paused: Option<Box<Pause>>,
-    /// A signal that may end it was reported.
-    pub killed: bool,
+    /// When a signal that may end it was last reported.
+    #[serde(default)]
+    pub killed_at: Option<Mono>,
+    /// It was one that asks, and not SIGKILL alone.
+    #[serde(default)]
+    pub asked_to_end: bool,
     /// A death that is not judged yet.
     pub dying: Option<Box<Dying>>,
     /// The open incident.

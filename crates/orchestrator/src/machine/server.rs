@@ -15,6 +15,7 @@ use super::{Effect, Happened, Mono, ServerId, Ticket, transition};
 
 mod beginning;
 mod check;
+mod ending;
 mod flapping;
 mod pace;
 mod recovery;
@@ -353,6 +354,7 @@ impl Server {
         self.state.up_since.get_or_insert(turn.now);
         self.state.was_up = true;
         self.state.was_stopped = false;
+        self.state.proven = true;
         self.forget_streaks();
         self.publish_answer(turn, status);
         self.state.incident = None;

@@ -10,6 +10,7 @@ use health_spec::verdict::History;
 use hyper::header::HeaderValue;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::causes::causes;
@@ -22,8 +23,13 @@ use super::runtime::Runtimes;
 use crate::machine::memory::Cut;
 use crate::machine::{Input, ServerId, Ticket, Word};
 use readable::readable;
+pub use underway::Underway;
 
 mod readable;
+mod underway;
+
+/// Why an attempt has failed that has done nothing.
+const CALLED_OFF: &str = "somebody stopped it meanwhile";
 
 /// How many servers are taken leave of at once.
 const FAREWELLS: usize = 64;
@@ -48,6 +54,8 @@ pub struct Actions {
     pub collector: Arc<Collector>,
     /// Where results go.
     pub inbox: mpsc::Sender<Input>,
+    /// What is on its way, and may be called off.
+    pub underway: Underway,
     /// Where tasks are spawned.
     pub tasks: TaskTracker,
 }
@@ -128,28 +136,45 @@ impl Actions {
     /// was decided.
     pub fn act(&self, ticket: Ticket, strategy: Strategy, about: About, turn: Turn) {
         let actions = self.clone();
+        let called_off = self.underway.begin(ticket);
         self.tasks.spawn(async move {
             actions.collector.before(ticket.server, turn).await;
-            let result = actions.attempt(ticket.server, strategy, &about).await;
+            let result = actions.attempt(ticket.server, strategy, &about, &called_off).await;
+            actions.underway.end(ticket);
             let result = masked(&actions.collector, ticket.server, result).await;
             report(&actions.inbox, Input::Finished { ticket, result }).await;
         });
     }
 
-    async fn attempt(&self, server: ServerId, strategy: Strategy, about: &About) -> Result<(), String> {
+    /// Somebody stops the server: what has not been done to it yet is not done.
+    pub fn abandon(&self, ticket: Ticket) {
+        self.underway.abandon(ticket);
+    }
+
+    async fn attempt(
+        &self,
+        server: ServerId,
+        strategy: Strategy,
+        about: &About,
+        called_off: &CancellationToken,
+    ) -> Result<(), String> {
+        let goes_on = || if called_off.is_cancelled() { Err(CALLED_OFF.to_owned()) } else { Ok(()) };
+        goes_on()?;
         let hooks = self.hooks.get(server.0).cloned().unwrap_or_default();
         self.hook("before", hooks.before.as_ref(), about).await?;
         let takes_a_network = matches!(strategy, Strategy::Restart | Strategy::Recreate);
         let followers = if takes_a_network { self.runtimes.followers(server).await } else { Vec::new() };
+        goes_on()?;
+        // First: once it is done, a crash would have forgotten them.
+        for follower in followers {
+            let cut = Cut { leader: about.server.clone(), strategy };
+            report(&self.inbox, Input::Reported(follower, Word::Cut(cut))).await;
+        }
         match strategy {
             Strategy::Restart => self.runtimes.restart(server).await.map_err(|error| causes(&error))?,
             Strategy::Recreate => self.runtimes.recreate(server).await.map_err(|error| causes(&error))?,
             Strategy::Repair => self.hook("repair", hooks.repair.as_ref(), about).await?,
             Strategy::Manual => return Err("a person does it".to_owned()),
-        }
-        for follower in followers {
-            let cut = Cut { leader: about.server.clone(), strategy };
-            report(&self.inbox, Input::Reported(follower, Word::Cut(cut))).await;
         }
         self.hook("after", hooks.after.as_ref(), about).await
     }
@@ -233,7 +258,6 @@ async fn report(inbox: &mpsc::Sender<Input>, input: Input) {
 mod tests {
     use health_spec::config::File;
     use health_spec::registry::RuntimeKind;
-    use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::shell::evidence::tests::{collector, runtime};
@@ -260,6 +284,7 @@ mod tests {
             runtimes,
             collector,
             inbox,
+            underway: Underway::default(),
             tasks,
         }
     }
@@ -276,5 +301,29 @@ mod tests {
         let told = tokio::time::timeout(Duration::from_secs(30), reports.recv()).await.expect("in time");
         let Some(Input::Finished { result: Err(error), .. }) = told else { panic!("{told:?}") };
         assert_eq!(error, "hook `repair`: it ended with exit code 3: password=***");
+    }
+
+    /// Somebody stops the server while the hook before the attempt runs: it is what they wanted.
+    #[tokio::test]
+    async fn what_is_called_off_meanwhile_is_not_done() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let pipe = directory.path().join("pipe");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).expect("a pipe");
+        let (inbox, mut reports) = mpsc::channel(8);
+        let (collector, _journal) = collector(directory.path(), &runtime(RuntimeKind::Process), "unix:///nowhere");
+        let mut actions = actions(directory.path(), inbox, collector).await;
+        let file = FILE.replace("repair: {", &format!("before: {{command: [/bin/cat, {}]}}, repair: {{", pipe.display()));
+        let file: File = serde_saphyr::from_str(&file).expect("the file reads");
+        actions.hooks = compile(&file, &|_| directory.path().into(), &mut vec![]).into();
+        let strategy = Strategy::Repair;
+        let about = About { server: "a".into(), attempt: 1, reason: "down".into(), strategy, incident: None };
+        let ticket = Ticket { server: SERVER, serial: 1 };
+        actions.act(ticket, strategy, about, actions.collector.turn(SERVER));
+        // It opens once somebody reads.
+        let opened = tokio::task::spawn_blocking(move || std::fs::OpenOptions::new().write(true).open(pipe)).await;
+        actions.abandon(ticket);
+        drop(opened.expect("it ran").expect("the hook reads"));
+        let told = tokio::time::timeout(Duration::from_secs(30), reports.recv()).await.expect("in time");
+        assert_eq!(told, Some(Input::Finished { ticket, result: Err(CALLED_OFF.to_owned()) }));
     }
 }

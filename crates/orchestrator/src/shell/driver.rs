@@ -284,6 +284,7 @@ impl Driver {
                 let about = About { server, attempt, reason: reason.clone(), strategy, incident };
                 self.actions.act(ticket, strategy, about, self.actions.collector.turn(ticket.server));
             }
+            Effect::Abandon(ticket) => self.actions.abandon(ticket),
             Effect::Settle { ticket, keep, start } => self.actions.settle(ticket, keep, start),
         }
     }

@@ -41,7 +41,7 @@ laws! {
     ONE_ACTION = "one action", "At most one action is in flight for a server, and each attempt or restart has ended before the next begins, also across a crash.", "`server/recovery`, `server/word` (`supersede`), `server` (`taken_up`)";
     BACKOFF = "backoff", "Attempts count up by one, start over only as rule 7 says, never exceed the backoff, and wait out its delays, also across a crash.", "`server/recovery`, `server/check`, `backoff`";
     BUDGET = "budget", "No window holds more attempts than the budget, also across a crash.", "`server/recovery` (`next_delay`)";
-    RIGHT = "right to act", "Nothing is recovered that is not down, or is stopped, paused, in maintenance, disabled, manual or observed, whose dependency is not healthy, or whose engine is lost.", "`hold`, `server/recovery`";
+    RIGHT = "right to act", "Nothing is recovered that is not down, or is stopped, may be being stopped, paused, in maintenance, disabled, manual or observed, whose dependency is not healthy, or whose engine is lost.", "`hold`, `server/recovery`";
     CONCURRENCY = "max_concurrent", "Never more recoveries of ours at once than `max_concurrent`; an operator's restarts are not counted.", "`fleet` (`surroundings`), `hold`";
     UNWRITTEN = "unwritten", "While the state cannot be written, a server gets one attempt at most.", "`hold`";
     STORM = "storm", "A monitor that has lost its network, and has four other servers that are up to ask, restarts at most the canary; deaths that an engine reported aside.", "`storm`, `fleet/weather`";
@@ -53,7 +53,7 @@ laws! {
     CHANGES = "changes", "A status never changes to itself, and each change begins where the last one ended.", "`server` (`publish_status`)";
     PHASES = "phases", "Only the steps of `machine::transition` lead from one phase to another.", "`transition`, everything that enters a phase";
     HELD = "held", "What is held is down, and what is healthy has no open incident.", "`server/recovery`";
-    THRESHOLD = "threshold", "Checks make a server down after `failure_threshold` failures in a row, no sooner and no later.", "`server/check` (`failed`)";
+    THRESHOLD = "threshold", "Checks make a server down after `failure_threshold` failures in a row, no sooner, and no later unless it was sent a signal within the last minute.", "`server/check` (`failed`)";
     CONFIRMED = "confirmed", "What was down is well after `success_threshold` good answers in a row, and since the last action, death or start.", "`server/check` (`answered_well`)";
     GRACE = "grace", "A failed check within `start_period` after a start does not count.", "`server/check`, `server/word` (`begins`)";
     QUIET_ACTION = "no check", "No check runs during an action.", "`server` (`start_check`), `server/pace`";
@@ -124,7 +124,7 @@ impl Watch {
                 Effect::Act { ticket, .. } => self.acts(world, ticket.server)?,
                 Effect::Settle { ticket, keep, .. } => self.settles(world, ticket.server, *keep)?,
                 Effect::Probe { ticket, .. } => self.probes(world, *ticket)?,
-                Effect::Remember(_) => {}
+                Effect::Remember(_) | Effect::Abandon(_) => {}
             }
         }
         if world.is_watching() {

@@ -220,7 +220,8 @@ impl World {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in &effects {
             match *effect {
-                Effect::Publish(_) | Effect::Remember(_) => {}
+                // Actions of this world begin at once: it is too late.
+                Effect::Publish(_) | Effect::Remember(_) | Effect::Abandon(_) => {}
                 Effect::Probe { ticket, timeout } => self.probe(ticket, timeout),
                 Effect::Act { ticket, .. } => self.act(ticket),
                 // Nothing of a server that is well is touched.

@@ -160,8 +160,12 @@ impl Server {
         self.state.successes = 0;
         self.state.failures = self.state.failures.saturating_add(1);
         self.state.first_failure.get_or_insert(started);
+        // Who is being stopped closes its listener before it ends.
+        let is_unclear = self.unclear_until(turn.now).is_some();
         match self.state.phase {
-            Phase::Starting | Phase::Healthy | Phase::Suspect if self.state.failures >= self.policy.failure_threshold => {
+            Phase::Starting | Phase::Healthy | Phase::Suspect
+                if self.state.failures >= self.policy.failure_threshold && !is_unclear =>
+            {
                 let reason = format!("{}{BY_CHECKS}", self.policy.failure_threshold);
                 self.go_down(turn, &reason, self.state.first_failure.unwrap_or(started));
                 self.plan(turn);

@@ -48,6 +48,10 @@ impl Server {
     /// The delay has run: everything is asked again, then the action starts.
     pub(super) fn attempt_due(&mut self, turn: &mut Turn<'_>) {
         let Recovery::Waiting { delay, .. } = self.state.recovery else { return };
+        if let Some(until) = self.unclear_until(turn.now) {
+            // Somebody may be stopping it.
+            return self.wait_at_least(until);
+        }
         if self.state.by_checks
             && let Some(until) = turn.around.asking_until
         {
@@ -85,6 +89,7 @@ impl Server {
         self.state.alone_until = None;
         self.state.restarts_ours += u64::from(strategy != Strategy::Repair);
         self.state.unsettled |= strategy == Strategy::Recreate;
+        self.state.proven &= strategy != Strategy::Recreate;
         self.joins_network(strategy);
         self.state.recovery =
             Recovery::Acting { serial: ticket.serial, attempt, stopped: false, stage: Stage::Begun, undoing: false };
@@ -99,9 +104,10 @@ impl Server {
     }
 
     /// The server whose network it shares is well again after an action of ours: without its own it has no network any more. Whoever
-    /// is being brought back anyway, or must not be, is left alone.
+    /// is being brought back anyway, may be ending, or must not be brought back, is left alone.
     pub(in crate::machine) fn follow(&mut self, turn: &mut Turn<'_>) {
-        if matches!(self.state.recovery, Recovery::Acting { .. } | Recovery::Verifying { .. }) {
+        let is_acted_on = matches!(self.state.recovery, Recovery::Acting { .. } | Recovery::Verifying { .. });
+        if is_acted_on || self.unclear_until(turn.now).is_some() {
             return;
         }
         let Some(cut) = self.state.cut.clone() else { return };
@@ -117,7 +123,7 @@ impl Server {
     }
 
     /// A container knows the one whose network it shares by its id: when that one was recreated, starting it again is not enough.
-    fn with_network(&self, strategy: Strategy) -> Strategy {
+    pub(super) fn with_network(&self, strategy: Strategy) -> Strategy {
         match (strategy, &self.state.cut) {
             (Strategy::Restart, Some(Cut { strategy: Strategy::Recreate, .. })) => Strategy::Recreate,
             _ => strategy,
@@ -141,13 +147,15 @@ impl Server {
             return;
         }
         self.forget_streaks();
-        // What is killed once it runs again is killed by somebody: maybe that is a stop.
-        self.state.killed &= stage == Stage::Started;
+        // What is killed once it runs again, or before anything was done to it, is killed by somebody: maybe that is a stop.
+        if !(stage == Stage::Started || (stage == Stage::Begun && result.is_err())) {
+            self.forget_signal();
+        }
         self.state.dying = None;
         self.forget_life();
         self.state.recovery = Recovery::Idle;
         match result {
-            Err(_) if stopped && self.state.unsettled => self.undo(turn, attempt, true),
+            Err(_) if stopped && self.is_to_be_undone() => self.undo(turn, attempt, true),
             _ if stopped => self.stop(turn, Stop::Operator),
             _ if stage == Stage::Ended => self.stop(turn, Stop::ExitZero),
             Ok(()) if stage == Stage::Died => self.attempt_failed(turn, attempt, "container_died".to_owned()),
@@ -173,6 +181,10 @@ impl Server {
     pub(super) fn not_verified(&mut self, turn: &mut Turn<'_>, attempt: Attempt) {
         if self.state.is_blind {
             return self.give_time_to_show(turn.now);
+        }
+        if let (Some(clear), Recovery::Verifying { until, .. }) = (self.unclear_until(turn.now), &mut self.state.recovery) {
+            *until = clear;
+            return;
         }
         self.attempt_failed(turn, attempt, "verify_timeout".to_owned());
     }
@@ -203,7 +215,7 @@ impl Server {
             self.go_down(turn, "restart_failed", turn.now);
         }
         self.state.last_error = Some(last_error);
-        if self.state.unsettled && attempt != Attempt::Foreign {
+        if self.is_to_be_undone() && attempt != Attempt::Foreign {
             return self.undo(turn, attempt, false);
         }
         self.plan(turn);

@@ -58,15 +58,21 @@ impl Server {
         }
     }
 
+    /// What was replaced is put back after a failed attempt, unless its successor has been well: then it only waits to be removed.
+    pub(super) fn is_to_be_undone(&self) -> bool {
+        self.state.unsettled && !self.state.proven
+    }
+
     /// The attempt has failed: what it had replaced is put back. That is an action like any other; only then recovery is planned. What
-    /// somebody has stopped is not started by it.
+    /// somebody has stopped, or may be stopping, is not started by it.
     pub(super) fn undo(&mut self, turn: &mut Turn<'_>, attempt: Attempt, stopped: bool) {
         let ticket = turn.ticket();
         self.drop_check();
         self.enter(Phase::Recovering);
         self.state.recovery = Recovery::Acting { serial: ticket.serial, attempt, stopped, stage: Stage::Begun, undoing: true };
         self.schedule(turn.now);
-        turn.effects.push(Effect::Settle { ticket, keep: false, start: !stopped });
+        let start = !stopped && self.unclear_until(turn.now).is_none();
+        turn.effects.push(Effect::Settle { ticket, keep: false, start });
     }
 
     /// It is done, or could not be.
@@ -82,7 +88,7 @@ impl Server {
             return;
         }
         self.forget_streaks();
-        self.state.killed = false;
+        self.forget_signal();
         self.state.dying = None;
         self.state.uptime_seconds = None;
         self.state.pace_from = turn.now;

@@ -15,6 +15,7 @@ use crate::machine::{Command, Death, Effect, EngineId, Fleet, Happened, Input, M
 mod alone;
 mod breaks;
 mod deaths;
+mod ending;
 mod restarts;
 mod strategies;
 
@@ -53,7 +54,7 @@ fn answered(fleet: &mut Fleet, now: Mono, effects: Vec<Effect>, answer: &Verdict
             }
             Effect::Act { .. } => seen.push("ACT"),
             Effect::Settle { .. } => seen.push("SETTLE"),
-            Effect::Remember(_) => {}
+            Effect::Remember(_) | Effect::Abandon(_) => {}
         }
     }
 }
@@ -68,6 +69,7 @@ fn names(effects: &[Effect]) -> Vec<&'static str> {
         Effect::Probe { .. } | Effect::Remember(_) => None,
         Effect::Act { .. } => Some("ACT"),
         Effect::Settle { .. } => Some("SETTLE"),
+        Effect::Abandon(_) => Some("ABANDON"),
     };
     effects.iter().filter_map(name).collect()
 }

@@ -11,9 +11,6 @@ use crate::machine::hold::Reason;
 use crate::machine::memory::{Attempt, Dying, Pause, Recovery, Stage, Starter, Stop};
 use crate::machine::{Command, Death, Effect, Mono, Refusal, Word};
 
-/// How long a death after a reported kill signal waits for the engine's `stop` (rule 3).
-const STOP_FOLLOWS_WITHIN: Duration = Duration::from_secs(1);
-
 /// How long an engine that starts a container again on its own has for it (contract, section 3.2).
 const COMES_BACK_WITHIN: Duration = Duration::from_secs(5);
 
@@ -24,14 +21,18 @@ impl Server {
     pub(in crate::machine) fn reported(&mut self, turn: &mut Turn<'_>, word: Word) {
         match word {
             Word::Died(death) => self.died(turn, death),
-            Word::Killed => self.state.killed = true,
+            Word::Killed => self.signalled(turn, false),
+            Word::AskedToEnd => self.signalled(turn, true),
             Word::Stopped => self.stop(turn, Stop::Operator),
             Word::Paused => self.stop(turn, Stop::Paused),
             Word::Started => self.started(turn, Starter::Outside),
             Word::Restarted => self.restarted(turn),
             Word::NotRunning => self.not_running(turn),
-            Word::Running => self.started_by_us(),
-            Word::Cut(cut) => self.state.cut = Some(cut),
+            Word::Running => self.runs(turn),
+            Word::Cut(cut) => {
+                self.state.cut = Some(cut);
+                turn.effects.push(Effect::Remember(turn.id));
+            }
         }
     }
 
@@ -54,10 +55,11 @@ impl Server {
         if again && !was_no_stop && self.is_judged_dead() {
             return;
         }
-        if self.state.killed || death.unclear {
+        if self.state.killed_at.is_some() || death.unclear {
             self.drop_check();
             self.state.next_check = None;
-            self.state.dying = Some(Box::new(Dying { until: turn.now.after(STOP_FOLLOWS_WITHIN), death, at: turn.now }));
+            let until = turn.now.after(self.stop_follows_within());
+            self.state.dying = Some(Box::new(Dying { until, death, at: turn.now }));
             return;
         }
         self.judge_death(turn, &death, turn.now);
@@ -89,7 +91,7 @@ impl Server {
     /// Rule 3: a death is no stop. The moment takes the place of the last check's start.
     fn judge_death(&mut self, turn: &mut Turn<'_>, death: &Death, at: Mono) {
         // Engines do not bring back what they were told to kill.
-        let killed = std::mem::take(&mut self.state.killed);
+        let killed = self.has_ended(turn.now);
         let comes_back = death.comes_back && !killed;
         // Whoever asked to be left alone is gone.
         let was_alone = self.state.alone_until.take().is_some();
@@ -132,7 +134,7 @@ impl Server {
         if let Recovery::Acting { stopped, .. } = &mut self.state.recovery {
             *stopped = true;
             turn.effects.push(Effect::Remember(turn.id));
-            return;
+            return self.abandon(turn);
         }
         if self.state.phase == Phase::Stopped {
             return self.stays_stopped(turn, stop);
@@ -143,7 +145,7 @@ impl Server {
         self.state.recovery = Recovery::Idle;
         self.state.held = None;
         self.state.dying = None;
-        self.state.killed = false;
+        self.forget_signal();
         self.state.alone_until = None;
         self.state.up_since = None;
         self.state.was_stopped = true;
@@ -162,20 +164,24 @@ impl Server {
             self.state.stop = Some(stop);
         }
         self.state.dying = None;
-        self.state.killed = false;
+        self.forget_signal();
         if self.state.next_check.is_none() && !self.queued {
             self.schedule(turn.now);
         }
     }
 
-    /// Rule 5: whoever dies from then on dies again, also when the end of the action is heard of later.
-    fn started_by_us(&mut self) {
+    /// Rule 5: whoever dies from then on dies again, also when the end of the action is heard of later. What was stopped and runs was started
+    /// while nobody looked.
+    fn runs(&mut self, turn: &mut Turn<'_>) {
+        if self.state.phase == Phase::Stopped && self.state.recovery == Recovery::Idle {
+            return self.started(turn, Starter::Outside);
+        }
         self.state.is_dead = false;
         match &mut self.state.recovery {
             Recovery::Acting { stage, .. } => {
                 *stage = Stage::Started;
                 // Signals up to here were the action's own.
-                self.state.killed = false;
+                self.forget_signal();
             }
             Recovery::Verifying { cut_off, .. } => *cut_off = false,
             Recovery::Idle | Recovery::Waiting { .. } => {}
@@ -197,7 +203,7 @@ impl Server {
         self.state.starter = starter;
         // What it had failed before is forgotten, and its grace begins: also for a run that comes after a crash.
         turn.effects.push(Effect::Remember(turn.id));
-        self.state.killed = false;
+        self.forget_signal();
         self.state.is_dead = false;
         self.state.alone_until = None;
         self.forget_life();
@@ -247,14 +253,18 @@ impl Server {
     /// Not running when first seen: stopped, unless it is to be started (section 3.2). Not running although an earlier
     /// run knew it as running: it died while nobody looked.
     fn not_running(&mut self, turn: &mut Turn<'_>) {
+        let waits = matches!(self.state.recovery, Recovery::Idle | Recovery::Waiting { .. });
+        let never_ran = self.first_seen && !self.state.was_up && waits;
         match self.state.phase {
             Phase::Stopped => {}
-            Phase::Starting if self.first_seen && self.policy.recovery.start_stopped => {
+            Phase::Starting | Phase::Suspect if never_ran && self.policy.recovery.start_stopped => {
                 self.go_down(turn, "not_running", turn.now);
                 self.plan(turn);
                 self.schedule(turn.now);
             }
-            Phase::Starting if self.first_seen => self.stop(turn, Stop::Operator),
+            // Checks were quicker: it is being brought back already.
+            _ if never_ran && self.policy.recovery.start_stopped => {}
+            _ if never_ran => self.stop(turn, Stop::Operator),
             _ => self.died(turn, Death::default()),
         }
     }
@@ -267,6 +277,7 @@ impl Server {
                 self.pause(turn, Pause { until, by, reason });
                 Ok(())
             }
+            Command::Resume { .. } if self.state.paused.is_none() => Err(Refusal::NotPaused),
             Command::Resume { by } => {
                 self.say(turn, EventKind::ActionRequested { action: "resume".to_owned(), actor: by });
                 self.resume(turn);
@@ -282,6 +293,10 @@ impl Server {
         }
         if matches!(self.state.recovery, Recovery::Acting { .. }) {
             return Err(Refusal::Busy);
+        }
+        let strategy = self.with_network(self.policy.recovery.of_an_operator());
+        if turn.around.engine_lost.is_some() && strategy != Strategy::Repair {
+            return Err(Refusal::EngineAway);
         }
         self.say(turn, EventKind::ActionRequested { action: "restart".to_owned(), actor: by });
         self.supersede(turn);

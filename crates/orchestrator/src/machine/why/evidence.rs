@@ -24,7 +24,11 @@ impl Account<'_> {
             state.is_blind,
             "its last check could not be made: that is the monitor's fault, and nothing is held against it".to_owned(),
         );
-        add(state.by_checks && !state.is_dead, "only checks say that it is down, its engine does not".to_owned());
+        let only_checks = match policy.engine.as_ref().filter(|engine| self.fleet.engine_lost_since(engine.id).is_some()) {
+            Some(engine) => format!("only checks say that it is down: {} cannot be asked", engine.name),
+            None => "only checks say that it is down, its engine does not".to_owned(),
+        };
+        add(state.by_checks && !state.is_dead, only_checks);
         evidence
     }
 

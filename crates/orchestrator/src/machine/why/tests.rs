@@ -189,3 +189,19 @@ fn after_a_storm_those_that_are_still_held_say_that_they_go_on_in_turn() {
     run(&mut fleet, 617, &[]);
     assert_eq!(waits(&fleet, 8), "a storm is over, and what it held goes on in turn, 4 at a time");
 }
+
+/// Who cannot be asked has not said that it is well.
+#[test]
+fn an_engine_that_is_away_says_nothing() {
+    let said = |lost: bool| {
+        let mut fleet = fleet("servers: [{name: a, runtime: {kind: docker, container: x}}]");
+        run(&mut fleet, 0, &[]);
+        if lost {
+            fleet.step(at(3), Input::EngineLost(EngineId(0), "gone".into()));
+        }
+        run(&mut fleet, 32, &[0]);
+        why(&fleet, 0).evidence.into_iter().find(|it| it.starts_with("only checks")).unwrap_or_default()
+    };
+    assert_eq!(said(false), "only checks say that it is down, its engine does not");
+    assert_eq!(said(true), "only checks say that it is down: local cannot be asked");
+}

@@ -5,12 +5,12 @@ use health_spec::Phase;
 use super::Account;
 use crate::machine::EngineId;
 use crate::machine::hold::Reason;
-use crate::machine::memory::Pause;
+use crate::machine::memory::{Pause, Recovery};
 use crate::machine::storm::Forecast;
 
 impl Account<'_> {
     pub(super) fn waiting_for(&self) -> Option<String> {
-        let hold = self.server.state().held.as_ref()?;
+        let Some(hold) = self.server.state().held.as_ref() else { return self.end() };
         Some(match hold.reason {
             Reason::Disabled => "recovery is disabled".to_owned(),
             Reason::Manual => "nothing here can bring it back: a person does it".to_owned(),
@@ -35,6 +35,21 @@ impl Account<'_> {
                 format!("the state directory cannot be written{since}, and it has had its one attempt")
             }
         })
+    }
+
+    /// Whoever may be being stopped is left alone.
+    fn end(&self) -> Option<String> {
+        let (state, policy) = (self.server.state(), self.server.policy());
+        let until = self.server.ends_by()?;
+        let waits = match state.recovery {
+            Recovery::Waiting { due, .. } | Recovery::Verifying { until: due, .. } => due == until,
+            Recovery::Idle | Recovery::Acting { .. } => {
+                state.phase == Phase::Suspect && state.failures >= policy.failure_threshold
+            }
+        };
+        let sent = state.killed_at.map_or_else(String::new, |at| self.when(at));
+        let until = self.when(until);
+        waits.then(|| format!("it was sent a signal at {sent} that may end it, as a stop does: how that ends, or {until}"))
     }
 
     /// `paused by anna until 13:00:00 UTC (a new disk)`.

@@ -113,6 +113,8 @@ impl Api {
         answered.await.map_err(|_| Refused::shutting_down())?.map_err(|refusal| match refusal {
             Refusal::Busy => Refused::busy(name),
             Refusal::NotRestartable => Refused::not_restartable(name),
+            Refusal::EngineAway => Refused::engine_away(name),
+            Refusal::NotPaused => Refused::not_paused(name),
         })
     }
 }

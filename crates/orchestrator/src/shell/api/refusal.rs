@@ -51,6 +51,18 @@ impl Refused {
         Self(Problem::new(409, "not_restartable", "Watched only").detail(detail))
     }
 
+    pub(super) fn engine_away(name: &str) -> Self {
+        let detail = format!("the engine that runs `{name}` cannot be reached, and nothing was done; ask again when it is back");
+        Self(Problem::new(409, "engine_away", "Its engine cannot be reached").detail(detail))
+    }
+
+    pub(super) fn not_paused(name: &str) -> Self {
+        Self(
+            Problem::new(409, "not_paused", "There is no pause to end")
+                .detail(format!("`{name}` is not paused; nothing was changed")),
+        )
+    }
+
     pub(super) fn no_container(name: &str, Missing { container, engine }: &Missing) -> Self {
         let detail = format!(
             "engine `{engine}` has no container `{container}`, which is what `{name}` runs in, and nothing was done; create and start it \

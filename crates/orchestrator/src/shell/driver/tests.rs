@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::*;
 use crate::machine::fleet::Beginning;
 use crate::machine::policy::{Purpose, compile};
-use crate::shell::actions::Eyes;
+use crate::shell::actions::{Eyes, Underway};
 use crate::shell::hook::{HookRunner, Hooks};
 use crate::shell::probe::address::Address;
 use crate::shell::probe::http::HttpTarget;
@@ -97,6 +97,7 @@ async fn build(directory: &std::path::Path) -> Built {
             runtimes,
             collector,
             inbox,
+            underway: Underway::default(),
             tasks: tasks.clone(),
         },
         inbox: reports,

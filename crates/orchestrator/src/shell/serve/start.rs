@@ -21,7 +21,7 @@ use super::{Running, ServeError, Settings};
 use crate::machine::fleet::Beginning;
 use crate::machine::memory::Recovery;
 use crate::machine::{Effect, Fleet, Happened, Input, Mono, ServerId};
-use crate::shell::actions::{Actions, Eyes};
+use crate::shell::actions::{Actions, Eyes, Underway};
 use crate::shell::alarm::Alarm;
 use crate::shell::api::{self, Api};
 use crate::shell::clock::{Clock, wall};
@@ -120,6 +120,7 @@ pub(super) async fn start(written: Plan, settings: &Settings, mut ready: Ready, 
         runtimes: Arc::clone(&runtimes),
         collector: Arc::clone(&collector),
         inbox,
+        underway: Underway::default(),
         tasks: lifetimes.tasks.clone(),
     };
     let (operations, wishes) = mpsc::channel(OPERATIONS);
@@ -200,7 +201,7 @@ fn begin(plan: &mut Plan, written: usize, settings: &Settings, left: &mut Left) 
         supervised.known = left.is_some() || supervised.entry >= written;
         supervised.acting = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { .. }));
         supervised.stopped = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { stopped: true, .. }));
-        supervised.unsettled = left.is_some_and(|left| left.unsettled);
+        supervised.unsettled = left.is_some_and(|left| left.unsettled && !left.proven);
     }
     let files = files(plan, written, left);
     let uptimes = Uptimes::new(&fleet, &mut left.uptime, origin(left.first_start), settings.retention.uptime, clock.now());

@@ -1,6 +1,7 @@
 //! A watch's own account of each server: from events, orders and what the script did, never from the machine's state.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use health_spec::status::Observed;
 use health_spec::{EventKind, Phase};
@@ -13,6 +14,9 @@ use crate::sim::World;
 use crate::sim::twist::{Change, Twist};
 
 mod learn;
+
+/// So long a stop may take that somebody has begun.
+const STOPS_WITHIN: Duration = Duration::from_secs(60);
 
 /// One server's life so far.
 #[derive(Debug, Default)]
@@ -61,6 +65,11 @@ pub(super) struct Life {
     pub(super) blind: bool,
     /// A storm has held it, and it has been let go on and has not settled.
     pub(super) ebbing: bool,
+    /// Until when a signal that it was last sent may end it, and whether that is still to be seen.
+    pub(super) ends_by: Mono,
+    pub(super) may_end: bool,
+    /// Its last check failed within that time.
+    pub(super) excused: bool,
     /// From when the pace counts.
     pub(super) paced: Mono,
     /// What it was in the middle of.
@@ -141,14 +150,19 @@ impl Watch {
         let life = &mut self.lives[actor];
         match told {
             Word::Started | Word::Restarted => {
-                (life.may_start_over, life.started, life.alone) = (true, now, Mono::default());
+                (life.may_start_over, life.started, life.alone, life.may_end) = (true, now, Mono::default(), false);
                 // What is down or given up only answers sooner: its streak goes on.
                 if !matches!(life.phase, Some(Phase::Down | Phase::Failed)) {
                     life.forget();
                 }
             }
-            // A death tells by its events: the same one told again changes nothing.
-            Word::Died(_) | Word::Killed | Word::Stopped | Word::Paused | Word::NotRunning | Word::Running | Word::Cut(_) => {}
+            Word::Killed | Word::AskedToEnd => {
+                life.ends_by = now.after(STOPS_WITHIN);
+                // What comes within an action may be its own.
+                life.may_end = !life.in_flight;
+            }
+            Word::Died(_) => life.may_end = false,
+            Word::Stopped | Word::Paused | Word::NotRunning | Word::Running | Word::Cut(_) => {}
         }
         if let Some(outage) = &mut self.outage {
             outage.spare(actor);
@@ -209,10 +223,14 @@ impl Life {
     /// What nobody had said anything about, a crash has forgotten: a start that ended somebody's being left alone.
     fn begin_again(&mut self, left: &ServerMemory, now: Mono) {
         self.phase = Some(left.phase);
-        self.alone = left.alone_until.unwrap_or_default();
         (self.in_flight, self.ebbing) = (false, false);
         (self.started, self.paced, self.course) = (now, now, None);
         self.blind = false;
+        // Whoever was stopped and runs was started while nobody looked.
+        let may_have_started = left.phase == Phase::Stopped;
+        self.may_start_over |= may_have_started;
+        self.may_end &= !may_have_started;
+        self.alone = left.alone_until.filter(|_| !may_have_started).unwrap_or_default();
         // Streaks survive, but what is being verified is verified anew.
         if self.attempt.is_some() {
             self.successes = 0;

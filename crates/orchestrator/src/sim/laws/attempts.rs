@@ -68,7 +68,7 @@ impl Watch {
         if keep {
             return Ok(());
         }
-        life.owed = false;
+        (life.owed, life.may_end) = (false, false);
         self.acts(world, id)
     }
 

@@ -30,6 +30,7 @@ impl Watch {
         }
         let life = &self.lives[world.actor(id)];
         let most = world.fleet().servers()[id.0].policy().failure_threshold;
+        law(&THRESHOLD, world, !life.may_end || !life.excused, || format!("{id:?} is down, and may be being stopped"))?;
         law(&THRESHOLD, world, life.failures >= most, || format!("{id:?} is down after {} of {most} failures", life.failures))?;
         self.judge_grace(world, id)
     }
@@ -55,7 +56,7 @@ impl Watch {
         let life = &self.lives[world.actor(id)];
         let up = matches!(server.phase(), Phase::Healthy | Phase::Suspect);
         let most = server.policy().failure_threshold;
-        let fine = !up || life.amended || server.state().failures < most;
+        let fine = !up || life.amended || life.excused || server.state().failures < most;
         law(&THRESHOLD, world, fine, || format!("{id:?} is up after {} of {most} failures", server.state().failures))
     }
 

@@ -16,6 +16,7 @@ impl Watch {
         let wrongs = [
             (life.status != Observed::Down, "it is not down"),
             (life.stopped, "it was stopped"),
+            (life.may_end && world.now() < life.ends_by, "somebody may be stopping it"),
             (life.paused, "it is paused"),
             (life.maintained, "a maintenance window is open"),
             (!policy.recovery.enabled, "recovery is disabled"),

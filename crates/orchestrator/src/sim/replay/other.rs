@@ -86,7 +86,7 @@ impl Stage {
     fn carry_out(&mut self, at: Mono, effects: &[Effect]) {
         for effect in effects {
             match *effect {
-                Effect::Publish(_) | Effect::Remember(_) => {}
+                Effect::Publish(_) | Effect::Remember(_) | Effect::Abandon(_) => {}
                 Effect::Probe { ticket, timeout } => {
                     let (took, input) = self.recorded.check(ticket, at, timeout);
                     self.later(at.after(took), input);

@@ -42,7 +42,8 @@ fn change(random: &mut Random, at: Mono, trouble: Duration) -> Change {
     match random.between(0, 99) {
         0..=29 => Change::Becomes(becomes(random)),
         30..=42 => Change::Says(died(random)),
-        43..=45 => Change::Says(Word::Killed),
+        43..=44 => Change::Says(Word::AskedToEnd),
+        45 => Change::Says(Word::Killed),
         46..=54 => Change::Restart(restart(random)),
         55..=58 => Change::Flaps(Seconds(random.seconds(0, 40))),
         59..=62 => Change::Boots(Seconds(random.seconds(0, 50))),

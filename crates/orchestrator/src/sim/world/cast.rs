@@ -154,7 +154,7 @@ impl Actor {
                 self.stopped = true;
             }
             Word::Started | Word::Restarted => self.starts(now),
-            Word::Killed | Word::NotRunning | Word::Running | Word::Cut(_) => {}
+            Word::Killed | Word::AskedToEnd | Word::NotRunning | Word::Running | Word::Cut(_) => {}
         }
     }
 

@@ -363,3 +363,23 @@ fn a_crash_does_not_forget_who_follows() {
     let mut second = fleet(yaml, &memory_of(&first));
     assert!(run(&mut second, 5.0, &ok()).contains(&"ACT"));
 }
+
+/// The engine does not remove what was replaced. Days later an attempt fails, and the container that had been well would have gone for it.
+#[test]
+fn what_has_been_well_is_not_replaced_by_what_it_has_replaced() {
+    let (mut fleet, effects) = begun(RECREATE);
+    finished(&mut fleet, 11.1, &effects, Ok(()));
+    refusing(&mut fleet, 60.0);
+    assert!(fleet.servers()[0].state().unsettled);
+    let restart = fleet.operate(at(61.0), A, Command::Restart { by: "me".to_owned() }).expect("it may");
+    finished(&mut fleet, 62.0, &restart, Ok(()));
+    let failed = run(&mut fleet, 67.5, &refused());
+    assert!(failed.contains(&"recovery_failed") && !failed.contains(&"SETTLE"), "{failed:?}");
+}
+
+#[test]
+fn whose_network_is_gone_survives_a_crash() {
+    let mut fleet = alone();
+    let cut = Cut { leader: "b".to_owned(), strategy: Strategy::Recreate };
+    assert_eq!(fleet.step(at(1.0), Input::Reported(A, Word::Cut(cut))), [Effect::Remember(A)]);
+}

@@ -62,6 +62,8 @@ struct End {
     oom: bool,
     /// Somebody has sent it a signal.
     killed: bool,
+    /// One of those was not SIGKILL.
+    asked: bool,
     /// Podman has said before the death that it is a stop or a restart.
     announced: bool,
     /// How often Podman has cleared away what it left.

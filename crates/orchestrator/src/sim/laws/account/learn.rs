@@ -20,12 +20,13 @@ impl Life {
             EventKind::StatusChanged { status, .. } => self.status = *status,
             EventKind::ServerStopped { .. } => {
                 (self.incident, self.attempt, self.up_since, self.stopped) = (None, None, None, true);
-                (self.alone, self.ebbing, self.reported) = (Mono::default(), false, false);
+                (self.alone, self.ebbing, self.reported, self.may_end) = (Mono::default(), false, false, false);
                 self.forget();
             }
             EventKind::ServerStarted { .. } => self.stopped = false,
             EventKind::ContainerDied { .. } => {
                 (self.paced, self.alone, self.ebbing, self.reported) = (at, Mono::default(), false, true);
+                self.may_end = false;
                 self.forget();
             }
             EventKind::MonitorImpaired { reason, .. } => self.blind |= reason == "probe",
@@ -48,7 +49,7 @@ impl Life {
                 self.goes_down(happened);
                 // The moment of a death takes the place of the last check's start, also where an earlier run has said the death.
                 if reason == "container_died" {
-                    (self.paced, self.alone) = (at, Mono::default());
+                    (self.paced, self.alone, self.may_end) = (at, Mono::default(), false);
                 }
             }
             EventKind::RecoveryStarted { attempt, strategy, reason, .. } => {
@@ -72,7 +73,7 @@ impl Life {
                 self.action_failed = error.starts_with("action");
                 (self.attempt, self.trouble, self.paced) = (None, at, at);
                 if error == "container_died" || error.starts_with("action: interrupted") {
-                    self.alone = Mono::default();
+                    (self.alone, self.may_end) = (Mono::default(), false);
                 }
                 self.forget();
             }
@@ -91,6 +92,7 @@ impl Life {
 
     fn starts(&mut self, attempt: u32, at: Mono) {
         self.attempt = Some(attempt);
+        self.may_end = false;
         self.alone = Mono::default();
         if attempt > 0 {
             self.starts.push(at);
@@ -108,6 +110,7 @@ impl Life {
             }
         } else {
             (self.failures, self.successes) = (self.failures + 1, 0);
+            self.excused = at < self.ends_by;
         }
     }
 

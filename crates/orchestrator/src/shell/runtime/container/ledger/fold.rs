@@ -7,7 +7,10 @@ use crate::machine::Word;
 use crate::shell::runtime::container::event::{Act, Happening, Health};
 
 /// Signals that end a process unless it has other plans: INT, QUIT, KILL, TERM.
-const ENDING: [i32; 4] = [2, 3, 9, 15];
+const ENDING: [i32; 4] = [2, 3, KILL, 15];
+
+/// The one that no process has plans for.
+const KILL: i32 = 9;
 
 impl Ledger {
     /// An event. Before the first look only what happens to one that ran when it was found is news.
@@ -35,7 +38,8 @@ impl Ledger {
         match happening.act {
             Act::Kill(signal) if alive && self.may_end(signal) => {
                 self.end.killed = true;
-                self.unless_ours(Word::Killed)
+                self.end.asked |= signal != KILL;
+                self.unless_ours(self.signalled())
             }
             Act::Oom => {
                 self.end.oom = true;
@@ -51,7 +55,14 @@ impl Ledger {
             Act::Start => self.started(at),
             Act::Restart => self.completed(),
             Act::Pause if state == State::Running => self.becomes(State::Paused, at, Word::Paused),
-            Act::Unpause if state == State::Paused => self.becomes(State::Running, at, Word::Started),
+            Act::Unpause if state == State::Paused => {
+                let mut words = self.becomes(State::Running, at, Word::Started);
+                // Whoever stops a frozen one has Docker thaw it, so that it can end.
+                if self.end.killed {
+                    words.extend(self.unless_ours(self.signalled()));
+                }
+                words
+            }
             Act::Destroy => self.destroyed(at),
             Act::Health(Some(health)) => {
                 self.health = Some(health);
@@ -86,6 +97,11 @@ impl Ledger {
 
     fn may_end(&self, signal: i32) -> bool {
         ENDING.contains(&signal) || self.stop_signal == Some(signal)
+    }
+
+    /// That it was sent one.
+    fn signalled(&self) -> Word {
+        if self.end.asked { Word::AskedToEnd } else { Word::Killed }
     }
 
     fn becomes(&mut self, state: State, at: i64, word: Word) -> Vec<Word> {

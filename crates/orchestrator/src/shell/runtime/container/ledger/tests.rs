@@ -42,7 +42,7 @@ const RESTART: [Act; 5] = [Act::Kill(15), Act::Die(Some(143)), Act::Stop, Act::S
 
 #[test]
 fn what_others_do_is_told() {
-    let told = [Some(Word::Killed), Some(died(143)), Some(Word::Stopped), Some(Word::Started), None];
+    let told = [Some(Word::AskedToEnd), Some(died(143)), Some(Word::Stopped), Some(Word::Started), None];
     assert_eq!(words(&mut running(), &RESTART), told);
 }
 
@@ -90,7 +90,7 @@ fn a_restart_that_never_came_is_forgotten() {
     let mut ledger = Ledger::new("a", Some(&look(true, 0)));
     ledger.resume(100);
     compare(&mut ledger, Some(&look(true, 0)));
-    assert_eq!(fold(&mut ledger, &happening(101, Act::Kill(15))), Some(Word::Killed));
+    assert_eq!(fold(&mut ledger, &happening(101, Act::Kill(15))), Some(Word::AskedToEnd));
     assert_eq!(fold(&mut ledger, &happening(102, Act::Die(Some(0)))), Some(died(0)));
     assert_eq!(fold(&mut ledger, &happening(103, Act::Stop)), Some(Word::Stopped));
 }
@@ -100,7 +100,7 @@ fn a_stop_after_our_own_start_is_somebody_elses() {
     let mut ledger = running();
     ledger.begin();
     words(&mut ledger, &RESTART[..4]);
-    assert_eq!(fold(&mut ledger, &happening(5, Act::Kill(15))), Some(Word::Killed));
+    assert_eq!(fold(&mut ledger, &happening(5, Act::Kill(15))), Some(Word::AskedToEnd));
     assert_eq!(fold(&mut ledger, &happening(6, Act::Die(Some(0)))), Some(died(0)));
     assert_eq!(fold(&mut ledger, &happening(7, Act::Stop)), Some(Word::Stopped));
 }
@@ -151,7 +151,7 @@ fn only_signals_that_may_end_it_are_told() {
     let mut ledger = running();
     ledger.stop_signal = Some(10);
     let told = words(&mut ledger, &[Act::Kill(1), Act::Kill(28), Act::Kill(10), Act::Kill(2)]);
-    assert_eq!(told, [None, None, Some(Word::Killed), Some(Word::Killed)]);
+    assert_eq!(told, [None, None, Some(Word::AskedToEnd), Some(Word::AskedToEnd)]);
 }
 
 #[test]
@@ -348,4 +348,19 @@ fn a_start_whose_death_nobody_told_is_left_to_a_look() {
     assert_eq!(compare(&mut ledger, Some(&look(true, 6))), Some(Word::Running));
     fold(&mut ledger, &happening(8, Act::Die(Some(1))));
     assert!(!ledger.leaves_to_a_look(&happening(9, Act::Start)));
+}
+
+/// Docker thaws it, so that it can end.
+#[test]
+fn the_stop_of_one_that_is_paused_is_told_from_its_thawing() {
+    let mut ledger = running();
+    let acts = [Act::Pause, Act::Kill(15), Act::Unpause, Act::Die(Some(0)), Act::Stop];
+    let told: Vec<_> = (1..).zip(acts).flat_map(|(at, act)| ledger.fold(&happening(at, act))).collect();
+    assert_eq!(told, [Word::Paused, Word::AskedToEnd, Word::Started, Word::AskedToEnd, died(0), Word::Stopped]);
+}
+
+#[test]
+fn a_signal_that_asks_is_told_from_one_that_does_not() {
+    let told = words(&mut running(), &[Act::Kill(9), Act::Kill(15), Act::Kill(9)]);
+    assert_eq!(told, [Some(Word::Killed), Some(Word::AskedToEnd), Some(Word::AskedToEnd)]);
 }

@@ -1,0 +1,194 @@
+//! What somebody stops while something else is on its way is theirs, and what only might be a stop is waited for.
+
+use super::*;
+
+const SLOW: &str = "{servers: [{name: a}], recovery: {backoff: {schedule: [30, 30]}}}";
+
+fn said(fleet: &mut Fleet, now: f64, word: Word) -> Vec<&'static str> {
+    names(&fleet.step(at(now), Input::Reported(A, word)))
+}
+
+fn died() -> Word {
+    Word::Died(Death { exit_code: Some(143), ..Death::default() })
+}
+
+fn well(yaml: &str) -> Fleet {
+    let mut fleet = fleet(yaml, &Beginning::default());
+    run(&mut fleet, 0.0, &ok());
+    fleet
+}
+
+/// The action that runs ends so.
+fn ends(fleet: &mut Fleet, now: f64, result: Result<(), String>) -> Vec<&'static str> {
+    let Recovery::Acting { serial, .. } = fleet.servers()[0].state().recovery else { panic!("it acts") };
+    names(&fleet.step(at(now), Input::Finished { ticket: Ticket { server: A, serial }, result }))
+}
+
+fn waits_for(fleet: &Fleet) -> String {
+    fleet.why(A, &|at| at.0.as_secs().to_string()).waiting_for.unwrap_or_default()
+}
+
+/// It closes its listener at once, and takes its time to end.
+#[test]
+fn a_stop_that_takes_its_time_is_not_answered_with_a_restart() {
+    let mut fleet = well("servers: [{name: a}]");
+    said(&mut fleet, 25.0, Word::AskedToEnd);
+    assert_eq!(run(&mut fleet, 60.0, &refused()), Vec::<&str>::new());
+    assert_eq!(fleet.servers()[0].phase(), Phase::Suspect);
+    assert_eq!(waits_for(&fleet), "it was sent a signal at 25 that may end it, as a stop does: how that ends, or 85");
+    assert_eq!(said(&mut fleet, 61.0, died()), ["container_died"]);
+    assert_eq!(run(&mut fleet, 65.9, &refused()), Vec::<&str>::new());
+    assert_eq!(said(&mut fleet, 65.9, Word::Stopped), ["status_changed", "server_stopped"]);
+}
+
+#[test]
+fn a_signal_that_does_not_end_it_is_over_after_a_minute() {
+    let mut fleet = well("servers: [{name: a}]");
+    said(&mut fleet, 25.0, Word::AskedToEnd);
+    assert_eq!(run(&mut fleet, 84.9, &refused()), Vec::<&str>::new());
+    assert_eq!(run(&mut fleet, 85.5, &refused()), ["status_changed", "server_down"]);
+    assert_eq!(run(&mut fleet, 88.0, &refused()), ["recovery_started", "ACT"]);
+}
+
+#[test]
+fn also_across_a_crash_of_the_monitor() {
+    let mut first = well("servers: [{name: a}]");
+    let effects = first.step(at(25.0), Input::Reported(A, Word::AskedToEnd));
+    assert!(effects.contains(&Effect::Remember(A)));
+    let mut second = after_a_break("servers: [{name: a}]", &first, 26.0);
+    assert_eq!(run(&mut second, 84.9, &refused()), Vec::<&str>::new());
+}
+
+/// It hangs, so somebody stops it, while the delay of our attempt runs.
+#[test]
+fn no_attempt_begins_while_a_stop_may_go_on() {
+    let hangs = || {
+        let mut fleet = well(SLOW);
+        assert_eq!(run(&mut fleet, 35.0, &refused()), ["status_changed", "server_down"]);
+        said(&mut fleet, 60.0, Word::AskedToEnd);
+        said(&mut fleet, 70.0, Word::Killed);
+        assert_eq!(run(&mut fleet, 71.0, &refused()), Vec::<&str>::new());
+        fleet
+    };
+    let mut stopped = hangs();
+    assert_eq!(said(&mut stopped, 71.0, died()), ["container_died"]);
+    assert_eq!(run(&mut stopped, 75.9, &refused()), Vec::<&str>::new());
+    assert_eq!(said(&mut stopped, 75.9, Word::Stopped), ["server_stopped"]);
+
+    let mut killed = hangs();
+    said(&mut killed, 71.0, died());
+    assert_eq!(run(&mut killed, 76.0, &refused()), ["recovery_started", "ACT"], "no stop: what was due goes on");
+
+    let mut deaf = hangs();
+    assert_eq!(run(&mut deaf, 129.9, &refused()), Vec::<&str>::new());
+    assert!(waits_for(&deaf).starts_with("it was sent a signal at 70"), "{}", waits_for(&deaf));
+    assert_eq!(run(&mut deaf, 130.0, &refused()), ["recovery_started", "ACT"]);
+}
+
+#[test]
+fn an_attempt_has_not_failed_while_a_stop_may_go_on() {
+    let mut fleet = well("servers: [{name: a}]");
+    said(&mut fleet, 5.0, Word::Died(Death::default()));
+    run(&mut fleet, 6.0, &refused());
+    ends(&mut fleet, 7.0, Ok(()));
+    said(&mut fleet, 30.0, Word::AskedToEnd);
+    assert_eq!(run(&mut fleet, 89.0, &refused()), Vec::<&str>::new());
+    said(&mut fleet, 89.0, died());
+    assert_eq!(said(&mut fleet, 91.0, Word::Stopped), ["server_stopped"]);
+}
+
+/// Rule 3, and what Docker needs when it stops many at once.
+#[test]
+fn a_death_waits_longer_for_its_stop_when_it_was_asked_for() {
+    for (word, patience) in [(Word::Killed, 1.0), (Word::AskedToEnd, 5.0)] {
+        let mut fleet = well("servers: [{name: a}]");
+        said(&mut fleet, 5.0, word);
+        said(&mut fleet, 5.0, died());
+        assert_eq!(run(&mut fleet, 5.0 + patience - 0.1, &refused()), Vec::<&str>::new());
+        assert_eq!(run(&mut fleet, 5.0 + patience, &refused()), ["status_changed", "server_down"]);
+    }
+}
+
+#[test]
+fn an_operators_own_restart_does_not_wait() {
+    let mut fleet = well("servers: [{name: a}]");
+    said(&mut fleet, 5.0, Word::AskedToEnd);
+    let restart = fleet.operate(at(6.0), A, Command::Restart { by: "me".to_owned() }).expect("it may");
+    assert_eq!(names(&restart), ["action_requested", "recovery_started", "ACT"]);
+}
+
+/// The attempt looks for evidence and runs its hook: nothing has been done to the server yet.
+#[test]
+fn what_is_stopped_before_an_action_touches_it_is_not_touched() {
+    for word in [Word::Stopped, Word::Paused] {
+        let mut fleet = well("servers: [{name: a}]");
+        said(&mut fleet, 5.0, died());
+        run(&mut fleet, 6.0, &refused());
+        assert_eq!(said(&mut fleet, 6.5, word), ["ABANDON"]);
+        assert_eq!(ends(&mut fleet, 7.0, Err("somebody stopped it meanwhile".to_owned())), ["server_stopped"]);
+    }
+    let mut fleet = well("servers: [{name: a}]");
+    said(&mut fleet, 5.0, died());
+    run(&mut fleet, 6.0, &refused());
+    said(&mut fleet, 6.4, Word::Running);
+    assert_eq!(said(&mut fleet, 6.5, Word::Stopped), Vec::<&str>::new(), "it is too late");
+}
+
+#[test]
+fn what_is_being_stopped_before_an_action_touches_it_is_not_touched_either() {
+    let mut fleet = well("servers: [{name: a}]");
+    run(&mut fleet, 33.0, &refused());
+    assert_eq!(said(&mut fleet, 33.5, Word::AskedToEnd), ["ABANDON"]);
+    assert_eq!(ends(&mut fleet, 34.0, Err("somebody stopped it meanwhile".to_owned())), ["recovery_failed"]);
+    assert_eq!(run(&mut fleet, 90.0, &refused()), Vec::<&str>::new());
+}
+
+/// Contract, section 3.2. Checks may be quicker than the first look at its container.
+#[test]
+fn a_container_that_is_seen_late_and_does_not_run_is_left_alone() {
+    let seen = |recovery: &str, checks: usize| {
+        let yaml = format!("{{servers: [{{name: a}}], health_check: {{start_period_seconds: 0}}, recovery: {{{recovery}}}}}");
+        let mut fleet = fleet(&yaml, &Beginning::default());
+        (0..checks).for_each(|second| _ = run(&mut fleet, [0.0, 1.0, 2.0][second], &refused()));
+        let seen = said(&mut fleet, 2.5, Word::NotRunning);
+        (seen, run(&mut fleet, 5.0, &refused()))
+    };
+    assert_eq!(seen("", 1), (vec!["status_changed", "server_stopped"], vec![]));
+    assert_eq!(seen("", 3), (vec!["server_stopped"], vec![]));
+    let started = vec!["recovery_started", "ACT"];
+    assert_eq!(seen("start_stopped: true", 1), (vec!["status_changed", "server_down"], started.clone()));
+    assert_eq!(seen("start_stopped: true", 3), (vec![], started));
+}
+
+/// Nobody told of the start: the monitor was away.
+#[test]
+fn one_that_was_stopped_and_runs_again_is_judged_again() {
+    let mut first = well("servers: [{name: a}]");
+    said(&mut first, 5.0, Word::Stopped);
+    let mut second = after_a_break("servers: [{name: a}]", &first, 10.0);
+    said(&mut second, 10.0, Word::Running);
+    assert_eq!(second.servers()[0].phase(), Phase::Starting);
+    assert_eq!(run(&mut second, 39.9, &refused()), Vec::<&str>::new(), "it has its grace");
+    assert_eq!(run(&mut second, 43.0, &refused()), ["server_down", "recovery_started", "ACT"]);
+}
+
+#[test]
+fn an_operators_restart_waits_for_no_engine_that_is_away() {
+    let mut fleet = well("servers: [{name: a, runtime: {kind: docker, container: x}}]");
+    fleet.step(at(1.0), Input::EngineLost(EngineId(0), "gone".into()));
+    let restart = || Command::Restart { by: "me".to_owned() };
+    assert_eq!(fleet.operate(at(2.0), A, restart()), Err(Refusal::EngineAway));
+    assert_eq!(fleet.servers()[0].phase(), Phase::Healthy);
+    fleet.step(at(3.0), Input::EngineBack(EngineId(0)));
+    assert!(fleet.operate(at(4.0), A, restart()).is_ok());
+}
+
+#[test]
+fn a_pause_that_is_none_is_not_ended() {
+    let mut fleet = well("servers: [{name: a}]");
+    let resume = || Command::Resume { by: "me".to_owned() };
+    assert_eq!(fleet.operate(at(1.0), A, resume()), Err(Refusal::NotPaused));
+    fleet.operate(at(2.0), A, Command::Pause { until: None, by: "me".to_owned(), reason: None }).expect("it may");
+    let resumed = fleet.operate(at(3.0), A, resume()).expect("it is paused");
+    assert_eq!(names(&resumed), ["action_requested", "server_resumed"]);
+}
