@@ -137,10 +137,12 @@ impl Actions {
     }
 
     async fn attempt(&self, server: ServerId, strategy: Strategy, about: &About) -> Result<(), String> {
+        let incumbent = self.runtimes.incumbent(server);
         let hooks = self.hooks.get(server.0).cloned().unwrap_or_default();
         self.hook("before", hooks.before.as_ref(), about).await?;
         let takes_a_network = matches!(strategy, Strategy::Restart | Strategy::Recreate);
         let followers = if takes_a_network { self.runtimes.followers(server).await } else { Vec::new() };
+        self.runtimes.is_still(server, incumbent).map_err(|error| causes(&error))?;
         match strategy {
             Strategy::Restart => self.runtimes.restart(server).await.map_err(|error| causes(&error))?,
             Strategy::Recreate => self.runtimes.recreate(server).await.map_err(|error| causes(&error))?,

@@ -21,10 +21,12 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use health_spec::{
     config,
     registry::{Runtime, RuntimeKind},
 };
+use jiff::Timestamp;
 use thiserror::Error;
 use tokio::{
     sync::{Mutex, mpsc, oneshot},
@@ -78,15 +80,26 @@ pub struct Supervised {
     /// How long it may take to end once it was asked to, before it is killed. Default: 5 s for a process, 10 s for a container.
     pub stop_timeout: Option<Duration>,
     /// An earlier run of ours has begun a restart and did not see its end.
-    pub acting: bool,
+    pub acting: Option<Acting>,
     /// Meanwhile somebody has stopped it.
     pub stopped: bool,
     /// An earlier run of ours has recreated it, or begun to, and what it has replaced may still be there.
     pub unsettled: bool,
     /// An earlier run of ours has watched it, or it was just discovered: what cannot be found now is waited for.
     pub known: bool,
+    /// It has the place of another one: that it runs is a start.
+    pub replaces: bool,
     /// What its container has to have to be touched, beside its name.
     pub consent: Consent,
+}
+
+/// A restart whose end an earlier run of ours did not see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acting {
+    /// When it was decided, by our clock. `None`: that run did not write it down.
+    pub since: Option<Timestamp>,
+    /// So long, at most, something else came first: evidence, a hook.
+    pub before: Duration,
 }
 
 /// What cannot be run as configured: everything at once.
@@ -115,6 +128,8 @@ pub struct Unseen;
 #[derive(Debug)]
 pub struct Runtimes {
     handles: std::sync::Mutex<HashMap<ServerId, Handle>>,
+    /// How often what runs a server was taken away.
+    departures: std::sync::Mutex<HashMap<ServerId, u64>>,
     /// Those that are listened to.
     engines: std::sync::Mutex<BTreeMap<EngineId, Engine>>,
     /// Likewise, as long as a server holds what it is asked with.
@@ -125,6 +140,10 @@ pub struct Runtimes {
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
+
+/// What runs a server at some moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Incumbent(u64);
 
 /// How to restart a server.
 #[derive(Clone, Debug)]
@@ -152,6 +171,7 @@ impl Runtimes {
         let (state_directory, registry_directory) = (setup.state_directory.clone(), setup.registry_directory.clone());
         let runtimes = Self {
             handles: std::sync::Mutex::default(),
+            departures: std::sync::Mutex::default(),
             engines: std::sync::Mutex::default(),
             buses: std::sync::Mutex::default(),
             places: Arc::new(SetupPlaces {
@@ -187,14 +207,15 @@ impl Runtimes {
             self.remember(server, Handle::Process(orders, process.wire(), process.patience().whole()));
             self.spawn(process.supervise(requests));
         }
-        for mut ready in prepared.engines {
-            let engine = self.listened_to(&mut ready);
-            let (registered, containers) = ready.containers(&engine);
+        for ready in prepared.engines {
+            let (containers, news) = self.listened_to(ready);
             for container in containers {
                 let (server, same) = (container.server, Arc::new(container.clone()));
                 self.remember(server, Handle::Container(Arc::new(Mutex::new(container)), same));
             }
-            engine.watch(registered).await;
+            if let Some((engine, registered)) = news {
+                engine.watch(registered).await;
+            }
         }
         for ready in prepared.buses {
             let servers = ready.servers();
@@ -222,6 +243,7 @@ impl Runtimes {
     /// A server is no longer registered: it is left alone, running or not. Returns when nothing is done to a child of it any more: should
     /// it be registered again, whoever runs it then must not meet a restart that has only half been done.
     pub async fn let_go(&self, server: ServerId) {
+        *self.departures.lock().unwrap_or_else(PoisonError::into_inner).entry(server).or_default() += 1;
         let handle = self.handles.lock().unwrap_or_else(PoisonError::into_inner).remove(&server);
         match handle {
             None => {}
@@ -273,6 +295,24 @@ impl Runtimes {
             Handle::Container(..) | Handle::Unit(_) => None,
         });
         ends.max().unwrap_or_default()
+    }
+
+    /// What runs a server now. It is another one once that has been let go.
+    pub fn incumbent(&self, server: ServerId) -> Incumbent {
+        Incumbent(self.departures.lock().unwrap_or_else(PoisonError::into_inner).get(&server).copied().unwrap_or_default())
+    }
+
+    /// An error once what runs a server is another one than it was: what was decided about that one is not done to this one.
+    pub fn is_still(&self, server: ServerId, incumbent: Incumbent) -> Result<(), ActionError> {
+        if self.incumbent(server) == incumbent { Ok(()) } else { Err(ActionError::Replaced) }
+    }
+
+    /// These are no longer registered: they are let go in a task, however long that takes.
+    pub fn let_all_go(self: &Arc<Self>, servers: Vec<ServerId>) -> JoinHandle<()> {
+        let runtimes = Arc::clone(self);
+        self.spawn(async move {
+            join_all(servers.iter().map(|server| runtimes.let_go(*server))).await;
+        })
     }
 
     fn remember(&self, server: ServerId, handle: Handle) {

@@ -127,6 +127,39 @@ fn a_restart_that_a_crash_of_ours_has_cut_off_is_not_made_again() {
 }
 
 #[test]
+fn what_somebody_stops_after_a_restart_that_a_crash_of_ours_has_cut_off_stays_stopped() {
+    let pier = Pier::new();
+    let container = pier.run_with("calculator", Habits { stop_signal: Some("SIGHUP"), ..Habits::default() });
+    let (mut orchestrator, mut events) = watch(&[&container]);
+    container.break_by("hang");
+    events.wait_for("calculator", "recovery_started");
+    container.wait_for("kill");
+    orchestrator.crash();
+    container.kill();
+    container.wait_for("restart");
+    container.stop(1);
+
+    let orchestrator = orchestrator.start_again();
+
+    until("it is stopped", || (phase_of(&orchestrator, "calculator") == "stopped").then_some(()));
+    assert_eq!((container.count("start"), container.state().running), (1, Some(false)));
+    assert_eq!(log(&orchestrator).iter().filter(|event| event["event_type"] == "recovery_started").count(), 1);
+}
+
+#[test]
+fn what_is_removed_during_our_restart_is_stopped_and_not_given_up() {
+    let pier = Pier::new();
+    let container = pier.run_with("calculator", Habits { stop_signal: Some("SIGHUP"), ..Habits::default() });
+    let (orchestrator, mut events) = watch(&[&container]);
+    container.break_by("hang");
+    events.wait_for("calculator", "recovery_started");
+    container.wait_for("kill");
+    container.remove();
+    assert_eq!(events.wait_for("calculator", "server_stopped")["reason"], "operator");
+    assert_eq!(phase_of(&orchestrator, "calculator"), "stopped");
+}
+
+#[test]
 fn one_that_its_engine_brings_back_is_left_to_it() {
     let pier = Pier::new();
     let container = pier.run_with("calculator", Habits { restart: Some(RestartPolicyNameEnum::ALWAYS), ..Habits::default() });

@@ -145,7 +145,8 @@ fn state(kind: &str, found: &ContainerInspectResponse) -> RuntimeState {
         started_at: state.started_at.as_deref().and_then(moment),
         finished_at: state.finished_at.as_deref().and_then(moment),
         exit_code: state.exit_code.filter(|_| !running),
-        oom_killed: state.oom_killed,
+        // Of one that runs again it is about an earlier life.
+        oom_killed: state.oom_killed.filter(|_| !running),
         memory_limit_bytes: limit.filter(|bytes| *bytes > 0),
         restarts: found.restart_count.and_then(|count| u64::try_from(count).ok()),
         error: state.error.filter(|error| !error.is_empty()),

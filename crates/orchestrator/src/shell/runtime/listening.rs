@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use tokio::sync::mpsc;
 
 use super::Runtimes;
-use super::container::{Ready, engine::Engine, restart::Container};
+use super::container::{Ready, engine::Engine, listener::Registered, restart::Container};
 use super::systemd::{self, listener::Request};
 
 impl Runtimes {
@@ -15,16 +15,20 @@ impl Runtimes {
         engines.values().find(|engine| engine.requests.same_channel(&container.requests)).cloned()
     }
 
-    /// One listener an engine, from its first server on.
-    pub(super) fn listened_to(&self, ready: &mut Ready) -> Engine {
+    /// One listener an engine, from its first server on. A new one has its containers from the beginning: nobody may read yet what it says of
+    /// them, so nobody must wait until it has taken them in. The second part is what one that runs already has to be told.
+    pub(super) fn listened_to(&self, mut ready: Ready) -> (Vec<Container>, Option<(Engine, Vec<Registered>)>) {
         let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(engine) = engines.get(&ready.id) {
-            return engine.clone();
+        if let Some(engine) = engines.get(&ready.id).cloned() {
+            let (registered, containers) = ready.containers(&engine);
+            return (containers, Some((engine, registered)));
         }
-        let (engine, listener, connection) = ready.listener(&self.mouth, &self.places.oom);
-        self.spawn(listener.run(connection));
+        let (engine, mut listener, connection) = ready.listener(&self.mouth, &self.places.oom);
         engines.insert(ready.id, engine.clone());
-        engine
+        let (registered, containers) = ready.containers(&engine);
+        listener.containers = registered;
+        self.spawn(listener.run(connection));
+        (containers, None)
     }
 
     /// One listener a bus, as long as servers have units there: with the last of them goes what it is asked with, and then it ends.

@@ -16,10 +16,7 @@ impl Ledger {
             return Vec::new();
         }
         self.seen += 1;
-        if self.open_until.is_some_and(|until| until < happening.at) {
-            self.open_until = None;
-            self.action = None;
-        }
+        self.expire(happening.at);
         let is_news = self.known.is_some_and(|known| happening.at > known.since);
         let mut words = self.adopt(happening, is_news);
         if is_news {
@@ -132,7 +129,7 @@ impl Ledger {
 
     fn started(&mut self, at: i64) -> Vec<Word> {
         let was_alive = self.known.is_some_and(|known| known.state.is_alive());
-        self.succeeds = false;
+        (self.succeeds, self.untold) = (false, false);
         self.now(State::Running, at);
         let by_itself = std::mem::take(&mut self.end).by_itself;
         self.health = self.health.map(|_| Health::Starting);
@@ -169,9 +166,10 @@ impl Ledger {
         Vec::new()
     }
 
-    /// Podman stops one that runs before it removes it, and may say both.
+    /// Podman stops one that runs before it removes it, and may say both. A restart of ours removes nothing.
     fn destroyed(&mut self, at: i64) -> Vec<Word> {
         self.now(State::Gone, at);
-        if self.end.stop_told.take().is_some() { Vec::new() } else { self.unless_ours(Word::Stopped) }
+        let is_ours = self.action.is_some_and(|action| action.removes && action.stage < Stage::Started);
+        if self.end.stop_told.take().is_some() || is_ours { Vec::new() } else { vec![Word::Stopped] }
     }
 }
