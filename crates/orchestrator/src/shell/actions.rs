@@ -18,7 +18,7 @@ use super::compact::compact;
 use super::evidence::{Collector, Turn, told};
 use super::hook::{About, Hook, HookRunner, Hooks};
 use super::probe::{Lives, Question, Resolver, Target, Trace, check};
-use super::runtime::Runtimes;
+use super::runtime::{Incumbent, Runtimes};
 use crate::machine::memory::Cut;
 use crate::machine::{Input, ServerId, Ticket, Word};
 use readable::readable;
@@ -129,20 +129,21 @@ impl Actions {
     pub fn act(&self, ticket: Ticket, strategy: Strategy, about: About, turn: Turn) {
         let actions = self.clone();
         self.tasks.spawn(async move {
+            let incumbent = actions.runtimes.incumbent(ticket.server);
             actions.collector.before(ticket.server, turn).await;
-            let result = actions.attempt(ticket.server, strategy, &about).await;
+            let result = actions.attempt(ticket.server, strategy, &about, incumbent).await;
             let result = masked(&actions.collector, ticket.server, result).await;
             report(&actions.inbox, Input::Finished { ticket, result }).await;
+            actions.runtimes.tell_of_successor(ticket.server, incumbent).await;
         });
     }
 
-    async fn attempt(&self, server: ServerId, strategy: Strategy, about: &About) -> Result<(), String> {
-        let incumbent = self.runtimes.incumbent(server);
+    async fn attempt(&self, server: ServerId, strategy: Strategy, about: &About, it: Incumbent) -> Result<(), String> {
         let hooks = self.hooks.get(server.0).cloned().unwrap_or_default();
         self.hook("before", hooks.before.as_ref(), about).await?;
         let takes_a_network = matches!(strategy, Strategy::Restart | Strategy::Recreate);
         let followers = if takes_a_network { self.runtimes.followers(server).await } else { Vec::new() };
-        self.runtimes.is_still(server, incumbent).map_err(|error| causes(&error))?;
+        self.runtimes.is_still(server, it).map_err(|error| causes(&error))?;
         match strategy {
             Strategy::Restart => self.runtimes.restart(server).await.map_err(|error| causes(&error))?,
             Strategy::Recreate => self.runtimes.recreate(server).await.map_err(|error| causes(&error))?,

@@ -42,7 +42,7 @@ use self::{
     container::{
         consent::Consent,
         engine::{Engine, Link},
-        ledger::Seen,
+        ledger::{Seen, State},
         listener::Request,
         restart::Container,
     },
@@ -50,7 +50,7 @@ use self::{
     process::{limits::Limits, oom::Oom, reaper, wire::Wire},
     reporter::Mouth,
 };
-use crate::machine::{ServerId, input::EngineId};
+use crate::machine::{ServerId, Word, input::EngineId};
 
 /// What there is to run.
 #[derive(Clone, Debug)]
@@ -305,6 +305,18 @@ impl Runtimes {
     /// An error once what runs a server is another one than it was: what was decided about that one is not done to this one.
     pub fn is_still(&self, server: ServerId, incumbent: Incumbent) -> Result<(), ActionError> {
         if self.incumbent(server) == incumbent { Ok(()) } else { Err(ActionError::Replaced) }
+    }
+
+    /// What an attempt was about has been replaced meanwhile: should the new one run, that is a start, and not for the attempt to judge.
+    pub async fn tell_of_successor(&self, server: ServerId, incumbent: Incumbent) {
+        let runs = || match self.container(server) {
+            Some(Ok(seen)) => seen.state == State::Running,
+            Some(Err(Unseen)) => false,
+            None => true,
+        };
+        if self.incumbent(server) != incumbent && runs() {
+            self.mouth.about(server).say(Word::Started).await;
+        }
     }
 
     /// These are no longer registered: they are let go in a task, however long that takes.

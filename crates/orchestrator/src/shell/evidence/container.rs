@@ -329,6 +329,15 @@ mod tests {
     }
 
     #[test]
+    fn one_that_runs_again_was_not_killed_for_memory() {
+        let of = |running: bool| {
+            let told = bollard::models::ContainerState { running: Some(running), oom_killed: Some(true), ..Default::default() };
+            state("docker", &ContainerInspectResponse { state: Some(told), ..Default::default() }).oom_killed
+        };
+        assert_eq!((of(true), of(false)), (None, Some(true)));
+    }
+
+    #[test]
     fn the_first_line_of_a_life_may_be_older_than_its_start() {
         let at = |text: &str| text.parse::<Timestamp>().expect("a timestamp");
         let first = |finished: Option<&str>| {

@@ -5,6 +5,7 @@ use health_spec::config::EngineKind;
 use super::{ComesBack, End, Known, Ledger, Stage, State};
 use crate::machine::Word;
 use crate::shell::runtime::container::event::{Act, Happening, Health};
+use crate::shell::runtime::container::recreate::kept_of;
 
 /// Signals that end a process unless it has other plans: INT, QUIT, KILL, TERM.
 const ENDING: [i32; 4] = [2, 3, 9, 15];
@@ -60,7 +61,14 @@ impl Ledger {
     /// Who has the name is the server; who had it is followed by its id until somebody else takes the name. An id never changes.
     pub fn concerns(&self, happening: &Happening) -> bool {
         let takes_the_name = || matches!(happening.act, Act::Create | Act::Rename | Act::Start) || self.id.is_empty();
-        happening.id == self.id || (self.by_name && happening.name == self.wanted && takes_the_name())
+        let has_the_name = || happening.name == self.wanted && takes_the_name();
+        happening.id == self.id || (self.by_name && (has_the_name() || self.is_back(happening)))
+    }
+
+    /// Whoever is kept from a recreate was the server: it is again, when its successor is gone and somebody starts it as it is called then.
+    fn is_back(&self, happening: &Happening) -> bool {
+        let is_alone = self.action.is_none() && self.known.is_some_and(|known| known.state == State::Gone);
+        happening.act == Act::Start && is_alone && kept_of(&happening.name) == Some(self.wanted.as_str())
     }
 
     /// Another container has taken the name.

@@ -87,6 +87,22 @@ fn a_restart_of_our_own_that_is_late_has_been_told_as_what_it_was() {
 }
 
 #[test]
+fn whoever_is_kept_is_the_server_again_when_its_successor_is_gone_and_somebody_starts_it() {
+    let kept =
+        |at, act| Happening { id: "0123456789abcdef".to_owned(), name: "a-mcp-health-old-0123456789ab".to_owned(), at, act };
+    let mut ledger = running();
+    assert_eq!(fold(&mut ledger, &kept(1, Act::Start)), None, "the successor is there");
+    let gone = [Act::Kill(15), Act::Die(Some(0)), Act::Stop, Act::Destroy];
+    let told: Vec<_> = (2..).zip(gone).filter_map(|(at, act)| fold(&mut ledger, &happening(at, act))).collect();
+    assert_eq!(told, [Word::Killed, died(0), Word::Stopped]);
+    let stranger = Happening { name: "b-mcp-health-old-0123456789ab".to_owned(), ..kept(6, Act::Start) };
+    assert_eq!(fold(&mut ledger, &stranger), None);
+    assert_eq!(fold(&mut ledger, &kept(7, Act::Start)), Some(Word::Started));
+    assert_eq!(fold(&mut ledger, &kept(8, Act::Die(Some(1)))), Some(died(1)));
+    assert_eq!(fold(&mut ledger, &kept(9, Act::Destroy)), Some(Word::Stopped), "now both are gone");
+}
+
+#[test]
 fn one_that_has_the_place_of_another_one_and_runs_was_started() {
     let mut ledger = Ledger::new("a", Some(&look(true, 0)));
     ledger.replace();
