@@ -9,7 +9,7 @@ pub fn causes(error: &dyn Error) -> String {
     let mut source = error.source();
     while let Some(cause) = source {
         let said = cause.to_string();
-        if said != last {
+        if last != said && !last.ends_with(&format!(": {said}")) {
             line.push_str(": ");
             line.push_str(&said);
             last = said;
@@ -31,6 +31,8 @@ mod tests {
 
     #[test]
     fn a_cause_that_says_the_same_once_more_is_left_out() {
+        let names_it = Layer("hyper: client error", Some(Layer("client error", Some(Layer("refused", None).into())).into()));
+        assert_eq!(causes(&names_it), "hyper: client error: refused");
         let deepest = Layer("refused", None);
         let all =
             Layer("no engine", Some(Layer("client error", Some(Layer("client error", Some(deepest.into())).into())).into()));

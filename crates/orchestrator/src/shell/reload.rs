@@ -192,6 +192,8 @@ impl Reloader {
 
     /// Checks what is new. A discovered server that cannot be run costs nobody else anything: it is left out.
     async fn prepared(&mut self, mut plan: Plan, written: &Plan) -> Result<(Plan, Turnover, Prepared), LoadError> {
+        // What an earlier reload has let go must have ended before anything is looked at that may be the same.
+        join_all(self.leaving.drain(..)).await;
         loop {
             let turnover = self.turnover(&plan);
             let error = match self.runtimes.prepare(&turnover.new, &turnover.gone).await {
@@ -229,8 +231,6 @@ impl Reloader {
             return;
         }
         let Ok(reloaded) = answered.await else { return };
-        // What an earlier reload has let go must have ended before anything is begun that may be the same.
-        join_all(self.leaving.drain(..)).await;
         let (replaced, gone) = turnover.gone.into_iter().partition(|id| turnover.new.iter().any(|new| new.server == *id));
         self.leaving.push(self.runtimes.let_all_go(gone));
         for supervised in &turnover.otherwise {

@@ -216,17 +216,23 @@ impl Container {
     pub async fn keep(&mut self) -> Result<(), RecreateError> {
         let client = self.reach().await?.connection.client;
         let Layout { current, old } = Layout::of(&client, &self.wanted).await?;
-        (self.interrupted, self.unsettled) = (false, false);
-        let Some(old) = old else { return Ok(()) };
+        self.interrupted = false;
+        let Some(old) = old else {
+            self.unsettled = false;
+            return Ok(());
+        };
         let id = old.id.clone().unwrap_or_default();
         if layout::is_running(&old) || current.as_ref().and_then(label_of) != Some(id.as_str()) {
             let (name, old) = (&self.wanted, name_of(&old));
             tracing::warn!(
                 "`{old}`, which `{name}` has replaced, is left alone: somebody has started it, or made another `{name}`"
             );
+            self.unsettled = false;
             return Ok(());
         }
-        remove(&client, &id).await
+        remove(&client, &id).await?;
+        self.unsettled = false;
+        Ok(())
     }
 
     /// The new one goes, and the old one is back under its name and, unless somebody has stopped it, started. Nothing is done where
