@@ -56,6 +56,27 @@ fn one_that_somebody_has_renamed_is_recreated_under_the_name_that_it_is_register
     assert_eq!((harbour.id("a"), harbour.is_running("a")), (id, true));
 }
 
+/// As `docker compose up` does it, which sees two containers of one service.
+#[test]
+fn whoever_is_kept_is_the_server_again_once_somebody_removes_its_successor_and_starts_it() {
+    let (harbour, bench) = (Harbour::new(), Bench::new());
+    let mut life = bench.start(&[harbour.run("a")]);
+    assert_eq!(life.next_word(), Word::Running);
+    let old = kept("a", &harbour.id("a"));
+    life.recreate().unwrap();
+    harbour.remove("a");
+    while life.next_word() != Word::Stopped {}
+    harbour.start(&old);
+    assert_eq!(life.next_word(), Word::Started);
+    harbour.kill(&old);
+    let died = Word::Died(Death { exit_code: Some(137), ..Death::default() });
+    assert_eq!([life.next_word(), life.next_word()], [Word::Killed, died]);
+    life.restart().unwrap();
+    assert!(harbour.is_running(&old));
+    harbour.remove(&old);
+    while life.next_word() != Word::Stopped {}
+}
+
 #[test]
 fn where_nothing_was_recreated_nothing_is_to_be_put_back() {
     let (harbour, bench) = (Harbour::new(), Bench::new());

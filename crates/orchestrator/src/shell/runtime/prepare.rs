@@ -35,6 +35,7 @@ pub struct Prepared {
 
 impl Prepared {
     /// Takes out what is of these servers. Units of one bus stay together: they are taken out when all of them are wanted.
+    #[must_use]
     pub fn take_out(&mut self, is_wanted: &dyn Fn(ServerId) -> bool) -> Self {
         let processes = self.processes.extract_if(.., |(server, _)| is_wanted(*server)).collect();
         let engines = self.engines.iter_mut().filter_map(|ready| ready.take_out(is_wanted)).collect();

@@ -18,6 +18,7 @@ const LAST_WORDS: i64 = 5_000_000_000;
 
 /// One registered container.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that was heard, or that nobody has told yet")]
 pub struct Ledger {
     /// The name or id in the registry.
     wanted: String,
