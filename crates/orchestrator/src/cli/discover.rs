@@ -126,7 +126,7 @@ fn word(verdict: &Verdict) -> &'static str {
     match verdict {
         Verdict::Watched { .. } => "label",
         Verdict::Registered(_) => "registry",
-        Verdict::NotAsked | Verdict::Off | Verdict::Elsewhere | Verdict::Replaced | Verdict::Kept => "no",
+        Verdict::NotAsked | Verdict::Off | Verdict::OneOff | Verdict::Elsewhere | Verdict::Replaced | Verdict::Kept => "no",
         Verdict::Later(_) => "later",
         Verdict::Wrong(_) => "wrong",
     }

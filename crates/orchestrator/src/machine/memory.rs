@@ -151,6 +151,9 @@ pub enum Recovery {
         /// The attempt has failed, and the action is to put back what it had replaced.
         #[serde(default)]
         undoing: bool,
+        /// When it was decided. Memories of before do not say.
+        #[serde(default)]
+        since: Option<Mono>,
     },
     /// The server has until then to come back.
     Verifying {

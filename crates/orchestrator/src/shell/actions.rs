@@ -19,7 +19,7 @@ use super::compact::compact;
 use super::evidence::{Collector, Turn, told};
 use super::hook::{About, Hook, HookRunner, Hooks};
 use super::probe::{Lives, Question, Resolver, Target, Trace, check};
-use super::runtime::Runtimes;
+use super::runtime::{Incumbent, Runtimes};
 use crate::machine::memory::Cut;
 use crate::machine::{Input, ServerId, Ticket, Word};
 use readable::readable;
@@ -138,11 +138,13 @@ impl Actions {
         let actions = self.clone();
         let called_off = self.underway.begin(ticket);
         self.tasks.spawn(async move {
+            let incumbent = actions.runtimes.incumbent(ticket.server);
             actions.collector.before(ticket.server, turn).await;
-            let result = actions.attempt(ticket.server, strategy, &about, &called_off).await;
+            let result = actions.attempt(ticket.server, strategy, &about, (incumbent, &called_off)).await;
             actions.underway.end(ticket);
             let result = masked(&actions.collector, ticket.server, result).await;
             report(&actions.inbox, Input::Finished { ticket, result }).await;
+            actions.runtimes.tell_of_successor(ticket.server, incumbent).await;
         });
     }
 
@@ -156,7 +158,7 @@ impl Actions {
         server: ServerId,
         strategy: Strategy,
         about: &About,
-        called_off: &CancellationToken,
+        (incumbent, called_off): (Incumbent, &CancellationToken),
     ) -> Result<(), String> {
         let goes_on = || if called_off.is_cancelled() { Err(CALLED_OFF.to_owned()) } else { Ok(()) };
         goes_on()?;
@@ -165,6 +167,7 @@ impl Actions {
         let takes_a_network = matches!(strategy, Strategy::Restart | Strategy::Recreate);
         let followers = if takes_a_network { self.runtimes.followers(server).await } else { Vec::new() };
         goes_on()?;
+        self.runtimes.is_still(server, incumbent).map_err(|error| causes(&error))?;
         // First: once it is done, a crash would have forgotten them.
         for follower in followers {
             let cut = Cut { leader: about.server.clone(), strategy };

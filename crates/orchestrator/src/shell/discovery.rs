@@ -62,6 +62,13 @@ pub struct Discovery {
     next: Option<Instant>,
 }
 
+/// What was known at some moment.
+#[derive(Debug)]
+pub struct Before {
+    known: BTreeMap<String, Known>,
+    next: Option<Instant>,
+}
+
 impl Discovery {
     /// Takes up what an earlier run of this state directory knew. Watchers run in `tasks` until `cancel`.
     pub fn new(state_directory: &Path, tasks: &TaskTracker, cancel: &CancellationToken) -> Self {
@@ -143,6 +150,17 @@ impl Discovery {
     pub fn composed(&mut self, written: &Plan, observe: bool) -> Plan {
         self.select(written);
         self.again(written, observe)
+    }
+
+    /// What is known now, for [`Self::restore`].
+    pub fn known(&self) -> Before {
+        Before { known: self.known.clone(), next: self.next }
+    }
+
+    /// What was composed since is not in force: nobody has come or gone for it.
+    pub fn restore(&mut self, before: Before) {
+        (self.known, self.next) = (before.known, before.next);
+        self.memory.keep(&self.known);
     }
 
     /// As [`Self::composed`], without what was refused meanwhile.

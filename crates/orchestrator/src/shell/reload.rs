@@ -10,10 +10,12 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use futures_util::StreamExt;
 use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
 use health_spec::config::Engine;
 use tokio::sync::{mpsc, oneshot, watch as watch_channel};
-use tokio::task::block_in_place;
+use tokio::task::{JoinHandle, block_in_place};
 
 use super::alarm::forgiving;
 use super::causes::causes;
@@ -56,6 +58,8 @@ pub struct Reloader {
     driver: mpsc::Sender<Change>,
     maintenance: watch_channel::Sender<Kept>,
     watch: Watch,
+    /// Those that are being let go.
+    leaving: Vec<JoinHandle<()>>,
     /// Why the last one was rejected, if it was.
     rejected: Option<String>,
 }
@@ -102,7 +106,20 @@ impl Reloader {
         let places: HashMap<_, _> = places.map(|(index, policy)| (policy.name.clone(), ServerId(index))).collect();
         let in_force = InForce::started_with(in_force, &written);
         let (next_place, written, rejected) = (places.len(), discovery::wants(written), None);
-        Self { reading, in_force, discovery, written, places, next_place, runtimes, driver, maintenance, watch, rejected }
+        Self {
+            reading,
+            in_force,
+            discovery,
+            written,
+            places,
+            next_place,
+            runtimes,
+            driver,
+            maintenance,
+            watch,
+            leaving: vec![],
+            rejected,
+        }
     }
 
     /// Runs until it is dropped.
@@ -141,8 +158,10 @@ impl Reloader {
             return Err(refused(&plan, "/engines", "engines cannot change while the orchestrator runs", "restart it"));
         }
         // What is discovered is judged beside the new file; who watches the engines follows when that is in force.
+        let before = self.discovery.known();
         let (plan, written) = (block_in_place(|| self.discovery.composed(&plan, self.reading.observe)), plan);
-        let (plan, turnover, prepared) = self.prepared(plan, &written).await?;
+        let prepared = self.prepared(plan, &written).await;
+        let (plan, turnover, prepared) = prepared.inspect_err(|_| self.discovery.restore(before))?;
         for warning in &written.loaded.warnings {
             tracing::warn!("{warning}");
         }
@@ -173,6 +192,8 @@ impl Reloader {
 
     /// Checks what is new. A discovered server that cannot be run costs nobody else anything: it is left out.
     async fn prepared(&mut self, mut plan: Plan, written: &Plan) -> Result<(Plan, Turnover, Prepared), LoadError> {
+        // What an earlier reload has let go must have ended before anything is looked at that may be the same.
+        join_all(self.leaving.drain(..)).await;
         loop {
             let turnover = self.turnover(&plan);
             let error = match self.runtimes.prepare(&turnover.new, &turnover.gone).await {
@@ -210,8 +231,8 @@ impl Reloader {
             return;
         }
         let Ok(reloaded) = answered.await else { return };
-        // At once: one that is in the middle of a restart is waited for.
-        join_all(turnover.gone.iter().map(|id| self.runtimes.let_go(*id))).await;
+        let (replaced, gone) = turnover.gone.into_iter().partition(|id| turnover.new.iter().any(|new| new.server == *id));
+        self.leaving.push(self.runtimes.let_all_go(gone));
         for supervised in &turnover.otherwise {
             if turnover.at_next_start.contains(&supervised.server) {
                 let name = &supervised.name;
@@ -219,11 +240,25 @@ impl Reloader {
             }
             self.runtimes.become_otherwise(supervised).await;
         }
-        self.runtimes.take(prepared).await;
+        self.take(prepared, replaced).await;
         self.places = plan.policies.iter().map(|policy| policy.name.clone()).zip(reloaded.places).collect();
         self.next_place += reloaded.added.len();
         self.maintenance.send_replace(Kept::new(plan.maintenance.clone(), &self.places));
         self.in_force.follow(plan, written);
+    }
+
+    /// Each as soon as what it replaces is let go: one that is in the middle of a restart is waited for, and nobody else waits for it.
+    async fn take(&self, mut prepared: Prepared, replaced: Vec<ServerId>) {
+        let at_once = prepared.take_out(&|server| !replaced.contains(&server));
+        let runtimes = &self.runtimes;
+        let mut let_go: FuturesUnordered<_> =
+            replaced.into_iter().map(|id| async move { (runtimes.let_go(id).await, id).1 }).collect();
+        runtimes.take(at_once).await;
+        while let Some(server) = let_go.next().await {
+            runtimes.take(prepared.take_out(&|other| other == server)).await;
+        }
+        // Units of one bus that had to wait for one another.
+        runtimes.take(prepared).await;
     }
 
     /// Compares what runs the servers, under the places that the machine is going to give them.
@@ -250,7 +285,7 @@ impl Reloader {
                 }
                 Some(_) => {
                     turnover.gone.push(now.server);
-                    turnover.new.push(now);
+                    turnover.new.push(Supervised { replaces: true, ..now });
                 }
                 None => turnover.new.push(now),
             }

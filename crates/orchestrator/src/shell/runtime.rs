@@ -22,6 +22,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::future::join_all;
 use health_spec::config;
 use thiserror::Error;
 use tokio::{
@@ -34,11 +35,11 @@ pub use self::error::ActionError;
 pub use self::prepare::Prepared;
 pub use self::recreating::Missing;
 pub use self::reporter::Reports;
-pub use self::supervised::{Fault, StartError, Supervised};
+pub use self::supervised::{Acting, Fault, StartError, Supervised};
 use self::{
     container::{
         engine::{Engine, Link},
-        ledger::Seen,
+        ledger::{Seen, State},
         listener::Request,
         restart::Container,
     },
@@ -46,7 +47,7 @@ use self::{
     process::{limits::Limits, oom::Oom, reaper, wire::Wire},
     reporter::Mouth,
 };
-use crate::machine::{ServerId, input::EngineId};
+use crate::machine::{ServerId, Word, input::EngineId};
 
 /// What there is to run.
 #[derive(Clone, Debug)]
@@ -70,6 +71,8 @@ pub struct Unseen;
 #[derive(Debug)]
 pub struct Runtimes {
     handles: std::sync::Mutex<HashMap<ServerId, Handle>>,
+    /// How often what runs a server was taken away.
+    departures: std::sync::Mutex<HashMap<ServerId, u64>>,
     /// Those that are listened to.
     engines: std::sync::Mutex<BTreeMap<EngineId, Engine>>,
     /// Likewise, as long as a server holds what it is asked with.
@@ -80,6 +83,10 @@ pub struct Runtimes {
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
+
+/// What runs a server at some moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Incumbent(u64);
 
 /// How to restart a server.
 #[derive(Clone, Debug)]
@@ -107,6 +114,7 @@ impl Runtimes {
         let (state_directory, registry_directory) = (setup.state_directory.clone(), setup.registry_directory.clone());
         let runtimes = Self {
             handles: std::sync::Mutex::default(),
+            departures: std::sync::Mutex::default(),
             engines: std::sync::Mutex::default(),
             buses: std::sync::Mutex::default(),
             places: Arc::new(SetupPlaces {
@@ -142,20 +150,14 @@ impl Runtimes {
             self.remember(server, Handle::Process(orders, process.wire(), process.patience().whole()));
             self.spawn(process.supervise(requests));
         }
-        for mut ready in prepared.engines {
-            let (engine, begun) = self.listened_to(&mut ready);
-            let (registered, containers) = ready.containers(&engine);
+        for ready in prepared.engines {
+            let (containers, news) = self.listened_to(ready);
             for container in containers {
                 let (server, same) = (container.server, Arc::new(container.clone()));
                 self.remember(server, Handle::Container(Arc::new(Mutex::new(container)), same));
             }
-            match begun {
-                // It knows them before it hears anything.
-                Some((mut listener, connection)) => {
-                    listener.containers = registered;
-                    self.spawn(listener.run(connection));
-                }
-                None => engine.watch(registered).await,
+            if let Some((engine, registered)) = news {
+                engine.watch(registered).await;
             }
         }
         for ready in prepared.buses {
@@ -184,6 +186,7 @@ impl Runtimes {
     /// A server is no longer registered: it is left alone, running or not. Returns when nothing is done to a child of it any more: should
     /// it be registered again, whoever runs it then must not meet a restart that has only half been done.
     pub async fn let_go(&self, server: ServerId) {
+        *self.departures.lock().unwrap_or_else(PoisonError::into_inner).entry(server).or_default() += 1;
         let handle = self.handles.lock().unwrap_or_else(PoisonError::into_inner).remove(&server);
         match handle {
             None => {}
@@ -235,6 +238,36 @@ impl Runtimes {
             Handle::Container(..) | Handle::Unit(_) => None,
         });
         ends.max().unwrap_or_default()
+    }
+
+    /// What runs a server now. It is another one once that has been let go.
+    pub fn incumbent(&self, server: ServerId) -> Incumbent {
+        Incumbent(self.departures.lock().unwrap_or_else(PoisonError::into_inner).get(&server).copied().unwrap_or_default())
+    }
+
+    /// An error once what runs a server is another one than it was: what was decided about that one is not done to this one.
+    pub fn is_still(&self, server: ServerId, incumbent: Incumbent) -> Result<(), ActionError> {
+        if self.incumbent(server) == incumbent { Ok(()) } else { Err(ActionError::Replaced) }
+    }
+
+    /// What an attempt was about has been replaced meanwhile: should the new one run, that is a start, and not for the attempt to judge.
+    pub async fn tell_of_successor(&self, server: ServerId, incumbent: Incumbent) {
+        let runs = || match self.container(server) {
+            Some(Ok(seen)) => seen.state == State::Running,
+            Some(Err(Unseen)) => false,
+            None => true,
+        };
+        if self.incumbent(server) != incumbent && runs() {
+            self.mouth.about(server).say(Word::Started).await;
+        }
+    }
+
+    /// These are no longer registered: they are let go in a task, however long that takes.
+    pub fn let_all_go(self: &Arc<Self>, servers: Vec<ServerId>) -> JoinHandle<()> {
+        let runtimes = Arc::clone(self);
+        self.spawn(async move {
+            join_all(servers.iter().map(|server| runtimes.let_go(*server))).await;
+        })
     }
 
     fn remember(&self, server: ServerId, handle: Handle) {

@@ -7,6 +7,7 @@ use crate::gate::{Gate, Side};
 use crate::harness::{Events, Orchestrator, QUICK, log, run, until};
 use crate::pier::{Container, Habits, Pier};
 use crate::quay::{self, PLACE};
+use crate::reload::rewrite;
 
 const ASKS: (&str, &str) = ("mcp.health.enable", "true");
 
@@ -95,6 +96,32 @@ fn appears_and_goes(pier: &Pier) {
     assert_eq!((killed.count("start"), killed.count("restart"), stranger.count("restart")), (0, 0, 0));
     let others = |event: &Value| event["server_name"].as_str().is_some_and(|name| name != "calculator");
     assert!(!events.seen.iter().any(|event| others(event) || event["event_type"] == "config_reloaded"), "{:?}", events.seen);
+}
+
+#[test]
+fn a_file_that_is_rejected_deregisters_nobody_who_is_waited_for() {
+    let pier = Pier::new();
+    let calculator = asking(&pier, "calculator");
+    let good = registry(&pier, 3_600, "");
+    let orchestrator = Orchestrator::start_with(&good);
+    let mut events = orchestrator.events();
+    wait_until_well(&mut events, "calculator");
+    calculator.remove();
+    events.wait_for("calculator", "server_stopped");
+
+    let nobody = "{name: nobody, port: 1, runtime: {kind: docker, container: mcp-health-test-nobody}}";
+    rewrite(&orchestrator, &registry(&pier, 3_600, nobody).replace("enabled: true", "enabled: false"));
+    let rejected = events.wait_until("the refusal", |event| event["event_type"] == "config_rejected");
+    assert!(rejected["error"].as_str().expect("text").contains("has no container"), "{rejected}");
+    rewrite(&orchestrator, &good);
+    events.wait_until("the reload", |event| event["event_type"] == "config_reloaded");
+
+    assert_eq!(
+        (names(&orchestrator), phase_of(&orchestrator, "calculator").as_str()),
+        (vec!["calculator".to_owned()], "stopped")
+    );
+    let kept = std::fs::read_to_string(orchestrator.state().join("discovered.json")).expect("what is known");
+    assert!(kept.contains("calculator"), "{kept}");
 }
 
 #[test]

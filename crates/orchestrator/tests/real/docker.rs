@@ -4,8 +4,9 @@ use bollard::models::RestartPolicyNameEnum;
 use serde_json::Value;
 
 use crate::evidence::noted;
-use crate::harness::{Events, Orchestrator, log, run, until};
+use crate::harness::{Events, Orchestrator, QUICK, log, run, until};
 use crate::pier::{Container, Habits, Pier};
+use crate::reload::rewrite;
 
 /// An orchestrator over these containers, once all are well.
 fn watch(containers: &[&Container<'_>]) -> (Orchestrator, Events) {
@@ -124,6 +125,62 @@ fn a_restart_that_a_crash_of_ours_has_cut_off_is_not_made_again() {
         log.iter().filter(|event| event["event_type"] != "health_check_completed").collect::<Vec<_>>()
     );
     assert_eq!(count("server_stopped") + count("server_started") + count("server_recovered") + count("recovery_failed"), 0);
+}
+
+#[test]
+fn what_somebody_stops_after_a_restart_that_a_crash_of_ours_has_cut_off_stays_stopped() {
+    let pier = Pier::new();
+    let container = pier.run_with("calculator", Habits { stop_signal: Some("SIGHUP"), ..Habits::default() });
+    let (mut orchestrator, mut events) = watch(&[&container]);
+    container.break_by("hang");
+    events.wait_for("calculator", "recovery_started");
+    container.wait_for("kill");
+    orchestrator.crash();
+    container.kill();
+    container.wait_for("restart");
+    container.stop(1);
+
+    let orchestrator = orchestrator.start_again();
+
+    until("it is stopped", || (phase_of(&orchestrator, "calculator") == "stopped").then_some(()));
+    assert_eq!((container.count("start"), container.state().running), (1, Some(false)));
+    assert_eq!(log(&orchestrator).iter().filter(|event| event["event_type"] == "recovery_started").count(), 1);
+}
+
+#[test]
+fn what_is_removed_during_our_restart_is_stopped_and_not_given_up() {
+    let pier = Pier::new();
+    let container = pier.run_with("calculator", Habits { stop_signal: Some("SIGHUP"), ..Habits::default() });
+    let (orchestrator, mut events) = watch(&[&container]);
+    container.break_by("hang");
+    events.wait_for("calculator", "recovery_started");
+    container.wait_for("kill");
+    container.remove();
+    assert_eq!(events.wait_for("calculator", "server_stopped")["reason"], "operator");
+    assert_eq!(phase_of(&orchestrator, "calculator"), "stopped");
+}
+
+#[test]
+fn a_reload_that_gives_a_server_another_container_does_nothing_to_that_one() {
+    let pier = Pier::new();
+    let (down, well) = (pier.run("calculator"), pier.run("well"));
+    let waits = "{before: {command: [sh, -c, \"while [ ! -e go ]; do sleep 0.05; done\"], timeout_seconds: 600}}";
+    let registry = |entry: &str| format!("{QUICK}servers:\n{entry}    recovery: {waits}\n");
+    let orchestrator = Orchestrator::start_with(&registry(&down.entry()));
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "status_changed");
+    orchestrator.hears_its_engines();
+    down.kill();
+    events.wait_for("calculator", "recovery_started");
+
+    rewrite(&orchestrator, &registry(&well.entry().replace("name: well", "name: calculator")));
+    events.wait_until("the reload", |event| event["event_type"] == "config_reloaded");
+    let life = well.life();
+    std::fs::write(orchestrator.directory.path().join("go"), "").expect("written");
+
+    events.wait_for("calculator", "server_recovered");
+    assert_eq!(well.life(), life, "it was touched");
+    assert_eq!(events.types("calculator").iter().filter(|it| **it == "recovery_started").count(), 1);
 }
 
 #[test]

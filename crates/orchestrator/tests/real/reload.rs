@@ -9,7 +9,7 @@ fn registry(servers: &[String]) -> String {
 }
 
 /// Replaced at once, as editors do it.
-fn rewrite(orchestrator: &Orchestrator, text: &str) {
+pub(crate) fn rewrite(orchestrator: &Orchestrator, text: &str) {
     let file = orchestrator.directory.path().join("registry.yaml");
     let fresh = file.with_extension("fresh");
     std::fs::write(&fresh, text).expect("written");

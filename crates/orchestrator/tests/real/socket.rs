@@ -74,10 +74,20 @@ struct Proxy(Child);
 
 impl Proxy {
     fn start(socket: &Path) -> Self {
+        // As the page says, at a place of the test's own.
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operations/socket.md");
+        let page = std::fs::read_to_string(page).expect("the page");
+        let (_, bind) = page.split_once("PROXY_BIND='").expect("the command");
+        let (bind, _) = bind.split_once('\'').expect("its end");
+        let group = Command::new("id").arg("-gn").output().expect("id runs").stdout;
+        let own = format!("group {}", String::from_utf8(group).expect("a name").trim());
+        let place = socket.to_str().expect("text");
+        let here = bind.replace("/run/mcp-health/engine.sock", place).replace("group mcp-health", &own);
+        assert!(here.contains(place) && here.contains(&own), "{bind}");
         let configuration = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/socket-proxy/haproxy.cfg");
         let mut haproxy = Command::new(program());
         haproxy.args(["-db", "-f"]).arg(configuration).stdin(Stdio::null());
-        haproxy.env("PROXY_BIND", format!("unix@{}", socket.display())).env("ENGINE_SOCKET", SOCKET);
+        haproxy.env("PROXY_BIND", here).env("ENGINE_SOCKET", SOCKET);
         let proxy = Self(haproxy.spawn().expect("haproxy starts: `apt-get install haproxy`, or `cargo xtask test`"));
         until("the proxy listens", || std::os::unix::net::UnixStream::connect(socket).ok());
         proxy

@@ -14,7 +14,7 @@ use health_spec::{
 use orchestrator::{
     machine::{Input, ServerId, Word},
     shell::runtime::{
-        ActionError, Runtimes, Setup, StartError, Supervised,
+        ActionError, Prepared, Runtimes, Setup, StartError, Supervised,
         container::{consent::Consent, event::Health},
         process::{
             procfs::{self, Stat},
@@ -128,6 +128,23 @@ impl Bench {
         Ok(Life { scheduler, runtimes, inbox })
     }
 
+    /// As a start of an orchestrator whose driver does not read yet; the inbox has room for one word.
+    pub(crate) fn start_unread(&self, servers: &[Runtime]) -> Result<(), StartError> {
+        let scheduler = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let (reports, _unread) = mpsc::channel(1);
+        let setup = Setup {
+            servers: servers.iter().enumerate().map(|(at, runtime)| self.supervised(at, runtime)).collect(),
+            engines: self.engines.clone(),
+            state_directory: self.path().to_owned(),
+            registry_directory: self.path().to_owned(),
+        };
+        let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let begun = async { tokio::time::timeout(DEADLINE, Runtimes::start(setup, reports, &tasks, &cancel)).await };
+        let runtimes = scheduler.block_on(begun).expect("it waits for somebody who reads")?;
+        scheduler.block_on(runtimes.shut_down());
+        Ok(())
+    }
+
     fn supervised(&self, at: usize, runtime: &Runtime) -> Supervised {
         Supervised {
             entry: at,
@@ -135,7 +152,8 @@ impl Bench {
             name: format!("server-{at}"),
             runtime: runtime.clone(),
             stop_timeout: Some(self.stop_timeout),
-            acting: false,
+            acting: None,
+            replaces: false,
             stopped: false,
             unsettled: false,
             known: self.known,
@@ -209,6 +227,22 @@ impl Life {
             let prepared = self.runtimes.prepare(&[bench.supervised(at, runtime)], &[]).await;
             self.runtimes.take(prepared.unwrap()).await;
         });
+    }
+
+    /// As a reload does that has other containers for these servers, once what ran them is let go: the words about those that need not wait
+    /// for `waits`.
+    pub(crate) fn replace_while(&self, bench: &Bench, waits: usize, servers: &[(usize, Runtime)]) -> Prepared {
+        self.run(async {
+            let news: Vec<_> = servers.iter().map(|(at, runtime)| bench.supervised(*at, runtime)).collect();
+            let gone: Vec<_> = news.iter().map(|new| new.server).collect();
+            let mut prepared = self.runtimes.prepare(&news, &gone).await.unwrap();
+            let at_once = prepared.take_out(&|server| server != ServerId(waits));
+            for server in gone.into_iter().filter(|server| *server != ServerId(waits)) {
+                self.runtimes.let_go(server).await;
+            }
+            self.runtimes.take(at_once).await;
+            prepared
+        })
     }
 
     /// As a reload does that has server 0 otherwise.

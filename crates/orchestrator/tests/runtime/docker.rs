@@ -355,7 +355,8 @@ fn an_engine_behind_tls_asks_who_we_are() {
     let nobody = refused(health_spec::config::EngineTls { cert_file: None, key_file: None, ..tls.clone() });
     assert!(nobody.contains("no Docker engine at tcp://localhost"), "{nobody}");
     let distrusted = refused(health_spec::config::EngineTls { ca_file: tls.cert_file.clone(), ..tls.clone() });
-    assert!(distrusted.contains("certificate"), "{distrusted}");
+    assert!(distrusted.contains("certificate") && distrusted.contains("`ca_file`"), "{distrusted}");
+    assert_eq!(distrusted.matches("client error").count(), 1, "{distrusted}");
     let missing = refused(health_spec::config::EngineTls { ca_file: Some("/nowhere.pem".to_owned()), ..tls });
     assert!(missing.contains("/nowhere.pem"), "{missing}");
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test gives up after a while, by the clock")]
 #![expect(clippy::unwrap_used, reason = "a test that panics has failed, which is what it is for")]
 
+mod begin;
 mod bench;
 #[path = "../engine/bus.rs"]
 mod bus;

@@ -38,6 +38,56 @@ fn the_restart_policy_outlives_a_second_recreate_that_comes_to_nothing() {
 }
 
 #[test]
+fn one_that_somebody_has_renamed_is_recreated_under_the_name_that_it_is_registered_by() {
+    let (harbour, bench) = (Harbour::new(), Bench::new());
+    let mut life = bench.start(&[harbour.run("a")]);
+    assert_eq!(life.next_word(), Word::Running);
+    let id = harbour.id("a");
+    harbour.rename("a", "b");
+    harbour.kill("b");
+    let died = Word::Died(Death { exit_code: Some(137), ..Death::default() });
+    assert_eq!([life.next_word(), life.next_word()], [Word::Killed, died.clone()]);
+    life.recreate().unwrap();
+    assert_eq!(life.pending(), [Input::Reported(ServerId(0), Word::Running)]);
+    assert!(harbour.is_running("a") && harbour.id("a") != id);
+    harbour.kill("a");
+    assert_eq!([life.next_word(), life.next_word()], [Word::Killed, died]);
+    life.put_back().unwrap();
+    assert_eq!((harbour.id("a"), harbour.is_running("a")), (id, true));
+}
+
+/// As `docker compose up` does it, which sees two containers of one service.
+#[test]
+fn whoever_is_kept_is_the_server_again_once_somebody_removes_its_successor_and_starts_it() {
+    let (harbour, bench) = (Harbour::new(), Bench::new());
+    let mut life = bench.start(&[harbour.run("a")]);
+    assert_eq!(life.next_word(), Word::Running);
+    let old = kept("a", &harbour.id("a"));
+    life.recreate().unwrap();
+    harbour.remove("a");
+    while life.next_word() != Word::Stopped {}
+    harbour.start(&old);
+    assert_eq!(life.next_word(), Word::Started);
+    harbour.kill(&old);
+    let died = Word::Died(Death { exit_code: Some(137), ..Death::default() });
+    assert_eq!([life.next_word(), life.next_word()], [Word::Killed, died]);
+    life.restart().unwrap();
+    assert!(harbour.is_running(&old));
+    harbour.remove(&old);
+    while life.next_word() != Word::Stopped {}
+}
+
+#[test]
+fn where_nothing_was_recreated_nothing_is_to_be_put_back() {
+    let (harbour, bench) = (Harbour::new(), Bench::new());
+    let mut life = bench.start(&[harbour.run("a")]);
+    assert_eq!(life.next_word(), Word::Running);
+    harbour.remove("a");
+    assert!(life.recreate().is_err());
+    life.put_back().unwrap();
+}
+
+#[test]
 fn the_stop_of_a_recreate_that_finds_what_an_earlier_one_has_left_is_ours() {
     let (harbour, bench) = (Harbour::new(), Bench::new());
     let mut life = bench.start(&[harbour.run("a")]);

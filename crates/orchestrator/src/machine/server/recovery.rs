@@ -91,8 +91,9 @@ impl Server {
         self.state.unsettled |= strategy == Strategy::Recreate;
         self.state.proven &= strategy != Strategy::Recreate;
         self.joins_network(strategy);
+        let since = Some(turn.now);
         self.state.recovery =
-            Recovery::Acting { serial: ticket.serial, attempt, stopped: false, stage: Stage::Begun, undoing: false };
+            Recovery::Acting { serial: ticket.serial, attempt, stopped: false, stage: Stage::Begun, undoing: false, since };
         self.schedule(turn.now);
         let reason = self.state.reason.clone().filter(|_| reason == "down").unwrap_or_else(|| reason.to_owned());
         let (attempt, delay_ms) = (number(attempt), milliseconds(delay));
@@ -142,7 +143,9 @@ impl Server {
 
     /// The action has ended.
     pub(in crate::machine) fn finished(&mut self, turn: &mut Turn<'_>, serial: u64, result: Result<(), String>) {
-        let Recovery::Acting { serial: current, attempt, stopped, stage, undoing: false } = self.state.recovery else { return };
+        let Recovery::Acting { serial: current, attempt, stopped, stage, undoing: false, .. } = self.state.recovery else {
+            return;
+        };
         if serial != current {
             return;
         }

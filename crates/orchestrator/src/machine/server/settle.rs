@@ -69,7 +69,9 @@ impl Server {
         let ticket = turn.ticket();
         self.drop_check();
         self.enter(Phase::Recovering);
-        self.state.recovery = Recovery::Acting { serial: ticket.serial, attempt, stopped, stage: Stage::Begun, undoing: true };
+        let since = Some(turn.now);
+        self.state.recovery =
+            Recovery::Acting { serial: ticket.serial, attempt, stopped, stage: Stage::Begun, undoing: true, since };
         self.schedule(turn.now);
         let start = !stopped && self.unclear_until(turn.now).is_none();
         turn.effects.push(Effect::Settle { ticket, keep: false, start });

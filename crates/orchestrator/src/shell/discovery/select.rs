@@ -17,7 +17,11 @@ use super::hints::hints;
 use super::labels::{Asked, ENABLE, Fault, asked};
 use super::wish::{Denied, Wish, key, wish};
 use crate::machine::policy::Issue;
-use crate::shell::runtime::container::{ledger::means, recreate::kept_of};
+use crate::shell::runtime::container::{
+    consent::{ONE_OFF, is_one_off},
+    ledger::means,
+    recreate::kept_of,
+};
 
 mod depend;
 mod keep;
@@ -93,6 +97,8 @@ pub enum Verdict {
     NotAsked,
     /// Its label says `false`.
     Off,
+    /// Compose has run it for one command: nobody wants it back.
+    OneOff,
     /// Labels that all have to have are missing here.
     Elsewhere,
     /// Not yet, for this reason.
@@ -164,6 +170,7 @@ fn consider(container: &Container, ground: &Ground<'_>) -> Result<Wish, Verdict>
         Asked::Off => return Err(Verdict::Off),
         Asked::Unclear(fault) => return Err(Verdict::Wrong(vec![fault])),
         // Its labels are its successor's, who has its place.
+        Asked::Yes if is_one_off(&container.labels) => return Err(Verdict::OneOff),
         Asked::Yes if kept_of(&container.name).is_some() => return Err(Verdict::Kept),
         Asked::Yes => {}
     }
@@ -221,6 +228,7 @@ impl Finding {
             Verdict::Registered(_) => "in the registry".to_owned(),
             Verdict::NotAsked => format!("no label {ENABLE}=true"),
             Verdict::Off => format!("label {ENABLE}=false"),
+            Verdict::OneOff => format!("a one-off container of `docker compose run` (label {ONE_OFF}=True)"),
             Verdict::Elsewhere => "the labels that `discovery.labels` wants are not all there".to_owned(),
             Verdict::Later(why) => format!("not yet: {why}"),
             Verdict::Kept => "a recreate keeps it until its successor is well".to_owned(),

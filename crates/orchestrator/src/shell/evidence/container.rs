@@ -145,7 +145,8 @@ fn state(kind: &str, found: &ContainerInspectResponse) -> RuntimeState {
         started_at: state.started_at.as_deref().and_then(moment),
         finished_at: state.finished_at.as_deref().and_then(moment),
         exit_code: state.exit_code.filter(|_| !running),
-        oom_killed: state.oom_killed,
+        // Of one that runs again it is about an earlier life.
+        oom_killed: state.oom_killed.filter(|_| !running),
         memory_limit_bytes: limit.filter(|bytes| *bytes > 0),
         restarts: found.restart_count.and_then(|count| u64::try_from(count).ok()),
         error: state.error.filter(|error| !error.is_empty()),
@@ -325,6 +326,15 @@ mod tests {
         assert!(first.text.starts_with(b"40 ") && last.text.starts_with(b"89 ") && pieces.lines.len() == 50);
         assert_eq!(last.text.len() + last.more, 3 + 16 * 1024);
         assert!(last.text.len() < 5_000);
+    }
+
+    #[test]
+    fn one_that_runs_again_was_not_killed_for_memory() {
+        let of = |running: bool| {
+            let told = bollard::models::ContainerState { running: Some(running), oom_killed: Some(true), ..Default::default() };
+            state("docker", &ContainerInspectResponse { state: Some(told), ..Default::default() }).oom_killed
+        };
+        assert_eq!((of(true), of(false)), (None, Some(true)));
     }
 
     #[test]

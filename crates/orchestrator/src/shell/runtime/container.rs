@@ -63,6 +63,8 @@ struct Wanted {
     patience: Option<Duration>,
     /// A recreate of an earlier run was cut short.
     interrupted: bool,
+    /// One of an earlier run is not settled.
+    unsettled: bool,
     consent: Consent,
     ledger: Ledger,
 }
@@ -86,13 +88,17 @@ pub async fn ready(
         Ok((connection, since, wanted)) => Ok(Ready { id, name, address, connection: Ok(connection), since, wanted }),
         Err(Unready::Faults(faults)) => Err(faults),
         Err(Unready::Lost(error)) if servers.iter().all(|server| server.known) => {
-            let until = |server: &Supervised| patience::unasked(server.stop_timeout).by(&EngineClock::default());
-            let unfound = |server: &&Supervised| wanted(server, Ledger::new(&name_of(server), None), until(server));
+            let clock = EngineClock::default();
+            let open =
+                |server: &Supervised| Some(patience::open(server.acting?, patience::told_within(server.stop_timeout), &clock));
+            let unfound = |server: &&Supervised| wanted(server, Ledger::new(&name_of(server), None), open(server));
             let wanted = servers.iter().map(unfound).collect();
             Ok(Ready { id, name, address, connection: Err(error), since: None, wanted })
         }
         Err(Unready::Lost(error)) => {
-            Err(at_address(format!("{}; is it running? may this user open the socket?", causes(&error))))
+            let why = causes(&error);
+            let advice = address.advice(&why);
+            Err(at_address(format!("{why}; {advice}")))
         }
     }
 }
@@ -108,7 +114,7 @@ type Met = (Connection, Option<i64>, Vec<Wanted>);
 async fn meet(address: &Address, engine: &str, servers: &[&Supervised], mut followed: Vec<String>) -> Result<Met, Unready> {
     let connection = address.connect().await.map_err(Unready::Lost)?;
     // Before events are asked for: these would be somebody else's.
-    for unsettled in servers.iter().filter(|supervised| supervised.unsettled && supervised.acting) {
+    for unsettled in servers.iter().filter(|supervised| supervised.unsettled && supervised.acting.is_some()) {
         let (name, starts) = (name_of(unsettled), !unsettled.stopped);
         if let Err(error) = Box::pin(recreate::tidy(&connection.client, &name, starts, &unsettled.consent)).await {
             tracing::error!("the recreate of `{name}` that a crash has cut short is not undone yet: {}", causes(&error));
@@ -125,12 +131,14 @@ async fn meet(address: &Address, engine: &str, servers: &[&Supervised], mut foll
             Ok(look) => {
                 let (ledger, ours) = (Ledger::new(&name, look.as_ref()), supervised.stop_timeout);
                 followed.extend(look.map(|look| look.id));
-                let until = if supervised.acting {
-                    patience::until(&connection.client, &name, ours).await
-                } else {
-                    patience::unasked(ours)
+                let open = match supervised.acting {
+                    None => None,
+                    Some(acting) => {
+                        let told_within = patience::told_of(&connection.client, &name, ours).await;
+                        Some(patience::open(acting, told_within, &clock))
+                    }
                 };
-                all.push(wanted(supervised, ledger, until.by(&clock)));
+                all.push(wanted(supervised, ledger, open));
             }
             Err(Unfound::Fault(text)) => faults.push(supervised.fault("/container", text)),
             Err(Unfound::Lost(source)) => return Err(Unready::Lost(address.unreachable(source))),
@@ -139,14 +147,17 @@ async fn meet(address: &Address, engine: &str, servers: &[&Supervised], mut foll
     if faults.is_empty() { Ok((connection, Some(since), all)) } else { Err(Unready::Faults(faults)) }
 }
 
-/// `until`: when the events of what an earlier run has begun have come for certain.
-fn wanted(supervised: &Supervised, mut ledger: Ledger, until: i64) -> Wanted {
-    if supervised.acting {
-        ledger.resume(until);
+/// `open`: when an earlier run has begun what it did not see the end of, and when the events of that have come for certain.
+fn wanted(supervised: &Supervised, mut ledger: Ledger, open: Option<(i64, i64)>) -> Wanted {
+    if let Some(open) = open {
+        ledger.resume(open, supervised.unsettled);
     }
-    let interrupted = supervised.acting && supervised.unsettled;
+    if supervised.replaces {
+        ledger.replace();
+    }
+    let (unsettled, interrupted) = (supervised.unsettled, supervised.acting.is_some() && supervised.unsettled);
     let (patience, consent) = (supervised.stop_timeout, supervised.consent.clone());
-    Wanted { server: supervised.server, name: name_of(supervised), patience, interrupted, consent, ledger }
+    Wanted { server: supervised.server, name: name_of(supervised), patience, interrupted, unsettled, consent, ledger }
 }
 
 /// Why a container cannot be watched.
@@ -204,6 +215,25 @@ async fn meant(client: &Docker, wanted: &str) -> String {
 }
 
 impl Ready {
+    /// The same engine, with those of the containers that are of these servers. `None`: none is.
+    pub fn take_out(&mut self, is_wanted: &dyn Fn(ServerId) -> bool) -> Option<Self> {
+        let wanted: Vec<_> = self.wanted.extract_if(.., |wanted| is_wanted(wanted.server)).collect();
+        if wanted.is_empty() {
+            return None;
+        }
+        let connection = match &self.connection {
+            Ok(connection) => Ok(connection.clone()),
+            Err(_) => self.take_connection(),
+        };
+        Some(Self { id: self.id, name: self.name.clone(), address: self.address.clone(), connection, since: self.since, wanted })
+    }
+
+    /// Whoever comes second tries for himself.
+    fn take_connection(&mut self) -> Result<Connection, ConnectError> {
+        let nobody = ConnectError::Silent { kind: "container", address: String::new() };
+        std::mem::replace(&mut self.connection, Err(nobody))
+    }
+
     /// A listener for the engine, when there is none yet; it is to be run with the first connection.
     pub fn listener(&mut self, mouth: &Mouth, oom: &Oom) -> (Engine, Listener, Result<Connection, ConnectError>) {
         let (requests, asked) = mpsc::channel(REQUESTS);
@@ -224,20 +254,28 @@ impl Ready {
             unread: InARow::default(),
             unreadable: BTreeMap::new(),
         };
-        let nobody = ConnectError::Silent { kind: "container", address: String::new() };
-        let connection = std::mem::replace(&mut self.connection, Err(nobody));
+        let connection = self.take_connection();
         (Engine { name: self.name.clone(), requests, link: linked }, listener, connection)
     }
 
     /// What is to be told to the listener, and what its servers are restarted with.
     pub fn containers(self, engine: &Engine) -> (Vec<Registered>, Vec<Container>) {
-        let one = |Wanted { server, name: wanted, patience, interrupted, consent, ledger }: Wanted| {
+        let one = |Wanted { server, name: wanted, patience, interrupted, unsettled, consent, ledger }: Wanted| {
             let (progress, progressed) = watch::channel(None);
             let (seen, saw) = watch::channel(None);
             let registered = Registered { server, ledger, progress, seen };
             let requests = engine.requests.clone();
-            let container =
-                Container { server, wanted, patience, interrupted, consent, requests, progress: progressed, seen: saw };
+            let container = Container {
+                server,
+                wanted,
+                patience,
+                interrupted,
+                unsettled,
+                consent,
+                requests,
+                progress: progressed,
+                seen: saw,
+            };
             (registered, container)
         };
         self.wanted.into_iter().map(one).unzip()

@@ -18,6 +18,9 @@ pub enum ActionError {
     /// A container was not recreated, or what was recreated is not settled.
     #[error(transparent)]
     Recreate(#[from] RecreateError),
+    /// A reload has given the server another one.
+    #[error("the configuration gives the server another container or program since; nothing was done to that")]
+    Replaced,
     /// The runtimes have been shut down.
     #[error("the orchestrator is shutting down")]
     ShuttingDown,

@@ -5,17 +5,8 @@ use std::sync::PoisonError;
 use tokio::sync::mpsc;
 
 use super::Runtimes;
-use super::container::{
-    Ready,
-    address::{ConnectError, Connection},
-    engine::Engine,
-    listener::Listener,
-    restart::Container,
-};
+use super::container::{Ready, engine::Engine, listener::Registered, restart::Container};
 use super::systemd::{self, listener::Request};
-
-/// A listener that is to be run, with its first connection or why there is none.
-type Begun = (Listener, Result<Connection, ConnectError>);
 
 impl Runtimes {
     /// The engine of this container.
@@ -24,15 +15,20 @@ impl Runtimes {
         engines.values().find(|engine| engine.requests.same_channel(&container.requests)).cloned()
     }
 
-    /// One listener an engine, from its first server on: the second one is to be run if there was none.
-    pub(super) fn listened_to(&self, ready: &mut Ready) -> (Engine, Option<Begun>) {
+    /// One listener an engine, from its first server on. A new one has its containers from the beginning: nobody may read yet what it says of
+    /// them, so nobody must wait until it has taken them in. The second part is what one that runs already has to be told.
+    pub(super) fn listened_to(&self, mut ready: Ready) -> (Vec<Container>, Option<(Engine, Vec<Registered>)>) {
         let mut engines = self.engines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(engine) = engines.get(&ready.id) {
-            return (engine.clone(), None);
+        if let Some(engine) = engines.get(&ready.id).cloned() {
+            let (registered, containers) = ready.containers(&engine);
+            return (containers, Some((engine, registered)));
         }
-        let (engine, listener, connection) = ready.listener(&self.mouth, &self.places.oom);
+        let (engine, mut listener, connection) = ready.listener(&self.mouth, &self.places.oom);
         engines.insert(ready.id, engine.clone());
-        (engine, Some((listener, connection)))
+        let (registered, containers) = ready.containers(&engine);
+        listener.containers = registered;
+        self.spawn(listener.run(connection));
+        (containers, None)
     }
 
     /// One listener a bus, as long as servers have units there: with the last of them goes what it is asked with, and then it ends.

@@ -33,6 +33,17 @@ pub struct Prepared {
     pub(super) buses: Vec<systemd::Ready>,
 }
 
+impl Prepared {
+    /// Takes out what is of these servers. Units of one bus stay together: they are taken out when all of them are wanted.
+    #[must_use]
+    pub fn take_out(&mut self, is_wanted: &dyn Fn(ServerId) -> bool) -> Self {
+        let processes = self.processes.extract_if(.., |(server, _)| is_wanted(*server)).collect();
+        let engines = self.engines.iter_mut().filter_map(|ready| ready.take_out(is_wanted)).collect();
+        let buses = self.buses.extract_if(.., |bus| bus.servers().into_iter().all(is_wanted)).collect();
+        Self { processes, engines, buses }
+    }
+}
+
 impl Runtimes {
     /// Checks these servers, all of them at once, beside those that run and are not about to go. Nothing is changed.
     pub async fn prepare(&self, servers: &[Supervised], gone: &[ServerId]) -> Result<Prepared, StartError> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use health_spec::registry::{Runtime, RuntimeKind};
+use jiff::Timestamp;
 use thiserror::Error;
 
 use super::container::consent::Consent;
@@ -23,15 +24,26 @@ pub struct Supervised {
     /// How long it may take to end once it was asked to, before it is killed. Default: 5 s for a process, 10 s for a container.
     pub stop_timeout: Option<Duration>,
     /// An earlier run of ours has begun a restart and did not see its end.
-    pub acting: bool,
+    pub acting: Option<Acting>,
     /// Meanwhile somebody has stopped it.
     pub stopped: bool,
     /// An earlier run of ours has recreated it, or begun to, and what it has replaced may still be there.
     pub unsettled: bool,
     /// An earlier run of ours has watched it, or it was just discovered: what cannot be found now is waited for.
     pub known: bool,
+    /// It has the place of another one: that it runs is a start.
+    pub replaces: bool,
     /// What its container has to have to be touched, beside its name.
     pub consent: Consent,
+}
+
+/// A restart whose end an earlier run of ours did not see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Acting {
+    /// When it was decided, by our clock. `None`: that run did not write it down.
+    pub since: Option<Timestamp>,
+    /// So long, at most, something else came first: evidence, a hook.
+    pub before: Duration,
 }
 
 impl Supervised {

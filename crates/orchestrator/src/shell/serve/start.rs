@@ -29,7 +29,7 @@ use crate::shell::descriptors;
 use crate::shell::discovery::Discovery;
 use crate::shell::driver::{Driver, Routine, ServerFile, Unwritten, Uptimes};
 use crate::shell::evidence::{self, Collector};
-use crate::shell::hook::HookRunner;
+use crate::shell::hook::{HookRunner, Hooks};
 use crate::shell::incidents::Book;
 use crate::shell::journal::{Journal, Jsonl};
 use crate::shell::maintenance::keeper::{Kept, keep, open};
@@ -40,7 +40,7 @@ use crate::shell::published::Published;
 use crate::shell::record::Recorder;
 use crate::shell::reload::{self, Reloader};
 use crate::shell::runtime::container::engine::Link;
-use crate::shell::runtime::{Runtimes, Setup};
+use crate::shell::runtime::{Acting, Runtimes, Setup};
 use crate::shell::store::{Left, Record, origin};
 use crate::shell::view::{Known, view};
 use crate::shell::writer::Writer;
@@ -199,7 +199,11 @@ fn begin(plan: &mut Plan, written: usize, settings: &Settings, left: &mut Left) 
         let left = beginning.memory.servers.get(&supervised.name);
         // What was discovered was there a moment ago: should it be gone, or its engine, that is followed and keeps nobody from beginning.
         supervised.known = left.is_some() || supervised.entry >= written;
-        supervised.acting = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { .. }));
+        let before = plan.hooks.get(supervised.entry).map(Hooks::before_action).unwrap_or_default();
+        supervised.acting = left.and_then(|left| match left.recovery {
+            Recovery::Acting { since, .. } => Some(Acting { since: since.map(|at| clock.wall_of(at)), before }),
+            _ => None,
+        });
         supervised.stopped = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { stopped: true, .. }));
         supervised.unsettled = left.is_some_and(|left| left.unsettled && !left.proven);
     }

@@ -73,6 +73,23 @@ fn names(selection: &Selection) -> Vec<&str> {
 }
 
 #[test]
+fn what_compose_has_run_for_one_command_is_left_alone() {
+    let one_off = Container { name: "shop-api-run-1".to_owned(), ..service("shop", "api", "id2", 2) };
+    let labels =
+        [one_off.labels.clone(), [("com.docker.compose.oneoff".to_owned(), "True".to_owned())].into()].into_iter().flatten();
+    let one_off = Container { labels: labels.collect(), ..one_off };
+    let lasting = service("shop", "api", "id1", 1);
+    let labels = lasting.labels.clone().into_iter().chain([("com.docker.compose.oneoff".to_owned(), "False".to_owned())]);
+    let lasting = Container { labels: labels.collect(), ..lasting };
+    let selection = Yard::new(&[lasting, one_off]).select();
+    assert_eq!(names(&selection), ["api"]);
+    assert_eq!(selection.servers["api"].id, "id1");
+    let verdicts: Vec<_> = selection.findings.iter().map(|finding| (&finding.verdict, finding.why())).collect();
+    assert_eq!(verdicts[1].0, &Verdict::OneOff);
+    assert!(verdicts[1].1.contains("docker compose run"), "{}", verdicts[1].1);
+}
+
+#[test]
 fn only_who_asks_is_watched() {
     let mut yard = Yard::new(&[
         asking("a", &[("mcp.health.interval", "5"), ("mcp.health.group", "g")]),

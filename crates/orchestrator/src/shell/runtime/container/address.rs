@@ -104,6 +104,21 @@ impl Address {
         hello.await.map_err(|_| ConnectError::Silent { kind: shown(self.kind), address: self.text.clone() })?
     }
 
+    /// What to look at when it cannot be reached, for this reason.
+    pub(super) fn advice(&self, why: &str) -> &'static str {
+        let is_about_tls = ["certificate", "handshake", "TLS", "tls", "corrupt message"].iter().any(|word| why.contains(word));
+        if self.is_near() {
+            "is it running? may this user open the socket?"
+        } else if self.tls.is_none() {
+            "is it running, and does it listen there without TLS? else give `tls`"
+        } else if is_about_tls {
+            "look at `tls`: `ca_file` has to vouch for the engine's certificate, which has to be for this host and in force; \
+             `cert_file` and `key_file` have to be what the engine asks for"
+        } else {
+            "is it running, and does it listen there with TLS?"
+        }
+    }
+
     /// Whether its containers run on this machine.
     pub(super) fn is_near(&self) -> bool {
         self.text.starts_with("unix://")
@@ -181,6 +196,17 @@ mod tests {
             let error = Address::of(&engine(bad, None)).expect_err(bad).to_string();
             assert!(!error.contains("secret"), "{error}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_tls_is_not_looked_for_at_a_socket() {
+        let advice = |text: &str, tls: Option<EngineTls>, why: &str| Address::of(&engine(text, tls)).unwrap().advice(why);
+        let unknown = "no Docker engine at https://far:2376: client error (Connect): invalid peer certificate: UnknownIssuer";
+        assert!(advice("https://far:2376", None, unknown).contains("`ca_file`"));
+        assert!(advice("tcp://far:2376", Some(EngineTls::default()), unknown).contains("`ca_file`"));
+        assert!(!advice("https://far:2376", None, "client error (Connect): refused").contains("ca_file"));
+        assert!(advice("tcp://far:2375", None, "refused").contains("without TLS"));
+        assert!(advice("unix:///var/run/docker.sock", None, "refused").contains("socket"));
     }
 
     #[test]

@@ -9,6 +9,18 @@ use bollard::{Docker, models::ContainerInspectResponse, query_parameters::Inspec
 
 use super::restart::RestartError;
 
+/// Compose puts it on what `docker compose run` has made for one command; the labels of the service are on it as well.
+pub const ONE_OFF: &str = "com.docker.compose.oneoff";
+
+/// Whether these are the labels of such a one: nobody wants it back when it has ended.
+pub fn is_one_off(labels: &BTreeMap<String, String>) -> bool {
+    says_one_off(labels.get(ONE_OFF))
+}
+
+fn says_one_off(label: Option<&String>) -> bool {
+    label.is_some_and(|value| value.eq_ignore_ascii_case("true"))
+}
+
 /// The labels that make a container ours to touch; none for one that the registry names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Consent(BTreeMap<String, String>);
@@ -32,12 +44,13 @@ impl Consent {
     pub(super) fn given_by(&self, found: &ContainerInspectResponse) -> Result<(), RestartError> {
         let labels = found.config.as_ref().and_then(|config| config.labels.as_ref());
         let lacks = |(label, value): &(&String, &String)| labels.and_then(|labels| labels.get(*label)) != Some(*value);
+        let container = found.name.as_deref().unwrap_or_default().trim_start_matches('/').to_owned();
+        if !self.0.is_empty() && labels.is_some_and(|labels| says_one_off(labels.get(ONE_OFF))) {
+            return Err(RestartError::OneOff(container));
+        }
         match self.0.iter().find(lacks) {
             None => Ok(()),
-            Some((label, value)) => Err(RestartError::NotAsked {
-                container: found.name.as_deref().unwrap_or_default().trim_start_matches('/').to_owned(),
-                label: format!("{label}={value}"),
-            }),
+            Some((label, value)) => Err(RestartError::NotAsked { container, label: format!("{label}={value}") }),
         }
     }
 }

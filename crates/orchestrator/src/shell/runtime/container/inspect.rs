@@ -183,7 +183,8 @@ fn read(found: ContainerInspectResponse) -> Look {
     let running = state.running.unwrap_or_default() && !state.restarting.unwrap_or_default();
     let host = found.host_config.unwrap_or_default();
     let policy = host.restart_policy.and_then(|policy| policy.name);
-    let moment = if running { state.started_at } else { state.finished_at };
+    let started = state.started_at.and_then(|text| nanoseconds(&text)).unwrap_or(i64::MIN);
+    let ended = state.finished_at.and_then(|text| nanoseconds(&text)).unwrap_or(i64::MIN);
     let health = state.health.and_then(|health| health.status);
     Look {
         id: found.id.unwrap_or_default(),
@@ -193,7 +194,8 @@ fn read(found: ContainerInspectResponse) -> Look {
             (true, true) => State::Paused,
             (false, _) => State::Ended,
         },
-        since: moment.and_then(|text| nanoseconds(&text)).unwrap_or(i64::MIN),
+        since: if running { started } else { ended },
+        started,
         exit_code: state.exit_code,
         oom_killed: state.oom_killed.unwrap_or_default(),
         memory_limited: host.memory.is_some_and(|bytes| bytes > 0),

@@ -18,6 +18,7 @@ const LAST_WORDS: i64 = 5_000_000_000;
 
 /// One registered container.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that was heard, or that nobody has told yet")]
 pub struct Ledger {
     /// The name or id in the registry.
     wanted: String,
@@ -43,6 +44,12 @@ pub struct Ledger {
     action: Option<Action>,
     /// When a restart of ours whose end was not seen is over for certain, in nanoseconds since 1970.
     open_until: Option<i64>,
+    /// When an earlier run of ours has begun that, if it was one.
+    began: Option<i64>,
+    /// Its end was taken for that restart's, and was not: a look is to tell of it.
+    untold: bool,
+    /// It has the place of another one: that it runs is a start.
+    replaces: bool,
     seen: u64,
 }
 
@@ -110,6 +117,8 @@ pub struct Action {
     pub stage: Stage,
     /// The action has ended, and its events are still to come.
     late: bool,
+    /// It removes containers; a restart removes none.
+    removes: bool,
 }
 
 /// How far a restart of ours is; a container that did not run is not stopped first.
@@ -151,6 +160,9 @@ impl Ledger {
             end: End::default(),
             action: None,
             open_until: None,
+            began: None,
+            untold: false,
+            replaces: false,
             seen: 0,
         }
     }
@@ -212,7 +224,7 @@ impl Ledger {
 
     /// Whether it matters why it does not run, if it does not.
     pub fn asks_why(&self) -> bool {
-        self.end.doubtful || self.known.is_none_or(|known| known.state.is_alive())
+        self.end.doubtful || self.untold || self.known.is_none_or(|known| known.state.is_alive())
     }
 
     /// The engine is out of reach, after this moment.
@@ -220,23 +232,52 @@ impl Ledger {
         self.end.doubtful = self.end.stop_told.is_some_and(|told| at.saturating_sub(told) <= LAST_WORDS);
     }
 
-    /// A restart of ours begins.
-    pub fn begin(&mut self) {
-        self.open_until = None;
-        self.action = Some(Action { stage: Stage::Begun, late: false });
+    /// A restart of ours begins, or a recreate or the end of one (`removes`).
+    pub fn begin(&mut self, removes: bool) {
+        (self.open_until, self.began) = (None, None);
+        self.action = Some(Action { stage: Stage::Begun, late: false, removes });
     }
 
-    /// An earlier run of ours has begun a restart and did not see its end: until then its events may still come.
-    pub fn resume(&mut self, until: i64) {
-        self.action = Some(Action { stage: Stage::Begun, late: true });
-        self.open_until = Some(until);
+    /// An earlier run of ours has begun one at some moment and did not see its end: its events may still come until another.
+    pub fn resume(&mut self, (began, until): (i64, i64), removes: bool) {
+        if self.met.is_some_and(|met| met.since > began) {
+            // It was found as that run has started it.
+            return;
+        }
+        self.action = Some(Action { stage: Stage::Begun, late: true, removes });
+        (self.began, self.open_until) = (Some(began), Some(until));
+    }
+
+    /// It has the place of another one.
+    pub fn replace(&mut self) {
+        self.replaces = true;
+    }
+
+    /// Whether a look is to tell what was taken for the restart of an earlier run: that is over for certain by now.
+    pub fn is_untold(&mut self, now: i64) -> bool {
+        if self.began.is_some() {
+            self.expire(now);
+        }
+        self.untold
+    }
+
+    /// What comes from this moment on is no late action's.
+    fn expire(&mut self, now: i64) {
+        if self.open_until.is_some_and(|until| until < now) {
+            self.untold |= self.began.is_some() && self.known.is_some_and(|known| !known.state.is_alive());
+            self.forget_action();
+        }
+    }
+
+    fn forget_action(&mut self) {
+        (self.action, self.began, self.open_until) = (None, None, None);
     }
 
     /// It has ended. Events of it may still come until then; `None`: they have come.
     pub fn end(&mut self, until: Option<i64>) {
         let unfinished = self.action.filter(|action| until.is_some() && action.stage < Stage::Restarted);
         self.action = unfinished.map(|action| Action { late: true, ..action });
-        self.open_until = until;
+        (self.began, self.open_until) = (None, until);
     }
 
     /// Until our own start has been seen, what happens is our restart's.

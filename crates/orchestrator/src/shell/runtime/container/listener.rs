@@ -78,13 +78,22 @@ pub enum Request {
     /// It is registered from now on.
     Watch(Box<Registered>),
     /// A restart begins: what comes now may be ours. The answer is how to reach the container, or why that cannot be.
-    Begin(ServerId, oneshot::Sender<Result<Reach, String>>),
+    Begin(ServerId, Does, oneshot::Sender<Result<Reach, String>>),
     /// The same, and nothing begins.
     Reach(ServerId, oneshot::Sender<Result<Reach, String>>),
     /// It has ended; events of it may still come until then. `None`: they have come.
     End(ServerId, Option<Until>, oneshot::Sender<()>),
     /// It is no longer registered: what happens to it is nobody's business.
     Forget(ServerId),
+}
+
+/// What an action does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Does {
+    /// It stops and starts a container, and removes none.
+    Restart,
+    /// It puts one in another's place: one of them goes.
+    Replace,
 }
 
 /// How to reach a container.
@@ -213,8 +222,8 @@ impl Listener {
                 self.containers.retain(|container| container.server != server);
                 self.unreadable.remove(&server);
             }
-            Request::Begin(server, answer) => {
-                let _ = answer.send(self.begin(server, connection));
+            Request::Begin(server, does, answer) => {
+                let _ = answer.send(self.begin(server, does, connection));
             }
             Request::Reach(server, answer) => {
                 let _ = answer.send(self.reach(server, connection));
@@ -229,10 +238,10 @@ impl Listener {
         }
     }
 
-    fn begin(&mut self, server: ServerId, connection: Result<&Connection, &str>) -> Result<Reach, String> {
+    fn begin(&mut self, server: ServerId, does: Does, connection: Result<&Connection, &str>) -> Result<Reach, String> {
         let reach = self.reach(server, connection)?;
         if let Some(container) = self.container(server) {
-            container.ledger.begin();
+            container.ledger.begin(does == Does::Replace);
             container.progress.send_replace(container.ledger.action());
         }
         Ok(reach)

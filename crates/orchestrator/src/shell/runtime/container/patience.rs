@@ -13,6 +13,7 @@ use super::{
     },
     restart::EVENTS_PATIENCE,
 };
+use crate::shell::{clock::wall, runtime::Acting};
 
 /// What engines wait for a container to end when nobody says otherwise.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
@@ -59,12 +60,21 @@ pub async fn until(client: &Docker, container: &str, ours: Option<Duration>) -> 
     }
 }
 
-/// The same for an engine that cannot be asked.
-pub fn unasked(ours: Option<Duration>) -> Until {
-    Until::Within(told_within(ours))
+/// When a restart of an earlier run has begun, and until when the engine may tell of it, by its clock, in nanoseconds since 1970. Where that run did
+/// not write down when it began, it may have been just now.
+pub fn open(acting: Acting, told_within: Duration, clock: &EngineClock) -> (i64, i64) {
+    let ago = acting.since.map(|since| Duration::try_from(wall().duration_since(since)).unwrap_or_default());
+    let began = clock.now().saturating_sub(nanoseconds(ago.unwrap_or_default()));
+    (began, began.saturating_add(nanoseconds(acting.before.saturating_add(told_within))))
 }
 
-fn told_within(to_stop: Option<Duration>) -> Duration {
+/// How long the engine may take to tell of a restart of this container, from when it is asked for it.
+pub async fn told_of(client: &Docker, container: &str, ours: Option<Duration>) -> Duration {
+    told_within(timeout(PATIENCE, to_stop(client, container, ours)).await.ok().or(ours))
+}
+
+/// The same for an engine that cannot be asked.
+pub fn told_within(to_stop: Option<Duration>) -> Duration {
     to_stop.unwrap_or(STOP_TIMEOUT).saturating_add(EVENTS_PATIENCE)
 }
 
@@ -85,7 +95,7 @@ mod tests {
         shell::runtime::container::{
             address::Connection,
             consent::Consent,
-            listener::{Reach, Request},
+            listener::{Does, Reach, Request},
             restart::Container,
         },
     };
@@ -104,9 +114,21 @@ mod tests {
         let ours = Some(Duration::from_secs(90));
         assert_eq!(until(&away, "a", ours).await, Until::Within(Duration::from_secs(93)));
         let known = EngineClock::of(Some(1_000_000_000));
-        let ends = unasked(ours).by(&known);
+        let ends = Until::Within(told_within(ours)).by(&known);
         assert!((94_000_000_000..94_000_000_000 + i64::from(u32::MAX)).contains(&ends), "{ends}");
-        assert!(unasked(ours).by(&EngineClock::default()) < i64::MAX, "our own clock does");
+        assert!(Until::Within(told_within(ours)).by(&EngineClock::default()) < i64::MAX, "our own clock does");
+    }
+
+    #[test]
+    fn what_an_earlier_run_has_begun_is_open_from_then_on_and_not_from_now_on() {
+        let clock = EngineClock::of(Some(1_000_000_000_000));
+        let since = Some(wall() - jiff::SignedDuration::from_secs(100));
+        let before = Duration::from_secs(7);
+        let (began, until) = open(Acting { since, before }, Duration::from_secs(13), &clock);
+        assert!((900_000_000_000..904_000_000_000).contains(&began), "{began}");
+        assert_eq!(until - began, 20_000_000_000);
+        let (unknown, _) = open(Acting { since: None, before }, Duration::from_secs(13), &clock);
+        assert!(unknown >= 1_000_000_000_000, "{unknown}");
     }
 
     #[tokio::test]
@@ -115,15 +137,15 @@ mod tests {
         let (progress, seen) = (watch::channel(None).1, watch::channel(None).1);
         let patience = Some(Duration::from_secs(90));
         let (server, wanted) = (ServerId(0), "a".to_owned());
-        let (consent, interrupted) = (Consent::default(), false);
-        let container = Container { server, wanted, patience, interrupted, consent, requests, progress, seen };
+        let (consent, interrupted, unsettled) = (Consent::default(), false, false);
+        let container = Container { server, wanted, patience, interrupted, unsettled, consent, requests, progress, seen };
         let client = Docker::connect_with_http("tcp://127.0.0.1:1", 60, API_DEFAULT_VERSION).unwrap();
         let reach = Reach { connection: Connection { client, kind: EngineKind::Docker }, id: "id".to_owned() };
         let listener = async {
-            let Some(Request::Begin(_, answer)) = asked.recv().await else { panic!("nothing was asked") };
+            let Some(Request::Begin(_, _, answer)) = asked.recv().await else { panic!("nothing was asked") };
             answer.send(Ok(reach)).unwrap();
         };
-        let (begun, ()) = tokio::join!(container.begin(), listener);
+        let (begun, ()) = tokio::join!(container.begin(Does::Restart), listener);
         assert_eq!(begun.unwrap().connection.client.timeout(), Duration::from_secs(150));
     }
 }

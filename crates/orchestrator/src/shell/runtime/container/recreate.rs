@@ -24,7 +24,8 @@ pub use self::layout::{LABEL, kept_of};
 use self::layout::{Layout, label_of, name_of};
 use super::{
     consent::Consent,
-    ledger::{Seen, Stage, State},
+    ledger::{Seen, Stage, State, is_id},
+    listener::Does,
     restart::{Container, RestartError, whole_seconds},
 };
 
@@ -80,7 +81,7 @@ fn refused(step: &'static str) -> impl FnOnce(Error) -> RecreateError {
 impl Container {
     /// Puts a new one in its place and starts it. What it was is kept until [`Self::keep`] or [`Self::put_back`]; also after an error.
     pub async fn recreate(&mut self) -> Result<(), RecreateError> {
-        let reach = self.begin().await?;
+        let reach = self.begin(Does::Replace).await?;
         let (client, kind) = (&reach.connection.client, reach.connection.kind);
         let outcome = Box::pin(self.replace(client, kind, &reach.id)).await;
         let last = if outcome.is_ok() { Stage::Started } else { Stage::Stopped };
@@ -97,7 +98,10 @@ impl Container {
             return self.put_back(true).await;
         }
         match self.restart().await {
-            Err(error) if error.is_of_nobody() && self.is_kept_alone().await => self.put_back(true).await,
+            Err(error) if error.is_of_nobody() && self.is_kept_alone().await => {
+                self.unsettled = true;
+                self.put_back(true).await
+            }
             restarted => Ok(restarted?),
         }
     }
@@ -128,16 +132,21 @@ impl Container {
     async fn replace(&mut self, client: &Docker, kind: EngineKind, id: &str) -> Result<(), RecreateError> {
         let mut layout = Layout::of(client, &self.wanted).await?;
         let mut id = id.to_owned();
+        if layout.current.is_none() && layout.old.is_none() && !id.is_empty() {
+            // Renamed by somebody, it is the server all the same: its successor has the name that it is registered under.
+            layout.current = layout::inspect(client, &id).await?;
+        }
         if layout.current.is_none() && layout.old.is_some() {
             // Under its name again, and that is all: it is to be stopped. Should nothing come of it, it was ours to start.
-            self.interrupted = true;
+            (self.interrupted, self.unsettled) = (true, true);
             Box::pin(self.restore(client, layout, false)).await?;
             layout = Layout::of(client, &self.wanted).await?;
             id = layout.current.as_ref().and_then(|current| current.id.clone()).unwrap_or_default();
         }
         let id = id.as_str();
         let (current, old) = layout.replaceable(&self.wanted)?;
-        if name_of(&current) != self.wanted || current.id.as_deref() != Some(id) {
+        let is_by_id = is_id(&self.wanted) && name_of(&current) != self.wanted;
+        if is_by_id || current.id.as_deref() != Some(id) {
             return Err(RecreateError::ById);
         }
         self.consent.given_by(&current)?;
@@ -150,7 +159,7 @@ impl Container {
         for shared in spec::shared(&mut spec.body) {
             follow(client, shared).await?;
         }
-        self.interrupted = true;
+        (self.interrupted, self.unsettled) = (true, true);
         self.stop(client, kind, id).await?;
         match &old {
             Some(kept) => {
@@ -208,21 +217,31 @@ impl Container {
         let client = self.reach().await?.connection.client;
         let Layout { current, old } = Layout::of(&client, &self.wanted).await?;
         self.interrupted = false;
-        let Some(old) = old else { return Ok(()) };
+        let Some(old) = old else {
+            self.unsettled = false;
+            return Ok(());
+        };
         let id = old.id.clone().unwrap_or_default();
         if layout::is_running(&old) || current.as_ref().and_then(label_of) != Some(id.as_str()) {
             let (name, old) = (&self.wanted, name_of(&old));
             tracing::warn!(
                 "`{old}`, which `{name}` has replaced, is left alone: somebody has started it, or made another `{name}`"
             );
+            self.unsettled = false;
             return Ok(());
         }
-        remove(&client, &id).await
+        remove(&client, &id).await?;
+        self.unsettled = false;
+        Ok(())
     }
 
-    /// The new one goes, and the old one is back under its name and, unless somebody has stopped it, started.
+    /// The new one goes, and the old one is back under its name and, unless somebody has stopped it, started. Nothing is done where
+    /// nothing was recreated.
     pub async fn put_back(&mut self, start: bool) -> Result<(), RecreateError> {
-        let reach = self.begin().await?;
+        if !self.unsettled {
+            return Ok(());
+        }
+        let reach = self.begin(Does::Replace).await?;
         let client = &reach.connection.client;
         let outcome = match Layout::of(client, &self.wanted).await {
             Ok(layout) => Box::pin(self.restore(client, layout, start)).await,
@@ -231,6 +250,7 @@ impl Container {
         let seen = !matches!(outcome, Ok(true)) || self.wait_until(Stage::Started).await;
         self.end(&reach, seen).await;
         self.interrupted &= outcome.is_err();
+        self.unsettled &= outcome.is_err();
         outcome.map(|_| ())
     }
 

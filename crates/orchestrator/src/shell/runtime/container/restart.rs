@@ -17,7 +17,7 @@ use super::{
     consent::Consent,
     inspect,
     ledger::{Action, Seen, Stage},
-    listener::{Reach, Request},
+    listener::{Does, Reach, Request},
     patience,
 };
 use crate::machine::ServerId;
@@ -42,6 +42,9 @@ pub enum RestartError {
         /// Which one.
         label: String,
     },
+    /// It is watched because of a label, and whoever has its name now was made for one command.
+    #[error("container {0} is a one-off container of `docker compose run`, so it is left alone")]
+    OneOff(String),
     /// Whether it may be touched is not known.
     #[error("the engine does not say which labels the container has, so it is left alone")]
     Unseen(#[source] Error),
@@ -64,6 +67,8 @@ pub struct Container {
     pub patience: Option<Duration>,
     /// A recreate has stopped it, and has not come to its end.
     pub interrupted: bool,
+    /// A recreate has changed something, and it is not settled which one stays.
+    pub unsettled: bool,
     /// What it has to have to be touched.
     pub consent: Consent,
     /// The listener of its engine.
@@ -82,7 +87,7 @@ impl RestartError {
             Self::Unseen(error) | Self::Refused(error) => {
                 matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
             }
-            Self::OutOfReach(_) | Self::NotAsked { .. } | Self::ShuttingDown => false,
+            Self::OutOfReach(_) | Self::NotAsked { .. } | Self::OneOff(_) | Self::ShuttingDown => false,
         }
     }
 }
@@ -91,7 +96,7 @@ impl Container {
     /// Restarts it. When this returns, everything that the restart made the engine say is in the inbox. A paused
     /// container needs nothing more with Docker, which wakes it to stop it; Podman has to be told.
     pub async fn restart(&mut self) -> Result<(), RestartError> {
-        let reach = self.begin().await?;
+        let reach = self.begin(Does::Restart).await?;
         let (client, id) = (&reach.connection.client, reach.id.as_str());
         if id.is_empty() {
             self.end(&reach, true).await;
@@ -118,9 +123,9 @@ impl Container {
         outcome.map_err(RestartError::Refused)
     }
 
-    pub(super) async fn begin(&self) -> Result<Reach, RestartError> {
+    pub(super) async fn begin(&self, does: Does) -> Result<Reach, RestartError> {
         let (answer, begun) = oneshot::channel();
-        self.requests.send(Request::Begin(self.server, answer)).await.map_err(|_| RestartError::ShuttingDown)?;
+        self.requests.send(Request::Begin(self.server, does, answer)).await.map_err(|_| RestartError::ShuttingDown)?;
         let mut reach = begun.await.map_err(|_| RestartError::ShuttingDown)?.map_err(RestartError::OutOfReach)?;
         // The engine answers when it has stopped it; to give up before would be to ask for the same again.
         let client = &mut reach.connection.client;

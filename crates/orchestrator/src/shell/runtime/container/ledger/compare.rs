@@ -16,6 +16,11 @@ impl Ledger {
         let (unread, succeeds) = (std::mem::take(&mut self.unread), std::mem::take(&mut self.succeeds));
         let by_itself = !unread && look.is_some_and(|look| look.restarts > self.restarts);
         let met = self.met.take().filter(|_| self.action.is_none());
+        let (replaces, untold) = (std::mem::take(&mut self.replaces), std::mem::take(&mut self.untold));
+        let is_over = before.is_none() && self.is_over(look);
+        if is_over {
+            self.forget_action();
+        }
         if let Some(look) = look {
             self.take(look);
         }
@@ -25,6 +30,8 @@ impl Ledger {
         let words = match (was, state) {
             // Between the stop and the start of our restart.
             (None, State::Ended | State::Gone) if self.action.is_some() => Vec::new(),
+            (None, State::Ended) if is_over && look.is_some_and(|look| !look.stopped) => self.ended(look),
+            (None, State::Running) if replaces => vec![Word::Started],
             // Since it was found, and before anybody listened.
             (None, State::Ended) if met.is_some() => self.ended(look),
             (None, State::Running) if met.is_some_and(|met| news > met.since) => vec![again],
@@ -43,11 +50,22 @@ impl Ledger {
             (Some(_), State::Paused) => self.unless_ours(Word::Paused),
             // The engine itself has ended, and does not know any more of the stop that it made at its end.
             (Some(State::Ended), State::Ended) if doubtful && look.is_some_and(|look| !look.stopped) => self.retracted(look),
+            (Some(State::Ended | State::Gone), State::Ended) if untold => self.ended(look),
+            (Some(State::Ended | State::Gone), State::Gone) if untold => vec![Word::Stopped],
             (Some(State::Ended | State::Gone), State::Ended | State::Gone) if succeeds => self.unless_ours(Word::Stopped),
             (Some(State::Ended | State::Gone), State::Ended | State::Gone) => Vec::new(),
         };
         self.action = self.action.filter(|action| !action.late || was.is_none());
         words
+    }
+
+    /// What an earlier run of ours has begun has come to its end, or cannot have led to this.
+    fn is_over(&self, look: Option<&Look>) -> bool {
+        let Some(action) = self.action.filter(|action| action.late) else { return false };
+        let Some(look) = look else { return !action.removes };
+        let was_started = self.began.is_some_and(|began| look.started > began);
+        let ended_later = look.stopped && self.open_until.is_some_and(|until| look.since > until);
+        was_started || (ended_later && !look.state.is_alive())
     }
 
     fn take(&mut self, look: &Look) {

@@ -5,6 +5,7 @@ use health_spec::config::EngineKind;
 use super::{ComesBack, End, Known, Ledger, Stage, State};
 use crate::machine::Word;
 use crate::shell::runtime::container::event::{Act, Happening, Health};
+use crate::shell::runtime::container::recreate::kept_of;
 
 /// Signals that end a process unless it has other plans: INT, QUIT, KILL, TERM.
 const ENDING: [i32; 4] = [2, 3, KILL, 15];
@@ -19,10 +20,7 @@ impl Ledger {
             return Vec::new();
         }
         self.seen += 1;
-        if self.open_until.is_some_and(|until| until < happening.at) {
-            self.open_until = None;
-            self.action = None;
-        }
+        self.expire(happening.at);
         self.known = self.known.or(self.met.filter(|met| self.action.is_none() && happening.at > met.since));
         let is_news = self.known.is_some_and(|known| happening.at > known.since);
         let mut words = self.adopt(happening, is_news);
@@ -75,7 +73,14 @@ impl Ledger {
     /// Who has the name is the server; who had it is followed by its id until somebody else takes the name. An id never changes.
     pub fn concerns(&self, happening: &Happening) -> bool {
         let takes_the_name = || matches!(happening.act, Act::Create | Act::Rename | Act::Start) || self.id.is_empty();
-        happening.id == self.id || (self.by_name && happening.name == self.wanted && takes_the_name())
+        let has_the_name = || happening.name == self.wanted && takes_the_name();
+        happening.id == self.id || (self.by_name && (has_the_name() || self.is_back(happening)))
+    }
+
+    /// Whoever is kept from a recreate was the server: it is again, when its successor is gone and somebody starts it as it is called then.
+    fn is_back(&self, happening: &Happening) -> bool {
+        let is_alone = self.action.is_none() && self.known.is_some_and(|known| known.state == State::Gone);
+        happening.act == Act::Start && is_alone && kept_of(&happening.name) == Some(self.wanted.as_str())
     }
 
     /// Another container has taken the name.
@@ -149,7 +154,7 @@ impl Ledger {
 
     fn started(&mut self, at: i64) -> Vec<Word> {
         let was_alive = self.known.is_some_and(|known| known.state.is_alive());
-        self.succeeds = false;
+        (self.succeeds, self.untold) = (false, false);
         self.now(State::Running, at);
         let by_itself = std::mem::take(&mut self.end).by_itself;
         self.health = self.health.map(|_| Health::Starting);
@@ -186,9 +191,10 @@ impl Ledger {
         Vec::new()
     }
 
-    /// Podman stops one that runs before it removes it, and may say both.
+    /// Podman stops one that runs before it removes it, and may say both. A restart of ours removes nothing.
     fn destroyed(&mut self, at: i64) -> Vec<Word> {
         self.now(State::Gone, at);
-        if self.end.stop_told.take().is_some() { Vec::new() } else { self.unless_ours(Word::Stopped) }
+        let is_ours = self.action.is_some_and(|action| action.removes && action.stage < Stage::Started);
+        if self.end.stop_told.take().is_some() || is_ours { Vec::new() } else { vec![Word::Stopped] }
     }
 }

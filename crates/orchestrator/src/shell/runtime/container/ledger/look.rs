@@ -14,6 +14,8 @@ pub struct Look {
     pub state: State,
     /// When it was last started if it runs, or when it ended: in nanoseconds since 1970.
     pub since: i64,
+    /// When it was last started, likewise, also if it has ended since.
+    pub started: i64,
     /// How it last ended.
     pub exit_code: Option<i64>,
     /// Whether that was for memory.

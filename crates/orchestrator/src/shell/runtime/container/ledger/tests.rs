@@ -1,6 +1,8 @@
 use super::*;
 use crate::shell::runtime::container::event::{Act, Happening};
 
+mod acting;
+
 fn look(running: bool, since: i64) -> Look {
     let state = if running { State::Running } else { State::Ended };
     Look { id: "id1".to_owned(), name: "a".to_owned(), state, since, exit_code: Some(1), ..Look::default() }
@@ -49,7 +51,7 @@ fn what_others_do_is_told() {
 #[test]
 fn our_own_restart_is_a_death_and_a_server_that_runs_again() {
     let mut ledger = running();
-    ledger.begin();
+    ledger.begin(false);
     assert_eq!(words(&mut ledger, &RESTART), [None, Some(died(143)), None, Some(Word::Running), None]);
     assert_eq!(ledger.action().unwrap().stage, Stage::Restarted);
     ledger.end(None);
@@ -76,7 +78,7 @@ fn a_death_tells_whether_the_engine_itself_starts_it_again() {
 fn a_restart_that_an_earlier_run_has_begun_is_still_ours() {
     for is_running in [true, false] {
         let mut ledger = Ledger::new("a", Some(&look(is_running, 0)));
-        ledger.resume(100);
+        ledger.resume((3, 100), false);
         assert_eq!(compare(&mut ledger, Some(&look(is_running, 0))), is_running.then_some(Word::Running));
         let events = if is_running { &RESTART[..] } else { &RESTART[2..] };
         assert!(words(&mut ledger, events).iter().all(Option::is_none));
@@ -88,7 +90,7 @@ fn a_restart_that_an_earlier_run_has_begun_is_still_ours() {
 #[test]
 fn a_restart_that_never_came_is_forgotten() {
     let mut ledger = Ledger::new("a", Some(&look(true, 0)));
-    ledger.resume(100);
+    ledger.resume((3, 100), false);
     compare(&mut ledger, Some(&look(true, 0)));
     assert_eq!(fold(&mut ledger, &happening(101, Act::Kill(15))), Some(Word::AskedToEnd));
     assert_eq!(fold(&mut ledger, &happening(102, Act::Die(Some(0)))), Some(died(0)));
@@ -98,7 +100,7 @@ fn a_restart_that_never_came_is_forgotten() {
 #[test]
 fn a_stop_after_our_own_start_is_somebody_elses() {
     let mut ledger = running();
-    ledger.begin();
+    ledger.begin(false);
     words(&mut ledger, &RESTART[..4]);
     assert_eq!(fold(&mut ledger, &happening(5, Act::Kill(15))), Some(Word::AskedToEnd));
     assert_eq!(fold(&mut ledger, &happening(6, Act::Die(Some(0)))), Some(died(0)));
@@ -108,7 +110,7 @@ fn a_stop_after_our_own_start_is_somebody_elses() {
 #[test]
 fn a_second_stop_before_our_own_start_is_somebody_elses() {
     let mut ledger = running();
-    ledger.begin();
+    ledger.begin(false);
     words(&mut ledger, &RESTART[..3]);
     assert_eq!(fold(&mut ledger, &happening(4, Act::Stop)), Some(Word::Stopped));
 }
@@ -116,7 +118,7 @@ fn a_second_stop_before_our_own_start_is_somebody_elses() {
 #[test]
 fn events_of_a_restart_that_come_after_its_end_are_no_news() {
     let mut ledger = running();
-    ledger.begin();
+    ledger.begin(false);
     ledger.end(Some(100));
     assert_eq!(words(&mut ledger, &RESTART), [None, None, None, None, None]);
     assert_eq!(ledger.action(), None);
@@ -127,7 +129,7 @@ fn events_of_a_restart_that_come_after_its_end_are_no_news() {
 fn what_comes_long_after_a_restart_whose_end_was_not_seen_is_somebody_elses() {
     for seen in [0, 3] {
         let mut ledger = running();
-        ledger.begin();
+        ledger.begin(false);
         words(&mut ledger, &RESTART[..seen]);
         ledger.end(Some(100));
         if seen > 0 {
@@ -218,7 +220,7 @@ fn what_becomes_of_it_between_its_first_sight_and_the_first_look_is_told() {
     assert_eq!((of_before, told), (None, [Some(Word::Died(death)), Some(Word::Restarted)]));
     assert_eq!(heard.compare(Some(&Look { since: 5, restarts: 1, ..found.clone() })), [Word::Running]);
     let mut restarted_by_us = Ledger::new("a", Some(&found));
-    restarted_by_us.resume(100);
+    restarted_by_us.resume((3, 100), false);
     assert_eq!(compare(&mut restarted_by_us, Some(&Look { since: 5, ..found })), Some(Word::Running));
 }
 
@@ -314,7 +316,7 @@ fn podmans_own_restart_is_said_after_the_death() {
 fn our_own_restart_by_podman_is_complete_with_the_start() {
     for acts in [&[Act::Restart, Act::Die(Some(143)), Act::Cleanup][..], &[Act::Die(Some(143)), Act::Cleanup, Act::Cleanup]] {
         let mut ledger = podman();
-        ledger.begin();
+        ledger.begin(false);
         let told: Vec<_> = (1..).zip(acts).flat_map(|(at, act)| ledger.fold(&happening(at, *act))).collect();
         assert!(matches!(told[..], [Word::Died(_)]), "{told:?}");
         assert_eq!(fold(&mut ledger, &happening(8, Act::Start)), Some(Word::Running));

@@ -212,6 +212,8 @@ impl Listener {
     /// One that hangs is found by this; and what no event has told.
     async fn go_round(&mut self, session: &mut Session<'_>) -> Result<(), ListenError> {
         self.unseen.extend(self.unreadable.keys());
+        let now = self.clock.now();
+        self.unseen.extend(self.containers.iter_mut().filter_map(|it| it.ledger.is_untold(now).then_some(it.server)));
         let (client, kind) = (&session.connection.client, session.connection.kind);
         let list = async move {
             match inspect::list(client).await {

@@ -93,7 +93,7 @@ fn the_engines_clock_goes_on_between_its_words_and_late_events_do_not_set_it_bac
 #[tokio::test]
 async fn a_restart_whose_end_was_not_seen_does_not_claim_a_stop_of_later() {
     let (mut listener, connection, mut reports) = listener();
-    listener.serve(Request::Begin(SERVER, oneshot::channel().0), Ok(&connection));
+    listener.serve(Request::Begin(SERVER, Does::Restart, oneshot::channel().0), Ok(&connection));
     let within = Until::Within(Duration::from_secs(13));
     listener.serve(Request::End(SERVER, Some(within), oneshot::channel().0), Ok(&connection));
     let later = 3_600 * STOP;
@@ -132,7 +132,7 @@ async fn whoever_is_given_the_name_and_does_not_run_was_stopped() {
 #[tokio::test]
 async fn whom_we_give_the_name_ourselves_is_not() {
     let (mut listener, connection, _reports) = listener();
-    listener.serve(Request::Begin(SERVER, oneshot::channel().0), Ok(&connection));
+    listener.serve(Request::Begin(SERVER, Does::Replace, oneshot::channel().0), Ok(&connection));
     hear(&mut listener, &connection, "id2", "rename", 3).await;
     assert!(listener.unseen.is_empty());
 }
