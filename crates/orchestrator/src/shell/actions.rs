@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use super::causes::causes;
 use super::clock::wall;
 use super::compact::compact;
-use super::evidence::{Collector, Turn, told};
+use super::evidence::{Collector, Turn, told_error};
 use super::hook::{About, Hook, HookRunner, Hooks};
 use super::probe::{Lives, Question, Resolver, Target, Trace, check};
 use super::runtime::{Incumbent, Runtimes};
@@ -247,7 +247,7 @@ async fn masked(collector: &Collector, server: ServerId, result: Result<(), Stri
         Ok(()) => Ok(()),
         Err(error) => {
             let mask = collector.mask(server).await;
-            Err(told(&error, &mask))
+            Err(told_error(&error, &mask))
         }
     }
 }
@@ -272,8 +272,8 @@ mod tests {
     const FILE: &str =
         "servers: [{name: a, port: 1, recovery: {repair: {command: [/bin/sh, -c, 'echo password=hunter2; exit 3']}}}]";
 
-    async fn actions(directory: &std::path::Path, inbox: mpsc::Sender<Input>, collector: Arc<Collector>) -> Actions {
-        let file: File = serde_saphyr::from_str(FILE).expect("the file reads");
+    async fn actions(directory: &std::path::Path, inbox: mpsc::Sender<Input>, collector: Arc<Collector>, file: &str) -> Actions {
+        let file: File = serde_saphyr::from_str(file).expect("the file reads");
         let (tasks, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let setup =
             Setup { servers: vec![], engines: vec![], state_directory: directory.into(), registry_directory: directory.into() };
@@ -292,18 +292,29 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn what_a_hook_prints_is_hidden_before_anybody_is_told() {
+    async fn told_of_a_repair(file: &str) -> String {
         let directory = tempfile::tempdir().expect("a directory");
         let (inbox, mut reports) = mpsc::channel(8);
         let (collector, _journal) = collector(directory.path(), &runtime(RuntimeKind::Process), "unix:///nowhere");
-        let actions = actions(directory.path(), inbox, collector).await;
+        let actions = actions(directory.path(), inbox, collector, file).await;
         let strategy = Strategy::Repair;
         let about = About { server: "a".into(), attempt: 1, reason: "down".into(), strategy, incident: None };
         actions.act(Ticket { server: SERVER, serial: 1 }, strategy, about, actions.collector.turn(SERVER));
         let told = tokio::time::timeout(Duration::from_secs(30), reports.recv()).await.expect("in time");
         let Some(Input::Finished { result: Err(error), .. }) = told else { panic!("{told:?}") };
-        assert_eq!(error, "hook `repair`: it ended with exit code 3: password=***");
+        error
+    }
+
+    #[tokio::test]
+    async fn what_a_hook_prints_is_hidden_before_anybody_is_told() {
+        let told = told_of_a_repair(FILE).await;
+        assert_eq!(told, "hook `repair`: it ended with exit code 3: password=***");
+    }
+
+    #[tokio::test]
+    async fn what_a_hook_prints_last_is_told() {
+        let told = told_of_a_repair(&FILE.replace("echo password=hunter2", "seq 1 400; echo FATAL")).await;
+        assert!(told.starts_with("hook `repair`: it ended with exit code 3: ...") && told.ends_with("400\nFATAL"), "{told}");
     }
 
     /// Somebody stops the server while the hook before the attempt runs: it is what they wanted.
@@ -314,10 +325,8 @@ mod tests {
         rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).expect("a pipe");
         let (inbox, mut reports) = mpsc::channel(8);
         let (collector, _journal) = collector(directory.path(), &runtime(RuntimeKind::Process), "unix:///nowhere");
-        let mut actions = actions(directory.path(), inbox, collector).await;
         let file = FILE.replace("repair: {", &format!("before: {{command: [/bin/cat, {}]}}, repair: {{", pipe.display()));
-        let file: File = serde_saphyr::from_str(&file).expect("the file reads");
-        actions.hooks = compile(&file, &|_| directory.path().into(), &mut vec![]).into();
+        let actions = actions(directory.path(), inbox, collector, &file).await;
         let strategy = Strategy::Repair;
         let about = About { server: "a".into(), attempt: 1, reason: "down".into(), strategy, incident: None };
         let ticket = Ticket { server: SERVER, serial: 1 };

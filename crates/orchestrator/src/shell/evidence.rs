@@ -44,7 +44,7 @@ use facts::{Facts, Well};
 use found::{Deadline, Found, Want};
 pub use mask::Mask;
 use shown::Shown;
-pub use shown::{told, told_word};
+pub use shown::{told, told_error, told_word};
 pub use subject::{Source, Subject};
 pub use text::{escaped, looked_at};
 
@@ -216,6 +216,7 @@ impl Collector {
         let Some(subject) = self.subject(server) else { return };
         let found = look(&subject.source, desk.container.as_ref(), Want::Nothing, Deadline::within(PATIENCE)).await;
         desk.remember(&subject.source, &found);
+        subject.hides_too(&found.secrets);
         if !found.missing.is_empty() {
             return;
         }
@@ -246,6 +247,7 @@ impl Collector {
             timeout(FRESH, tokio::task::spawn_blocking(move || host::load(&directory)))
         );
         desk.remember(&subject.source, &found);
+        subject.hides_too(&found.secrets);
         let mask = mask.and(std::mem::take(&mut found.secrets));
         let facts = self.facts(occasion.server, std::mem::take(&mut found.facts));
         let well = well.ok().flatten();

@@ -14,6 +14,15 @@ use super::evidence::{Mask, escaped};
 
 mod fold;
 
+/// Of so many closed incidents the evidence is kept while the disk does not take it.
+const MOST_EVIDENCE: usize = 100;
+
+/// So many of them are kept at all: as many as the database has.
+const MOST_PAGES: usize = 10_000;
+
+/// What is said in the place of evidence that was not kept.
+const FORGOTTEN: &str = "everything: too much had happened before it could be written";
+
 /// The open incidents.
 #[derive(Debug, Default)]
 pub struct Book(Mutex<Pages>);
@@ -29,15 +38,24 @@ struct Pages {
 /// One incident, and what of it is not on disk.
 #[derive(Debug)]
 struct Page {
-    incident: Incident,
+    incident: Arc<Incident>,
     evidence: Evidence,
     /// One more with each change; the disk has that of `written`.
     version: u64,
     written: u64,
     evidence_version: u64,
     evidence_written: u64,
+    /// Both as they are offered to the disk, made when they are first needed.
+    json: Json,
     /// Looks that are still being taken.
     looks: usize,
+}
+
+/// As it is written.
+#[derive(Debug, Default)]
+struct Json {
+    incident: Option<Arc<str>>,
+    evidence: Option<Arc<str>>,
 }
 
 /// An incident as it is written.
@@ -46,9 +64,11 @@ pub struct Row {
     /// Its number; later incidents have larger ones.
     pub number: u64,
     /// Without its evidence.
-    pub incident: Incident,
-    /// The evidence, when the disk has not taken it by itself.
-    pub evidence: Option<String>,
+    pub incident: Arc<Incident>,
+    /// The same, as JSON.
+    pub json: Arc<str>,
+    /// The evidence as JSON, when the disk has not taken it by itself.
+    pub evidence: Option<Arc<str>>,
     versions: (u64, u64),
 }
 
@@ -92,15 +112,15 @@ impl Book {
         };
         let Some(number) = event.incident_id.as_deref().and_then(number) else { return };
         let page = pages.incidents.entry(number).or_insert_with(|| Page::new(fold::opened(event, &teller)));
-        page.version += 1;
-        fold::take(&mut page.incident, event, &teller);
+        page.changes();
+        fold::take(Arc::make_mut(&mut page.incident), event, &teller);
         page.notice(event, died);
     }
 
     /// What the disk does not have yet.
     pub fn unwritten(&self) -> Vec<Row> {
-        let pages = self.lock();
-        let changed = pages.incidents.iter().filter(|(_, page)| page.version != page.written);
+        let mut pages = self.lock();
+        let changed = pages.incidents.iter_mut().filter(|(_, page)| page.version != page.written);
         changed.map(|(number, page)| page.row(*number)).collect()
     }
 
@@ -110,7 +130,7 @@ impl Book {
         for row in rows {
             if let Some(page) = pages.incidents.get_mut(&row.number) {
                 page.written = page.written.max(row.versions.0);
-                page.evidence_written = page.evidence_written.max(row.versions.1);
+                page.is_written(row.versions.1);
             }
         }
         pages.tidy();
@@ -119,19 +139,35 @@ impl Book {
     /// It has this version of the evidence.
     pub fn evidence_written(&self, number: u64, version: u64) {
         if let Some(page) = self.lock().incidents.get_mut(&number) {
-            page.evidence_written = page.evidence_written.max(version);
+            page.is_written(version);
         }
     }
 
     /// Adds to the evidence; answers with its version and all of it, as JSON.
-    pub fn amend(&self, number: u64, change: impl FnOnce(&mut Evidence)) -> Option<(u64, String)> {
+    pub fn amend(&self, number: u64, change: impl FnOnce(&mut Evidence)) -> Option<(u64, Arc<str>)> {
         let mut pages = self.lock();
         let page = pages.incidents.get_mut(&number)?;
         change(&mut page.evidence);
-        page.evidence_version += 1;
+        page.evidence_changes();
         // Should the disk not take it by itself, it goes with the next batch.
-        page.version += 1;
-        Some((page.evidence_version, json(&page.evidence)))
+        page.changes();
+        Some((page.evidence_version, page.evidence_json()))
+    }
+
+    /// The disk takes nothing: of those that are closed the oldest lose their evidence, and then go. What it has as open stays.
+    pub fn bound(&self) {
+        let mut pages = self.lock();
+        let closed = pages.incidents.iter().filter(|(_, page)| !page.is_open() && page.looks == 0);
+        let closed: Vec<u64> = closed.map(|(number, _)| *number).collect();
+        let (gone, kept) = closed.split_at(closed.len().saturating_sub(MOST_PAGES));
+        for number in gone {
+            if pages.incidents.get(number).is_some_and(|page| page.written == 0) {
+                pages.incidents.remove(number);
+            }
+        }
+        for number in &kept[..kept.len().saturating_sub(MOST_EVIDENCE)] {
+            pages.incidents.get_mut(number).into_iter().for_each(Page::forget_evidence);
+        }
     }
 
     /// When it was last looked.
@@ -164,12 +200,12 @@ impl Book {
     pub fn incident(&self, number: u64) -> Option<Incident> {
         let pages = self.lock();
         let page = pages.incidents.get(&number)?;
-        Some(Incident { evidence: Some(page.evidence.clone()), ..page.incident.clone() })
+        Some(Incident { evidence: Some(page.evidence.clone()), ..Incident::clone(&page.incident) })
     }
 
     /// Every one that is in the book, without its evidence.
     pub fn incidents(&self) -> Vec<(u64, Incident)> {
-        self.lock().incidents.iter().map(|(number, page)| (*number, page.incident.clone())).collect()
+        self.lock().incidents.iter().map(|(number, page)| (*number, Incident::clone(&page.incident))).collect()
     }
 
     /// A panic while the lock was held left at worst one change half made.
@@ -200,21 +236,67 @@ impl Pages {
 
 impl Page {
     fn new(incident: Incident) -> Self {
-        Self { version: 1, ..Self::written(incident, Evidence::default()) }
+        Self { written: 0, ..Self::written(incident, Evidence::default()) }
     }
 
     fn written(incident: Incident, evidence: Evidence) -> Self {
-        Self { incident, evidence, version: 0, written: 0, evidence_version: 0, evidence_written: 0, looks: 0 }
+        Self {
+            incident: Arc::new(incident),
+            evidence,
+            version: 1,
+            written: 1,
+            evidence_version: 0,
+            evidence_written: 0,
+            json: Json::default(),
+            looks: 0,
+        }
     }
 
     fn is_open(&self) -> bool {
         self.incident.outcome == Outcome::Open
     }
 
-    fn row(&self, number: u64) -> Row {
+    fn changes(&mut self) {
+        self.version += 1;
+        self.json.incident = None;
+    }
+
+    fn evidence_changes(&mut self) {
+        self.evidence_version += 1;
+        self.json.evidence = None;
+    }
+
+    /// The disk has this version of the evidence. What it has is not kept as JSON.
+    fn is_written(&mut self, evidence: u64) {
+        self.evidence_written = self.evidence_written.max(evidence);
+        if self.evidence_written == self.evidence_version {
+            self.json.evidence = None;
+        }
+        if self.written == self.version {
+            self.json.incident = None;
+        }
+    }
+
+    /// All but how it died and who noticed: that is small. A version of it that is on its way to the disk counts as this one.
+    fn forget_evidence(&mut self) {
+        let Evidence { captures, changed, left_out, .. } = &mut self.evidence;
+        if captures.is_empty() && changed.is_empty() {
+            return;
+        }
+        (*captures, *changed) = (Vec::new(), Vec::new());
+        *left_out = vec![FORGOTTEN.to_owned()];
+        self.json.evidence = None;
+    }
+
+    fn row(&mut self, number: u64) -> Row {
         let is_behind = self.evidence_version != self.evidence_written;
-        let evidence = is_behind.then(|| json(&self.evidence));
-        Row { number, incident: self.incident.clone(), evidence, versions: (self.version, self.evidence_version) }
+        let evidence = is_behind.then(|| self.evidence_json());
+        let json = Arc::clone(self.json.incident.get_or_insert_with(|| json(&*self.incident)));
+        Row { number, incident: Arc::clone(&self.incident), json, evidence, versions: (self.version, self.evidence_version) }
+    }
+
+    fn evidence_json(&mut self) -> Arc<str> {
+        Arc::clone(self.json.evidence.get_or_insert_with(|| json(&self.evidence)))
     }
 
     /// Who noticed first, and how it died.
@@ -230,7 +312,7 @@ impl Page {
             EventKind::ContainerDied { .. } if self.incident.attempts.is_empty() => self.evidence.death = died,
             _ => return,
         }
-        self.evidence_version += 1;
+        self.evidence_changes();
     }
 }
 
@@ -255,8 +337,8 @@ fn death(event: &Event, teller: &Teller) -> Death {
     }
 }
 
-fn json(evidence: &Evidence) -> String {
-    serde_json::to_string(evidence).unwrap_or_default()
+fn json(part: &impl serde::Serialize) -> Arc<str> {
+    serde_json::to_string(part).unwrap_or_default().into()
 }
 
 #[cfg(test)]

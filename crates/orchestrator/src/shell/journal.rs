@@ -5,6 +5,7 @@
 //! log is mended from the database: a torn last line is cut off, and what is missing is appended.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,7 +27,7 @@ enum Request {
 
 /// What is kept beside the events.
 enum Note {
-    Evidence { incident: u64, json: String },
+    Evidence { incident: u64, json: Arc<str> },
     Well { server: String, json: String },
 }
 
@@ -70,7 +71,7 @@ pub struct Notes(mpsc::WeakSender<Request>);
 
 impl Notes {
     /// The evidence of an incident; it is on disk when this returns.
-    pub async fn evidence(&self, incident: u64, json: String) -> Result<(), StoreError> {
+    pub async fn evidence(&self, incident: u64, json: Arc<str>) -> Result<(), StoreError> {
         self.note(Note::Evidence { incident, json }).await
     }
 

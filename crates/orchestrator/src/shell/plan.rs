@@ -178,9 +178,11 @@ impl Plan {
         let raw = self.loaded.raw.get("servers").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         // Hooks for all servers may say what they were given, too.
         let recovery = self.loaded.raw.get("recovery").unwrap_or(&Value::Null);
+        let for_all = directory_at(&self.loaded, "/recovery");
         let one = |(index, entry): (usize, &ServerEntry)| {
             let written = raw.get(index).unwrap_or(&Value::Null);
-            Subject::new(&entry.name, runtimes[index], &self.engines, [written, recovery], directories)
+            let base = probes::base_of(index, &self.loaded);
+            Subject::new(&entry.name, runtimes[index], &self.engines, [(written, &*base), (recovery, &*for_all)], directories)
         };
         self.entries.iter().enumerate().map(one).collect()
     }
@@ -265,6 +267,26 @@ mod tests {
             assert_eq!(names, ["mcp-server-taskmgr", "mcp-server-files"], "{form}");
             assert_eq!(plan.supervised.len(), 0, "{form}: nothing of it is started");
             assert!(plan.registry[0]["tools"].is_array(), "{form}: what is not ours is carried along");
+        }
+    }
+
+    #[tokio::test]
+    async fn secret_files_are_looked_for_beside_the_file_that_names_them() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let paths = ["one", "two"].map(|name| directory.path().join(name).join("registry.yaml"));
+        for (path, (name, port)) in paths.iter().zip([("a", 1), ("b", 2)]) {
+            let text =
+                format!("servers: [{{name: {name}, port: {port}, probes: [{{kind: http, bearer_token_file: bearer}}]}}]\n");
+            std::fs::create_dir_all(parent(path)).expect("a directory");
+            std::fs::write(path, text).expect("written");
+            std::fs::write(parent(path).join("bearer"), format!("the-token-of-{name}")).expect("written");
+        }
+        let plan = read(&paths, &|_| None, false).unwrap_or_else(|error| panic!("{error}"));
+        let now = tokio::time::Instant::now();
+        for (subject, expected) in plan.subjects(directory.path()).into_iter().zip(["***, the-token-of-b", "the-token-of-a, ***"])
+        {
+            let mask = std::sync::Arc::new(subject).mask(now, std::time::Duration::from_secs(30)).await;
+            assert_eq!(mask.text("the-token-of-a, the-token-of-b"), expected);
         }
     }
 }

@@ -88,6 +88,22 @@ fn a_unit_is_brought_back_and_what_an_operator_stops_stays_stopped() {
 }
 
 #[test]
+fn what_systemd_restarts_itself_is_counted_as_its_own() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (_bus, systemd, _service, orchestrator, mut events) = watched(directory.path(), State::running());
+    systemd.happens(UNIT, |state| {
+        (state.active, state.sub, state.result, state.ended) = ("activating", "auto-restart", "exit-code", (1, 3));
+    });
+    events.wait_for("calculator", "container_died");
+    systemd.happens(UNIT, |state| {
+        (state.active, state.sub, state.invocation, state.restarts) = ("active", "running", 2, 1);
+    });
+    assert_eq!(events.wait_for("calculator", "server_restarted")["reason"], "engine");
+    let view = orchestrator.get("/servers/calculator");
+    assert_eq!((view["restarts"]["ours"].as_u64(), view["restarts"]["engine"].as_u64()), (Some(0), Some(1)));
+}
+
+#[test]
 fn a_start_limit_is_said_and_not_lifted() {
     let directory = tempfile::tempdir().expect("a directory");
     let limited = State { on_restart: Restart::StartLimit, ..State::running() };

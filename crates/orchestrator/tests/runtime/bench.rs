@@ -13,12 +13,15 @@ use health_spec::{
 };
 use orchestrator::{
     machine::{Input, ServerId, Word},
-    shell::runtime::{
-        ActionError, Prepared, Runtimes, Setup, StartError, Supervised,
-        container::{consent::Consent, event::Health},
-        process::{
-            procfs::{self, Stat},
-            wire::Wire,
+    shell::{
+        probe::{self, Lives},
+        runtime::{
+            ActionError, Prepared, Runtimes, Setup, StartError, Supervised,
+            container::{consent::Consent, event::Health},
+            process::{
+                procfs::{self, Stat},
+                wire::Wire,
+            },
         },
     },
 };
@@ -205,6 +208,11 @@ impl Life {
     /// What the HEALTHCHECK of server 0 says.
     pub(crate) fn health(&self) -> Option<Health> {
         self.runtimes.container(ServerId(0))?.ok()?.health
+    }
+
+    /// What a probe of kind `process` sees of server 0.
+    pub(crate) fn of_the_first(&self) -> probe::life::Life {
+        self.runtimes.life(ServerId(0))
     }
 
     /// Through which server 0 is spoken with.

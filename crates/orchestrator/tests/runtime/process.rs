@@ -7,10 +7,13 @@ mod output;
 mod stdio;
 mod who;
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use health_spec::registry::Runtime;
 use orchestrator::machine::{Death, Word};
+use orchestrator::shell::probe;
 use rustix::process::Signal;
 
 use crate::bench::{Bench, Life, eventually, send};
@@ -67,6 +70,23 @@ fn a_command_that_cannot_be_started_is_a_death_with_its_cause() {
     assert_eq!(life.next_word(), Word::Died(Death { error, ..Death::default() }));
     assert!(orchestrator::shell::causes::causes(&life.restart().unwrap_err()).starts_with("cannot start \"no-such-program\""));
     assert_eq!(life.pending(), []);
+}
+
+/// Nothing is said of it, since it was our doing; but a probe of kind `process` is to see it.
+#[test]
+fn one_that_a_restart_has_only_ended_is_known_not_to_run() {
+    let bench = Bench::new();
+    let program = bench.path().join("server");
+    fs::write(&program, format!("#!/bin/sh\n{STAYS}\n")).unwrap();
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    let mut server = bench.shell("");
+    (server.command, server.args) = (Some(program.display().to_string()), vec![]);
+    let (mut life, _) = begin_as(&bench, server);
+    assert_eq!(life.of_the_first(), probe::life::Life::Running);
+    fs::remove_file(&program).unwrap();
+    life.restart().unwrap_err();
+    assert_eq!(life.pending(), []);
+    assert!(matches!(life.of_the_first(), probe::life::Life::NotRunning(_)), "{:?}", life.of_the_first());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use health_spec::registry::{Runtime, RuntimeKind};
 use orchestrator::{
     machine::{Death, Input, ServerId, Word},
-    shell::{causes::causes, runtime::ActionError},
+    shell::{causes::causes, probe, runtime::ActionError},
 };
 
 use crate::{
@@ -92,7 +92,7 @@ fn what_systemd_restarts_itself_comes_back() {
     yard.systemd.happens(UNIT, |state| {
         (state.active, state.sub, state.invocation, state.restarts) = ("active", "running", 2, 1);
     });
-    assert_eq!(life.next_word(), Word::Started);
+    assert_eq!(life.next_word(), Word::Restarted);
 }
 
 #[test]
@@ -105,6 +105,31 @@ fn a_restart_that_systemd_refuses_says_why_and_what_to_do() {
     yard.systemd.set(UNIT, |state| state.on_restart = Restart::Forbidden);
     let text = said(life.restart());
     assert!(text.starts_with("systemd refused to restart a.service") && text.contains("polkit"), "{text}");
+}
+
+/// Nothing was said of it, since it was our doing; but a probe of kind `process` is to see it.
+#[test]
+fn one_that_a_restart_has_only_ended_is_known_not_to_run() {
+    let yard = Yard::new();
+    let mut life = yard.watch();
+    assert_eq!(life.of_the_first(), probe::life::Life::Running);
+    yard.systemd.set(UNIT, |state| state.on_restart = Restart::StartLimit);
+    life.restart().unwrap_err();
+    assert_eq!(life.pending(), []);
+    assert!(matches!(life.of_the_first(), probe::life::Life::NotRunning(_)));
+}
+
+#[test]
+fn while_the_bus_is_lost_nobody_knows_whether_it_runs() {
+    let yard = Yard::new();
+    let mut life = yard.watch();
+    yard.systemd.leaves();
+    assert!(is_lost(&life.next()));
+    assert!(matches!(life.of_the_first(), probe::life::Life::Unknown(_)));
+    yard.systemd.set(UNIT, |state| (state.active, state.sub) = ("activating", "start"));
+    yard.systemd.comes_back();
+    assert!(matches!(life.next(), Input::EngineBack(_)));
+    assert!(matches!(life.of_the_first(), probe::life::Life::NotRunning(_)), "not yet");
 }
 
 /// The bus itself may refuse to carry something; then systemd never hears of it.

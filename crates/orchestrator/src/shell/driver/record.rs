@@ -23,6 +23,8 @@ pub(super) struct Told {
     places: BTreeSet<usize>,
     views: Vec<(usize, Option<ServerView>)>,
     incidents: Vec<Row>,
+    /// It is worth offering now.
+    is_due: bool,
 }
 
 impl Told {
@@ -70,13 +72,16 @@ impl Driver {
         let events: Vec<(Event, String)> = happened.iter().map(|it| self.writer.write(it, &self.fleet, &self.clock)).collect();
         self.fold(happened, &events);
         self.gather(happened);
+        let is_due = self.unwritten.may_try(now);
         Told {
             since: happened.iter().map(|it| it.at).min().unwrap_or(now),
             written: events.iter().map(written).collect(),
             events,
             views: places.iter().map(|place| (*place, self.view(*place))).collect(),
             places,
-            incidents: self.actions.collector.book.unwritten(),
+            // There may be many: they are gathered for whoever takes them.
+            incidents: if is_due { self.actions.collector.book.unwritten() } else { vec![] },
+            is_due,
         }
     }
 
@@ -87,7 +92,7 @@ impl Driver {
 
     /// To the disk, with everything that it has refused so far. The answer is what is wrong with the JSONL log, if anything is.
     pub(super) async fn offer(&mut self, told: &Told, durable: bool) -> Result<Answer, StoreError> {
-        if !self.unwritten.may_try(self.clock.now()) {
+        if !told.is_due {
             return Err(StoreError::Unwritten);
         }
         self.journal.begin(self.batch(told), durable).await
@@ -105,6 +110,7 @@ impl Driver {
             Err(error) => {
                 self.unwritten.keep(told.written, &told.places);
                 if !matches!(error, StoreError::Unwritten) {
+                    self.actions.collector.book.bound();
                     self.published.set_trouble(Some(format!("the state cannot be written: {}", causes(error))));
                 }
             }
@@ -180,7 +186,8 @@ impl Driver {
         }
         let incidents = self.actions.collector.book.unwritten();
         let written = events.iter().map(written).collect();
-        let told = Told { since: clock.now(), events, written, places: BTreeSet::new(), views: vec![], incidents };
+        let (places, is_due) = (BTreeSet::new(), self.unwritten.may_try(clock.now()));
+        let told = Told { since: clock.now(), events, written, places, views: vec![], incidents, is_due };
         // What is refused is offered again with the next batch, which also says so.
         let result = self.write(&told, true).await;
         let _ = self.publish(told, result).await;

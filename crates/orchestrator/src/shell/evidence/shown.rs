@@ -7,6 +7,9 @@ use super::found::{Found, RAW_BYTES, RawLine};
 use super::mask::Mask;
 use super::text::{LINE_BYTES, beginning, cut, decoded, escaped, looked_at};
 
+/// As much of an error as has the end of what a hook printed in it.
+const ERROR_BYTES: usize = 1_536;
+
 /// A longer word is none.
 const WORD_BYTES: usize = 64;
 
@@ -37,7 +40,7 @@ pub(super) fn all(found: Found, answers: &[Kept], changed: Vec<Change>, mask: &M
 
 fn line(text: &str, mask: &Mask) -> String {
     let looked_at = looked_at(text);
-    without_its_end(&mask.text(&looked_at), text.len() - looked_at.len(), escaped)
+    without_its_end(&mask.text(&looked_at), text.len() - looked_at.len(), LINE_BYTES, escaped)
 }
 
 /// The same of what should be a word: the name of a check, a version.
@@ -54,7 +57,13 @@ pub fn told_word(text: &str, mask: &Mask) -> String {
 /// What a stranger says in one breath, as it is told: cut, then without its secrets, then as long as a line.
 pub fn told(text: &str, mask: &Mask) -> String {
     let looked_at = looked_at(text);
-    without_its_end(&mask.text(&looked_at), text.len() - looked_at.len(), str::to_owned)
+    without_its_end(&mask.text(&looked_at), text.len() - looked_at.len(), LINE_BYTES, str::to_owned)
+}
+
+/// The same of why an action has failed: what it says at its end is told, too.
+pub fn told_error(text: &str, mask: &Mask) -> String {
+    let looked_at = looked_at(text);
+    without_its_end(&mask.text(&looked_at), text.len() - looked_at.len(), ERROR_BYTES, str::to_owned)
 }
 
 fn state(state: RuntimeState, mask: &Mask) -> RuntimeState {
@@ -71,7 +80,7 @@ fn lines(source: &str, lines: &[RawLine], mask: &Mask) -> Logs {
         text: if line.before > 0 {
             without_its_beginning(&text, line.before)
         } else {
-            without_its_end(&text, line.more + line.text.len().saturating_sub(RAW_BYTES), escaped)
+            without_its_end(&text, line.more + line.text.len().saturating_sub(RAW_BYTES), LINE_BYTES, escaped)
         },
     };
     Logs { source: source.to_owned(), lines: lines.iter().zip(masked).map(shown).collect() }
@@ -85,12 +94,12 @@ fn without_its_beginning(text: &str, before: usize) -> String {
 }
 
 /// A text without its secrets, of which so many bytes more were there.
-fn without_its_end(text: &str, more: usize, written: fn(&str) -> String) -> String {
+fn without_its_end(text: &str, more: usize, most: usize, written: fn(&str) -> String) -> String {
     if more == 0 {
-        return cut(&written(text), LINE_BYTES);
+        return cut(&written(text), most);
     }
     let sure = written(beginning(text, text.len().saturating_sub(UNSURE_BYTES)));
-    let kept = beginning(&sure, LINE_BYTES);
+    let kept = beginning(&sure, most);
     format!("{kept}… (+{} bytes)", (text.len() + more).saturating_sub(kept.len()))
 }
 

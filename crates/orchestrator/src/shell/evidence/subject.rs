@@ -16,7 +16,7 @@ use super::mask::Mask;
 use crate::machine::policy::engine_of;
 use crate::shell::config::Stamps;
 use crate::shell::runtime::process::places::Places;
-use secret::{Secret, collect, read_secret};
+use secret::{Secret, collect, read_environment, read_secret};
 pub use secret::{is_secret, pairs};
 
 mod secret;
@@ -88,16 +88,17 @@ pub struct Directories<'a> {
 }
 
 impl Subject {
-    /// A server of this name; `written` is all that was written for it, such as its entry in the registry.
+    /// A server of this name; `written` is all that was written for it, such as its entry in the registry, each with the directory that its
+    /// relative paths start at.
     pub fn new<'a>(
         name: &str,
         runtime: Option<&Runtime>,
         engines: &[Engine],
-        written: impl IntoIterator<Item = &'a Value>,
+        written: impl IntoIterator<Item = (&'a Value, &'a Path)>,
         directories: Directories<'_>,
     ) -> Self {
         let mut secrets = Vec::new();
-        written.into_iter().for_each(|written| collect(written, directories.registry, &mut secrets));
+        written.into_iter().for_each(|(written, base)| collect(written, base, &mut secrets));
         let source = runtime.map_or(Source::None, |runtime| source(name, runtime, engines, directories));
         Self { name: name.to_owned(), source, secrets: secrets.into(), read: Arc::default() }
     }
@@ -120,9 +121,17 @@ impl Subject {
             return Self { read: Arc::clone(&before.read), ..self };
         }
         let last = before.read.known().map_or_else(|| before.values().collect(), |known| known.values);
-        let mask = Arc::new(Mask::of(self.values().chain(last.iter().cloned())));
+        let found = before.read.found();
+        let mask = Arc::new(Mask::of(self.values().chain(last.iter().cloned()).chain(each(found.as_deref()))));
         let known = Mutex::new(Some(Known { at: None, stamps: Stamps::default(), values: last, mask }));
-        Self { read: Arc::new(Read { known, ..Read::default() }), ..self }
+        Self { read: Arc::new(Read { known, found: Mutex::new(found), ..Read::default() }), ..self }
+    }
+
+    /// What was found where the server runs, such as in the environment of its container. What was found the last time stays hidden, too.
+    pub fn hides_too(&self, found: &[String]) {
+        if !found.is_empty() {
+            self.read.add(found);
+        }
     }
 
     /// How the files are now.
@@ -141,10 +150,7 @@ impl Subject {
             match secret {
                 Secret::Value(_) => {}
                 Secret::File(path) => values.extend(read_secret(path)),
-                Secret::Environment(path) => {
-                    let text = read_secret(path).unwrap_or_default();
-                    values.extend(pairs(&text).map(|(_, value)| value.to_owned()));
-                }
+                Secret::Environment(path) => values.extend(read_environment(path)),
             }
         }
         values
@@ -152,7 +158,8 @@ impl Subject {
 
     /// Hides all of them, as far as they have been read.
     pub fn known_mask(&self) -> Arc<Mask> {
-        self.read.known().map_or_else(|| Arc::new(Mask::of(self.values())), |known| known.mask)
+        let unread = || Arc::new(Mask::of(self.values().chain(each(self.read.found().as_deref()))));
+        self.read.known().map_or_else(unread, |known| known.mask)
     }
 
     /// Hides all of them, from files that were looked at no earlier than `since`, and read if they had changed; where the disk does not answer within `patience`, as
@@ -196,10 +203,15 @@ impl Subject {
     }
 }
 
+/// The secrets of a running server: of now, and of the time before.
+type Beside = [Vec<String>; 2];
+
 /// What stood in files, kept for whoever cannot wait for a disk.
 #[derive(Default)]
 struct Read {
     known: Mutex<Option<Known>>,
+    /// What was found where the server runs, now and the time before. Most have nothing.
+    found: Mutex<Option<Arc<Beside>>>,
     /// One reads at a time.
     turn: Arc<tokio::sync::Mutex<()>>,
 }
@@ -219,6 +231,23 @@ impl Read {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    fn found(&self) -> Option<Arc<Beside>> {
+        self.found.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn add(&self, found: &[String]) {
+        let mut kept = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = kept.as_ref().map(|kept| kept[0].clone()).unwrap_or_default();
+        if before == found {
+            return;
+        }
+        *kept = Some(Arc::new([found.to_owned(), before]));
+        // Held until then: whoever makes a mask anew meanwhile knows of it.
+        if let Some(known) = &mut *self.known.lock().unwrap_or_else(PoisonError::into_inner) {
+            known.mask = Arc::new(known.mask.and(found.iter().cloned()));
+        }
+    }
+
     /// Whether the files are as they were when they were read; they have been looked at now.
     fn is_as(&self, stamps: &Stamps, now: Instant) -> bool {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -228,16 +257,21 @@ impl Read {
 
     /// What has just been replaced may still be said by somebody.
     fn keep(&self, at: Instant, stamps: Stamps, values: Vec<String>) {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let values: Arc<[String]> = values.into();
         let last = known.as_ref().map(|known| Arc::clone(&known.values)).unwrap_or_default();
         let is_same = known.as_ref().is_some_and(|known| known.values == values);
         let mask = match known.take() {
             Some(known) if is_same && known.at.is_some() => known.mask,
-            _ => Arc::new(Mask::of(values.iter().chain(&*last).cloned())),
+            _ => Arc::new(Mask::of(values.iter().chain(&*last).cloned().chain(each(found.as_deref())))),
         };
         *known = Some(Known { at: Some(at), stamps, values, mask });
     }
+}
+
+fn each(found: Option<&Beside>) -> impl Iterator<Item = String> {
+    found.into_iter().flatten().flatten().cloned()
 }
 
 impl std::fmt::Debug for Read {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use health_spec::EventKind;
 use health_spec::registry::{Runtime, RuntimeKind};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
 use super::subject::Directories;
@@ -35,7 +36,8 @@ pub(crate) fn collector(directory: &std::path::Path, runtime: &Runtime, engine: 
     let engine =
         health_spec::config::Engine { address: engine.to_owned(), ..health_spec::config::defaults::engines().swap_remove(0) };
     let directories = Directories { state: directory, registry: directory };
-    let subject = Subject::new("a", Some(runtime), &[engine], [&serde_json::json!({ "name": "a" })], directories);
+    let subject =
+        Subject::new("a", Some(runtime), &[engine], [(&serde_json::json!({ "name": "a" }), directories.registry)], directories);
     (Arc::new(Collector::new(setup, vec![subject])), journal)
 }
 
@@ -109,6 +111,40 @@ async fn what_was_found_before_an_operators_restart_belongs_to_the_incident_that
     assert_eq!(moments, [Moment::BeforeAttempt, Moment::Opened]);
 }
 
+/// An engine with one container, which has a secret in its environment.
+async fn sham_engine(listener: UnixListener) {
+    const CONTAINER: &str = r#"{"Id":"1f","Name":"/a","State":{"Status":"running"},"Config":{"Env":["API_KEY=swordfish-9"]}}"#;
+    while let Ok((mut stream, _)) = listener.accept().await {
+        let mut asked = vec![0; 4_096];
+        let read = stream.read(&mut asked).await.unwrap_or_default();
+        let asked = String::from_utf8_lossy(&asked[..read]);
+        let known = [("/containers/a/json", CONTAINER), ("/version", r#"{"ApiVersion":"1.43"}"#)];
+        let answer = known.into_iter().find(|(path, _)| asked.contains(path));
+        let (status, body) = answer.map_or(("404 Not Found", "{}"), |(_, body)| ("200 OK", body));
+        let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n", body.len());
+        // Whoever asked may be gone.
+        let _ = stream.write_all(format!("{head}connection: close\r\n\r\n{body}").as_bytes()).await;
+    }
+}
+
+/// It may say them at any time, in an answer or an error.
+#[tokio::test]
+async fn the_secrets_of_a_container_are_hidden_in_what_it_says_later() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("engine.sock");
+    let engine = TaskTracker::new().spawn(sham_engine(UnixListener::bind(&socket).expect("a socket")));
+    let address = format!("unix://{}", socket.display());
+    let (collector, _journal) = collector(directory.path(), &runtime(RuntimeKind::Docker), &address);
+    assert_eq!(collector.mask(SERVER).await.text("not swordfish-9"), "not swordfish-9", "nobody has looked");
+    collector.well(SERVER);
+    collector.setup.tasks.close();
+    collector.setup.tasks.wait().await;
+    assert_eq!(collector.mask(SERVER).await.text("not swordfish-9"), "not ***");
+    let subject = collector.subject(SERVER).expect("it is there");
+    assert_eq!(subject.known_mask().text("not swordfish-9"), "not ***");
+    engine.abort();
+}
+
 #[tokio::test]
 async fn what_differs_from_when_it_was_well_is_told() {
     let directory = tempfile::tempdir().expect("a directory");
@@ -121,7 +157,13 @@ async fn what_differs_from_when_it_was_well_is_told() {
     let mut other = runtime(RuntimeKind::Process);
     other.args.push("--token=swordfish".into());
     let directories = Directories { state: directory.path(), registry: directory.path() };
-    collector.know(vec![Some(Subject::new("a", Some(&other), &[], [&serde_json::json!({ "name": "a" })], directories))]);
+    collector.know(vec![Some(Subject::new(
+        "a",
+        Some(&other),
+        &[],
+        [(&serde_json::json!({ "name": "a" }), directories.registry)],
+        directories,
+    ))]);
     open_incident(&collector);
     collector.before(SERVER, collector.turn(SERVER)).await;
     let evidence = kept(&collector).await;

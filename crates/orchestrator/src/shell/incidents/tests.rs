@@ -1,7 +1,7 @@
 //! Incidents as their events tell them.
 
 use health_spec::event::REPO;
-use health_spec::incident::AttemptResult;
+use health_spec::incident::{AttemptResult, Change};
 
 use super::*;
 
@@ -131,6 +131,41 @@ fn a_change_while_the_disk_was_busy_is_not_taken_for_written() {
     book.fold(&event(11, Some(3), started(1)), Teller::default);
     book.written(&rows);
     assert_eq!(book.unwritten()[0].incident.attempts.len(), 1);
+}
+
+#[test]
+fn what_is_offered_again_is_not_made_again() {
+    let book = book(vec![down("x")]);
+    let (first, second) = (book.unwritten().swap_remove(0), book.unwritten().swap_remove(0));
+    assert!(Arc::ptr_eq(&first.json, &second.json));
+    assert!(first.evidence.zip(second.evidence).is_some_and(|(first, second)| Arc::ptr_eq(&first, &second)));
+    book.fold(&event(11, Some(3), started(1)), Teller::default);
+    assert!(book.unwritten()[0].json.contains("attempts\":[{"), "it has changed");
+}
+
+/// The disk has the first one as open, and nothing of the others.
+#[test]
+fn while_the_disk_takes_nothing_the_book_does_not_grow_for_ever() {
+    let most = MOST_PAGES as u64;
+    let book = book(vec![]);
+    for number in 0..=most + 10 {
+        book.fold(&event(10, Some(number), down("x")), Teller::default);
+        if number == 0 {
+            book.written(&book.unwritten());
+        }
+        book.amend(number, |evidence| evidence.left_out.push("a capture".into()));
+        book.amend(number, |evidence| evidence.changed.push(Change { what: "image".into(), before: None, after: None }));
+        book.fold(&event(11, Some(number), well()), Teller::default);
+    }
+    book.bound();
+    assert_eq!(book.incidents().len(), MOST_PAGES + 1);
+    assert!(book.incident(0).is_some() && book.incident(10).is_none() && book.incident(11).is_some());
+    let evidence = |number| book.incident(number).and_then(|incident| incident.evidence).expect("evidence");
+    let (bare, kept) = (evidence(most - 90), evidence(most - 89));
+    assert_eq!((bare.changed.len(), bare.left_out.len(), bare.noticed.is_some()), (0, 1, true));
+    assert_eq!((bare.left_out[0].as_str(), kept.changed.len()), (FORGOTTEN, 1));
+    let row = book.unwritten().into_iter().find(|row| row.number == 11).expect("it is unwritten");
+    assert!(row.evidence.is_some_and(|evidence| evidence.contains(FORGOTTEN)), "the disk is told, once it listens");
 }
 
 #[test]

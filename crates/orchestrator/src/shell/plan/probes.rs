@@ -63,7 +63,7 @@ fn is_in_the_open(url: &str) -> bool {
 }
 
 /// Relative paths start at the file that the entry stands in, which need not be the first one.
-fn base_of(index: usize, loaded: &Loaded) -> PathBuf {
+pub(super) fn base_of(index: usize, loaded: &Loaded) -> PathBuf {
     let own = loaded.places.path(&format!("/servers/{index}/name")).map(parent);
     let base = own.unwrap_or_else(|| directory_of(loaded));
     std::path::absolute(&base).unwrap_or(base)

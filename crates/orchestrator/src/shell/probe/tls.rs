@@ -198,9 +198,22 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 
 /// Whether a server says that the certificate that it was shown is no good.
 pub(super) fn is_about_ours(error: &rustls::Error) -> bool {
-    use AlertDescription::{BadCertificate, CertificateExpired, CertificateRevoked, CertificateUnknown, UnknownCA};
+    use AlertDescription::{
+        AccessDenied, BadCertificate, CertificateExpired, CertificateRequired, CertificateRevoked, CertificateUnknown, UnknownCA,
+        UnsupportedCertificate,
+    };
     let rustls::Error::AlertReceived(alert) = error else { return false };
-    matches!(alert, CertificateExpired | CertificateRevoked | BadCertificate | CertificateUnknown | UnknownCA)
+    matches!(
+        alert,
+        CertificateExpired
+            | CertificateRevoked
+            | BadCertificate
+            | CertificateUnknown
+            | UnknownCA
+            | UnsupportedCertificate
+            | CertificateRequired
+            | AccessDenied
+    )
 }
 
 /// Restarting a server would not mend a certificate of ours; one that was shown none judges something else.

@@ -193,7 +193,11 @@ impl Process {
     }
 
     async fn restart_for(&mut self, answer: oneshot::Sender<Result<(), ProcessError>>) {
+        let was_held = self.child.is_some();
         let restarted = self.restart().await;
+        if was_held && self.child.is_none() {
+            self.reporter.rests();
+        }
         match &restarted {
             Ok(()) => {
                 self.sight.regained(&self.reporter).await;

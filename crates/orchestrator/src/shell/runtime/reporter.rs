@@ -66,6 +66,11 @@ impl Reporter {
         self.mouth.say(Input::Reported(self.server, word)).await;
     }
 
+    /// It does not run. Whoever acted upon it knows that already: nobody else is told.
+    pub fn rests(&self) {
+        self.mouth.last_words.note(self.server, &Word::NotRunning);
+    }
+
     /// This machine does not show its processes. `unknown`: whether this server runs is not known either.
     pub async fn blind(&self, error: String, unknown: bool) {
         if unknown {

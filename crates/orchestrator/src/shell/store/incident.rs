@@ -34,9 +34,7 @@ pub(super) fn put(transaction: &Transaction<'_>, rows: &[Row]) -> Result<(), Sto
         return Ok(());
     }
     let mut put = transaction.prepare_cached("INSERT OR REPLACE INTO incident VALUES (?1, ?2, ?3, ?4)")?;
-    for Row { number, incident, evidence, .. } in rows {
-        let failed = |source| StoreError::Record { name: incident.id.clone(), source };
-        let json = serde_json::to_string(incident).map_err(failed)?;
+    for Row { number, incident, json, evidence, .. } in rows {
         put.execute(params![number, incident.server_name, incident.outcome == Outcome::Open, json])?;
         if let Some(evidence) = evidence {
             put_evidence(transaction, *number, evidence)?;

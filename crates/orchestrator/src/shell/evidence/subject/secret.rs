@@ -14,6 +14,9 @@ const URLS: [&str; 3] = ["url", "endpoint", "health_url"];
 /// The most that is read of a file with a secret in it.
 const SECRET_FILE_BYTES: u64 = 4 * 1024;
 
+/// The same of a file of variables: there are many in one.
+const ENVIRONMENT_FILE_BYTES: u64 = 256 * 1024;
+
 /// A value that must not be shown, or where such values stand.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Secret {
@@ -111,6 +114,16 @@ pub(super) fn read_secret(path: &Path) -> Option<String> {
     let mut text = String::new();
     std::fs::File::open(path).ok()?.take(SECRET_FILE_BYTES).read_to_string(&mut text).ok()?;
     (!text.contains("-----BEGIN ")).then_some(text)
+}
+
+/// The values in a file of variables: also of one that has a key on several lines beside them, or what is no text.
+pub(super) fn read_environment(path: &Path) -> Vec<String> {
+    let mut bytes = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(ENVIRONMENT_FILE_BYTES).read_to_end(&mut bytes));
+    if read.is_err() {
+        return Vec::new();
+    }
+    pairs(&String::from_utf8_lossy(&bytes)).map(|(_, value)| value.to_owned()).collect()
 }
 
 #[cfg(test)]

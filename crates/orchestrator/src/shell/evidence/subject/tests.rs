@@ -11,7 +11,7 @@ async fn a_file_is_read_again_and_what_it_held_before_is_hidden_too() {
     std::fs::write(&path, "the-first-token").expect("written");
     let entry = serde_json::json!({ "probes": [{ "bearer_token_file": "bearer" }] });
     let directories = Directories { state: directory.path(), registry: directory.path() };
-    let subject = Arc::new(Subject::new("a", None, &[], [&entry], directories));
+    let subject = Arc::new(Subject::new("a", None, &[], [(&entry, directories.registry)], directories));
     let text = "the-first-token, the-second-token";
     assert_eq!(subject.known_mask().text(text), text, "nobody has read it");
     assert_eq!(subject.mask(Instant::now(), PATIENT).await.text(text), "***, the-second-token");
@@ -37,7 +37,13 @@ async fn what_the_registry_gives_is_hidden() {
     });
     let recovery = serde_json::json!({ "after": { "url": "http://a/", "headers": { "X-Hook": "from-a-hook" } } });
     let directories = Directories { state: directory.path(), registry: directory.path() };
-    let subject = Arc::new(Subject::new("calculator", None, &[], [&entry, &recovery], directories));
+    let subject = Arc::new(Subject::new(
+        "calculator",
+        None,
+        &[],
+        [(&entry, directories.registry), (&recovery, directories.registry)],
+        directories,
+    ));
     let mask = subject.mask(Instant::now(), PATIENT).await;
     let secrets = ["from-a-file", "from-the-environment", "from-a-header", "from-a-key", "from-a-line", "from-a-hook"];
     for secret in secrets.into_iter().chain(["from-a-query", "from-a-header-file"]) {
@@ -54,7 +60,7 @@ async fn a_file_that_has_not_changed_is_not_read_again() {
     std::fs::write(&path, "the-first-token").expect("written");
     let entry = serde_json::json!({ "probes": [{ "bearer_token_file": "bearer" }] });
     let directories = Directories { state: directory.path(), registry: directory.path() };
-    let subject = Arc::new(Subject::new("a", None, &[], [&entry], directories));
+    let subject = Arc::new(Subject::new("a", None, &[], [(&entry, directories.registry)], directories));
     subject.mask(Instant::now(), PATIENT).await;
     let known = subject.read.known().expect("it is known");
     let mask = subject.mask(Instant::now(), PATIENT).await;
@@ -69,7 +75,7 @@ async fn a_changed_entry_is_hidden_at_once_and_the_one_before_until_files_are_re
     let directories = Directories { state: directory.path(), registry: directory.path() };
     let subject = |secret: &str| {
         let entry = serde_json::json!({ "runtime": { "env": { "API_KEY": secret } } });
-        Subject::new("a", None, &[], [&entry], directories)
+        Subject::new("a", None, &[], [(&entry, directories.registry)], directories)
     };
     let before = Arc::new(subject("the-first-token"));
     before.mask(Instant::now(), PATIENT).await;
@@ -79,4 +85,40 @@ async fn a_changed_entry_is_hidden_at_once_and_the_one_before_until_files_are_re
     let text = "the-first-token, the-second-token";
     assert_eq!(after.known_mask().text(text), "***, ***");
     assert_eq!(after.mask(Instant::now(), PATIENT).await.text(text), "***, ***");
+}
+
+#[tokio::test]
+async fn a_file_of_variables_may_be_long_and_hold_a_key_and_what_is_no_text() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut text =
+        b"FIRST=the-first-one\nODD=\xff\xfe\nKEY=-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----\n".to_vec();
+    text.extend("# a long comment\n".repeat(2_000).into_bytes());
+    text.extend(b"LAST=the-last-one\n");
+    std::fs::write(directory.path().join("more.env"), text).expect("written");
+    let entry = serde_json::json!({ "runtime": { "env_file": "more.env" } });
+    let directories = Directories { state: directory.path(), registry: directory.path() };
+    let subject = Arc::new(Subject::new("a", None, &[], [(&entry, directories.registry)], directories));
+    let mask = subject.mask(Instant::now(), PATIENT).await;
+    assert_eq!(mask.text("the-first-one, the-last-one"), "***, ***");
+}
+
+#[tokio::test]
+async fn what_was_found_of_a_running_server_is_hidden_now_and_after_a_change() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let directories = Directories { state: directory.path(), registry: directory.path() };
+    let subject = |secret: &str| {
+        let entry = serde_json::json!({ "runtime": { "env": { "API_KEY": secret } } });
+        Arc::new(Subject::new("a", None, &[], [(&entry, directories.registry)], directories))
+    };
+    let (subject, other) = (subject("the-first-token"), subject("the-second-token"));
+    let text = "an-old-secret, a-new-secret, the-first-token";
+    subject.hides_too(&["an-old-secret".to_owned()]);
+    assert_eq!(subject.known_mask().text(text), "***, a-new-secret, ***", "before any file was read");
+    subject.mask(Instant::now(), PATIENT).await;
+    subject.hides_too(&[]);
+    subject.hides_too(&["a-new-secret".to_owned()]);
+    assert_eq!(subject.known_mask().text(text), "***, ***, ***");
+    let after = Arc::new(Subject::clone(&other).after(&subject));
+    assert_eq!(after.known_mask().text(text), "***, ***, ***");
+    assert_eq!(after.mask(Instant::now(), PATIENT).await.text(text), "***, ***, ***");
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
@@ -43,8 +43,8 @@ impl Authority {
     }
 
     /// The same as files.
-    fn issue_files(&self, name: &str) -> (PathBuf, PathBuf) {
-        let (certificate, key) = self.issue(name, |_| {});
+    fn issue_files(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> (PathBuf, PathBuf) {
+        let (certificate, key) = self.issue(name, change);
         let (chain, key_file) = (self.directory.path().join("own.pem"), self.directory.path().join("own.key"));
         std::fs::write(&chain, certificate.pem()).expect("written");
         std::fs::write(&key_file, key.serialize_pem()).expect("written");
@@ -145,7 +145,7 @@ async fn a_server_may_want_a_certificate_of_ours() {
     let address = serve(authority.issue("taskmgr.internal", |_| {}), Some(&authority)).await;
     let without = ask(address, &authority.wanted(), "taskmgr.internal").await;
     assert_eq!((without.outcome, without.reason), (Outcome::Failed, Some(Reason::Tls)), "{:?}", without.message);
-    let wanted = Wanted { own: Some(authority.issue_files("monitor")), ..authority.wanted() };
+    let wanted = Wanted { own: Some(authority.issue_files("monitor", |_| {})), ..authority.wanted() };
     let with = ask(address, &wanted, "taskmgr.internal").await;
     assert_eq!(with.outcome, Outcome::Ok, "{:?}", with.message);
 }
@@ -154,8 +154,17 @@ async fn a_server_may_want_a_certificate_of_ours() {
 async fn a_certificate_of_ours_that_is_refused_is_not_held_against_the_server() {
     let (authority, other) = (Authority::new("ours"), Authority::new("another"));
     let address = serve(authority.issue("taskmgr.internal", |_| {}), Some(&authority)).await;
-    let wanted = Wanted { own: Some(other.issue_files("monitor")), ..authority.wanted() };
+    let wanted = Wanted { own: Some(other.issue_files("monitor", |_| {})), ..authority.wanted() };
     let found = asked(address, &wanted, "taskmgr.internal").await;
+    assert!(matches!(found, Err(Impaired::Certificate(_))), "{found:?}");
+}
+
+#[tokio::test]
+async fn a_certificate_of_ours_that_is_for_another_purpose_is_not_held_against_the_server() {
+    let authority = Authority::new("ours");
+    let address = serve(authority.issue("taskmgr.internal", |_| {}), Some(&authority)).await;
+    let own = authority.issue_files("monitor", |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]);
+    let found = asked(address, &Wanted { own: Some(own), ..authority.wanted() }, "taskmgr.internal").await;
     assert!(matches!(found, Err(Impaired::Certificate(_))), "{found:?}");
 }
 
@@ -165,7 +174,7 @@ async fn renewed_certificates_are_used_without_a_restart() {
     let (ours, before) = (Authority::new("ours"), Authority::new("before"));
     let address = serve(ours.issue("taskmgr.internal", |_| {}), Some(&ours)).await;
     // At first the files hold what the server does not know, and what does not know the server.
-    let (chain, key) = before.issue_files("monitor");
+    let (chain, key) = before.issue_files("monitor", |_| {});
     let wanted = Wanted { ca_file: Some(ours.ca()), own: Some((chain.clone(), key.clone())) };
     let secured = Arc::new(Secured::new(&wanted, "taskmgr.internal", &Roots::default()).expect("it can be secured"));
     let url = format!("https://{address}/health");
@@ -177,7 +186,7 @@ async fn renewed_certificates_are_used_without_a_restart() {
     let found = ask().await;
     assert!(matches!(found, Err(Impaired::Certificate(_))), "{found:?}");
 
-    let (new_chain, new_key) = ours.issue_files("monitor");
+    let (new_chain, new_key) = ours.issue_files("monitor", |_| {});
     std::fs::copy(&new_chain, &chain).expect("written");
     let found = ask().await;
     assert!(matches!(found, Err(Impaired::Certificate(_))), "its key is still to come: {found:?}");
@@ -231,7 +240,7 @@ fn files_that_cannot_be_used_are_named() {
     let make = |ca_file: Option<PathBuf>, own| Secured::new(&Wanted { ca_file, own }, "a.internal", &roots).err();
     assert!(matches!(make(Some(missing), None), Some(TlsError::Certificates { .. })));
     assert!(matches!(make(Some(empty.clone()), None), Some(TlsError::Empty { .. })));
-    let (chain, _) = authority.issue_files("monitor");
+    let (chain, _) = authority.issue_files("monitor", |_| {});
     assert!(matches!(make(Some(authority.ca()), Some((chain.clone(), empty))), Some(TlsError::Key { .. })));
     let (_, other_key) = (chain.clone(), {
         let path = authority.directory.path().join("other.key");

@@ -30,10 +30,19 @@ impl Process {
         self.tell(seen).await;
     }
 
-    /// Also that it could not begin; but who cannot look at it does not know whether it runs.
+    /// Also that it could not begin; but who cannot look at it does not know whether it runs, and what cannot be ended has not died.
     async fn tell(&mut self, begun: Result<Option<Word>, ProcessError>) {
         match begun {
             Err(error) if error.is_unseen() => self.sight.lost(&error, &self.reporter).await,
+            Err(error) if self.child.is_some() => {
+                tracing::warn!(
+                    server = self.name,
+                    error = causes(&error),
+                    "a server runs as it did before: it could not be started anew"
+                );
+                self.sight.regained(&self.reporter).await;
+                self.reporter.say(Word::Running).await;
+            }
             Err(error) => {
                 self.sight.regained(&self.reporter).await;
                 self.reporter.say(Word::Died(Death { error: Some(causes(&error)), ..Death::default() })).await;

@@ -2,9 +2,10 @@
 //!
 //! It starts, waits and stops. When to, and what is written down first, is the supervisor's.
 
-use std::{fs::File, process};
+use std::{fs::File, process, time::Duration};
 
 use rustix::process::{Pid, RawPid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, waitid};
+use tokio::time::timeout;
 
 use super::{
     beside::{STARTS, beside},
@@ -80,16 +81,19 @@ impl Child {
         status.map(|status| death(&status)).unwrap_or_default()
     }
 
-    /// Closes its input if that is ours, asks the group to end, kills what is left, and returns when nobody is.
+    /// Closes its input if that is ours, asks the group to end, kills what is left, and returns when nobody is. What keeps us from asking
+    /// keeps nothing alive: the killing says whether it worked.
     pub async fn stop(&mut self, patience: Patience, wire: &Wire) -> Result<(), GroupError> {
         let leader = self.instance.leader;
         if self.own.is_some() || leader.is_alive() {
             // The input of one that outlived us has been closed by our end.
             let closed = wire.hang_up() || (self.instance.bound && self.own.is_none());
-            let mut ended = closed && self.members().are_gone_within(patience.stdin).await?;
+            let mut ended = closed && self.is_gone_within(patience.stdin).await;
             if !ended {
-                group::ask_to_end(leader.pid).await?;
-                ended = self.members().are_gone_within(patience.term).await?;
+                if let Err(error) = group::ask_to_end(leader.pid).await {
+                    tracing::debug!(pid = leader.pid, error = causes(&error), "not all of a server could be asked to end");
+                }
+                ended = self.is_gone_within(patience.term).await;
             }
             if !ended {
                 tracing::warn!(pid = leader.pid, "a server did not end when it was asked to; it is killed");
@@ -98,12 +102,20 @@ impl Child {
         self.clear(patience).await
     }
 
+    /// Whether nobody is left so soon. Where the others cannot be looked at, the leader speaks for them.
+    async fn is_gone_within(&self, patience: Duration) -> bool {
+        match self.members().are_gone_within(patience).await {
+            Ok(gone) => gone,
+            Err(_) => timeout(patience, self.handle.ended()).await.is_ok(),
+        }
+    }
+
     /// Kills the group, or what an ended leader left of it, and reaps the leader.
     pub async fn clear(&mut self, patience: Patience) -> Result<(), GroupError> {
         self.members().kill(patience.kill).await?;
         let pid = self.instance.leader.pid;
         // Nobody else sets a limit to this.
-        tokio::time::timeout(patience.kill, self.reap()).await.map_err(|_| GroupError::Undying { pid })
+        timeout(patience.kill, self.reap()).await.map_err(|_| GroupError::Undying { pid })
     }
 
     /// Waits for the leader alone, and reaps it if it is ours.
@@ -141,9 +153,11 @@ fn death(status: &WaitIdStatus) -> Death {
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::CommandExt;
-    use std::time::Duration;
+
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
     use super::*;
+    use crate::shell::root::is_alone;
     use crate::shell::runtime::process::procfs::Identity;
 
     #[tokio::test]
@@ -165,6 +179,30 @@ mod tests {
         ours.kill().unwrap();
         ours.wait().unwrap();
         assert!(stopped.is_ok_and(|stopped| stopped.is_ok()) && has_ended);
+    }
+
+    #[tokio::test]
+    async fn one_with_more_processes_than_we_have_descriptors_is_killed() {
+        // What it uses up, others would lack.
+        if !is_alone("shell::runtime::process::child::tests::one_with_more_processes_than_we_have_descriptors_is_killed") {
+            return;
+        }
+        let script = "trap '' TERM; n=0; while [ $n -lt 200 ]; do sleep 1000 & n=$((n + 1)); done; echo; wait";
+        let mut command = process::Command::new("/bin/sh");
+        let mut ours = command.args(["-c", script]).process_group(0).stdout(process::Stdio::piped()).spawn().unwrap();
+        std::io::Read::read_exact(&mut ours.stdout.take().unwrap(), &mut [0]).unwrap();
+        let leader = Identity::of(RawPid::try_from(ours.id()).unwrap()).unwrap().unwrap();
+        let instance = Instance { token: "not shown".to_owned(), leader, bound: false };
+        let before = getrlimit(Resource::Nofile);
+        setrlimit(Resource::Nofile, Rlimit { current: Some(128), ..before }).unwrap();
+        let mut child = Child::adopt(instance).unwrap().unwrap();
+        let patience = Patience { term: Duration::from_millis(100), ..Patience::default() };
+        let stopped = child.stop(patience, &Wire::default()).await;
+        setrlimit(Resource::Nofile, before).unwrap();
+        let left = Members::Of(leader.pid).living().unwrap();
+        let _ = kill_process_group(leader.pid().unwrap(), Signal::KILL);
+        ours.wait().unwrap();
+        assert!(stopped.is_ok() && left.is_empty(), "{stopped:?}, {} are left", left.len());
     }
 
     #[test]

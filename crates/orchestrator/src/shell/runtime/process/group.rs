@@ -17,6 +17,9 @@ use super::{
     record::Instance,
 };
 
+/// So many are held at once: a server may have more processes than we may have descriptors.
+const AT_ONCE: usize = 64;
+
 /// A group could not be ended.
 #[derive(Debug, Error)]
 pub enum GroupError {
@@ -59,17 +62,12 @@ impl Members {
         match self {
             Self::Of(group) => Ok(in_group(*group).collect()),
             Self::Marked(Instance { token, leader, .. }) => {
-                for stat in in_group(leader.pid) {
-                    if stat.identity == *leader || carries(&stat, token)? {
-                        return Ok(in_group(leader.pid).collect());
-                    }
-                }
-                Ok(Vec::new())
+                let group: Vec<Stat> = in_group(leader.pid).collect();
+                let is_it = group.iter().any(|stat| stat.identity == *leader)
+                    || !procfs::with_environment(&group, INSTANCE_VARIABLE, token, 1)?.is_empty();
+                Ok(if is_it { group } else { Vec::new() })
             }
-            Self::Carrying(token) => {
-                let carriers = everyone.iter().map(|stat| Ok(carries(stat, token)?.then_some(*stat)));
-                carriers.filter_map(Result::transpose).collect()
-            }
+            Self::Carrying(token) => procfs::with_environment(&everyone, INSTANCE_VARIABLE, token, usize::MAX),
         }
     }
 
@@ -93,21 +91,22 @@ impl Members {
         let mut in_time = true;
         // A process may fork between our look and our signal: look again until there is nobody.
         loop {
-            let mut handles = self.handles().await?;
-            let Some(first) = handles.first().map(|handle| handle.identity) else { return Ok(()) };
+            let (mut held, mut first, mut refused) = (Vec::new(), None, None);
+            for stat in self.found().await? {
+                let Some(handle) = Handle::open(stat.identity)? else { continue };
+                first.get_or_insert(stat.identity);
+                match handle.signal(Signal::KILL) {
+                    Ok(()) if held.len() < AT_ONCE => held.push(handle),
+                    Ok(()) => {}
+                    Err(error) => drop(refused.get_or_insert(error)),
+                }
+            }
+            let Some(first) = first else { return Ok(()) };
             if !in_time {
                 return Err(GroupError::Undying { pid: first.pid });
             }
-            let mut refused = None;
-            handles.retain(|handle| match handle.signal(Signal::KILL) {
-                Ok(()) => true,
-                Err(error) => {
-                    refused.get_or_insert(error);
-                    false
-                }
-            });
-            if timeout_at(deadline, all_ended(&handles)).await.is_err() {
-                let left = handles.iter().map(|handle| handle.identity).find(|left| left.is_alive()).unwrap_or(first);
+            if timeout_at(deadline, all_ended(&held)).await.is_err() {
+                let left = held.iter().map(|handle| handle.identity).find(|left| left.is_alive()).unwrap_or(first);
                 return Err(GroupError::Undying { pid: left.pid });
             }
             if let Some(refused) = refused {
@@ -141,9 +140,10 @@ impl Members {
         }
     }
 
+    /// Of some of them: whoever calls looks again until nobody is left.
     async fn handles(&self) -> Result<Vec<Handle>, GroupError> {
         let opened = self.found().await?.into_iter().map(|stat| Handle::open(stat.identity));
-        opened.filter_map(Result::transpose).collect()
+        opened.filter_map(Result::transpose).take(AT_ONCE).collect()
     }
 }
 
@@ -171,10 +171,6 @@ pub async fn ask_to_end(leader: RawPid) -> Result<(), GroupError> {
         }
     }
     Ok(())
-}
-
-fn carries(stat: &Stat, token: &str) -> io::Result<bool> {
-    procfs::has_environment(stat.identity.pid, INSTANCE_VARIABLE, token)
 }
 
 impl Stat {

@@ -128,13 +128,17 @@ pub fn name(pid: RawPid) -> String {
 /// Whether `variable=value` is in the environment that a process was started with.
 /// False as well when that is not for us to read.
 pub fn has_environment(pid: RawPid, variable: &str, value: &str) -> io::Result<bool> {
-    match environment(pid) {
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(false),
-        looked => Ok(looked?.is_some_and(|environment| holds(&environment, variable, value))),
-    }
+    Ok(!holders(vec![pid], 1, |pid| look_for(pid, variable, value), || thread::park_timeout(PAUSE))?.is_empty())
 }
 
-/// The same at a single look: one that is just being executed is missed, and one that cannot be looked at.
+/// Who of these has it; no more than `enough` need be found.
+pub fn with_environment(among: &[Stat], variable: &str, value: &str, enough: usize) -> io::Result<Vec<Stat>> {
+    let pids = among.iter().map(|stat| stat.identity.pid).collect();
+    let found = holders(pids, enough, |pid| look_for(pid, variable, value), || thread::park_timeout(PAUSE))?;
+    Ok(among.iter().filter(|stat| found.contains(&stat.identity.pid)).copied().collect())
+}
+
+/// Whether it has it, at a single look: one that is just being executed is missed, and one that cannot be looked at.
 pub fn shows_environment(pid: RawPid, variable: &str, value: &str) -> bool {
     shown(pid).is_ok_and(|environment| environment.is_some_and(|environment| holds(&environment, variable, value)))
 }
@@ -144,19 +148,63 @@ fn holds(environment: &[u8], variable: &str, value: &str) -> bool {
     environment.split(|byte| *byte == 0).any(|entry| entry == wanted.as_bytes())
 }
 
-/// The environment that a process was started with. A process that is just being executed shows an empty one for a
-/// moment: it is looked at again, for a tenth of a second at most.
-fn environment(pid: RawPid) -> io::Result<Option<Vec<u8>>> {
-    const LOOKS: u32 = 20;
-    const PAUSE: Duration = Duration::from_millis(5);
-    for _ in 1..LOOKS {
-        let Some(environment) = shown(pid)? else { return Ok(None) };
-        if !environment.is_empty() || is_kernel_thread(pid)? {
-            return Ok(Some(environment));
+/// So often one is looked at that shows nothing.
+const LOOKS: u32 = 20;
+
+/// So long after the last time.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// What an environment says of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shows {
+    /// It holds what was looked for.
+    It,
+    /// It does not, or nobody is there, or it is not for us to read.
+    Another,
+    /// Nothing, as yet.
+    Nothing,
+}
+
+fn look_for(pid: RawPid, variable: &str, value: &str) -> io::Result<Shows> {
+    let environment = match shown(pid) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(Shows::Another),
+        looked => looked?,
+    };
+    Ok(match environment {
+        Some(environment) if holds(&environment, variable, value) => Shows::It,
+        Some(environment) if environment.is_empty() && !is_kernel_thread(pid)? => Shows::Nothing,
+        _ => Shows::Another,
+    })
+}
+
+/// A process that is just being executed shows an empty environment for a moment: it is looked at again, for a tenth of a second at most. All
+/// that show none are looked at together, since some never have one.
+fn holders(
+    pids: Vec<RawPid>,
+    enough: usize,
+    look: impl Fn(RawPid) -> io::Result<Shows>,
+    mut pause: impl FnMut(),
+) -> io::Result<Vec<RawPid>> {
+    let (mut found, mut unsure) = (Vec::new(), pids);
+    for at in 0..LOOKS {
+        if at > 0 {
+            pause();
         }
-        thread::park_timeout(PAUSE);
+        for pid in std::mem::take(&mut unsure) {
+            match look(pid)? {
+                Shows::It => found.push(pid),
+                Shows::Another => {}
+                Shows::Nothing => unsure.push(pid),
+            }
+            if found.len() >= enough {
+                return Ok(found);
+            }
+        }
+        if unsure.is_empty() {
+            break;
+        }
     }
-    shown(pid)
+    Ok(found)
 }
 
 /// A process whose first thread has ended before the others shows nothing any more; they do.
@@ -236,6 +284,20 @@ mod tests {
         assert!(has_environment(pid, &variable, &value).unwrap());
         assert!(!has_environment(pid, "MCP_HEALTH_INSTANCE", "nobody").unwrap());
         assert!(!boot_id().is_empty());
+    }
+
+    /// Fifty that never show one, and one that shows it at the third look.
+    #[test]
+    fn those_that_show_no_environment_are_looked_at_together() {
+        let (looks, mut pauses) = (std::cell::RefCell::new(Vec::new()), 0);
+        let look = |pid| {
+            looks.borrow_mut().push(pid);
+            let before = looks.borrow().iter().filter(|looked| **looked == pid).count();
+            Ok(if pid == 51 && before > 2 { Shows::It } else { Shows::Nothing })
+        };
+        assert_eq!(holders((1..=51).collect(), usize::MAX, look, || pauses += 1).unwrap(), [51]);
+        assert_eq!(pauses, LOOKS - 1, "one pause for all of them");
+        assert_eq!(looks.take().iter().filter(|pid| **pid == 7).count(), LOOKS as usize);
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub enum UserError {
     },
     /// Only root may.
     #[error(
-        "only root may start a process as \"{name}\": run the orchestrator as root (or with CAP_SETUID and CAP_SETGID), or leave `user` out"
+        "only root may start a process as \"{name}\": run the orchestrator as root (or with CAP_SETUID, CAP_SETGID and CAP_KILL), or leave `user` out"
     )]
     NotAllowed {
         /// As written.
@@ -160,8 +160,9 @@ fn groups(entry: Option<&unistd::User>, gid: u32) -> Result<Vec<u32>, UserError>
     Ok(groups.into_iter().map(unistd::Gid::as_raw).collect())
 }
 
+/// Whoever cannot end another user's process is not to start one.
 fn may() -> bool {
-    let needed = CapabilitySet::SETUID | CapabilitySet::SETGID;
+    let needed = CapabilitySet::SETUID | CapabilitySet::SETGID | CapabilitySet::KILL;
     capabilities(None).is_ok_and(|sets| sets.effective.contains(needed))
 }
 
@@ -200,6 +201,19 @@ mod tests {
             User::find("nobody").unwrap_err().to_string()
         };
         assert!(thread::spawn(without_rights).join().unwrap().starts_with("only root may start a process as \"nobody\""));
+        let may_start = CapabilitySet::SETUID | CapabilitySet::SETGID;
+        let with = |rights: CapabilitySet| {
+            let find = move || {
+                set_keep_capabilities(true).unwrap();
+                set_thread_uid(Uid::from_raw(54321)).unwrap();
+                set_capabilities(None, CapabilitySets { effective: rights, permitted: rights, inheritable: rights }).unwrap();
+                User::find("nobody").map(drop)
+            };
+            thread::spawn(find).join().unwrap()
+        };
+        let error = with(may_start).unwrap_err().to_string();
+        assert!(error.contains("CAP_KILL"), "it could not be ended: {error}");
+        with(may_start | CapabilitySet::KILL).unwrap();
     }
 
     /// What `/proc/self/status` says of the rights of a child of this user, whose maker is no root and has them from its unit.

@@ -15,6 +15,7 @@ use zbus::{Message, ObjectPath, OwnedObjectPath, OwnedVariant, message::Type};
 use super::{
     UnitError,
     bus::{self, Bus, BusError, MANAGER, PROPERTIES, SERVICE, Session, UNIT},
+    status::Life,
     unit::Unit,
 };
 use crate::{
@@ -101,6 +102,7 @@ impl Listener {
         while let Some(error) = self.hear_all(&mut session).await {
             let error = causes(&error);
             self.interrupt();
+            self.nobody_knows(&error);
             self.mouth.say(Input::EngineLost(self.engine, error.clone())).await;
             let reached = self.reach_again(error).await;
             // Or, without units, nobody waits for it any more: the next one on this bus begins anew.
@@ -116,7 +118,10 @@ impl Listener {
         while self.refuse_for(pause.next(), &error).await {
             match self.compared().await {
                 Ok(session) => return Some(session),
-                Err(again) => error = causes(&again),
+                Err(again) => {
+                    error = causes(&again);
+                    self.nobody_knows(&error);
+                }
             }
         }
         None
@@ -135,6 +140,11 @@ impl Listener {
         let path = session.load(self.units[at].unit.name()).await?;
         let look = session.look(&path).await?;
         let words = self.units[at].unit.compare(path, look);
+        if words.is_empty() {
+            // No news for the machine; but a probe is to see it.
+            let word = if self.units[at].unit.status().life() == Life::Up { Word::Running } else { Word::NotRunning };
+            self.mouth.last_words().note(self.units[at].server, &word);
+        }
         self.say(at, words).await;
         Ok(())
     }
@@ -288,6 +298,9 @@ impl Listener {
     /// First the report, then the answer: whoever waits for that may count on the report being in the inbox.
     async fn finish(&mut self, at: usize, ended: Result<(), UnitError>) {
         let words = self.units[at].unit.acted();
+        if words.is_empty() {
+            self.mouth.about(self.units[at].server).rests();
+        }
         self.say(at, words).await;
         if let Some(asked) = self.units[at].asked.take() {
             // Whoever asked may be gone.
@@ -347,6 +360,11 @@ impl Listener {
         }
     }
 
+    /// While systemd is lost, what was said last holds no longer.
+    fn nobody_knows(&self, error: &str) {
+        self.units.iter().for_each(|watched| self.mouth.last_words().is_unknown(watched.server, error.to_owned()));
+    }
+
     /// While systemd is lost nothing can be restarted. Returns whether anybody still needs it.
     async fn refuse_for(&mut self, pause: Duration, error: &str) -> bool {
         let end = sleep_until(Instant::now() + pause);
@@ -358,7 +376,10 @@ impl Listener {
             };
             match request {
                 None => return false,
-                Some(Request::Watch(watched)) => self.units.push(*watched),
+                Some(Request::Watch(watched)) => {
+                    self.mouth.last_words().is_unknown(watched.server, error.to_owned());
+                    self.units.push(*watched);
+                }
                 Some(Request::Restart(_, answer)) => drop(answer.send(Err(UnitError::Lost(error.to_owned())))),
                 Some(Request::Forget(server)) => self.forget(server),
             }

@@ -143,18 +143,21 @@ impl Unit {
         if self.up.is_none() && matches!(self.status.life(), Life::Over | Life::Returns) {
             return self.begin();
         }
+        // It counts those that it makes on its own.
+        let by_itself = self.status.restarts > self.restarts;
+        let word = if by_itself { Word::Restarted } else { Word::Started };
         let again = self.invocation != self.status.invocation;
         match (self.up.unwrap_or_default(), self.status.life()) {
             (false, Life::Up) => {
                 self.runs();
-                vec![Word::Started]
+                vec![word]
             }
-            // A whole round that nobody told of: systemd counts those that it makes on its own.
+            // A whole round that nobody told of.
             (true, Life::Up) if again => {
-                let mended = self.jobs.is_empty() && self.status.restarts > self.restarts;
+                let mended = by_itself && self.jobs.is_empty();
                 self.runs();
                 let died = mended.then(|| Word::Died(Death { comes_back: true, ..Death::default() }));
-                died.into_iter().chain([Word::Started]).collect()
+                died.into_iter().chain([word]).collect()
             }
             (true, Life::Returns) => self.rests(Word::Died(self.status.death())),
             // With a job it may be a stop: its end tells.

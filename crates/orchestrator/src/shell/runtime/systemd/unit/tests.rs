@@ -78,17 +78,19 @@ fn a_death_is_told_with_its_cause() {
 }
 
 #[test]
-fn what_systemd_mends_itself_is_a_death_that_comes_back_and_a_start() {
+fn what_systemd_mends_itself_is_a_death_that_comes_back_and_a_restart_of_its_own() {
     let mut unit = unit(running(1));
     let death = Death { exit_code: Some(3), comes_back: true, ..Death::default() };
     assert_eq!(unit.changed(returning()), [Word::Died(death)]);
     assert_eq!(unit.changed(status("activating", "start", 2)), []);
-    assert_eq!(unit.changed(running(2)), [Word::Started]);
+    let again = |invocation, restarts| Status { restarts, ..running(invocation) };
+    unit.job_begins("/job/5");
+    assert_eq!(unit.changed(again(2, 1)), [Word::Restarted], "by a job that is its own");
+    assert_eq!(unit.job_ends("/job/5", "done"), []);
     // A round that was so quick that only its end was told.
     let unseen = Death { comes_back: true, ..Death::default() };
-    let again = |invocation, restarts| Status { restarts, ..running(invocation) };
-    assert_eq!(unit.changed(again(3, 1)), [Word::Died(unseen), Word::Started]);
-    assert_eq!(unit.changed(again(4, 1)), [Word::Started], "not counted: somebody's");
+    assert_eq!(unit.changed(again(3, 2)), [Word::Died(unseen), Word::Restarted]);
+    assert_eq!(unit.changed(again(4, 2)), [Word::Started], "not counted: somebody's");
 }
 
 #[test]
@@ -160,7 +162,7 @@ fn after_a_loss_what_happened_meanwhile_is_told() {
     let after = |status: Status| unit(running(1)).compare("/a".to_owned(), look(status));
     assert_eq!(after(running(1)), [Word::Running]);
     assert_eq!(after(running(2)), [Word::Started]);
-    let mended = [Word::Died(Death { comes_back: true, ..Death::default() }), Word::Started];
+    let mended = [Word::Died(Death { comes_back: true, ..Death::default() }), Word::Restarted];
     assert_eq!(after(Status { restarts: 1, ..running(2) }), mended);
     assert_eq!(after(status("inactive", "dead", 1)), [Word::Stopped]);
     assert_eq!(after(failed(2, 11, "signal")), [Word::Died(Death { signal: Some(11), ..Death::default() })]);
