@@ -148,19 +148,6 @@ fn what_somebody_stops_after_a_restart_that_a_crash_of_ours_has_cut_off_stays_st
 }
 
 #[test]
-fn what_is_removed_during_our_restart_is_stopped_and_not_given_up() {
-    let pier = Pier::new();
-    let container = pier.run_with("calculator", Habits { stop_signal: Some("SIGHUP"), ..Habits::default() });
-    let (orchestrator, mut events) = watch(&[&container]);
-    container.break_by("hang");
-    events.wait_for("calculator", "recovery_started");
-    container.wait_for("kill");
-    container.remove();
-    assert_eq!(events.wait_for("calculator", "server_stopped")["reason"], "operator");
-    assert_eq!(phase_of(&orchestrator, "calculator"), "stopped");
-}
-
-#[test]
 fn a_reload_that_gives_a_server_another_container_does_nothing_to_that_one() {
     let pier = Pier::new();
     let (down, well) = (pier.run("calculator"), pier.run("well"));
