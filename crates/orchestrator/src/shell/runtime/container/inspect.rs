@@ -10,9 +10,10 @@ use bollard::{
 };
 use futures_util::TryStreamExt;
 use health_spec::config::EngineKind;
+use tokio::time::Instant;
 
 use super::{
-    event::{ACTIONS, Happening, Health, signal_number},
+    event::{ACTIONS, Act, Happening, Health, signal_number},
     ledger::{ComesBack, Look, State, means, tell_of_a_stop},
 };
 
@@ -30,6 +31,12 @@ const TOO_MANY: u32 = 5;
 /// In nanoseconds. Podman stops reading its log of events at the moment until which it is asked for them: asked for the past alone, it
 /// has read nothing by then. A tenth of a second is enough for a hundred events.
 const READING: i64 = SECOND / 2;
+
+/// How much longer it is given when it has not come as far as what is known to stand there, each time: a log may be long, and a machine busy.
+const PATIENCES: [i64; 3] = [1, 4, 16];
+
+/// Podman has read to the end of its log when nothing has come for so long.
+const QUIET: Duration = Duration::from_millis(100);
 
 /// For about a fifth of a second after a death Podman has a word for the state that Docker has not; then it is asked again.
 const BETWEEN_WORDS: Duration = Duration::from_millis(100);
@@ -93,9 +100,23 @@ pub fn is_about_it_alone(error: &Error) -> bool {
 pub async fn was_stopped(client: &Docker, kind: EngineKind, look: &Look) -> Result<bool, Error> {
     // A stop is said after the death, and the clocks of both are the engine's.
     let since = look.since.saturating_sub(SECOND).max(0);
-    let events = events_until_now(client, kind, since, ("container", vec![look.id.as_str()])).await?;
-    let acts: Vec<_> = events.into_iter().filter_map(Happening::read).map(|happening| happening.act).collect();
-    Ok(tell_of_a_stop(&acts))
+    for patience in PATIENCES {
+        let reading = patience.saturating_mul(READING);
+        let (events, quiet) = read_until_now(client, (kind, reading), since, ("container", vec![look.id.as_str()])).await?;
+        let acts: Vec<_> = events.into_iter().filter_map(Happening::read).map(|happening| happening.act).collect();
+        if tell_of_a_stop(&acts) {
+            return Ok(true);
+        }
+        if kind != EngineKind::Podman || (tell_of_the_end(&acts) && quiet >= QUIET) {
+            break;
+        }
+    }
+    Ok(false)
+}
+
+/// Whether they go as far as the death that a look has found.
+fn tell_of_the_end(acts: &[Act]) -> bool {
+    acts.iter().any(|act| matches!(act, Act::Die(_) | Act::Cleanup))
 }
 
 /// Containers' events from this moment until now, with one more filter; none where the engine does not tell its time.
@@ -105,13 +126,28 @@ pub async fn events_until_now(
     since: i64,
     filter: (&str, Vec<&str>),
 ) -> Result<Vec<EventMessage>, Error> {
+    Ok(read_until_now(client, (kind, READING), since, filter).await?.0)
+}
+
+/// The same, with the time that Podman has for it, and for how long nothing came before the answer ended.
+async fn read_until_now(
+    client: &Docker,
+    (kind, reading): (EngineKind, i64),
+    since: i64,
+    filter: (&str, Vec<&str>),
+) -> Result<(Vec<EventMessage>, Duration), Error> {
     let now = clock(client).await?;
     if now == 0 {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Duration::ZERO));
     }
-    let until = if kind == EngineKind::Podman { now.saturating_add(READING) } else { now };
+    let until = if kind == EngineKind::Podman { now.saturating_add(reading) } else { now };
     let options = EventsOptions { until: Some(seconds(until)), ..events_since(since, filter) };
-    client.events(Some(options)).try_collect().await
+    let (mut told, mut events, mut last) = (client.events(Some(options)), Vec::new(), Instant::now());
+    while let Some(event) = told.try_next().await? {
+        events.push(event);
+        last = Instant::now();
+    }
+    Ok((events, last.elapsed()))
 }
 
 /// Everything that a Docker engine still knows of what happened, oldest first, and whether that is all since it began: it keeps this in
@@ -219,7 +255,49 @@ fn nanoseconds(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::{Router, http::Uri};
+    use bollard::API_DEFAULT_VERSION;
+    use tokio::net::TcpListener;
+
     use super::*;
+
+    /// Whether a container was stopped, by an engine that has these words for it, asked once, twice, and again; and how often it was asked.
+    async fn told_by(kind: EngineKind, answers: &[&[&str]]) -> (bool, usize) {
+        let line = |action: &&str| {
+            format!(
+                "{{\"Type\":\"container\",\"Action\":\"{action}\",\"Actor\":{{\"ID\":\"b0db\",\"Attributes\":{{\"name\":\"a\"}}}},\"timeNano\":1}}\n"
+            )
+        };
+        let bodies: Vec<String> = answers.iter().rev().map(|acts| acts.iter().map(line).collect()).collect();
+        let left = Arc::new(Mutex::new(bodies));
+        let shared = Arc::clone(&left);
+        let router = Router::new().fallback(move |uri: Uri| async move {
+            let told = || shared.lock().unwrap().pop().expect("it is asked no more often");
+            if uri.path().ends_with("/events") { told() } else { r#"{"SystemTime": "2026-01-01T00:00:00Z"}"#.to_owned() }
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let client = Docker::connect_with_http(&address, 30, API_DEFAULT_VERSION).unwrap();
+        let look = Look { id: "b0db".to_owned(), ..Look::default() };
+        let serving = async { axum::serve(listener, router).await };
+        let told = tokio::select! {
+            told = was_stopped(&client, kind, &look) => told.unwrap(),
+            ended = serving => panic!("{ended:?}"),
+        };
+        let left = left.lock().unwrap().len();
+        (told, answers.len() - left)
+    }
+
+    /// These answers end at once: none shows that the log was read to its end.
+    #[tokio::test]
+    async fn a_log_that_podman_has_not_read_to_its_end_is_asked_for_again() {
+        assert_eq!(told_by(EngineKind::Podman, &[&[], &["died", "cleanup"], &["died", "cleanup", "cleanup"]]).await, (true, 3));
+        assert_eq!(told_by(EngineKind::Podman, &[&["died", "stop"], &[]]).await, (true, 1));
+        assert_eq!(told_by(EngineKind::Podman, &[&[], &[], &["died", "cleanup"]]).await, (false, 3));
+        assert_eq!(told_by(EngineKind::Docker, &[&["die"], &["die", "stop"]]).await, (false, 1));
+    }
 
     #[test]
     fn what_does_not_pass_is_said_once() {
