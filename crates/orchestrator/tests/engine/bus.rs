@@ -322,7 +322,7 @@ async fn carry_out(connection: &Connection, units: &Units, name: &str, job: (u32
             tell(connection, name, &down).await;
             let up = become_(&|state| {
                 state.is("active", "running");
-                state.invocation += 1;
+                state.invocation = state.invocation.wrapping_add(1);
                 state.result = "success";
             });
             tell(connection, name, &up).await;

@@ -82,6 +82,13 @@ impl Harbour {
         self.server(name)
     }
 
+    /// One that does not end when it is asked to.
+    pub(crate) fn run_deaf(&self, name: &str) -> Runtime {
+        self.0.create(name, ContainerCreateBody { stop_signal: None, ..Self::body("stay", HostConfig::default()) });
+        self.start(name);
+        self.server(name)
+    }
+
     /// One that its engine starts again whenever it ends, which it does as soon as there is a file `end` in this directory.
     pub(crate) fn run_returning(&self, name: &str, gate: &Path) -> Runtime {
         let policy = RestartPolicy { name: Some(RestartPolicyNameEnum::ALWAYS), maximum_retry_count: None };
@@ -158,6 +165,11 @@ impl Harbour {
 
     pub(crate) fn stop(&self, name: &str) {
         self.0.stop(name, None);
+    }
+
+    /// It is killed if it takes longer.
+    pub(crate) fn stop_within(&self, name: &str, seconds: i32) {
+        self.0.stop(name, Some(seconds));
     }
 
     pub(crate) fn pause(&self, name: &str) {

@@ -102,3 +102,22 @@ fn the_stop_of_a_recreate_that_finds_what_an_earlier_one_has_left_is_ours() {
     assert!(harbour.is_running("a") && harbour.id("a") != id);
     assert!(!harbour.is_running(&kept("a", &id)));
 }
+
+/// It does not end when it is asked to, so both stops go on at once.
+#[test]
+fn one_that_somebody_stops_while_it_is_recreated_stays_stopped() {
+    let (harbour, bench) = (Harbour::new(), Bench::new());
+    let mut life = bench.start(&[harbour.run_deaf("a")]);
+    assert_eq!(life.next_word(), Word::Running);
+    let id = harbour.id("a");
+    std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| harbour.stop_within("a", 4));
+        assert_eq!(life.next_word(), Word::AskedToEnd);
+        let error = orchestrator::shell::causes::causes(&life.recreate().unwrap_err());
+        assert_eq!(error, "somebody stopped it meanwhile");
+        stopping.join().unwrap();
+    });
+    assert!(life.pending().contains(&Input::Reported(ServerId(0), Word::Stopped)));
+    life.run(life.runtimes.settle(ServerId(0), false, false)).unwrap();
+    assert_eq!((harbour.id("a"), harbour.is_running("a")), (id, false));
+}

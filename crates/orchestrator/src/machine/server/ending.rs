@@ -22,12 +22,17 @@ impl Server {
     /// Somebody has sent it a signal that may end it; `asks`: another one than SIGKILL. An action that has not touched it yet does not.
     pub(super) fn signalled(&mut self, turn: &mut Turn<'_>, asks: bool) {
         let before = self.ends_by();
-        self.state.killed_at = Some(turn.now);
         self.state.asked_to_end |= asks;
+        // One that fails while it is being asked again and again is not left alone for ever.
+        let is_left_alone = before.is_some_and(|until| until > turn.now);
+        if !is_left_alone || self.state.failures == 0 {
+            self.state.killed_at = Some(turn.now);
+        }
         if let (Recovery::Waiting { due, .. }, Some(ends_by)) = (&mut self.state.recovery, before)
             && *due == ends_by
+            && let Some(until) = self.state.killed_at.map(|at| at.after(STOPS_WITHIN))
         {
-            *due = turn.now.after(STOPS_WITHIN);
+            *due = until;
         }
         turn.effects.push(Effect::Remember(turn.id));
         if !matches!(self.state.recovery, Recovery::Acting { attempt: Attempt::Operator, .. }) {

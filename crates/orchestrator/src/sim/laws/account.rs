@@ -157,7 +157,10 @@ impl Watch {
                 }
             }
             Word::Killed | Word::AskedToEnd => {
-                life.ends_by = now.after(STOPS_WITHIN);
+                // One that fails while it is being asked again and again is not left alone for ever.
+                if now >= life.ends_by || life.failures == 0 {
+                    life.ends_by = now.after(STOPS_WITHIN);
+                }
                 // What comes within an action may be its own.
                 life.may_end = !life.in_flight;
             }

@@ -119,6 +119,8 @@ pub struct Action {
     late: bool,
     /// It removes containers; a restart removes none.
     removes: bool,
+    /// Somebody has stopped it meanwhile as well.
+    pub stopped: bool,
 }
 
 /// How far a restart of ours is; a container that did not run is not stopped first.
@@ -235,7 +237,7 @@ impl Ledger {
     /// A restart of ours begins, or a recreate or the end of one (`removes`).
     pub fn begin(&mut self, removes: bool) {
         (self.open_until, self.began) = (None, None);
-        self.action = Some(Action { stage: Stage::Begun, late: false, removes });
+        self.action = Some(Action { stage: Stage::Begun, late: false, removes, stopped: false });
     }
 
     /// An earlier run of ours has begun one at some moment and did not see its end: its events may still come until another.
@@ -244,7 +246,7 @@ impl Ledger {
             // It was found as that run has started it.
             return;
         }
-        self.action = Some(Action { stage: Stage::Begun, late: true, removes });
+        self.action = Some(Action { stage: Stage::Begun, late: true, removes, stopped: false });
         (self.began, self.open_until) = (Some(began), Some(until));
     }
 

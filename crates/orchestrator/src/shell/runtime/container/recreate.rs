@@ -69,6 +69,9 @@ pub enum RecreateError {
         /// What is in the way.
         kept: String,
     },
+    /// Somebody has stopped it while it was being recreated: it is not started again.
+    #[error("somebody stopped it meanwhile")]
+    Stopped,
     /// Somebody has removed it.
     #[error("there is neither a container `{0}` nor one that it has replaced")]
     Gone(String),
@@ -161,6 +164,7 @@ impl Container {
         }
         (self.interrupted, self.unsettled) = (true, true);
         self.stop(client, kind, id).await?;
+        self.is_wanted()?;
         match &old {
             Some(kept) => {
                 // Should it come to nothing, what is put back has it again.
@@ -190,11 +194,17 @@ impl Container {
         }
         // Or it would be started beside its successor when the engine starts.
         quieten(client, kept, policy_of(old)).await;
+        self.is_wanted()?;
         start(client, &created.id).await?;
         let image = old.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default();
         let digest = digest(client, &created.id).await.unwrap_or_default();
         tracing::info!("recreated {} from {image} ({digest}); the one before is kept until this one is well", self.wanted);
         Ok(())
+    }
+
+    /// Nobody else has stopped it since this began: whoever does so while we do wants it stopped.
+    fn is_wanted(&self) -> Result<(), RecreateError> {
+        if self.progress.borrow().is_some_and(|action| action.stopped) { Err(RecreateError::Stopped) } else { Ok(()) }
     }
 
     async fn stop(&self, client: &Docker, kind: EngineKind, id: &str) -> Result<(), RecreateError> {

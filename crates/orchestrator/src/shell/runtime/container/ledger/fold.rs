@@ -139,7 +139,10 @@ impl Ledger {
                 action.stage = Stage::Stopped;
                 Vec::new()
             }
-            _ => {
+            action => {
+                if let Some(action) = action {
+                    action.stopped = true;
+                }
                 self.end.stop_told = Some(at);
                 vec![Word::Stopped]
             }

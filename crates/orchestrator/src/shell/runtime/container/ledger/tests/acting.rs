@@ -109,3 +109,15 @@ fn one_that_has_the_place_of_another_one_and_runs_was_started() {
     assert_eq!(compare(&mut ledger, Some(&look(true, 0))), Some(Word::Started));
     assert_eq!(compare(&mut ledger, Some(&look(true, 0))), Some(Word::Running));
 }
+
+#[test]
+fn that_somebody_else_stops_it_as_well_is_known_to_whoever_recreates_it() {
+    let mut ledger = running();
+    ledger.begin(true);
+    for (at, act) in (1..).zip([Act::Kill(15), Act::Kill(15), Act::Die(Some(0)), Act::Stop]) {
+        let _told = fold(&mut ledger, &happening(at, act));
+        assert!(!ledger.action().expect("it acts").stopped, "the first stop is ours");
+    }
+    assert_eq!(fold(&mut ledger, &happening(5, Act::Stop)), Some(Word::Stopped));
+    assert!(ledger.action().expect("it acts").stopped);
+}
