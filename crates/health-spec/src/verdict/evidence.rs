@@ -27,7 +27,7 @@ pub struct Probed {
     pub phases: Phases,
     /// What the body said, where several probes were made: each learns from its own. It is not shown.
     #[serde(skip)]
-    pub reading: Option<Reading>,
+    pub reading: Option<Box<Reading>>,
 }
 
 impl Probed {

@@ -136,7 +136,7 @@ fn each_probe_learns_from_its_own_answers() {
         message: None,
         took_ms: 1.0,
         phases: Phases::default(),
-        reading: reading.cloned(),
+        reading: reading.cloned().map(Box::new),
     };
     let well = classify(&answer(200, &body("ok", "")), None, &History::default(), now());
     let read = well.reading.as_ref();

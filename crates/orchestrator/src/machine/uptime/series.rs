@@ -94,7 +94,11 @@ impl Series {
                     last.pieces += 1;
                 }
             }
-            _ => self.closed.push_back(Run { start, pieces: 1, each }),
+            _ => {
+                // Exactly one more: of most servers there is only ever one, and a ledger is kept of each.
+                self.closed.reserve_exact(1);
+                self.closed.push_back(Run { start, pieces: 1, each });
+            }
         }
     }
 

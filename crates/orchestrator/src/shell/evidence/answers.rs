@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use health_spec::incident::Answer;
 use health_spec::registry::ProbeKind;
-use health_spec::verdict::Phases;
+use health_spec::verdict::{Phases, Probed};
 use health_spec::{Outcome, Reason, Status, Verdict};
 use jiff::Timestamp;
 
@@ -51,8 +51,25 @@ pub(super) struct Kept {
     /// What of the text is the message; the body is behind it.
     message_bytes: Option<u32>,
     text: Box<[u8]>,
-    /// What each probe took, and what of it each phase.
-    phases: Box<[(ProbeKind, Phases)]>,
+    /// How long each phase of each probe took.
+    spent: Box<[Spent]>,
+}
+
+/// How long the phases of a probe took, in milliseconds: in the order of [`PHASES`], what was not reached is not a number.
+#[derive(Clone, Copy, Debug)]
+struct Spent {
+    kind: ProbeKind,
+    took: [f32; PHASES.len()],
+}
+
+/// As they are called.
+const PHASES: [&str; 5] = ["dns", "connect", "tls", "answer", "body"];
+
+impl Spent {
+    fn of(probed: &Probed) -> Self {
+        let Phases { dns_ms, connect_ms, tls_ms, answer_ms, body_ms } = probed.phases;
+        Self { kind: probed.kind, took: [dns_ms, connect_ms, tls_ms, answer_ms, body_ms].map(|took| took.unwrap_or(f32::NAN)) }
+    }
 }
 
 impl Glimpse {
@@ -122,7 +139,7 @@ impl Kept {
             body_bytes: glimpse.map(|glimpse| size(glimpse.body_bytes)),
             message_bytes: message.map(|message| size(message.len())),
             text: [message.unwrap_or_default(), body.unwrap_or_default()].concat().into(),
-            phases: verdict.probed.iter().map(|probed| (probed.kind, probed.phases)).collect(),
+            spent: verdict.probed.iter().map(Spent::of).collect(),
         }
     }
 
@@ -140,7 +157,7 @@ impl Kept {
             message,
             took_ms: self.took_ms.into(),
             http_status: self.http_status,
-            phases: phases(&self.phases),
+            phases: phases(&self.spent),
             body: self.body_bytes.map(|_| shown_body(body, mask)),
             body_bytes: self.body_bytes.unwrap_or_default().into(),
         }
@@ -148,14 +165,13 @@ impl Kept {
 }
 
 /// By name; of several probes, each behind its kind.
-fn phases(probed: &[(ProbeKind, Phases)]) -> BTreeMap<String, f32> {
-    let of = |(kind, phases): &(ProbeKind, Phases)| {
-        let Phases { dns_ms, connect_ms, tls_ms, answer_ms, body_ms } = *phases;
-        let prefix = if probed.len() > 1 { format!("{}.", kind.as_str()) } else { String::new() };
-        let all = [("dns", dns_ms), ("connect", connect_ms), ("tls", tls_ms), ("answer", answer_ms), ("body", body_ms)];
-        all.into_iter().filter_map(|(name, took)| Some((format!("{prefix}{name}"), took?))).collect::<Vec<_>>()
+fn phases(spent: &[Spent]) -> BTreeMap<String, f32> {
+    let of = |Spent { kind, took }: &Spent| {
+        let prefix = if spent.len() > 1 { format!("{}.", kind.as_str()) } else { String::new() };
+        let reached = PHASES.into_iter().zip(*took).filter(|(_, took)| !took.is_nan());
+        reached.map(|(name, took)| (format!("{prefix}{name}"), took)).collect::<Vec<_>>()
     };
-    probed.iter().flat_map(of).collect()
+    spent.iter().flat_map(of).collect()
 }
 
 fn shown_body(body: &[u8], mask: &Mask) -> String {
@@ -187,6 +203,18 @@ mod tests {
         assert!(answers.of(ServerId(0), None, &Mask::default()).is_empty());
         answers.forget(ServerId(2));
         assert!(answers.of(ServerId(2), None, &Mask::default()).is_empty());
+    }
+
+    #[test]
+    fn phases_that_were_reached_are_told_by_name_and_by_probe_where_there_are_several() {
+        let probed =
+            |kind, phases| Probed { kind, outcome: None, reason: None, message: None, took_ms: 1.0, phases, reading: None };
+        let http = probed(ProbeKind::Http, Phases { connect_ms: Some(0.25), body_ms: Some(0.0), ..Phases::default() });
+        let tcp = probed(ProbeKind::Tcp, Phases { connect_ms: Some(2.0), ..Phases::default() });
+        let told = |all: &[&Probed]| phases(&all.iter().map(|probed| Spent::of(probed)).collect::<Vec<_>>());
+        assert_eq!(told(&[&http]), [("body".to_owned(), 0.0), ("connect".to_owned(), 0.25)].into());
+        let both = [("http.body", 0.0), ("http.connect", 0.25), ("tcp.connect", 2.0)];
+        assert_eq!(told(&[&http, &tcp]), both.map(|(name, took)| (name.to_owned(), took)).into());
     }
 
     #[test]

@@ -48,7 +48,7 @@ fn evidence(seen: &Seen, several: bool) -> Probed {
         Ok(verdict) => (Some(verdict.outcome), verdict.reason, verdict.message.clone()),
         Err(error) => (None, None, Some(causes(error))),
     };
-    let reading = seen.found.as_ref().ok().filter(|_| several).and_then(|verdict| verdict.reading.clone());
+    let reading = seen.found.as_ref().ok().filter(|_| several).and_then(|verdict| verdict.reading.clone()).map(Box::new);
     Probed { kind: seen.kind, outcome, reason, message, took_ms: milliseconds(seen.took), phases: seen.phases, reading }
 }
 
