@@ -151,19 +151,21 @@ fn what_somebody_stops_after_a_restart_that_a_crash_of_ours_has_cut_off_stays_st
 fn a_reload_that_gives_a_server_another_container_does_nothing_to_that_one() {
     let pier = Pier::new();
     let (down, well) = (pier.run("calculator"), pier.run("well"));
-    let waits = "{before: {command: [sh, -c, \"while [ ! -e go ]; do sleep 0.05; done\"], timeout_seconds: 600}}";
+    let waits = "{before: {command: [cat, go], timeout_seconds: 600}}";
     let registry = |entry: &str| format!("{QUICK}servers:\n{entry}    recovery: {waits}\n");
     let orchestrator = Orchestrator::start_with(&registry(&down.entry()));
     let mut events = orchestrator.events();
     events.wait_for("calculator", "status_changed");
     orchestrator.hears_its_engines();
+    let go = orchestrator.directory.path().join("go");
+    assert!(std::process::Command::new("mkfifo").arg(&go).status().expect("it runs").success());
     down.kill();
     events.wait_for("calculator", "recovery_started");
 
     rewrite(&orchestrator, &registry(&well.entry().replace("name: well", "name: calculator")));
     events.wait_until("the reload", |event| event["event_type"] == "config_reloaded");
     let life = well.life();
-    std::fs::write(orchestrator.directory.path().join("go"), "").expect("written");
+    std::fs::write(go, "").expect("the hook reads");
 
     events.wait_for("calculator", "server_recovered");
     assert_eq!(well.life(), life, "it was touched");

@@ -69,14 +69,17 @@ async fn a_file_that_has_not_changed_is_not_read_again() {
     assert_eq!(mask.text("the-first-token"), "***");
 }
 
+/// A server whose entry gives it this secret.
+fn given(directory: &Path, secret: &str) -> Subject {
+    let directories = Directories { state: directory, registry: directory };
+    let entry = serde_json::json!({ "runtime": { "env": { "API_KEY": secret } } });
+    Subject::new("a", None, &[], [(&entry, directories.registry)], directories)
+}
+
 #[tokio::test]
 async fn a_changed_entry_is_hidden_at_once_and_the_one_before_until_files_are_read() {
     let directory = tempfile::tempdir().expect("a directory");
-    let directories = Directories { state: directory.path(), registry: directory.path() };
-    let subject = |secret: &str| {
-        let entry = serde_json::json!({ "runtime": { "env": { "API_KEY": secret } } });
-        Subject::new("a", None, &[], [(&entry, directories.registry)], directories)
-    };
+    let subject = |secret: &str| given(directory.path(), secret);
     let before = Arc::new(subject("the-first-token"));
     before.mask(Instant::now(), PATIENT).await;
     let same = subject("the-first-token").after(&before);
@@ -105,12 +108,8 @@ async fn a_file_of_variables_may_be_long_and_hold_a_key_and_what_is_no_text() {
 #[tokio::test]
 async fn what_was_found_of_a_running_server_is_hidden_now_and_after_a_change() {
     let directory = tempfile::tempdir().expect("a directory");
-    let directories = Directories { state: directory.path(), registry: directory.path() };
-    let subject = |secret: &str| {
-        let entry = serde_json::json!({ "runtime": { "env": { "API_KEY": secret } } });
-        Arc::new(Subject::new("a", None, &[], [(&entry, directories.registry)], directories))
-    };
-    let (subject, other) = (subject("the-first-token"), subject("the-second-token"));
+    let subject = |secret: &str| given(directory.path(), secret);
+    let (subject, other) = (Arc::new(subject("the-first-token")), subject("the-second-token"));
     let text = "an-old-secret, a-new-secret, the-first-token";
     subject.hides_too(&["an-old-secret".to_owned()]);
     assert_eq!(subject.known_mask().text(text), "***, a-new-secret, ***", "before any file was read");
@@ -118,7 +117,7 @@ async fn what_was_found_of_a_running_server_is_hidden_now_and_after_a_change() {
     subject.hides_too(&[]);
     subject.hides_too(&["a-new-secret".to_owned()]);
     assert_eq!(subject.known_mask().text(text), "***, ***, ***");
-    let after = Arc::new(Subject::clone(&other).after(&subject));
+    let after = Arc::new(other.after(&subject));
     assert_eq!(after.known_mask().text(text), "***, ***, ***");
     assert_eq!(after.mask(Instant::now(), PATIENT).await.text(text), "***, ***, ***");
 }
