@@ -111,6 +111,11 @@ impl Stage {
         }
     }
 
+    fn tell_later(&mut self, at: Mono, input: Input) {
+        self.checks += 1;
+        self.later.insert((at, self.checks), input);
+    }
+
     fn tell(&mut self, at: Mono, input: Input, note: &mut impl FnMut(u64)) {
         let began = Instant::now();
         let effects = self.fleet.step(at, input);
@@ -119,10 +124,9 @@ impl Stage {
             match effect {
                 Effect::Publish(_) | Effect::Remember(_) | Effect::Abandon(_) | Effect::Settle { .. } => {}
                 Effect::Probe { ticket, timeout } => self.answers.push((ticket, timeout)),
-                Effect::Act { ticket, .. } => {
-                    self.checks += 1;
-                    self.later
-                        .insert((at.after(Duration::from_secs(1)), self.checks), Input::Finished { ticket, result: Ok(()) });
+                Effect::Act { ticket, .. } => self.tell_later(at, Input::Touches { ticket }),
+                Effect::Proceed(ticket) => {
+                    self.tell_later(at.after(Duration::from_secs(1)), Input::Finished { ticket, result: Ok(()) });
                 }
             }
         }

@@ -34,7 +34,10 @@ pub enum Effect {
         /// The incident that it belongs to.
         incident: Option<u64>,
     },
-    /// Somebody is stopping the server, or has: unless this action has begun to touch it, it does not, and ends with an error.
+    /// The action may touch its server: it asked, and that it does is on disk.
+    Proceed(Ticket),
+    /// The action does not touch its server, unless it was allowed to before, and ends with an error: somebody is stopping the server or
+    /// has, or it is nobody's any more.
     Abandon(Ticket),
     /// What a `recreate` has left open is decided: report under this ticket when that is done. Ordered again after a crash; done twice
     /// it changes nothing more.

@@ -85,6 +85,8 @@ impl Fleet {
             Input::Blind { ticket, error } => {
                 self.turn(now, ticket.server, &mut effects, |server, turn| server.blind(turn, ticket.serial, error));
             }
+            Input::Touches { ticket } if self.servers[ticket.server.0].is_retired() => effects.push(Effect::Abandon(ticket)),
+            Input::Touches { ticket } => self.turn(now, ticket.server, &mut effects, |server, turn| server.touches(turn, ticket)),
             Input::Finished { ticket, result } => {
                 self.turn(now, ticket.server, &mut effects, |server, turn| server.finished(turn, ticket.serial, result));
             }

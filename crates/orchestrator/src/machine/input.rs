@@ -78,6 +78,11 @@ pub enum Input {
         /// The cause.
         error: String,
     },
+    /// An action has prepared everything, and waits for leave to touch its server.
+    Touches {
+        /// Which one.
+        ticket: Ticket,
+    },
     /// An action ended.
     Finished {
         /// Which one.
@@ -119,8 +124,9 @@ pub enum Word {
     Died(Death),
     /// Somebody sent it SIGKILL; whether a death that follows is a stop, a `Stopped` within a second tells.
     Killed,
-    /// Somebody sent it another signal that may end it, as a stop does first: its end may take, and so may the word that it was a stop.
-    AskedToEnd,
+    /// Somebody sent it another signal that may end it, as a stop does first: its end may take, and so may the word that it was a stop. How
+    /// long its engine waits for that end before it kills it, where it was created with such a time.
+    AskedToEnd(Option<Duration>),
     /// Somebody stopped it on purpose.
     Stopped,
     /// Somebody has frozen it with its engine.

@@ -100,12 +100,9 @@ pub struct ServerMemory {
     pub held: Option<Box<Hold>>,
     /// An operator's pause.
     pub paused: Option<Box<Pause>>,
-    /// When a signal that may end it was last reported.
+    /// A signal that may end it was reported, and it has not ended since.
     #[serde(default)]
-    pub killed_at: Option<Mono>,
-    /// It was one that asks, and not SIGKILL alone.
-    #[serde(default)]
-    pub asked_to_end: bool,
+    pub signal: Option<Box<Signal>>,
     /// A death that is not judged yet.
     pub dying: Option<Box<Dying>>,
     /// The open incident.
@@ -143,6 +140,9 @@ pub enum Recovery {
         serial: u64,
         /// What is being tried.
         attempt: Attempt,
+        /// How. Memories of before do not say.
+        #[serde(default)]
+        strategy: Option<Strategy>,
         /// Somebody stopped the server meanwhile.
         stopped: bool,
         /// How far it is.
@@ -151,7 +151,7 @@ pub enum Recovery {
         /// The attempt has failed, and the action is to put back what it had replaced.
         #[serde(default)]
         undoing: bool,
-        /// When it was decided. Memories of before do not say.
+        /// When it was decided; from when it may touch the server, when that was allowed. Memories of before do not say.
         #[serde(default)]
         since: Option<Mono>,
     },
@@ -171,7 +171,9 @@ pub enum Recovery {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stage {
-    /// A death is the action's own.
+    /// Evidence is gathered, the hook before it runs: nothing has been done to the server.
+    Prepares,
+    /// It may touch the server: a death is the action's own.
     #[default]
     Begun,
     /// The server has been started.
@@ -258,6 +260,17 @@ pub struct Pause {
     pub by: String,
     /// Why.
     pub reason: Option<String>,
+}
+
+/// A signal that may end a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Signal {
+    /// When it was reported.
+    pub at: Mono,
+    /// It was one that asks, and not SIGKILL alone.
+    pub asks: bool,
+    /// How long its end may take.
+    pub within: Duration,
 }
 
 /// A death after a reported signal: a stop may still be reported.

@@ -10,7 +10,6 @@ use health_spec::verdict::History;
 use hyper::header::HeaderValue;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::causes::causes;
@@ -23,6 +22,7 @@ use super::runtime::{Incumbent, Runtimes};
 use crate::machine::memory::Cut;
 use crate::machine::{Input, ServerId, Ticket, Word};
 use readable::readable;
+use underway::Permit;
 pub use underway::Underway;
 
 mod readable;
@@ -54,7 +54,7 @@ pub struct Actions {
     pub collector: Arc<Collector>,
     /// Where results go.
     pub inbox: mpsc::Sender<Input>,
-    /// What is on its way, and may be called off.
+    /// What is on its way, and waits for leave before it touches its server.
     pub underway: Underway,
     /// Where tasks are spawned.
     pub tasks: TaskTracker,
@@ -136,11 +136,11 @@ impl Actions {
     /// was decided.
     pub fn act(&self, ticket: Ticket, strategy: Strategy, about: About, turn: Turn) {
         let actions = self.clone();
-        let called_off = self.underway.begin(ticket);
+        let permit = self.underway.begin(ticket);
         self.tasks.spawn(async move {
             let incumbent = actions.runtimes.incumbent(ticket.server);
             actions.collector.before(ticket.server, turn).await;
-            let result = actions.attempt(ticket.server, strategy, &about, (incumbent, &called_off)).await;
+            let result = actions.attempt(ticket, strategy, &about, (incumbent, permit)).await;
             actions.underway.end(ticket);
             let result = masked(&actions.collector, ticket.server, result).await;
             report(&actions.inbox, Input::Finished { ticket, result }).await;
@@ -148,25 +148,29 @@ impl Actions {
         });
     }
 
-    /// Somebody stops the server: what has not been done to it yet is not done.
-    pub fn abandon(&self, ticket: Ticket) {
-        self.underway.abandon(ticket);
-    }
-
     async fn attempt(
         &self,
-        server: ServerId,
+        ticket: Ticket,
         strategy: Strategy,
         about: &About,
-        (incumbent, called_off): (Incumbent, &CancellationToken),
+        (incumbent, mut permit): (Incumbent, Permit),
     ) -> Result<(), String> {
-        let goes_on = || if called_off.is_cancelled() { Err(CALLED_OFF.to_owned()) } else { Ok(()) };
-        goes_on()?;
+        let server = ticket.server;
+        let called_off = || Err(CALLED_OFF.to_owned());
+        if permit.is_refused() {
+            return called_off();
+        }
         let hooks = self.hooks.get(server.0).cloned().unwrap_or_default();
         self.hook("before", hooks.before.as_ref(), about).await?;
         let takes_a_network = matches!(strategy, Strategy::Restart | Strategy::Recreate);
         let followers = if takes_a_network { self.runtimes.followers(server).await } else { Vec::new() };
-        goes_on()?;
+        if permit.is_refused() {
+            return called_off();
+        }
+        report(&self.inbox, Input::Touches { ticket }).await;
+        if !permit.is_given().await {
+            return called_off();
+        }
         self.runtimes.is_still(server, incumbent).map_err(|error| causes(&error))?;
         // First: once it is done, a crash would have forgotten them.
         for follower in followers {
@@ -261,6 +265,7 @@ async fn report(inbox: &mpsc::Sender<Input>, input: Input) {
 mod tests {
     use health_spec::config::File;
     use health_spec::registry::RuntimeKind;
+    use tokio_util::sync::CancellationToken;
 
     use super::*;
     use crate::shell::evidence::tests::{collector, runtime};
@@ -268,6 +273,8 @@ mod tests {
     use crate::shell::runtime::Setup;
 
     const SERVER: ServerId = ServerId(0);
+
+    const TICKET: Ticket = Ticket { server: SERVER, serial: 1 };
 
     const FILE: &str =
         "servers: [{name: a, port: 1, recovery: {repair: {command: [/bin/sh, -c, 'echo password=hunter2; exit 3']}}}]";
@@ -297,12 +304,22 @@ mod tests {
         let (inbox, mut reports) = mpsc::channel(8);
         let (collector, _journal) = collector(directory.path(), &runtime(RuntimeKind::Process), "unix:///nowhere");
         let actions = actions(directory.path(), inbox, collector, file).await;
-        let strategy = Strategy::Repair;
-        let about = About { server: "a".into(), attempt: 1, reason: "down".into(), strategy, incident: None };
-        actions.act(Ticket { server: SERVER, serial: 1 }, strategy, about, actions.collector.turn(SERVER));
-        let told = tokio::time::timeout(Duration::from_secs(30), reports.recv()).await.expect("in time");
+        repair(&actions);
+        assert_eq!(told(&mut reports).await, Some(Input::Touches { ticket: TICKET }));
+        actions.underway.proceed(TICKET);
+        let told = told(&mut reports).await;
         let Some(Input::Finished { result: Err(error), .. }) = told else { panic!("{told:?}") };
         error
+    }
+
+    fn repair(actions: &Actions) {
+        let strategy = Strategy::Repair;
+        let about = About { server: "a".into(), attempt: 1, reason: "down".into(), strategy, incident: None };
+        actions.act(TICKET, strategy, about, actions.collector.turn(SERVER));
+    }
+
+    async fn told(reports: &mut mpsc::Receiver<Input>) -> Option<Input> {
+        tokio::time::timeout(Duration::from_secs(30), reports.recv()).await.expect("in time")
     }
 
     #[tokio::test]
@@ -327,15 +344,35 @@ mod tests {
         let (collector, _journal) = collector(directory.path(), &runtime(RuntimeKind::Process), "unix:///nowhere");
         let file = FILE.replace("repair: {", &format!("before: {{command: [/bin/cat, {}]}}, repair: {{", pipe.display()));
         let actions = actions(directory.path(), inbox, collector, &file).await;
-        let strategy = Strategy::Repair;
-        let about = About { server: "a".into(), attempt: 1, reason: "down".into(), strategy, incident: None };
-        let ticket = Ticket { server: SERVER, serial: 1 };
-        actions.act(ticket, strategy, about, actions.collector.turn(SERVER));
+        repair(&actions);
         // It opens once somebody reads.
         let opened = tokio::task::spawn_blocking(move || std::fs::OpenOptions::new().write(true).open(pipe)).await;
-        actions.abandon(ticket);
+        actions.underway.abandon(TICKET);
         drop(opened.expect("it ran").expect("the hook reads"));
-        let told = tokio::time::timeout(Duration::from_secs(30), reports.recv()).await.expect("in time");
-        assert_eq!(told, Some(Input::Finished { ticket, result: Err(CALLED_OFF.to_owned()) }));
+        refused(&mut reports).await;
+    }
+
+    /// Leave that is refused, and nobody who could give it: the orchestrator ends.
+    #[tokio::test]
+    async fn what_is_not_allowed_is_not_done() {
+        for ends in [false, true] {
+            let directory = tempfile::tempdir().expect("a directory");
+            let (inbox, mut reports) = mpsc::channel(8);
+            let (collector, _journal) = collector(directory.path(), &runtime(RuntimeKind::Process), "unix:///nowhere");
+            let actions = actions(directory.path(), inbox, collector, FILE).await;
+            repair(&actions);
+            assert_eq!(told(&mut reports).await, Some(Input::Touches { ticket: TICKET }));
+            if ends {
+                actions.underway.abandon_all();
+            } else {
+                actions.underway.abandon(TICKET);
+            }
+            refused(&mut reports).await;
+        }
+    }
+
+    /// It ends at once, and has not asked for anything.
+    async fn refused(reports: &mut mpsc::Receiver<Input>) {
+        assert_eq!(told(reports).await, Some(Input::Finished { ticket: TICKET, result: Err(CALLED_OFF.to_owned()) }));
     }
 }

@@ -136,6 +136,8 @@ impl Driver {
                 self.keep_time().await;
             }
         }
+        // Nobody is left to allow anything.
+        self.actions.underway.abandon_all();
         self.finish_writing().await;
         self.begin_writing().await;
         self.finish_writing().await;
@@ -192,7 +194,7 @@ impl Driver {
             }
         }
         self.learn(&verdicts, &happened);
-        let acts = orders.iter().any(|order| matches!(order, Effect::Act { .. } | Effect::Settle { .. }));
+        let acts = orders.iter().any(|order| matches!(order, Effect::Act { .. } | Effect::Proceed(_) | Effect::Settle { .. }));
         if acts || !remembered.is_empty() || !happened.iter().all(routine::is_routine) {
             let happened = self.routine.take().into_iter().chain(happened).collect();
             self.write_down(happened, &remembered, &orders, acts).await;
@@ -284,7 +286,8 @@ impl Driver {
                 let about = About { server, attempt, reason: reason.clone(), strategy, incident };
                 self.actions.act(ticket, strategy, about, self.actions.collector.turn(ticket.server));
             }
-            Effect::Abandon(ticket) => self.actions.abandon(ticket),
+            Effect::Proceed(ticket) => self.actions.underway.proceed(ticket),
+            Effect::Abandon(ticket) => self.actions.underway.abandon(ticket),
             Effect::Settle { ticket, keep, start } => self.actions.settle(ticket, keep, start),
         }
     }

@@ -38,16 +38,6 @@ pub struct Hooks {
     pub after: Option<Hook>,
 }
 
-/// How long evidence is gathered at most before an attempt: a look that is being taken is waited for, then comes its own, and the disk.
-const EVIDENCE: Duration = Duration::from_secs(20);
-
-impl Hooks {
-    /// How long it may take from the decision until the action itself begins.
-    pub fn before_action(&self) -> Duration {
-        self.before.as_ref().map_or(EVIDENCE, |hook| hook.timeout.saturating_add(EVIDENCE))
-    }
-}
-
 /// One hook, ready to run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hook {

@@ -61,6 +61,8 @@ pub enum Change {
     Asks(Seconds),
     /// So long its engine takes to tell anything.
     Late(Seconds),
+    /// So long an action prepares before it touches it.
+    Prepares(Seconds),
     /// What a restart does from now on.
     Restart(RestartEffect),
     /// During an action its engine tells of the death and of the start.

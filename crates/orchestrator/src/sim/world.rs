@@ -82,6 +82,7 @@ pub struct Step {
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Pending {
+    Touches { server: usize, serial: u64 },
     Answer { server: usize, serial: u64 },
     ActionEnds { server: usize, serial: u64 },
     IsBack { server: usize, serial: u64 },
@@ -207,6 +208,9 @@ impl World {
         if self.crashed.is_some() {
             return;
         }
+        if let Input::Finished { ticket, .. } = &input {
+            self.step.ended = Some(ticket.server);
+        }
         self.step.stale = match &input {
             Input::Observed { ticket, .. } | Input::Blind { ticket, .. } => Some(ticket),
             _ => None,
@@ -220,10 +224,11 @@ impl World {
     fn carry_out(&mut self, effects: Vec<Effect>) {
         for effect in &effects {
             match *effect {
-                // Actions of this world begin at once: it is too late.
-                Effect::Publish(_) | Effect::Remember(_) | Effect::Abandon(_) => {}
+                Effect::Publish(_) | Effect::Remember(_) => {}
                 Effect::Probe { ticket, timeout } => self.probe(ticket, timeout),
-                Effect::Act { ticket, .. } => self.act(ticket),
+                Effect::Act { ticket, .. } => self.prepare(ticket),
+                Effect::Proceed(ticket) => self.act(ticket),
+                Effect::Abandon(ticket) => self.call_off(ticket),
                 // Nothing of a server that is well is touched.
                 Effect::Settle { ticket, keep: true, .. } => self.answers.push_back(Input::Settled { ticket, result: Ok(()) }),
                 Effect::Settle { ticket, keep: false, start } => self.put_back(ticket, start),
@@ -259,7 +264,26 @@ impl World {
         }
     }
 
+    /// Evidence and the hook before it: the server is not touched yet.
+    fn prepare(&mut self, ticket: Ticket) {
+        let actor = self.cast.of_place_mut(ticket.server);
+        actor.preparing = Some(ticket.serial);
+        if actor.prepares.is_zero() {
+            return self.answers.push_back(Input::Touches { ticket });
+        }
+        let at = self.now.after(actor.prepares);
+        self.schedule(at, Pending::Touches { server: ticket.server.0, serial: ticket.serial });
+    }
+
+    /// What has begun to touch its server goes on.
+    fn call_off(&mut self, ticket: Ticket) {
+        if self.cast.of_place_mut(ticket.server).preparing.take_if(|serial| *serial == ticket.serial).is_some() {
+            self.answers.push_back(Input::Finished { ticket, result: Err("somebody stopped it meanwhile".to_owned()) });
+        }
+    }
+
     fn act(&mut self, ticket: Ticket) {
+        self.cast.of_place_mut(ticket.server).preparing = None;
         let ends = self.begin_action(ticket);
         self.schedule(ends, Pending::ActionEnds { server: ticket.server.0, serial: ticket.serial });
     }
@@ -290,6 +314,12 @@ impl World {
     fn report(&mut self) {
         let Some(Reverse((_, _, pending))) = self.pending.pop() else { return };
         match pending {
+            Pending::Touches { server, serial } => {
+                let ticket = Ticket { server: ServerId(server), serial };
+                if self.cast.of_place(ticket.server).preparing == Some(serial) {
+                    self.give(Input::Touches { ticket });
+                }
+            }
             Pending::Answer { server, serial } => {
                 let ticket = Ticket { server: ServerId(server), serial };
                 let timeout = self.fleet.servers()[server].policy().timeout;

@@ -112,7 +112,7 @@ fn one_that_somebody_stops_while_it_is_recreated_stays_stopped() {
     let id = harbour.id("a");
     std::thread::scope(|scope| {
         let stopping = scope.spawn(|| harbour.stop_within("a", 4));
-        assert_eq!(life.next_word(), Word::AskedToEnd);
+        assert_eq!(life.next_word(), Word::AskedToEnd(None));
         let error = orchestrator::shell::causes::causes(&life.recreate().unwrap_err());
         assert_eq!(error, "somebody stopped it meanwhile");
         stopping.join().unwrap();

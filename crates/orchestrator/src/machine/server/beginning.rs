@@ -45,8 +45,7 @@ pub(super) fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemor
         recovery: Recovery::Idle,
         held: None,
         paused: None,
-        killed_at: None,
-        asked_to_end: false,
+        signal: None,
         dying: None,
         incident: None,
         last_error: None,
@@ -69,7 +68,7 @@ pub(super) fn taken_up(mut memory: ServerMemory, policy: &Policy, first_check: M
             let (until, attempt) = (now.after(policy.recovery.verify_timeout), *attempt);
             let cut_off = matches!(
                 memory.recovery,
-                Recovery::Acting { stage: Stage::Begun, .. } | Recovery::Verifying { cut_off: true, .. }
+                Recovery::Acting { stage: Stage::Prepares | Stage::Begun, .. } | Recovery::Verifying { cut_off: true, .. }
             );
             memory.recovery = Recovery::Verifying { until, attempt, cut_off };
             memory.successes = 0;

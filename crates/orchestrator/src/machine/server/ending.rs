@@ -1,14 +1,20 @@
 //! A signal that may end a server was told of: nothing is done to it until it is clear how that ends.
 //!
 //! It dies, is stopped, is started, or a bounded time has passed. An operator's own restart does not wait.
+//!
+//! Invariant: an action asks before it touches its server, and what it was told is on disk before it does. So whoever stops the server
+//! before that is known not to be us, also after a crash.
 
 use std::time::Duration;
 
+use health_spec::config::Strategy;
+
 use super::{Server, Turn};
-use crate::machine::memory::{Attempt, Recovery, Stage};
+use crate::machine::memory::{Attempt, Recovery, Signal, Stage};
 use crate::machine::{Effect, Mono, Ticket};
 
-/// How long a stop may take. It has a patience of its own, which nobody tells: Docker's is 10 s, and whoever asks for a stop may ask for more.
+/// How long a stop may take, at least. Its patience is Docker's 10 s, what the container was created with, or what whoever stops it asks for, and
+/// the last nobody tells.
 pub(in crate::machine) const STOPS_WITHIN: Duration = Duration::from_secs(60);
 
 /// How long a death after SIGKILL alone waits for the engine's `stop` (rule 3): `kill` has none.
@@ -18,21 +24,32 @@ const STOP_FOLLOWS_WITHIN: Duration = Duration::from_secs(1);
 /// project at once.
 const STOP_FOLLOWS_A_REQUEST_WITHIN: Duration = Duration::from_secs(5);
 
+impl Signal {
+    /// When it has had its time.
+    fn ends_by(&self) -> Mono {
+        self.at.after(self.within)
+    }
+}
+
 impl Server {
-    /// Somebody has sent it a signal that may end it; `asks`: another one than SIGKILL. An action that has not touched it yet does not.
-    pub(super) fn signalled(&mut self, turn: &mut Turn<'_>, asks: bool) {
+    /// Somebody has sent it a signal that may end it; `asks`: another one than SIGKILL, and its engine then waits for so long. An action that
+    /// has not touched it yet does not.
+    pub(super) fn signalled(&mut self, turn: &mut Turn<'_>, asks: bool, patience: Option<Duration>) {
         let before = self.ends_by();
-        self.state.asked_to_end |= asks;
+        let own = patience.unwrap_or_default().saturating_add(STOP_FOLLOWS_A_REQUEST_WITHIN);
+        let signal = self.state.signal.get_or_insert_with(|| Box::new(Signal { at: turn.now, asks, within: STOPS_WITHIN }));
+        signal.asks |= asks;
+        signal.within = signal.within.max(own);
         // One that fails while it is being asked again and again is not left alone for ever.
         let is_left_alone = before.is_some_and(|until| until > turn.now);
         if !is_left_alone || self.state.failures == 0 {
-            self.state.killed_at = Some(turn.now);
+            signal.at = turn.now;
         }
-        if let (Recovery::Waiting { due, .. }, Some(ends_by)) = (&mut self.state.recovery, before)
-            && *due == ends_by
-            && let Some(until) = self.state.killed_at.map(|at| at.after(STOPS_WITHIN))
+        let ends_by = signal.ends_by();
+        if let Recovery::Waiting { due, .. } = &mut self.state.recovery
+            && Some(*due) == before
         {
-            *due = until;
+            *due = ends_by;
         }
         turn.effects.push(Effect::Remember(turn.id));
         if !matches!(self.state.recovery, Recovery::Acting { attempt: Attempt::Operator, .. }) {
@@ -40,16 +57,33 @@ impl Server {
         }
     }
 
+    /// The action has prepared everything. From here on a death, a signal or a stop may be its own.
+    pub(in crate::machine) fn touches(&mut self, turn: &mut Turn<'_>, ticket: Ticket) {
+        let is_unclear = self.unclear_until(turn.now).is_some();
+        match &mut self.state.recovery {
+            Recovery::Acting { serial, attempt, strategy, stopped: false, stage, undoing: false, since }
+                if *serial == ticket.serial && (!is_unclear || *attempt == Attempt::Operator) =>
+            {
+                (*stage, *since) = (Stage::Begun, Some(turn.now));
+                if *strategy == Some(Strategy::Recreate) {
+                    (self.state.unsettled, self.state.proven) = (true, false);
+                }
+                turn.effects.push(Effect::Remember(turn.id));
+                turn.effects.push(Effect::Proceed(ticket));
+            }
+            _ => turn.effects.push(Effect::Abandon(ticket)),
+        }
+    }
+
     /// The action that is on its way is not to touch the server any more, if it has not begun to.
     pub(super) fn abandon(&self, turn: &mut Turn<'_>) {
-        if let Recovery::Acting { serial, stage: Stage::Begun, undoing: false, .. } = self.state.recovery {
+        if let Recovery::Acting { serial, stage: Stage::Prepares, undoing: false, .. } = self.state.recovery {
             turn.effects.push(Effect::Abandon(Ticket { server: turn.id, serial }));
         }
     }
 
     pub(super) fn forget_signal(&mut self) {
-        self.state.killed_at = None;
-        self.state.asked_to_end = false;
+        self.state.signal = None;
     }
 
     /// It has died of it, and that is judged: what waited for it goes on. Whether there was one.
@@ -66,7 +100,7 @@ impl Server {
 
     /// When the signal has had its time.
     pub(in crate::machine) fn ends_by(&self) -> Option<Mono> {
-        self.state.killed_at.map(|at| at.after(STOPS_WITHIN))
+        self.state.signal.as_ref().map(|signal| signal.ends_by())
     }
 
     /// Until when it may be a stop that goes on; `None`: it is none, or that is over.
@@ -77,6 +111,7 @@ impl Server {
 
     /// How long the engine has to tell that a death was a stop.
     pub(super) fn stop_follows_within(&self) -> Duration {
-        if self.state.asked_to_end { STOP_FOLLOWS_A_REQUEST_WITHIN } else { STOP_FOLLOWS_WITHIN }
+        let asks = self.state.signal.as_ref().is_some_and(|signal| signal.asks);
+        if asks { STOP_FOLLOWS_A_REQUEST_WITHIN } else { STOP_FOLLOWS_WITHIN }
     }
 }

@@ -88,12 +88,16 @@ impl Server {
         self.state.held = None;
         self.state.alone_until = None;
         self.state.restarts_ours += u64::from(strategy != Strategy::Repair);
-        self.state.unsettled |= strategy == Strategy::Recreate;
-        self.state.proven &= strategy != Strategy::Recreate;
         self.joins_network(strategy);
-        let since = Some(turn.now);
-        self.state.recovery =
-            Recovery::Acting { serial: ticket.serial, attempt, stopped: false, stage: Stage::Begun, undoing: false, since };
+        self.state.recovery = Recovery::Acting {
+            serial: ticket.serial,
+            attempt,
+            strategy: Some(strategy),
+            stopped: false,
+            stage: Stage::Prepares,
+            undoing: false,
+            since: Some(turn.now),
+        };
         self.schedule(turn.now);
         let reason = self.state.reason.clone().filter(|_| reason == "down").unwrap_or_else(|| reason.to_owned());
         let (attempt, delay_ms) = (number(attempt), milliseconds(delay));
@@ -151,7 +155,7 @@ impl Server {
         }
         self.forget_streaks();
         // What is killed once it runs again, or before anything was done to it, is killed by somebody: maybe that is a stop.
-        if !(stage == Stage::Started || (stage == Stage::Begun && result.is_err())) {
+        if !(stage == Stage::Started || (matches!(stage, Stage::Prepares | Stage::Begun) && result.is_err())) {
             self.forget_signal();
         }
         self.state.dying = None;

@@ -69,9 +69,15 @@ impl Server {
         let ticket = turn.ticket();
         self.drop_check();
         self.enter(Phase::Recovering);
-        let since = Some(turn.now);
-        self.state.recovery =
-            Recovery::Acting { serial: ticket.serial, attempt, stopped, stage: Stage::Begun, undoing: true, since };
+        self.state.recovery = Recovery::Acting {
+            serial: ticket.serial,
+            attempt,
+            strategy: None,
+            stopped,
+            stage: Stage::Begun,
+            undoing: true,
+            since: Some(turn.now),
+        };
         self.schedule(turn.now);
         let start = !stopped && self.unclear_until(turn.now).is_none();
         turn.effects.push(Effect::Settle { ticket, keep: false, start });

@@ -52,9 +52,14 @@ fn answered(fleet: &mut Fleet, now: Mono, effects: Vec<Effect>, answer: &Verdict
                 let effects = fleet.step(now, Input::Observed { ticket, verdict: answer.clone(), took: Duration::ZERO });
                 answered(fleet, now, effects, answer, seen);
             }
-            Effect::Act { .. } => seen.push("ACT"),
+            Effect::Act { ticket, .. } => {
+                seen.push("ACT");
+                // It has no evidence to gather, and no hook.
+                let effects = fleet.step(now, Input::Touches { ticket });
+                answered(fleet, now, effects, answer, seen);
+            }
             Effect::Settle { .. } => seen.push("SETTLE"),
-            Effect::Remember(_) | Effect::Abandon(_) => {}
+            Effect::Remember(_) | Effect::Proceed(_) | Effect::Abandon(_) => {}
         }
     }
 }
@@ -69,6 +74,7 @@ fn names(effects: &[Effect]) -> Vec<&'static str> {
         Effect::Probe { .. } | Effect::Remember(_) => None,
         Effect::Act { .. } => Some("ACT"),
         Effect::Settle { .. } => Some("SETTLE"),
+        Effect::Proceed(_) => Some("PROCEED"),
         Effect::Abandon(_) => Some("ABANDON"),
     };
     effects.iter().filter_map(name).collect()
@@ -122,6 +128,7 @@ fn one_that_dies_again_fails_the_attempt_also_when_the_end_of_the_action_is_hear
             Effect::Act { ticket, .. } => Some(*ticket),
             _ => None,
         });
+        fleet.step(at(11.0), Input::Touches { ticket: ticket.expect("an action") });
         for word in words {
             assert!(names(&fleet.step(at(11.1), Input::Reported(A, word))).iter().all(|name| *name == "container_died"));
         }
@@ -295,6 +302,7 @@ fn exit_zero_right_after_our_start_is_a_stop_where_the_policy_says_so() {
     run(&mut fleet, 0.0, &ok());
     fleet.operate(at(1.0), A, Command::Restart { by: "operator".into() }).expect("accepted");
     let Recovery::Acting { serial, .. } = fleet.servers()[0].state().recovery else { panic!("it acts") };
+    fleet.step(at(1.0), Input::Touches { ticket: Ticket { server: A, serial } });
     fleet.step(at(1.1), Input::Reported(A, Word::Running));
     fleet.step(at(1.2), Input::Reported(A, Word::Died(Death { exit_code: Some(0), ..Death::default() })));
     let finished = fleet.step(at(1.3), Input::Finished { ticket: Ticket { server: A, serial }, result: Ok(()) });

@@ -21,8 +21,8 @@ impl Server {
     pub(in crate::machine) fn reported(&mut self, turn: &mut Turn<'_>, word: Word) {
         match word {
             Word::Died(death) => self.died(turn, death),
-            Word::Killed => self.signalled(turn, false),
-            Word::AskedToEnd => self.signalled(turn, true),
+            Word::Killed => self.signalled(turn, false, None),
+            Word::AskedToEnd(patience) => self.signalled(turn, true, patience),
             Word::Stopped => self.stop(turn, Stop::Operator),
             Word::Paused => self.stop(turn, Stop::Paused),
             Word::Started => self.started(turn, Starter::Outside),
@@ -55,7 +55,7 @@ impl Server {
         if again && !was_no_stop && self.is_judged_dead() {
             return;
         }
-        if self.state.killed_at.is_some() || death.unclear {
+        if self.state.signal.is_some() || death.unclear {
             self.drop_check();
             self.state.next_check = None;
             let until = turn.now.after(self.stop_follows_within());
@@ -178,13 +178,13 @@ impl Server {
         }
         self.state.is_dead = false;
         match &mut self.state.recovery {
+            Recovery::Acting { stage: Stage::Prepares, .. } | Recovery::Idle | Recovery::Waiting { .. } => {}
             Recovery::Acting { stage, .. } => {
                 *stage = Stage::Started;
                 // Signals up to here were the action's own.
                 self.forget_signal();
             }
             Recovery::Verifying { cut_off, .. } => *cut_off = false,
-            Recovery::Idle | Recovery::Waiting { .. } => {}
         }
     }
 
@@ -209,6 +209,7 @@ impl Server {
         self.forget_life();
         self.joins_network(Strategy::Restart);
         match (self.state.phase, &mut self.state.recovery) {
+            (_, Recovery::Acting { stopped, stage: Stage::Prepares, .. }) => *stopped = false,
             (_, Recovery::Acting { stopped, stage, .. }) => (*stopped, *stage) = (false, Stage::Started),
             (Phase::Stopped, _) => self.starts_again(turn),
             (Phase::Down | Phase::Failed, _) => {

@@ -47,7 +47,7 @@ impl Account<'_> {
                 state.phase == Phase::Suspect && state.failures >= policy.failure_threshold
             }
         };
-        let sent = state.killed_at.map_or_else(String::new, |at| self.when(at));
+        let sent = state.signal.as_ref().map_or_else(String::new, |signal| self.when(signal.at));
         let until = self.when(until);
         waits.then(|| format!("it was sent a signal at {sent} that may end it, as a stop does: how that ends, or {until}"))
     }

@@ -40,10 +40,8 @@ pub struct Supervised {
 /// A restart whose end an earlier run of ours did not see.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Acting {
-    /// When it was decided, by our clock. `None`: that run did not write it down.
+    /// When it was allowed to touch the server, by our clock. `None`: that run did not write it down.
     pub since: Option<Timestamp>,
-    /// So long, at most, something else came first: evidence, a hook.
-    pub before: Duration,
 }
 
 impl Supervised {

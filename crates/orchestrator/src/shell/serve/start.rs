@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::prepare::Ready;
 use super::{Running, ServeError, Settings};
 use crate::machine::fleet::Beginning;
-use crate::machine::memory::Recovery;
+use crate::machine::memory::{Recovery, Stage};
 use crate::machine::{Effect, Fleet, Happened, Input, Mono, ServerId};
 use crate::shell::actions::{Actions, Eyes, Underway};
 use crate::shell::alarm::Alarm;
@@ -29,7 +29,7 @@ use crate::shell::descriptors;
 use crate::shell::discovery::Discovery;
 use crate::shell::driver::{Driver, Routine, ServerFile, Unwritten, Uptimes};
 use crate::shell::evidence::{self, Collector};
-use crate::shell::hook::{HookRunner, Hooks};
+use crate::shell::hook::HookRunner;
 use crate::shell::incidents::Book;
 use crate::shell::journal::{Journal, Jsonl};
 use crate::shell::maintenance::keeper::{Kept, keep, open};
@@ -199,9 +199,10 @@ fn begin(plan: &mut Plan, written: usize, settings: &Settings, left: &mut Left) 
         let left = beginning.memory.servers.get(&supervised.name);
         // What was discovered was there a moment ago: should it be gone, or its engine, that is followed and keeps nobody from beginning.
         supervised.known = left.is_some() || supervised.entry >= written;
-        let before = plan.hooks.get(supervised.entry).map(Hooks::before_action).unwrap_or_default();
         supervised.acting = left.and_then(|left| match left.recovery {
-            Recovery::Acting { since, .. } => Some(Acting { since: since.map(|at| clock.wall_of(at)), before }),
+            // Whatever has happened to it since was somebody else.
+            Recovery::Acting { stage: Stage::Prepares, .. } => None,
+            Recovery::Acting { since, .. } => Some(Acting { since: since.map(|at| clock.wall_of(at)) }),
             _ => None,
         });
         supervised.stopped = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { stopped: true, .. }));

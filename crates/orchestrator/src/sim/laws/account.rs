@@ -18,6 +18,9 @@ mod learn;
 /// So long a stop may take that somebody has begun.
 const STOPS_WITHIN: Duration = Duration::from_secs(60);
 
+/// So much longer than its container was created to be waited for.
+const STOP_FOLLOWS: Duration = Duration::from_secs(5);
+
 /// One server's life so far.
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own, not a mode")]
@@ -29,6 +32,9 @@ pub(super) struct Life {
     pub(super) stopped: bool,
     /// An action has been ordered and has not ended.
     pub(super) in_flight: bool,
+    /// It may touch the server; somebody has stopped that since it was ordered.
+    pub(super) touched: bool,
+    pub(super) stopped_meanwhile: bool,
     /// An attempt has begun, and nothing has been said of its end.
     pub(super) attempt: Option<u32>,
     /// It has been recreated at some time; the attempt that began last did so, and has failed without anything being put back.
@@ -68,6 +74,10 @@ pub(super) struct Life {
     /// Until when a signal that it was last sent may end it, and whether that is still to be seen.
     pub(super) ends_by: Mono,
     pub(super) may_end: bool,
+    /// When that was, how long it may take, and the longest that any could.
+    pub(super) signalled_at: Mono,
+    pub(super) patience: Duration,
+    pub(super) longest: Duration,
     /// Its last check failed within that time.
     pub(super) excused: bool,
     /// From when the pace counts.
@@ -151,21 +161,28 @@ impl Watch {
         match told {
             Word::Started | Word::Restarted => {
                 (life.may_start_over, life.started, life.alone, life.may_end) = (true, now, Mono::default(), false);
+                life.stopped_meanwhile = false;
                 // What is down or given up only answers sooner: its streak goes on.
                 if !matches!(life.phase, Some(Phase::Down | Phase::Failed)) {
                     life.forget();
                 }
             }
-            Word::Killed | Word::AskedToEnd => {
+            Word::Killed | Word::AskedToEnd(_) => {
                 // One that fails while it is being asked again and again is not left alone for ever.
                 if now >= life.ends_by || life.failures == 0 {
-                    life.ends_by = now.after(STOPS_WITHIN);
+                    life.signalled_at = now;
                 }
+                let created = if let Word::AskedToEnd(Some(patience)) = told { *patience + STOP_FOLLOWS } else { STOPS_WITHIN };
+                let earlier = if life.may_end { life.patience } else { STOPS_WITHIN };
+                life.patience = created.max(earlier);
+                life.ends_by = life.signalled_at.after(life.patience);
+                life.longest = life.longest.max(life.patience);
                 // What comes within an action may be its own.
-                life.may_end = !life.in_flight;
+                life.may_end = !(life.in_flight && life.touched);
             }
             Word::Died(_) => life.may_end = false,
-            Word::Stopped | Word::Paused | Word::NotRunning | Word::Running | Word::Cut(_) => {}
+            Word::Stopped | Word::Paused => life.stopped_meanwhile = true,
+            Word::NotRunning | Word::Running | Word::Cut(_) => {}
         }
         if let Some(outage) = &mut self.outage {
             outage.spare(actor);

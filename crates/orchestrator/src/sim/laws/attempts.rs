@@ -1,6 +1,6 @@
 //! Attempts: how many, how often, how many at once.
 
-use super::{BACKOFF, BUDGET, CONCURRENCY, Checked, EXHAUSTED, ONE_ACTION, PUT_BACK, UNWRITTEN, Watch, law};
+use super::{BACKOFF, BUDGET, CONCURRENCY, Checked, EXHAUSTED, LEAVE, ONE_ACTION, PUT_BACK, UNWRITTEN, Watch, law};
 use crate::machine::ServerId;
 use crate::sim::World;
 
@@ -76,6 +76,19 @@ impl Watch {
     pub(super) fn acts(&mut self, world: &World, id: ServerId) -> Checked {
         let life = &mut self.lives[world.actor(id)];
         let alone = !std::mem::replace(&mut life.in_flight, true);
+        (life.touched, life.stopped_meanwhile) = (false, false);
         law(&ONE_ACTION, world, alone, || format!("{id:?} is acted on twice at once"))
+    }
+
+    /// The order to go on.
+    pub(super) fn touches(&mut self, world: &World, id: ServerId) -> Checked {
+        let life = &mut self.lives[world.actor(id)];
+        let ordered = life.in_flight && !life.touched;
+        let may_be_stopped = life.may_end && world.now() < life.ends_by && life.attempt != Some(0);
+        let stopped = life.stopped_meanwhile;
+        (life.touched, life.may_end) = (true, false);
+        life.recreated |= life.recreates;
+        law(&LEAVE, world, ordered, || format!("{id:?} is touched, and nothing was ordered"))?;
+        law(&LEAVE, world, !stopped && !may_be_stopped, || format!("{id:?} is touched, and was stopped: {stopped}"))
     }
 }

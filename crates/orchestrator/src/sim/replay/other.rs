@@ -45,7 +45,12 @@ fn word(input: &Input, place: &impl Fn(ServerId) -> Option<ServerId>) -> Option<
         Input::Reported(id, word) => Some(Input::Reported(place(*id)?, word.clone())),
         Input::Maintenance(id, until) => Some(Input::Maintenance(place(*id)?, *until)),
         Input::EngineLost(..) | Input::EngineBack(_) | Input::StateLost { .. } | Input::StateBack => Some(input.clone()),
-        Input::Woken | Input::Observed { .. } | Input::Blind { .. } | Input::Finished { .. } | Input::Settled { .. } => None,
+        Input::Woken
+        | Input::Observed { .. }
+        | Input::Blind { .. }
+        | Input::Touches { .. }
+        | Input::Finished { .. }
+        | Input::Settled { .. } => None,
     }
 }
 
@@ -86,13 +91,14 @@ impl Stage {
     fn carry_out(&mut self, at: Mono, effects: &[Effect]) {
         for effect in effects {
             match *effect {
-                Effect::Publish(_) | Effect::Remember(_) | Effect::Abandon(_) => {}
+                Effect::Publish(_) | Effect::Remember(_) | Effect::Proceed(_) | Effect::Abandon(_) => {}
                 Effect::Probe { ticket, timeout } => {
                     let (took, input) = self.recorded.check(ticket, at, timeout);
                     self.later(at.after(took), input);
                 }
                 Effect::Act { ticket, .. } => {
                     let (took, result) = self.recorded.action(ticket.server, at);
+                    self.later(at, Input::Touches { ticket });
                     self.later(at.after(took), Input::Finished { ticket, result });
                 }
                 Effect::Settle { ticket, keep, .. } => {

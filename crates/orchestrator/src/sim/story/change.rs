@@ -42,7 +42,8 @@ fn change(random: &mut Random, at: Mono, trouble: Duration) -> Change {
     match random.between(0, 99) {
         0..=29 => Change::Becomes(becomes(random)),
         30..=42 => Change::Says(died(random)),
-        43..=44 => Change::Says(Word::AskedToEnd),
+        43 => Change::Says(Word::AskedToEnd(None)),
+        44 => Change::Says(Word::AskedToEnd(Some(random.seconds(0, 300)))),
         45 => Change::Says(Word::Killed),
         46..=54 => Change::Restart(restart(random)),
         55..=58 => Change::Flaps(Seconds(random.seconds(0, 40))),
@@ -52,7 +53,8 @@ fn change(random: &mut Random, at: Mono, trouble: Duration) -> Change {
         68..=69 => Change::Asks(Seconds(random.seconds(0, 200))),
         70..=72 => Change::Talks(random.chance(70)),
         73..=76 => Change::Says(Word::Stopped),
-        77..=82 => Change::Says(Word::Started),
+        77..=80 => Change::Says(Word::Started),
+        81..=82 => Change::Prepares(Seconds(Duration::from_millis(random.between(0, 30_000)))),
         _ => Change::Wants(command(random, at, trouble)),
     }
 }

@@ -27,6 +27,9 @@ pub(super) struct Actor {
     pub(super) answers: Becomes,
     pub(super) restart: RestartResult,
     pub(super) restart_takes: Duration,
+    /// How long an action prepares before it touches it, and the one that does.
+    pub(super) prepares: Duration,
+    pub(super) preparing: Option<u64>,
     /// It fails every other time of this length.
     pub(super) flaps: Duration,
     /// How long it refuses after a start, and until when it does.
@@ -114,6 +117,8 @@ impl Actor {
             answers: Becomes::Ok,
             restart: RestartResult::Fixes,
             restart_takes: Duration::from_secs(1),
+            prepares: Duration::ZERO,
+            preparing: None,
             flaps: Duration::ZERO,
             boots: Duration::ZERO,
             ready: Mono::default(),
@@ -154,7 +159,7 @@ impl Actor {
                 self.stopped = true;
             }
             Word::Started | Word::Restarted => self.starts(now),
-            Word::Killed | Word::AskedToEnd | Word::NotRunning | Word::Running | Word::Cut(_) => {}
+            Word::Killed | Word::AskedToEnd(_) | Word::NotRunning | Word::Running | Word::Cut(_) => {}
         }
     }
 

@@ -46,6 +46,7 @@ impl World {
             Change::Talks(talks) => actor.talks = talks,
             Change::Asks(alone) => actor.asks = alone.0,
             Change::Late(late) => actor.late = late.0,
+            Change::Prepares(takes) => actor.prepares = takes.0,
             Change::Restart(effect) => {
                 actor.restart = effect.result.unwrap_or(actor.restart);
                 actor.restart_takes = effect.takes_seconds.map_or(actor.restart_takes, |takes| takes.0);
@@ -107,7 +108,7 @@ impl World {
         for id in reloaded.gone {
             let actor = self.cast.of_place_mut(id);
             // Nobody's any more: an action that runs has no end that anybody hears of.
-            (actor.place, actor.acting) = (None, false);
+            (actor.place, actor.acting, actor.preparing) = (None, false, None);
         }
         for (name, place) in names.iter().zip(&reloaded.places) {
             if reloaded.added.contains(place) {
@@ -140,6 +141,7 @@ impl World {
         self.pending.clear();
         self.late.clear();
         let now = self.now;
+        self.cast.actors.iter_mut().for_each(|actor| actor.preparing = None);
         for actor in self.cast.actors.iter_mut().filter(|actor| actor.acting) {
             actor.acting = false;
             if done && actor.restart == RestartResult::Fixes {
@@ -192,7 +194,7 @@ impl World {
         actor.boots = Duration::ZERO;
         actor.starts(now);
         (actor.flaps, actor.lag, actor.talks) = (Duration::ZERO, Duration::ZERO, false);
-        (actor.asks, actor.late) = (Duration::ZERO, Duration::ZERO);
+        (actor.asks, actor.late, actor.prepares) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
         (actor.restart, actor.restart_takes) = (RestartResult::Fixes, Duration::from_secs(1));
         let maintained = actor.maintenance.take().is_some();
         let Some(id) = actor.place else { return };

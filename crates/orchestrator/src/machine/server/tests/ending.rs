@@ -32,7 +32,7 @@ fn waits_for(fleet: &Fleet) -> String {
 #[test]
 fn a_stop_that_takes_its_time_is_not_answered_with_a_restart() {
     let mut fleet = well("servers: [{name: a}]");
-    said(&mut fleet, 25.0, Word::AskedToEnd);
+    said(&mut fleet, 25.0, Word::AskedToEnd(None));
     assert_eq!(run(&mut fleet, 60.0, &refused()), Vec::<&str>::new());
     assert_eq!(fleet.servers()[0].phase(), Phase::Suspect);
     assert_eq!(waits_for(&fleet), "it was sent a signal at 25 that may end it, as a stop does: how that ends, or 85");
@@ -44,7 +44,7 @@ fn a_stop_that_takes_its_time_is_not_answered_with_a_restart() {
 #[test]
 fn a_signal_that_does_not_end_it_is_over_after_a_minute() {
     let mut fleet = well("servers: [{name: a}]");
-    said(&mut fleet, 25.0, Word::AskedToEnd);
+    said(&mut fleet, 25.0, Word::AskedToEnd(None));
     assert_eq!(run(&mut fleet, 84.9, &refused()), Vec::<&str>::new());
     assert_eq!(run(&mut fleet, 85.5, &refused()), ["status_changed", "server_down"]);
     assert_eq!(run(&mut fleet, 88.0, &refused()), ["recovery_started", "ACT"]);
@@ -53,7 +53,7 @@ fn a_signal_that_does_not_end_it_is_over_after_a_minute() {
 #[test]
 fn also_across_a_crash_of_the_monitor() {
     let mut first = well("servers: [{name: a}]");
-    let effects = first.step(at(25.0), Input::Reported(A, Word::AskedToEnd));
+    let effects = first.step(at(25.0), Input::Reported(A, Word::AskedToEnd(None)));
     assert!(effects.contains(&Effect::Remember(A)));
     let mut second = after_a_break("servers: [{name: a}]", &first, 26.0);
     assert_eq!(run(&mut second, 84.9, &refused()), Vec::<&str>::new());
@@ -65,7 +65,7 @@ fn no_attempt_begins_while_a_stop_may_go_on() {
     let hangs = || {
         let mut fleet = well(SLOW);
         assert_eq!(run(&mut fleet, 35.0, &refused()), ["status_changed", "server_down"]);
-        said(&mut fleet, 60.0, Word::AskedToEnd);
+        said(&mut fleet, 60.0, Word::AskedToEnd(None));
         said(&mut fleet, 70.0, Word::Killed);
         assert_eq!(run(&mut fleet, 71.0, &refused()), Vec::<&str>::new());
         fleet
@@ -91,7 +91,7 @@ fn an_attempt_has_not_failed_while_a_stop_may_go_on() {
     said(&mut fleet, 5.0, Word::Died(Death::default()));
     run(&mut fleet, 6.0, &refused());
     ends(&mut fleet, 7.0, Ok(()));
-    said(&mut fleet, 30.0, Word::AskedToEnd);
+    said(&mut fleet, 30.0, Word::AskedToEnd(None));
     assert_eq!(run(&mut fleet, 89.0, &refused()), Vec::<&str>::new());
     said(&mut fleet, 89.0, died());
     assert_eq!(said(&mut fleet, 91.0, Word::Stopped), ["server_stopped"]);
@@ -100,7 +100,7 @@ fn an_attempt_has_not_failed_while_a_stop_may_go_on() {
 /// Rule 3, and what Docker needs when it stops many at once.
 #[test]
 fn a_death_waits_longer_for_its_stop_when_it_was_asked_for() {
-    for (word, patience) in [(Word::Killed, 1.0), (Word::AskedToEnd, 5.0)] {
+    for (word, patience) in [(Word::Killed, 1.0), (Word::AskedToEnd(None), 5.0)] {
         let mut fleet = well("servers: [{name: a}]");
         said(&mut fleet, 5.0, word);
         said(&mut fleet, 5.0, died());
@@ -112,35 +112,92 @@ fn a_death_waits_longer_for_its_stop_when_it_was_asked_for() {
 #[test]
 fn an_operators_own_restart_does_not_wait() {
     let mut fleet = well("servers: [{name: a}]");
-    said(&mut fleet, 5.0, Word::AskedToEnd);
+    said(&mut fleet, 5.0, Word::AskedToEnd(None));
     let restart = fleet.operate(at(6.0), A, Command::Restart { by: "me".to_owned() }).expect("it may");
     assert_eq!(names(&restart), ["action_requested", "recovery_started", "ACT"]);
 }
 
 /// The attempt looks for evidence and runs its hook: nothing has been done to the server yet.
+fn prepares() -> Fleet {
+    let mut fleet = well("servers: [{name: a}]");
+    said(&mut fleet, 5.0, died());
+    assert_eq!(names(&fleet.step(at(6.0), Input::Woken)), ["recovery_started", "ACT"]);
+    fleet
+}
+
+/// The action asks whether it may touch the server.
+fn asks(fleet: &mut Fleet, now: f64) -> Vec<&'static str> {
+    let Recovery::Acting { serial, .. } = fleet.servers()[0].state().recovery else { panic!("it acts") };
+    names(&fleet.step(at(now), Input::Touches { ticket: Ticket { server: A, serial } }))
+}
+
 #[test]
 fn what_is_stopped_before_an_action_touches_it_is_not_touched() {
     for word in [Word::Stopped, Word::Paused] {
-        let mut fleet = well("servers: [{name: a}]");
-        said(&mut fleet, 5.0, died());
-        run(&mut fleet, 6.0, &refused());
+        let mut fleet = prepares();
         assert_eq!(said(&mut fleet, 6.5, word), ["ABANDON"]);
+        assert_eq!(asks(&mut fleet, 6.6), ["ABANDON"], "it asked before it heard");
         assert_eq!(ends(&mut fleet, 7.0, Err("somebody stopped it meanwhile".to_owned())), ["server_stopped"]);
     }
-    let mut fleet = well("servers: [{name: a}]");
-    said(&mut fleet, 5.0, died());
-    run(&mut fleet, 6.0, &refused());
-    said(&mut fleet, 6.4, Word::Running);
+    let mut fleet = prepares();
+    assert_eq!(asks(&mut fleet, 6.4), ["PROCEED"]);
     assert_eq!(said(&mut fleet, 6.5, Word::Stopped), Vec::<&str>::new(), "it is too late");
 }
 
 #[test]
 fn what_is_being_stopped_before_an_action_touches_it_is_not_touched_either() {
-    let mut fleet = well("servers: [{name: a}]");
-    run(&mut fleet, 33.0, &refused());
-    assert_eq!(said(&mut fleet, 33.5, Word::AskedToEnd), ["ABANDON"]);
-    assert_eq!(ends(&mut fleet, 34.0, Err("somebody stopped it meanwhile".to_owned())), ["recovery_failed"]);
-    assert_eq!(run(&mut fleet, 90.0, &refused()), Vec::<&str>::new());
+    let mut fleet = prepares();
+    assert_eq!(said(&mut fleet, 6.5, Word::AskedToEnd(None)), ["ABANDON"]);
+    assert_eq!(asks(&mut fleet, 6.6), ["ABANDON"]);
+    assert_eq!(ends(&mut fleet, 7.0, Err("somebody stopped it meanwhile".to_owned())), ["recovery_failed"]);
+    assert_eq!(run(&mut fleet, 66.0, &refused()), Vec::<&str>::new());
+}
+
+/// Somebody stops it and starts it again while the hook runs.
+#[test]
+fn what_somebody_starts_before_an_action_touches_it_is_touched() {
+    let mut fleet = prepares();
+    said(&mut fleet, 6.5, Word::Stopped);
+    said(&mut fleet, 6.6, Word::Started);
+    assert_eq!(asks(&mut fleet, 6.7), ["PROCEED"]);
+}
+
+/// The shell asks what a container did meanwhile only where an action may have touched it.
+#[test]
+fn an_action_that_may_touch_its_server_is_remembered_as_one() {
+    use crate::machine::memory::Stage;
+    let stage = |fleet: &Fleet| match fleet.servers()[0].state().recovery {
+        Recovery::Acting { stage, since, .. } => (stage, since),
+        other => panic!("{other:?}"),
+    };
+    let mut fleet = prepares();
+    assert_eq!(stage(&fleet), (Stage::Prepares, Some(at(6.0))));
+    let Recovery::Acting { serial, .. } = fleet.servers()[0].state().recovery else { panic!("it acts") };
+    let ticket = Ticket { server: A, serial };
+    let effects = fleet.step(at(9.0), Input::Touches { ticket });
+    assert_eq!(effects, [Effect::Remember(A), Effect::Proceed(ticket)], "on disk first");
+    assert_eq!(stage(&fleet), (Stage::Begun, Some(at(9.0))));
+}
+
+/// A crash cuts the hook off, and somebody stops the server: nobody else has.
+#[test]
+fn what_is_stopped_after_a_crash_before_an_action_has_touched_it_is_stopped() {
+    let first = prepares();
+    let mut second = after_a_break("servers: [{name: a}]", &first, 8.0);
+    assert_eq!(said(&mut second, 8.0, Word::Stopped), ["server_stopped"]);
+    assert_eq!(run(&mut second, 100.0, &refused()), Vec::<&str>::new());
+}
+
+/// The registry has lost it.
+#[test]
+fn nobodys_server_is_not_touched() {
+    let mut fleet = prepares();
+    let Recovery::Acting { serial, .. } = fleet.servers()[0].state().recovery else { panic!("it acts") };
+    let others: File = serde_saphyr::from_str("servers: [{name: b}]").expect("it reads");
+    let policies = compile(&others, Purpose::Simulate).expect("it compiles");
+    fleet.reload(policies, crate::machine::fleet::Limits::default(), at(6.5));
+    let ticket = Ticket { server: A, serial };
+    assert_eq!(fleet.step(at(7.0), Input::Touches { ticket }), [Effect::Abandon(ticket)]);
 }
 
 /// Contract, section 3.2. Checks may be quicker than the first look at its container.
@@ -199,7 +256,7 @@ fn one_that_fails_while_it_is_asked_again_and_again_is_not_left_alone_for_ever()
     let mut fleet = well("servers: [{name: a}]");
     for asked in [25.0, 50.0, 75.0] {
         assert_eq!(run(&mut fleet, asked, &refused()), Vec::<&str>::new());
-        said(&mut fleet, asked, Word::AskedToEnd);
+        said(&mut fleet, asked, Word::AskedToEnd(None));
     }
     assert_eq!(run(&mut fleet, 84.9, &refused()), Vec::<&str>::new());
     assert_eq!(run(&mut fleet, 85.5, &refused()), ["status_changed", "server_down"], "a minute after it was asked first");

@@ -28,6 +28,11 @@ fn acted(fleet: &mut Fleet, until: f64) -> Vec<Effect> {
         while let Some(Effect::Probe { ticket, .. }) = effects.iter().find(|effect| matches!(effect, Effect::Probe { .. })) {
             effects = fleet.step(now, Input::Observed { ticket: *ticket, verdict: refused(), took: Duration::ZERO });
         }
+        if let Some(Effect::Act { ticket, .. }) = effects.iter().find(|effect| matches!(effect, Effect::Act { .. })) {
+            // It has no evidence to gather, and no hook.
+            let effects = fleet.step(now, Input::Touches { ticket: *ticket });
+            assert!(effects.contains(&Effect::Proceed(*ticket)), "{effects:?}");
+        }
         if effects.iter().any(|effect| matches!(effect, Effect::Act { .. } | Effect::Settle { .. })) {
             return effects;
         }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::{
     event::{ACTIONS, Act, Happening, Health, signal_number},
     ledger::{ComesBack, Look, State, means, tell_of_a_stop},
+    patience,
 };
 
 /// How alike two names have to be for one to be a misspelling of the other (Jaro-Winkler, 0 to 1).
@@ -241,6 +242,7 @@ fn read(found: ContainerInspectResponse) -> Look {
             Some(RestartPolicyNameEnum::ON_FAILURE) => ComesBack::AfterFailure,
             Some(RestartPolicyNameEnum::ALWAYS | RestartPolicyNameEnum::UNLESS_STOPPED) => ComesBack::Always,
         },
+        stop_timeout: found.config.as_ref().and_then(|config| config.stop_timeout).map(patience::as_created),
         stop_signal: found.config.and_then(|config| config.stop_signal).and_then(|signal| signal_number(&signal)),
         restarts: found.restart_count.unwrap_or_default(),
         health: health.and_then(|status| Health::read(status.as_ref())),

@@ -2,6 +2,8 @@
 //!
 //! It tells what we did from what others did. Whether it matters is the machine's to say.
 
+use std::time::Duration;
+
 use health_spec::config::EngineKind;
 
 use super::event::{Act, Happening, Health};
@@ -28,6 +30,7 @@ pub struct Ledger {
     kind: EngineKind,
     id: String,
     stop_signal: Option<i32>,
+    stop_timeout: Option<Duration>,
     comes_back: ComesBack,
     health: Option<Health>,
     /// How often the engine has restarted it on its own since somebody started it.
@@ -152,6 +155,7 @@ impl Ledger {
             kind: EngineKind::Docker,
             id: look.map(|look| look.id.clone()).unwrap_or_default(),
             stop_signal: look.and_then(|look| look.stop_signal),
+            stop_timeout: look.and_then(|look| look.stop_timeout),
             comes_back: look.map(|look| look.comes_back).unwrap_or_default(),
             health: look.and_then(|look| look.health),
             restarts: look.map(|look| look.restarts).unwrap_or_default(),

@@ -25,7 +25,7 @@ const FOREVER: Duration = Duration::from_secs(3_600);
 pub async fn to_stop(client: &Docker, container: &str, ours: Option<Duration>) -> Duration {
     let Some(ours) = ours else {
         let found = client.inspect_container(container, None::<InspectContainerOptions>).await;
-        return as_created(found.ok().and_then(|found| found.config?.stop_timeout));
+        return found.ok().and_then(|found| found.config?.stop_timeout).map_or(STOP_TIMEOUT, as_created);
     };
     ours
 }
@@ -65,7 +65,7 @@ pub async fn until(client: &Docker, container: &str, ours: Option<Duration>) -> 
 pub fn open(acting: Acting, told_within: Duration, clock: &EngineClock) -> (i64, i64) {
     let ago = acting.since.map(|since| Duration::try_from(wall().duration_since(since)).unwrap_or_default());
     let began = clock.now().saturating_sub(nanoseconds(ago.unwrap_or_default()));
-    (began, began.saturating_add(nanoseconds(acting.before.saturating_add(told_within))))
+    (began, began.saturating_add(nanoseconds(told_within)))
 }
 
 /// How long the engine may take to tell of a restart of this container, from when it is asked for it.
@@ -78,9 +78,9 @@ pub fn told_within(to_stop: Option<Duration>) -> Duration {
     to_stop.unwrap_or(STOP_TIMEOUT).saturating_add(EVENTS_PATIENCE)
 }
 
-fn as_created(seconds: Option<i64>) -> Duration {
-    let waits = |seconds| u64::try_from(seconds).map_or(FOREVER, Duration::from_secs);
-    seconds.map_or(STOP_TIMEOUT, waits)
+/// How long one waits that was created with so many seconds; fewer than none are for ever.
+pub fn as_created(seconds: i64) -> Duration {
+    u64::try_from(seconds).map_or(FOREVER, Duration::from_secs)
 }
 
 #[cfg(test)]
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_container_says_how_long_it_may_take() {
-        for (created, seconds) in [(None, 10), (Some(0), 0), (Some(90), 90), (Some(-1), 3_600)] {
+        for (created, seconds) in [(0, 0), (90, 90), (-1, 3_600)] {
             assert_eq!(as_created(created), Duration::from_secs(seconds), "{created:?}");
         }
     }
@@ -123,11 +123,10 @@ mod tests {
     fn what_an_earlier_run_has_begun_is_open_from_then_on_and_not_from_now_on() {
         let clock = EngineClock::of(Some(1_000_000_000_000));
         let since = Some(wall() - jiff::SignedDuration::from_secs(100));
-        let before = Duration::from_secs(7);
-        let (began, until) = open(Acting { since, before }, Duration::from_secs(13), &clock);
+        let (began, until) = open(Acting { since }, Duration::from_secs(13), &clock);
         assert!((900_000_000_000..904_000_000_000).contains(&began), "{began}");
-        assert_eq!(until - began, 20_000_000_000);
-        let (unknown, _) = open(Acting { since: None, before }, Duration::from_secs(13), &clock);
+        assert_eq!(until - began, 13_000_000_000);
+        let (unknown, _) = open(Acting { since: None }, Duration::from_secs(13), &clock);
         assert!(unknown >= 1_000_000_000_000, "{unknown}");
     }
 

@@ -54,7 +54,6 @@ impl Life {
             }
             EventKind::RecoveryStarted { attempt, strategy, reason, .. } => {
                 self.recreates = strategy == "recreate";
-                self.recreated |= self.recreates;
                 // Whoever follows another one goes on with its own attempts; an operator's restart begins anew.
                 if !reason.starts_with("network_of:") {
                     (self.counted, self.may_start_over) = (*attempt, false);
@@ -69,7 +68,7 @@ impl Life {
             EventKind::RecoveryReleased { reason } if reason == "storm" => self.ebbing = !self.reported,
             EventKind::RecoveryHeld { reason, .. } if reason != "concurrency" => self.ebbing = false,
             EventKind::RecoveryFailed { error, .. } => {
-                self.owed = self.recreates;
+                self.owed = self.recreates && self.touched;
                 self.action_failed = error.starts_with("action");
                 (self.attempt, self.trouble, self.paced) = (None, at, at);
                 if error == "container_died" || error.starts_with("action: interrupted") {
@@ -110,7 +109,7 @@ impl Life {
             }
         } else {
             (self.failures, self.successes) = (self.failures + 1, 0);
-            self.excused = at < self.ends_by;
+            self.excused = at < self.signalled_at.after(self.longest);
         }
     }
 

@@ -70,7 +70,7 @@ impl Ledger {
 
     fn take(&mut self, look: &Look) {
         self.id.clone_from(&look.id);
-        self.stop_signal = look.stop_signal;
+        (self.stop_signal, self.stop_timeout) = (look.stop_signal, look.stop_timeout);
         self.comes_back = look.comes_back;
         self.health = look.health;
         self.restarts = look.restarts;

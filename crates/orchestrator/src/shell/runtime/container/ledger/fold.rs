@@ -106,7 +106,7 @@ impl Ledger {
 
     /// That it was sent one.
     fn signalled(&self) -> Word {
-        if self.end.asked { Word::AskedToEnd } else { Word::Killed }
+        if self.end.asked { Word::AskedToEnd(self.stop_timeout) } else { Word::Killed }
     }
 
     fn becomes(&mut self, state: State, at: i64, word: Word) -> Vec<Word> {

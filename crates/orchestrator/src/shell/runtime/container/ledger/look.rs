@@ -1,5 +1,7 @@
 //! What the engine says when asked about a container.
 
+use std::time::Duration;
+
 use super::State;
 use crate::shell::runtime::container::event::{Act, Health};
 
@@ -26,6 +28,8 @@ pub struct Look {
     pub stopped: bool,
     /// What asks it to end.
     pub stop_signal: Option<i32>,
+    /// How long its engine waits for that, where it was created with such a time.
+    pub stop_timeout: Option<Duration>,
     /// When its engine starts it again on its own.
     pub comes_back: ComesBack,
     /// How often its engine has done so.

@@ -44,7 +44,7 @@ const RESTART: [Act; 5] = [Act::Kill(15), Act::Die(Some(143)), Act::Stop, Act::S
 
 #[test]
 fn what_others_do_is_told() {
-    let told = [Some(Word::AskedToEnd), Some(died(143)), Some(Word::Stopped), Some(Word::Started), None];
+    let told = [Some(Word::AskedToEnd(None)), Some(died(143)), Some(Word::Stopped), Some(Word::Started), None];
     assert_eq!(words(&mut running(), &RESTART), told);
 }
 
@@ -92,7 +92,7 @@ fn a_restart_that_never_came_is_forgotten() {
     let mut ledger = Ledger::new("a", Some(&look(true, 0)));
     ledger.resume((3, 100), false);
     compare(&mut ledger, Some(&look(true, 0)));
-    assert_eq!(fold(&mut ledger, &happening(101, Act::Kill(15))), Some(Word::AskedToEnd));
+    assert_eq!(fold(&mut ledger, &happening(101, Act::Kill(15))), Some(Word::AskedToEnd(None)));
     assert_eq!(fold(&mut ledger, &happening(102, Act::Die(Some(0)))), Some(died(0)));
     assert_eq!(fold(&mut ledger, &happening(103, Act::Stop)), Some(Word::Stopped));
 }
@@ -102,7 +102,7 @@ fn a_stop_after_our_own_start_is_somebody_elses() {
     let mut ledger = running();
     ledger.begin(false);
     words(&mut ledger, &RESTART[..4]);
-    assert_eq!(fold(&mut ledger, &happening(5, Act::Kill(15))), Some(Word::AskedToEnd));
+    assert_eq!(fold(&mut ledger, &happening(5, Act::Kill(15))), Some(Word::AskedToEnd(None)));
     assert_eq!(fold(&mut ledger, &happening(6, Act::Die(Some(0)))), Some(died(0)));
     assert_eq!(fold(&mut ledger, &happening(7, Act::Stop)), Some(Word::Stopped));
 }
@@ -153,7 +153,7 @@ fn only_signals_that_may_end_it_are_told() {
     let mut ledger = running();
     ledger.stop_signal = Some(10);
     let told = words(&mut ledger, &[Act::Kill(1), Act::Kill(28), Act::Kill(10), Act::Kill(2)]);
-    assert_eq!(told, [None, None, Some(Word::AskedToEnd), Some(Word::AskedToEnd)]);
+    assert_eq!(told, [None, None, Some(Word::AskedToEnd(None)), Some(Word::AskedToEnd(None))]);
 }
 
 #[test]
@@ -358,11 +358,11 @@ fn the_stop_of_one_that_is_paused_is_told_from_its_thawing() {
     let mut ledger = running();
     let acts = [Act::Pause, Act::Kill(15), Act::Unpause, Act::Die(Some(0)), Act::Stop];
     let told: Vec<_> = (1..).zip(acts).flat_map(|(at, act)| ledger.fold(&happening(at, act))).collect();
-    assert_eq!(told, [Word::Paused, Word::AskedToEnd, Word::Started, Word::AskedToEnd, died(0), Word::Stopped]);
+    assert_eq!(told, [Word::Paused, Word::AskedToEnd(None), Word::Started, Word::AskedToEnd(None), died(0), Word::Stopped]);
 }
 
 #[test]
 fn a_signal_that_asks_is_told_from_one_that_does_not() {
     let told = words(&mut running(), &[Act::Kill(9), Act::Kill(15), Act::Kill(9)]);
-    assert_eq!(told, [Some(Word::Killed), Some(Word::AskedToEnd), Some(Word::AskedToEnd)]);
+    assert_eq!(told, [Some(Word::Killed), Some(Word::AskedToEnd(None)), Some(Word::AskedToEnd(None))]);
 }

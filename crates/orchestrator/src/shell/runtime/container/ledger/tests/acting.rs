@@ -94,7 +94,7 @@ fn whoever_is_kept_is_the_server_again_when_its_successor_is_gone_and_somebody_s
     assert_eq!(fold(&mut ledger, &kept(1, Act::Start)), None, "the successor is there");
     let gone = [Act::Kill(15), Act::Die(Some(0)), Act::Stop, Act::Destroy];
     let told: Vec<_> = (2..).zip(gone).filter_map(|(at, act)| fold(&mut ledger, &happening(at, act))).collect();
-    assert_eq!(told, [Word::AskedToEnd, died(0), Word::Stopped]);
+    assert_eq!(told, [Word::AskedToEnd(None), died(0), Word::Stopped]);
     let stranger = Happening { name: "b-mcp-health-old-0123456789ab".to_owned(), ..kept(6, Act::Start) };
     assert_eq!(fold(&mut ledger, &stranger), None);
     assert_eq!(fold(&mut ledger, &kept(7, Act::Start)), Some(Word::Started));
