@@ -177,6 +177,18 @@ pub(super) const MUTANTS: [Mutant; 34] = [
         "self.forget_signal();",
     ),
     mutant(
+        "what was stopped meanwhile is touched",
+        "server/ending.rs",
+        "Recovery::Acting { serial, attempt, strategy, stopped: false, stage, undoing: false, since }",
+        "Recovery::Acting { serial, attempt, strategy, stage, undoing: false, since, .. }",
+    ),
+    mutant(
+        "what may be being stopped is touched",
+        "server/ending.rs",
+        "(!is_unclear || *attempt == Attempt::Operator)",
+        "(true || is_unclear || *attempt == Attempt::Operator)",
+    ),
+    mutant(
         "a window that was open is forgotten",
         "fleet/beginning.rs",
         "fleet.open_windows(&beginning.maintenance, now, &mut effects);",

@@ -145,3 +145,36 @@ fn one_of_docker_is_not_judged_before_its_engine_has_told() {
 fn one_of_podman_is_not_judged_before_its_engine_has_told() {
     is_not_judged_before_its_engine_has_told(Podman);
 }
+
+/// Its attempt waits for a hook when the orchestrator is killed. What stops the container then is nobody's restart.
+fn is_stopped_by_whoever_stops_it_before_an_action_touches_it(kind: EngineKind) {
+    let pier = Pier::with(kind);
+    let container = pier.run("calculator");
+    let entry = format!("{}    recovery: {{before: {{command: [sleep, \"20\"], timeout_seconds: 600}}}}\n", container.entry());
+    let (mut orchestrator, mut events) = watch(kind, QUICK, &entry);
+    container.break_by("hang");
+    assert_eq!(events.wait_for("calculator", "server_down")["reason"], "3_consecutive_failures");
+    events.wait_for("calculator", "recovery_started");
+    orchestrator.crash();
+    container.stop(1);
+
+    let orchestrator = orchestrator.start_again();
+
+    let phase = || orchestrator.get("/servers/calculator")["phase"].as_str().map(str::to_owned);
+    until("it is stopped", || phase().filter(|phase| phase == "stopped"));
+    let told = log(&orchestrator);
+    let told: Vec<_> = told.iter().filter_map(|event| event["event_type"].as_str()).collect();
+    assert_eq!(told.iter().filter(|it| **it == "recovery_started").count(), 1, "{told:?}");
+    assert!(told.contains(&"server_stopped") && !told.contains(&"recovery_failed"), "{told:?}");
+    assert_eq!((container.state().running, container.count("start")), (Some(false), 0));
+}
+
+#[test]
+fn one_of_docker_that_is_stopped_before_an_action_touches_it_is_stopped() {
+    is_stopped_by_whoever_stops_it_before_an_action_touches_it(Docker);
+}
+
+#[test]
+fn one_of_podman_that_is_stopped_before_an_action_touches_it_is_stopped() {
+    is_stopped_by_whoever_stops_it_before_an_action_touches_it(Podman);
+}

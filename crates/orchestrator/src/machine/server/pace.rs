@@ -12,8 +12,17 @@ use crate::machine::policy::Policy;
 /// First checks after start: at most 500 a second (rule 12).
 const FIRST_CHECK_DISTANCE: Duration = Duration::from_millis(2);
 
-/// Checks are grouped into slots of this width, since wake-ups cost more than checks (rule 12).
+/// Checks are grouped into slots, since wake-ups cost more than checks (rule 12). The narrowest are this wide.
 const SLOT: Duration = Duration::from_millis(10);
+
+/// An interval has at most so many slots: then those of rare checks are worth their wake-ups too.
+const SLOTS: u32 = 1_000;
+
+/// How wide the slots of this interval are. A whole number of them fits into it where they are wider than the narrowest, so that its gaps are
+/// all the same.
+fn slot(interval: Duration) -> Duration {
+    SLOT.max(interval / SLOTS)
+}
 
 /// How long the first check of the server waits that begins after so many others.
 pub(in crate::machine) fn first_delay(others: usize) -> Duration {
@@ -87,7 +96,7 @@ fn in_slot(wanted: Mono, interval: Duration, place: usize) -> Mono {
     #[expect(clippy::cast_precision_loss, reason = "a fleet has less than 2^52 servers")]
     let share = (place as f64 * GOLDEN).fract();
     let offset = interval.mul_f64(share).as_micros();
-    let (interval, slot) = (interval.as_micros().max(1), SLOT.as_micros());
+    let (interval, slot) = (interval.as_micros().max(1), slot(interval).as_micros());
     let rounds = (wanted.0.as_micros() + interval / 2).saturating_sub(offset) / interval;
     let at = (rounds * interval + offset).div_ceil(slot) * slot;
     Mono(Duration::from_micros(u64::try_from(at).unwrap_or(u64::MAX)))
@@ -99,9 +108,23 @@ mod tests {
 
     #[test]
     fn a_share_is_kept_from_round_to_round() {
+        for interval in [1_000, 9_990, 30_000, 31_000, 45_500, 600_000].map(Duration::from_millis) {
+            for place in 0..100 {
+                let first = in_slot(Mono(Duration::from_secs(700)), interval, place);
+                assert_eq!(in_slot(first.after(interval), interval, place), first.after(interval), "{interval:?} {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn rare_checks_share_a_wake_up_too() {
+        for (seconds, milliseconds) in [(1, 10), (10, 10), (30, 30), (600, 600)] {
+            assert_eq!(slot(Duration::from_secs(seconds)), Duration::from_millis(milliseconds));
+        }
         let interval = Duration::from_secs(30);
-        let first = in_slot(Mono(Duration::from_secs(31)), interval, 7);
-        assert_eq!(in_slot(first.after(interval), interval, 7), first.after(interval));
+        let moments = (0..10_000).map(|place| in_slot(Mono(Duration::from_secs(3000)), interval, place));
+        let wakes: std::collections::BTreeSet<_> = moments.collect();
+        assert!(wakes.len() <= 1_001, "{}", wakes.len());
     }
 
     #[test]
@@ -122,7 +145,7 @@ mod tests {
             let wanted = Mono(Duration::from_millis(61_234));
             let at = in_slot(wanted, interval, place);
             let distance = at.since(wanted).max(wanted.since(at));
-            assert!(distance <= interval / 2 + SLOT, "{place}: {distance:?}");
+            assert!(distance <= interval / 2 + slot(interval), "{place}: {distance:?}");
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::machine::{Mono, ServerId, Ticket};
 use crate::sim::World;
 use std::time::Duration;
 
-/// The machine's slots are this wide.
+/// The machine's slots are this wide, or a thousandth of the interval.
 const SLOT: Duration = Duration::from_millis(10);
 
 impl Watch {
@@ -90,7 +90,7 @@ fn checking(world: &World) -> usize {
 
 fn longest_pace(server: &Server, spread: bool, id: ServerId) -> Duration {
     let policy = server.policy();
-    let share = if spread { policy.interval / 2 + SLOT } else { Duration::ZERO };
+    let share = if spread { policy.interval / 2 + SLOT.max(policy.interval / 1_000) } else { Duration::ZERO };
     let pace = match server.phase() {
         Phase::Starting | Phase::Suspect | Phase::Recovering => policy.confirm_interval,
         Phase::Failed => policy.max_backoff,

@@ -261,3 +261,30 @@ fn one_that_fails_while_it_is_asked_again_and_again_is_not_left_alone_for_ever()
     assert_eq!(run(&mut fleet, 84.9, &refused()), Vec::<&str>::new());
     assert_eq!(run(&mut fleet, 85.5, &refused()), ["status_changed", "server_down"], "a minute after it was asked first");
 }
+
+/// `stop_grace_period: 2m`, and `docker compose stop`.
+#[test]
+fn one_that_was_created_to_be_given_longer_has_longer() {
+    let patient = |seconds| Word::AskedToEnd(Some(Duration::from_secs(seconds)));
+    for (words, over) in [(vec![patient(120)], 150.0), (vec![patient(5)], 85.0), (vec![patient(120), Word::Killed], 150.0)] {
+        let mut fleet = well("servers: [{name: a}]");
+        words.into_iter().for_each(|word| assert!(said(&mut fleet, 25.0, word).is_empty()));
+        assert_eq!(run(&mut fleet, over - 0.1, &refused()), Vec::<&str>::new());
+        assert_eq!(run(&mut fleet, over + 0.5, &refused()), ["status_changed", "server_down"]);
+    }
+}
+
+/// What an earlier recreate has replaced could not be removed for days; the hook before the next one fails.
+#[test]
+fn a_recreate_that_has_touched_nothing_puts_nothing_back() {
+    let yaml = "{servers: [{name: a, runtime: {kind: docker, container: x}}], recovery: {strategy: recreate}}";
+    let mut fleet = well(yaml);
+    said(&mut fleet, 5.0, died());
+    assert_eq!(run(&mut fleet, 6.0, &refused()), ["recovery_started", "ACT"]);
+    ends(&mut fleet, 7.0, Ok(()));
+    assert_eq!(run(&mut fleet, 10.0, &ok()), ["recovery_successful", "status_changed", "SETTLE"]);
+    said(&mut fleet, 20.0, died());
+    assert_eq!(names(&fleet.step(at(25.0), Input::Woken)), ["recovery_started", "ACT"]);
+    let failed = ends(&mut fleet, 26.0, Err("hook `before`: it ended with exit code 1".to_owned()));
+    assert_eq!(failed, ["recovery_failed"]);
+}
