@@ -20,6 +20,9 @@ mod registry;
 /// The longest action that a story has. It may be running when the quiet begins.
 const LONGEST_ACTION: Duration = Duration::from_secs(90);
 
+/// The longest time before one touches its server.
+const LONGEST_PREPARATION: Duration = Duration::from_secs(60);
+
 /// Everything that a world needs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Story {
@@ -69,7 +72,7 @@ impl Story {
     }
 }
 
-/// How long a world may take to be well once it is quiet: the longest action ends; a check comes, after `max_backoff` or an interval and its spread,
+/// How long a world may take to be well once it is quiet: the longest action is prepared and ends; a check comes, after `max_backoff` or an interval and its spread,
 /// and may last `timeout`; good answers are confirmed; ten quiet intervals end flapping. With few places for checks they queue for each other.
 pub fn settles_within<'a>(policies: impl Iterator<Item = &'a Policy>) -> Duration {
     let one = |policy: &Policy| {
@@ -77,7 +80,8 @@ pub fn settles_within<'a>(policies: impl Iterator<Item = &'a Policy>) -> Duratio
         let confirm = policy.confirm_interval.max(policy.timeout).saturating_mul(policy.success_threshold + 2);
         look.saturating_add(confirm).saturating_add(policy.interval.saturating_mul(12))
     };
-    policies.map(one).max().unwrap_or_default().saturating_add(LONGEST_ACTION).saturating_add(Duration::from_secs(5))
+    let action = LONGEST_PREPARATION + LONGEST_ACTION + Duration::from_secs(5);
+    policies.map(one).max().unwrap_or_default().saturating_add(action)
 }
 
 /// Mostly a few, now and then very many.

@@ -208,8 +208,10 @@ impl World {
         if self.crashed.is_some() {
             return;
         }
-        if let Input::Finished { ticket, .. } = &input {
-            self.step.ended = Some(ticket.server);
+        match &input {
+            Input::Finished { ticket, .. } => self.step.ended = Some(ticket.server),
+            Input::Touches { ticket } => self.cast.of_place_mut(ticket.server).asked = true,
+            _ => {}
         }
         self.step.stale = match &input {
             Input::Observed { ticket, .. } | Input::Blind { ticket, .. } => Some(ticket),
@@ -267,7 +269,7 @@ impl World {
     /// Evidence and the hook before it: the server is not touched yet.
     fn prepare(&mut self, ticket: Ticket) {
         let actor = self.cast.of_place_mut(ticket.server);
-        actor.preparing = Some(ticket.serial);
+        (actor.preparing, actor.asked) = (Some(ticket.serial), false);
         if actor.prepares.is_zero() {
             return self.answers.push_back(Input::Touches { ticket });
         }
@@ -275,9 +277,10 @@ impl World {
         self.schedule(at, Pending::Touches { server: ticket.server.0, serial: ticket.serial });
     }
 
-    /// What has begun to touch its server goes on.
+    /// Who has not asked yet asks in time; what has begun to touch its server goes on.
     fn call_off(&mut self, ticket: Ticket) {
-        if self.cast.of_place_mut(ticket.server).preparing.take_if(|serial| *serial == ticket.serial).is_some() {
+        let actor = self.cast.of_place_mut(ticket.server);
+        if actor.asked && actor.preparing.take_if(|serial| *serial == ticket.serial).is_some() {
             self.answers.push_back(Input::Finished { ticket, result: Err("somebody stopped it meanwhile".to_owned()) });
         }
     }

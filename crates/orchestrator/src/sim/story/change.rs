@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use health_spec::config::{Becomes, File, RestartEffect, RestartResult, Seconds, Strategy};
 
-use super::{LONGEST_ACTION, registry};
+use super::{LONGEST_ACTION, LONGEST_PREPARATION, registry};
 use crate::machine::memory::Cut;
 use crate::machine::{Command, Death, Mono, Word};
 use crate::sim::random::Random;
@@ -40,7 +40,8 @@ fn maintenance(random: &mut Random, file: &File, at: Mono, trouble: Duration) ->
 
 fn change(random: &mut Random, at: Mono, trouble: Duration) -> Change {
     match random.between(0, 99) {
-        0..=29 => Change::Becomes(becomes(random)),
+        0..=23 => Change::Becomes(becomes(random)),
+        24..=29 => Change::Prepares(Seconds(random.seconds(0, LONGEST_PREPARATION.as_secs()))),
         30..=42 => Change::Says(died(random)),
         43 => Change::Says(Word::AskedToEnd(None)),
         44 => Change::Says(Word::AskedToEnd(Some(random.seconds(0, 300)))),
@@ -53,8 +54,7 @@ fn change(random: &mut Random, at: Mono, trouble: Duration) -> Change {
         68..=69 => Change::Asks(Seconds(random.seconds(0, 200))),
         70..=72 => Change::Talks(random.chance(70)),
         73..=76 => Change::Says(Word::Stopped),
-        77..=80 => Change::Says(Word::Started),
-        81..=82 => Change::Prepares(Seconds(Duration::from_millis(random.between(0, 30_000)))),
+        77..=82 => Change::Says(Word::Started),
         _ => Change::Wants(command(random, at, trouble)),
     }
 }

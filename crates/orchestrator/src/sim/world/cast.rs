@@ -30,6 +30,8 @@ pub(super) struct Actor {
     /// How long an action prepares before it touches it, and the one that does.
     pub(super) prepares: Duration,
     pub(super) preparing: Option<u64>,
+    /// That one has asked whether it may.
+    pub(super) asked: bool,
     /// It fails every other time of this length.
     pub(super) flaps: Duration,
     /// How long it refuses after a start, and until when it does.
@@ -119,6 +121,7 @@ impl Actor {
             restart_takes: Duration::from_secs(1),
             prepares: Duration::ZERO,
             preparing: None,
+            asked: false,
             flaps: Duration::ZERO,
             boots: Duration::ZERO,
             ready: Mono::default(),
