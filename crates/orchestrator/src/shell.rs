@@ -11,7 +11,6 @@ pub mod client;
 pub mod clock;
 pub mod compact;
 pub mod config;
-pub mod credentials;
 pub mod descriptors;
 pub mod discovery;
 pub mod driver;
@@ -35,6 +34,7 @@ pub mod renewed;
 #[path = "../tests/engine/root.rs"]
 mod root;
 pub mod runtime;
+pub mod secrets;
 pub mod serve;
 pub mod sight;
 pub mod slo;

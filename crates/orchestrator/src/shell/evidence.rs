@@ -2,7 +2,7 @@
 //!
 //! When an incident opens, before each action and after it, whatever runs the server is asked: how it ended, what it printed, what it is made
 //! of. An action waits for that, and for the disk, but not for long: what could not be had in time is named, and recovery goes on. Secrets
-//! are hidden ([`mask`]), and the whole stays within a bound. Nothing is decided here, and nothing is changed but our own database.
+//! are hidden ([`super::secrets`]), and the whole stays within a bound. Nothing is decided here, and nothing is changed but our own database.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -20,6 +20,7 @@ use super::compact::compact;
 use super::incidents::Book;
 use super::journal::Notes;
 use super::published::Published;
+use super::secrets::Mask;
 use super::store::Reader;
 use crate::machine::ServerId;
 
@@ -30,7 +31,6 @@ mod desk;
 pub mod facts;
 mod found;
 mod host;
-pub mod mask;
 mod process;
 mod shown;
 pub mod subject;
@@ -42,7 +42,6 @@ use desk::Desk;
 pub use desk::Turn;
 use facts::{Facts, Well};
 use found::{Deadline, Found, Want};
-pub use mask::Mask;
 use shown::Shown;
 pub use shown::{told, told_error, told_word};
 pub use subject::{Source, Subject};

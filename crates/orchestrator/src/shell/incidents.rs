@@ -10,7 +10,8 @@ use health_spec::incident::{Death, DetectedBy, Evidence, Incident, Outcome};
 use health_spec::{Event, EventKind};
 use jiff::Timestamp;
 
-use super::evidence::{Mask, escaped};
+use super::evidence::escaped;
+use super::secrets::Mask;
 
 mod fold;
 

@@ -21,11 +21,8 @@ use crate::machine::policy::{Issue, Policy, Purpose, compile, engines, max_concu
 mod address;
 mod discovered;
 mod found;
-mod hidden;
 mod missing;
 mod probes;
-
-pub use hidden::{hide_entry, hide_file};
 
 /// Everything that a configuration asks for.
 #[derive(Clone, Debug)]

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::sync::broadcast;
 
 use super::compact::compact;
-use super::plan::hide_entry;
+use super::secrets::hide_entry;
 use super::sight::Sight;
 use super::view::Known;
 

@@ -13,7 +13,7 @@ use health_spec::config::File;
 
 use crate::machine::fleet::Beginning;
 use crate::machine::{Command, Effect, Fleet, Input, Mono, Refusal, ServerId};
-use crate::shell::plan::hide_file;
+use crate::shell::secrets::hide_file;
 use crate::sim::recording::{self, Header, Told, VERSION, What, fingerprint};
 
 /// Lines that may wait for the disk: some seconds of a large fleet.

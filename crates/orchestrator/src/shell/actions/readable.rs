@@ -5,7 +5,8 @@ use health_spec::dialect::Reading;
 use tokio::time::Instant;
 
 use crate::machine::ServerId;
-use crate::shell::evidence::{Collector, Mask, told, told_word};
+use crate::shell::evidence::{Collector, told, told_word};
+use crate::shell::secrets::Mask;
 
 /// So many component checks are told of; a person could not read more.
 const MOST_CHECKS: usize = 64;

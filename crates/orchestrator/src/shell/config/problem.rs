@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use crate::shell::credentials::starred;
+use crate::shell::secrets::credentials::starred;
 
 /// The most characters of a source line that are shown; a longer one is cut around the place.
 const SHOWN: usize = 120;

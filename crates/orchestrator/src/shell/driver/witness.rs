@@ -5,8 +5,9 @@ use health_spec::{Event, EventKind};
 
 use super::Driver;
 use crate::machine::{Death, Happened, Input, ServerId, Word};
-use crate::shell::evidence::{Mask, told};
+use crate::shell::evidence::told;
 use crate::shell::incidents::Teller;
+use crate::shell::secrets::Mask;
 
 impl Driver {
     /// The incidents change with the events that they are made of, before either is written.

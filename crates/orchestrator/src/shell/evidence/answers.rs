@@ -10,9 +10,9 @@ use health_spec::verdict::{Phases, Probed};
 use health_spec::{Outcome, Reason, Status, Verdict};
 use jiff::Timestamp;
 
-use super::mask::Mask;
 use super::text::{beginning, cut, decoded, escaped};
 use crate::machine::ServerId;
+use crate::shell::secrets::Mask;
 
 /// So many answers are kept of a server (contract, section 3.2).
 const KEPT: usize = 10;

@@ -13,17 +13,14 @@ use health_spec::config::Engine;
 use health_spec::incident::{EngineLoad, Image, RuntimeState};
 use jiff::{SignedDuration, Timestamp};
 
-use super::facts::{digest, word};
+use super::facts::word;
 use super::found::{Deadline, Found, RawLine, Want};
-use super::subject::is_secret;
 use crate::shell::causes::causes;
 use crate::shell::runtime::container::{address::Address, inspect::is_meant};
+use crate::shell::secrets::{digest, may_be_secret};
 
 /// So many names of variables are kept.
 pub(super) const MOST_NAMES: usize = 100;
-
-/// A value of the container's own environment whose name says nothing is taken for a secret from this length on, unless it is a path.
-const LONG_VALUE: usize = 20;
 
 /// The most that is read of a log for its first lines.
 const MOST_LOG_BYTES: usize = 256 * 1024;
@@ -194,11 +191,6 @@ fn pairs(config: &ContainerConfig) -> impl Iterator<Item = (&str, &str)> {
 
 fn secrets(config: &ContainerConfig) -> Vec<String> {
     pairs(config).filter(|(name, value)| may_be_secret(name, value)).map(|(_, value)| value.to_owned()).collect()
-}
-
-/// Whether a variable may hold a secret.
-pub(super) fn may_be_secret(name: &str, value: &str) -> bool {
-    is_secret(name) || (value.len() >= LONG_VALUE && !value.contains('/'))
 }
 
 fn facts(inspected: &ContainerInspectResponse, state: &RuntimeState, found: &mut Found) {

@@ -6,9 +6,9 @@ use health_spec::incident::Change;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::text::cut;
+use crate::shell::secrets::digest;
 
 /// Words longer than this are compared and shown by their digest.
 const LONGEST_WORD: usize = 120;
@@ -38,13 +38,6 @@ pub fn changes(before: &Facts, now: &Facts) -> Vec<Change> {
 /// A word as it is, or the digest of a long one.
 pub fn word(text: &str) -> String {
     if text.len() <= LONGEST_WORD { text.to_owned() } else { format!("{} ({})", cut(text, 40), digest(text)) }
-}
-
-/// The first 12 digits of the SHA-256: tells two texts apart, and says nothing about them.
-pub fn digest(text: &str) -> String {
-    let bytes = Sha256::digest(text);
-    let number = bytes.iter().take(6).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
-    format!("{number:012x}")
 }
 
 /// The query of a URL is told by its digest: a key may stand in it.

@@ -9,10 +9,11 @@ use health_spec::incident::RuntimeState;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::facts::{digest, word};
+use super::facts::word;
 use super::found::{Deadline, Found, Mark, RawLine, Want};
 use super::subject::{ProcessSource, pairs};
 use crate::shell::runtime::process::procfs::Identity;
+use crate::shell::secrets::digest;
 
 /// So much of a log is read at most.
 const MOST_LOG_BYTES: u64 = 64 * 1024;

@@ -11,13 +11,12 @@ use health_spec::registry::{Runtime, RuntimeKind};
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
-use super::facts::digest;
-use super::mask::Mask;
 use crate::machine::policy::engine_of;
 use crate::shell::config::Stamps;
 use crate::shell::runtime::process::places::Places;
+use crate::shell::secrets::{Mask, digest};
+pub use secret::pairs;
 use secret::{Secret, collect, read_environment, read_secret};
-pub use secret::{is_secret, pairs};
 
 mod secret;
 

@@ -6,9 +6,10 @@ use std::process::Stdio;
 use health_spec::incident::RuntimeState;
 use tokio::process::Command;
 
-use super::container::{MOST_NAMES, may_be_secret};
-use super::facts::{digest, word};
+use super::container::MOST_NAMES;
+use super::facts::word;
 use super::found::{Deadline, Found, RawLine, Want};
+use crate::shell::secrets::{digest, may_be_secret};
 
 /// What is asked about a unit.
 const PROPERTIES: &str =

@@ -7,7 +7,7 @@ use hyper::Uri;
 use hyper::http::uri::{Authority, PathAndQuery};
 use thiserror::Error;
 
-use crate::shell::credentials::credentials;
+use crate::shell::secrets::credentials::credentials;
 
 /// The ports of URLs that name none.
 const HTTP_PORT: u16 = 80;

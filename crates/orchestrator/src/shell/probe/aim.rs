@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::mcp::McpTarget;
 use super::{Look, Target};
-use crate::shell::evidence::facts::digest;
+use crate::shell::secrets::digest;
 
 /// Where checks look, in digests: a URL may hold a secret. With what credentials they do so makes no difference.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

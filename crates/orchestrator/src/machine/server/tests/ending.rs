@@ -268,7 +268,9 @@ fn one_that_was_created_to_be_given_longer_has_longer() {
     let patient = |seconds| Word::AskedToEnd(Some(Duration::from_secs(seconds)));
     for (words, over) in [(vec![patient(120)], 150.0), (vec![patient(5)], 85.0), (vec![patient(120), Word::Killed], 150.0)] {
         let mut fleet = well("servers: [{name: a}]");
-        words.into_iter().for_each(|word| assert!(said(&mut fleet, 25.0, word).is_empty()));
+        for word in words {
+            assert!(said(&mut fleet, 25.0, word).is_empty());
+        }
         assert_eq!(run(&mut fleet, over - 0.1, &refused()), Vec::<&str>::new());
         assert_eq!(run(&mut fleet, over + 0.5, &refused()), ["status_changed", "server_down"]);
     }

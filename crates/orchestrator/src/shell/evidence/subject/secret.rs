@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::shell::evidence::container::may_be_secret;
+use crate::shell::secrets::{is_secret, may_be_secret};
 
 /// Keys whose value is a URL that a check asks.
 const URLS: [&str; 3] = ["url", "endpoint", "health_url"];
@@ -86,29 +86,6 @@ pub fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
     pairs.map(|(name, value)| (name.trim().trim_start_matches("export "), value.trim().trim_matches(['"', '\''])))
 }
 
-/// Whether a name says that its value is a secret.
-pub fn is_secret(name: &str) -> bool {
-    const PARTS: [&str; 13] = [
-        "password",
-        "passwd",
-        "passphrase",
-        "pwd",
-        "secret",
-        "token",
-        "apikey",
-        "accesskey",
-        "accountkey",
-        "privatekey",
-        "signingkey",
-        "encryptionkey",
-        "credential",
-    ];
-    const LAST: [&str; 3] = ["pass", "key", "pat"];
-    let plain: String = name.chars().filter(|it| !matches!(it, '-' | '_')).flat_map(char::to_lowercase).collect();
-    let last = name.rsplit(['-', '_', '.']).next().unwrap_or(name).to_ascii_lowercase();
-    PARTS.iter().any(|part| plain.contains(part)) || LAST.contains(&last.as_str())
-}
-
 /// Certificates stand in files too, and are no secrets; a file that cannot be read has none that anybody could show.
 pub(super) fn read_secret(path: &Path) -> Option<String> {
     let mut text = String::new();
@@ -124,19 +101,4 @@ pub(super) fn read_environment(path: &Path) -> Vec<String> {
         return Vec::new();
     }
     pairs(&String::from_utf8_lossy(&bytes)).map(|(_, value)| value.to_owned()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_say_what_is_a_secret() {
-        for name in ["DB_PASS", "SMTP_PASS", "OPENAI_KEY", "APP_KEY", "AccountKey", "MYSQL_PWD", "x-api-key", "GITHUB_PAT"] {
-            assert!(is_secret(name), "{name}");
-        }
-        for name in ["KEYBOARD", "MONKEY", "COMPASS", "PATH", "keys", "PASSIVE"] {
-            assert!(!is_secret(name), "{name}");
-        }
-    }
 }

@@ -8,7 +8,7 @@ use health_spec::config::{Engine, EngineKind};
 use thiserror::Error;
 
 use super::tls::{Files, TlsError};
-use crate::shell::credentials::starred;
+use crate::shell::secrets::credentials::starred;
 
 /// How long an engine may take to say which version it speaks. Podman asks other programs for it, which takes seconds on a busy machine.
 const HELLO_PATIENCE: Duration = Duration::from_secs(20);

@@ -6,9 +6,9 @@
 
 use serde_json::Value;
 
-use crate::shell::credentials::credentials;
-use crate::shell::evidence::Mask;
-use crate::shell::evidence::subject::is_secret;
+use super::credentials::credentials;
+use super::mask::Mask;
+use super::name::is_secret;
 use arguments::{hide_arguments, is_flag};
 
 mod arguments;

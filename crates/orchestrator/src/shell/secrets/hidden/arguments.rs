@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{HIDDEN, masked};
-use crate::shell::evidence::Mask;
+use crate::shell::secrets::Mask;
 
 /// All of them, in order.
 pub(super) fn hide_arguments(arguments: &mut [Value], mask: &Mask) {
