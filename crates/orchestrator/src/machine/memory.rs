@@ -173,6 +173,8 @@ pub enum Recovery {
 pub enum Stage {
     /// Evidence is gathered, the hook before it runs: nothing has been done to the server.
     Prepares,
+    /// The same, and it has been told not to touch the server: it may not any more, whatever happens.
+    CalledOff,
     /// It may touch the server: a death is the action's own.
     #[default]
     Begun,

@@ -28,9 +28,6 @@ pub use underway::Underway;
 mod readable;
 mod underway;
 
-/// Why an attempt has failed that has done nothing.
-const CALLED_OFF: &str = "somebody stopped it meanwhile";
-
 /// How many servers are taken leave of at once.
 const FAREWELLS: usize = 64;
 
@@ -156,21 +153,14 @@ impl Actions {
         (incumbent, mut permit): (Incumbent, Permit),
     ) -> Result<(), String> {
         let server = ticket.server;
-        let called_off = || Err(CALLED_OFF.to_owned());
-        if permit.is_refused() {
-            return called_off();
-        }
+        permit.is_open()?;
         let hooks = self.hooks.get(server.0).cloned().unwrap_or_default();
         self.hook("before", hooks.before.as_ref(), about).await?;
         let takes_a_network = matches!(strategy, Strategy::Restart | Strategy::Recreate);
         let followers = if takes_a_network { self.runtimes.followers(server).await } else { Vec::new() };
-        if permit.is_refused() {
-            return called_off();
-        }
+        permit.is_open()?;
         report(&self.inbox, Input::Touches { ticket }).await;
-        if !permit.is_given().await {
-            return called_off();
-        }
+        permit.given().await?;
         self.runtimes.is_still(server, incumbent).map_err(|error| causes(&error))?;
         // First: once it is done, a crash would have forgotten them.
         for follower in followers {
@@ -267,6 +257,7 @@ mod tests {
     use health_spec::registry::RuntimeKind;
     use tokio_util::sync::CancellationToken;
 
+    use super::underway::{CALLED_OFF, ENDS};
     use super::*;
     use crate::shell::evidence::tests::{collector, runtime};
     use crate::shell::hook::compile;
@@ -349,7 +340,19 @@ mod tests {
         let opened = tokio::task::spawn_blocking(move || std::fs::OpenOptions::new().write(true).open(pipe)).await;
         actions.underway.abandon(TICKET);
         drop(opened.expect("it ran").expect("the hook reads"));
-        refused(&mut reports).await;
+        refused(&mut reports, CALLED_OFF).await;
+    }
+
+    /// One that begins after the end of whoever decides.
+    #[tokio::test]
+    async fn what_nobody_can_allow_any_more_is_not_done() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (inbox, mut reports) = mpsc::channel(8);
+        let (collector, _journal) = collector(directory.path(), &runtime(RuntimeKind::Process), "unix:///nowhere");
+        let actions = actions(directory.path(), inbox, collector, FILE).await;
+        actions.underway.close();
+        repair(&actions);
+        refused(&mut reports, ENDS).await;
     }
 
     /// Leave that is refused, and nobody who could give it: the orchestrator ends.
@@ -363,16 +366,16 @@ mod tests {
             repair(&actions);
             assert_eq!(told(&mut reports).await, Some(Input::Touches { ticket: TICKET }));
             if ends {
-                actions.underway.abandon_all();
+                actions.underway.close();
             } else {
                 actions.underway.abandon(TICKET);
             }
-            refused(&mut reports).await;
+            refused(&mut reports, if ends { ENDS } else { CALLED_OFF }).await;
         }
     }
 
     /// It ends at once, and has not asked for anything.
-    async fn refused(reports: &mut mpsc::Receiver<Input>) {
-        assert_eq!(told(reports).await, Some(Input::Finished { ticket: TICKET, result: Err(CALLED_OFF.to_owned()) }));
+    async fn refused(reports: &mut mpsc::Receiver<Input>, why: &str) {
+        assert_eq!(told(reports).await, Some(Input::Finished { ticket: TICKET, result: Err(why.to_owned()) }));
     }
 }

@@ -137,7 +137,7 @@ impl Driver {
             }
         }
         // Nobody is left to allow anything.
-        self.actions.underway.abandon_all();
+        self.actions.underway.close();
         self.finish_writing().await;
         self.begin_writing().await;
         self.finish_writing().await;
@@ -149,6 +149,8 @@ impl Driver {
         let now = self.clock.now();
         let mut effects = Vec::new();
         let mut verdicts = Vec::new();
+        // What else is known by now comes before an action is let go on.
+        inputs.sort_by_key(|input| matches!(input, Input::Touches { .. }));
         for mut input in inputs.drain(..) {
             self.hide(&mut input);
             let seen = match &input {
@@ -214,7 +216,14 @@ impl Driver {
         let changed: Vec<_> = happened.iter().filter_map(|it| it.server).collect();
         let written = self.record(happened, remembered, acts).await;
         self.reword(&changed);
-        self.carry_out_all(orders);
+        // An action that was decided while the disk refuses everything is the one that a server has then.
+        let has_just_failed = written.is_err() && !self.unwritten.is_lost();
+        for order in orders {
+            match order {
+                Effect::Proceed(ticket) if has_just_failed => self.actions.underway.refuse_unwritten(*ticket),
+                order => self.carry_out(order),
+            }
+        }
         // What comes of that was decided later.
         for (since, written) in earlier.into_iter().chain([(since, written)]) {
             self.disk_turns(since, written).await;

@@ -12,7 +12,7 @@ use crate::machine::fleet::{Beginning, Limits};
 use crate::machine::{Command, Effect, Fleet, Input, Mono, ServerId};
 
 /// The form of the lines.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The first line.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -68,7 +68,8 @@ pub(super) fn taken_up(mut memory: ServerMemory, policy: &Policy, first_check: M
             let (until, attempt) = (now.after(policy.recovery.verify_timeout), *attempt);
             let cut_off = matches!(
                 memory.recovery,
-                Recovery::Acting { stage: Stage::Prepares | Stage::Begun, .. } | Recovery::Verifying { cut_off: true, .. }
+                Recovery::Acting { stage: Stage::Prepares | Stage::CalledOff | Stage::Begun, .. }
+                    | Recovery::Verifying { cut_off: true, .. }
             );
             memory.recovery = Recovery::Verifying { until, attempt, cut_off };
             memory.successes = 0;

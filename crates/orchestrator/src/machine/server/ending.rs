@@ -62,12 +62,15 @@ impl Server {
         let is_unclear = self.unclear_until(turn.now).is_some();
         match &mut self.state.recovery {
             Recovery::Acting { serial, attempt, strategy, stopped: false, stage, undoing: false, since }
-                if *serial == ticket.serial && (!is_unclear || *attempt == Attempt::Operator) =>
+                if *serial == ticket.serial && *stage == Stage::Prepares && (!is_unclear || *attempt == Attempt::Operator) =>
             {
                 (*stage, *since) = (Stage::Begun, Some(turn.now));
-                if *strategy == Some(Strategy::Recreate) {
+                let strategy = strategy.unwrap_or(Strategy::Restart);
+                if strategy == Strategy::Recreate {
                     (self.state.unsettled, self.state.proven) = (true, false);
                 }
+                self.state.restarts_ours += u64::from(strategy != Strategy::Repair);
+                self.joins_network(strategy);
                 turn.effects.push(Effect::Remember(turn.id));
                 turn.effects.push(Effect::Proceed(ticket));
             }
@@ -76,9 +79,12 @@ impl Server {
     }
 
     /// The action that is on its way is not to touch the server any more, if it has not begun to.
-    pub(super) fn abandon(&self, turn: &mut Turn<'_>) {
-        if let Recovery::Acting { serial, stage: Stage::Prepares, undoing: false, .. } = self.state.recovery {
-            turn.effects.push(Effect::Abandon(Ticket { server: turn.id, serial }));
+    pub(super) fn abandon(&mut self, turn: &mut Turn<'_>) {
+        if let Recovery::Acting { serial, stage, undoing: false, .. } = &mut self.state.recovery
+            && *stage == Stage::Prepares
+        {
+            *stage = Stage::CalledOff;
+            turn.effects.push(Effect::Abandon(Ticket { server: turn.id, serial: *serial }));
         }
     }
 

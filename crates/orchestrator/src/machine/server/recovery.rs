@@ -87,8 +87,6 @@ impl Server {
         self.enter(Phase::Recovering);
         self.state.held = None;
         self.state.alone_until = None;
-        self.state.restarts_ours += u64::from(strategy != Strategy::Repair);
-        self.joins_network(strategy);
         self.state.recovery = Recovery::Acting {
             serial: ticket.serial,
             attempt,
@@ -155,7 +153,7 @@ impl Server {
         }
         self.forget_streaks();
         // What is killed once it runs again, or before anything was done to it, is killed by somebody: maybe that is a stop.
-        if !(stage == Stage::Started || (matches!(stage, Stage::Prepares | Stage::Begun) && result.is_err())) {
+        if !(stage == Stage::Started || (matches!(stage, Stage::Prepares | Stage::CalledOff | Stage::Begun) && result.is_err())) {
             self.forget_signal();
         }
         self.state.dying = None;

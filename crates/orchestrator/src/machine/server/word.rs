@@ -178,7 +178,7 @@ impl Server {
         }
         self.state.is_dead = false;
         match &mut self.state.recovery {
-            Recovery::Acting { stage: Stage::Prepares, .. } | Recovery::Idle | Recovery::Waiting { .. } => {}
+            Recovery::Acting { stage: Stage::Prepares | Stage::CalledOff, .. } | Recovery::Idle | Recovery::Waiting { .. } => {}
             Recovery::Acting { stage, .. } => {
                 *stage = Stage::Started;
                 // Signals up to here were the action's own.
@@ -209,7 +209,7 @@ impl Server {
         self.forget_life();
         self.joins_network(Strategy::Restart);
         match (self.state.phase, &mut self.state.recovery) {
-            (_, Recovery::Acting { stopped, stage: Stage::Prepares, .. }) => *stopped = false,
+            (_, Recovery::Acting { stopped, stage: Stage::Prepares | Stage::CalledOff, .. }) => *stopped = false,
             (_, Recovery::Acting { stopped, stage, .. }) => (*stopped, *stage) = (false, Stage::Started),
             (Phase::Stopped, _) => self.starts_again(turn),
             (Phase::Down | Phase::Failed, _) => {

@@ -83,8 +83,12 @@ impl Account<'_> {
             evidence.push(format!("it went down at {}", self.when(incident.opened)));
             evidence.extend(state.last_error.as_ref().map(|error| format!("the last attempt failed: {error}")));
         }
-        if let Recovery::Verifying { .. } = state.recovery {
-            evidence.push("it was started again, and has to show that it is well".to_owned());
+        match state.recovery {
+            Recovery::Verifying { cut_off: true, .. } => {
+                evidence.push("the orchestrator ended during its attempt, and it has to show that it is well".to_owned());
+            }
+            Recovery::Verifying { .. } => evidence.push("it was started again, and has to show that it is well".to_owned()),
+            _ => {}
         }
         evidence
     }

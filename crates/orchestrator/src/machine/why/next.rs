@@ -5,7 +5,7 @@ use health_spec::config::Mode;
 
 use super::{Account, Step};
 use crate::machine::hold::Reason;
-use crate::machine::memory::Recovery;
+use crate::machine::memory::{Recovery, Stage};
 use crate::machine::{Mono, storm};
 
 impl Account<'_> {
@@ -31,6 +31,16 @@ impl Account<'_> {
             }
             Recovery::Acting { undoing: true, .. } => {
                 vec![Step::then("what the attempt had replaced is put back, then recovery is planned anew")]
+            }
+            Recovery::Acting { stage: Stage::CalledOff, stopped: true, .. } => {
+                vec![Step::then("somebody has stopped it: what was prepared is not done, and it is stopped")]
+            }
+            Recovery::Acting { stage: Stage::CalledOff, attempt, .. } => {
+                vec![Step::then(format!("somebody may be stopping it: {} ends without touching it", self.named(attempt)))]
+            }
+            Recovery::Acting { stage: Stage::Prepares, attempt, .. } => {
+                let named = self.named(attempt);
+                vec![Step::then(format!("{named} is prepared (evidence, the hook before it), made, and then verified"))]
             }
             Recovery::Acting { attempt, .. } => {
                 vec![Step::then(format!("{} ends, then it is verified", self.named(attempt)))]

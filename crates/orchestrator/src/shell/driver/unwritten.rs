@@ -50,6 +50,11 @@ impl Unwritten {
         self.gone.clear();
     }
 
+    /// The last that was offered was refused.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
     /// When nothing was to be written.
     pub(super) fn as_before(&self) -> Result<(), StoreError> {
         if self.is_lost { Err(StoreError::Unwritten) } else { Ok(()) }

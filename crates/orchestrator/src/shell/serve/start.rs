@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::prepare::Ready;
 use super::{Running, ServeError, Settings};
 use crate::machine::fleet::Beginning;
-use crate::machine::memory::{Recovery, Stage};
+use crate::machine::memory::{Recovery, ServerMemory, Stage};
 use crate::machine::{Effect, Fleet, Happened, Input, Mono, ServerId};
 use crate::shell::actions::{Actions, Eyes, Underway};
 use crate::shell::alarm::Alarm;
@@ -199,12 +199,7 @@ fn begin(plan: &mut Plan, written: usize, settings: &Settings, left: &mut Left) 
         let left = beginning.memory.servers.get(&supervised.name);
         // What was discovered was there a moment ago: should it be gone, or its engine, that is followed and keeps nobody from beginning.
         supervised.known = left.is_some() || supervised.entry >= written;
-        supervised.acting = left.and_then(|left| match left.recovery {
-            // Whatever has happened to it since was somebody else.
-            Recovery::Acting { stage: Stage::Prepares, .. } => None,
-            Recovery::Acting { since, .. } => Some(Acting { since: since.map(|at| clock.wall_of(at)) }),
-            _ => None,
-        });
+        supervised.acting = left.and_then(|left| begun(left, &clock));
         supervised.stopped = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { stopped: true, .. }));
         supervised.unsettled = left.is_some_and(|left| left.unsettled && !left.proven);
     }
@@ -218,6 +213,24 @@ fn begin(plan: &mut Plan, written: usize, settings: &Settings, left: &mut Left) 
     let published = Arc::new(Published::new(known, left.seq, wall(), views, &plan.registry));
     let effects = [vec![monitor_started(now)], effects].concat();
     Ok(Begun { fleet, effects, clock, files, uptimes, published, recorder })
+}
+
+/// What an earlier run may have been doing to a server.
+fn begun(left: &ServerMemory, clock: &Clock) -> Option<Acting> {
+    // What a recreate had replaced could not be put back yet.
+    let owes = left.unsettled && !left.proven;
+    match left.recovery {
+        Recovery::Waiting { .. } | Recovery::Acting { stage: Stage::Prepares | Stage::CalledOff, .. } => {
+            // Else whatever has happened to it since was somebody else.
+            owes.then_some(Acting { since: None })
+        }
+        Recovery::Acting { since, strategy, undoing, .. } => {
+            // An older run wrote down when it was decided.
+            let since = since.filter(|_| strategy.is_some() || undoing);
+            Some(Acting { since: since.map(|at| clock.wall_of(at)) })
+        }
+        Recovery::Idle | Recovery::Verifying { .. } => None,
+    }
 }
 
 /// A child of a server that is no longer registered is nobody's: it is named, and left alone.

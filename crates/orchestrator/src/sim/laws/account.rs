@@ -32,6 +32,8 @@ pub(super) struct Life {
     pub(super) stopped: bool,
     /// An action has been ordered and has not ended.
     pub(super) in_flight: bool,
+    /// An operator asked for it.
+    pub(super) of_operator: bool,
     /// It may touch the server; somebody has stopped that since it was ordered.
     pub(super) touched: bool,
     pub(super) stopped_meanwhile: bool,

@@ -84,7 +84,7 @@ impl Watch {
     pub(super) fn touches(&mut self, world: &World, id: ServerId) -> Checked {
         let life = &mut self.lives[world.actor(id)];
         let ordered = life.in_flight && !life.touched;
-        let may_be_stopped = life.may_end && world.now() < life.ends_by && life.attempt != Some(0);
+        let may_be_stopped = life.may_end && world.now() < life.ends_by && !life.of_operator;
         let stopped = life.stopped_meanwhile;
         (life.touched, life.may_end) = (true, false);
         life.recreated |= life.recreates;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::recorded::Recorded;
 use crate::machine::policy::Policy;
-use crate::machine::{Effect, Fleet, Input, Mono, ServerId};
+use crate::machine::{Effect, Fleet, Input, Mono, ServerId, Ticket};
 use crate::sim::recording::{Recording, What};
 use crate::sim::trace::Trace;
 
@@ -91,7 +91,8 @@ impl Stage {
     fn carry_out(&mut self, at: Mono, effects: &[Effect]) {
         for effect in effects {
             match *effect {
-                Effect::Publish(_) | Effect::Remember(_) | Effect::Proceed(_) | Effect::Abandon(_) => {}
+                Effect::Publish(_) | Effect::Remember(_) | Effect::Proceed(_) => {}
+                Effect::Abandon(ticket) => self.call_off(ticket),
                 Effect::Probe { ticket, timeout } => {
                     let (took, input) = self.recorded.check(ticket, at, timeout);
                     self.later(at.after(took), input);
@@ -105,6 +106,17 @@ impl Stage {
                     let takes = Duration::from_secs(u64::from(!keep));
                     self.later(at.after(takes), Input::Settled { ticket, result: Ok(()) });
                 }
+            }
+        }
+    }
+
+    /// What was recorded of the action is not what comes of it.
+    fn call_off(&mut self, called_off: Ticket) {
+        for end in self.ends.values_mut() {
+            if let Input::Finished { ticket, result } = end
+                && *ticket == called_off
+            {
+                *result = Err("somebody stopped it meanwhile".to_owned());
             }
         }
     }

@@ -153,13 +153,14 @@ fn what_is_being_stopped_before_an_action_touches_it_is_not_touched_either() {
     assert_eq!(run(&mut fleet, 66.0, &refused()), Vec::<&str>::new());
 }
 
-/// Somebody stops it and starts it again while the hook runs.
+/// Somebody stops it and starts it again while the hook runs: that it was called off, the action may have heard already.
 #[test]
-fn what_somebody_starts_before_an_action_touches_it_is_touched() {
+fn what_was_called_off_stays_so() {
     let mut fleet = prepares();
     said(&mut fleet, 6.5, Word::Stopped);
     said(&mut fleet, 6.6, Word::Started);
-    assert_eq!(asks(&mut fleet, 6.7), ["PROCEED"]);
+    assert_eq!(asks(&mut fleet, 6.7), ["ABANDON"]);
+    assert_eq!(ends(&mut fleet, 7.0, Err("somebody stopped it meanwhile".to_owned())), ["recovery_failed"]);
 }
 
 /// The shell asks what a container did meanwhile only where an action may have touched it.

@@ -74,6 +74,8 @@ struct End {
     killed: bool,
     /// One of those was not SIGKILL.
     asked: bool,
+    /// One was that which its engine stops it with.
+    stops: bool,
     /// Podman has said before the death that it is a stop or a restart.
     announced: bool,
     /// How often Podman has cleared away what it left.

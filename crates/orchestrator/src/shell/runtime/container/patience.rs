@@ -65,7 +65,8 @@ pub async fn until(client: &Docker, container: &str, ours: Option<Duration>) -> 
 pub fn open(acting: Acting, told_within: Duration, clock: &EngineClock) -> (i64, i64) {
     let ago = acting.since.map(|since| Duration::try_from(wall().duration_since(since)).unwrap_or_default());
     let began = clock.now().saturating_sub(nanoseconds(ago.unwrap_or_default()));
-    (began, began.saturating_add(nanoseconds(told_within)))
+    // Before it was asked, the disk and a look that was being taken may have been waited for.
+    (began, began.saturating_add(nanoseconds(PATIENCE.saturating_add(told_within))))
 }
 
 /// How long the engine may take to tell of a restart of this container, from when it is asked for it.
@@ -80,7 +81,7 @@ pub fn told_within(to_stop: Option<Duration>) -> Duration {
 
 /// How long one waits that was created with so many seconds; fewer than none are for ever.
 pub fn as_created(seconds: i64) -> Duration {
-    u64::try_from(seconds).map_or(FOREVER, Duration::from_secs)
+    u64::try_from(seconds).map_or(FOREVER, Duration::from_secs).min(FOREVER)
 }
 
 #[cfg(test)]
@@ -102,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_container_says_how_long_it_may_take() {
-        for (created, seconds) in [(0, 0), (90, 90), (-1, 3_600)] {
+        for (created, seconds) in [(0, 0), (90, 90), (-1, 3_600), (i64::MAX, 3_600)] {
             assert_eq!(as_created(created), Duration::from_secs(seconds), "{created:?}");
         }
     }
@@ -125,7 +126,7 @@ mod tests {
         let since = Some(wall() - jiff::SignedDuration::from_secs(100));
         let (began, until) = open(Acting { since }, Duration::from_secs(13), &clock);
         assert!((900_000_000_000..904_000_000_000).contains(&began), "{began}");
-        assert_eq!(until - began, 13_000_000_000);
+        assert_eq!(until - began, nanoseconds(PATIENCE) + 13_000_000_000);
         let (unknown, _) = open(Acting { since: None }, Duration::from_secs(13), &clock);
         assert!(unknown >= 1_000_000_000_000, "{unknown}");
     }

@@ -273,6 +273,7 @@ impl Container {
                 return Ok(false);
             }
             self.consent.given_by(&current)?;
+            self.is_wanted()?;
             return start(client, &current.id.unwrap_or_default()).await.map(|()| true);
         };
         let id = old.id.clone().unwrap_or_default();
@@ -286,6 +287,7 @@ impl Container {
         if !starts {
             return Ok(false);
         }
+        self.is_wanted()?;
         start(client, &id).await?;
         tracing::warn!(
             container = self.wanted,

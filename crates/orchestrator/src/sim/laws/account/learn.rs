@@ -54,6 +54,7 @@ impl Life {
             }
             EventKind::RecoveryStarted { attempt, strategy, reason, .. } => {
                 self.recreates = strategy == "recreate";
+                self.of_operator = *attempt == 0 && !reason.starts_with("network_of:");
                 // Whoever follows another one goes on with its own attempts; an operator's restart begins anew.
                 if !reason.starts_with("network_of:") {
                     (self.counted, self.may_start_over) = (*attempt, false);

@@ -13,6 +13,9 @@ const ENDING: [i32; 4] = [2, 3, KILL, 15];
 /// The one that no process has plans for.
 const KILL: i32 = 9;
 
+/// What asks a container to end that names no other signal.
+const TERM: i32 = 15;
+
 impl Ledger {
     /// An event. Before the first look only what happens to one that ran when it was found is news.
     pub fn fold(&mut self, happening: &Happening) -> Vec<Word> {
@@ -37,6 +40,7 @@ impl Ledger {
             Act::Kill(signal) if alive && self.may_end(signal) => {
                 self.end.killed = true;
                 self.end.asked |= signal != KILL;
+                self.end.stops |= signal == self.stop_signal.unwrap_or(TERM);
                 self.unless_ours(self.signalled())
             }
             Act::Oom => {
@@ -106,7 +110,7 @@ impl Ledger {
 
     /// That it was sent one.
     fn signalled(&self) -> Word {
-        if self.end.asked { Word::AskedToEnd(self.stop_timeout) } else { Word::Killed }
+        if self.end.asked { Word::AskedToEnd(self.stop_timeout.filter(|_| self.end.stops)) } else { Word::Killed }
     }
 
     fn becomes(&mut self, state: State, at: i64, word: Word) -> Vec<Word> {
