@@ -62,6 +62,31 @@ async def health(request):
 mcp.run(transport="streamable-http")
 "#;
 
+/// FastMCP 4 that wants a token, and has a tool `health_check`, which says what was last put with `/say`.
+const GUARDED: &str = r#"
+import sys
+from fastmcp import FastMCP
+from fastmcp.server.auth.providers.jwt import StaticTokenVerifier
+from starlette.responses import PlainTextResponse
+
+tokens = {"right": {"client_id": "monitor", "scopes": []}}
+mcp = FastMCP("guarded", auth=StaticTokenVerifier(tokens=tokens))
+said = {"status": "ok"}
+
+@mcp.tool
+def health_check() -> dict:
+    if said["status"] == "raise":
+        raise RuntimeError("the store is gone")
+    return said
+
+@mcp.custom_route("/say/{status}", methods=["GET"])
+async def say(request):
+    said["status"] = request.path_params["status"]
+    return PlainTextResponse("said")
+
+mcp.run(transport="http", host="127.0.0.1", port=int(sys.argv[1]), show_banner=False)
+"#;
+
 /// FastMCP 4 on its pipes.
 const PIPED: &str = r#"
 from fastmcp import FastMCP
@@ -128,6 +153,17 @@ impl Peer {
         Self::python("legacy", "MCP_HEALTH_TEST_LEGACY_PYTHON", "venv-legacy", LEGACY)
     }
 
+    /// mcp 1.x that opens no sessions.
+    pub(crate) fn stateless() -> Self {
+        let script = LEGACY.replace("log_level=", "stateless_http=True, log_level=");
+        Self::python("stateless", "MCP_HEALTH_TEST_LEGACY_PYTHON", "venv-legacy", &script)
+    }
+
+    /// With a token: `right`.
+    pub(crate) fn guarded() -> Self {
+        Self::python("guarded", "MCP_HEALTH_TEST_PYTHON", "venv", GUARDED)
+    }
+
     pub(crate) fn rmcp() -> Self {
         let (directory, port) = (tempfile::tempdir().expect("a directory"), free_port());
         let mut command = Command::new(sample_server());
@@ -137,14 +173,23 @@ impl Peer {
 
     /// TypeScript SDK 1.x.
     pub(crate) fn everything() -> Self {
+        Self::typescript("everything", "/mcp", "streamableHttp")
+    }
+
+    /// The same over the oldest transport, HTTP+SSE.
+    pub(crate) fn sse() -> Self {
+        Self::typescript("sse", "/sse", "sse")
+    }
+
+    fn typescript(name: &'static str, path: &str, transport: &str) -> Self {
         let (directory, port) = (tempfile::tempdir().expect("a directory"), free_port());
         let script = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../../xtask/node/node_modules/@modelcontextprotocol/server-everything/dist/index.js");
         assert!(script.exists(), "no server at {}: run `cargo xtask test`, which installs it", script.display());
         let node = std::env::var_os("MCP_HEALTH_TEST_NODE").expect("MCP_HEALTH_TEST_NODE: run `cargo xtask test`");
         let mut command = Command::new(node);
-        command.arg(script).arg("streamableHttp").env("PORT", port.to_string());
-        Self::start("everything", "/mcp", port, command, directory)
+        command.arg(script).arg(transport).env("PORT", port.to_string());
+        Self::start(name, path, port, command, directory)
     }
 
     /// A bridge (mcp-proxy) with a server on its pipes (mcp-server-time).
@@ -197,11 +242,8 @@ impl Peer {
         ureq::get(&url).call().expect("an answer").body_mut().read_to_string().expect("text")
     }
 
-    /// Resident bytes.
     pub(crate) fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+        memory_of(self.pid())
     }
 
     pub(crate) fn kill(&mut self) {
@@ -228,6 +270,13 @@ impl Drop for Peer {
         }
         until("its family has ended", || family.iter().all(|it| !it.is_alive()).then_some(()));
     }
+}
+
+/// Resident bytes.
+pub(crate) fn memory_of(pid: i32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
 }
 
 /// Who descends from it.
