@@ -141,6 +141,48 @@ async fn a_session_that_comes_with_an_error_is_ended() {
     assert_eq!(of(&door, "DELETE"), ["s1"]);
 }
 
+/// A server may keep what it has answered until the session ends.
+#[tokio::test]
+async fn no_session_is_asked_in_for_ever_and_another_one_is_no_restart() {
+    let (door, url) = serve(|method, times| {
+        // The first time it does not want another one.
+        (method == "initialize" && times == 2).then(|| whole("503 Service Unavailable", "", ""))
+    })
+    .await;
+    let target = target(&url, Depth::List, None);
+    let most = meet::MOST_ASKED as usize;
+    for _ in 0..2 * most {
+        let found = look(&target).await;
+        assert_eq!((found.outcome, found.session), (Outcome::Ok, Some(Session::Kept)), "{:?}", found.message);
+    }
+    // The second one was refused, and the third came with the next check.
+    let asked = |session: &str| of(&door, "tools/list").iter().filter(|it| *it == session).count();
+    assert_eq!((asked("s1"), asked("s3"), of(&door, "initialize").len()), (most + 1, most - 1, 3));
+    assert_eq!(of(&door, "DELETE"), ["s1"]);
+}
+
+/// As mcp up to 1.29 does it, which keeps them for good.
+#[tokio::test]
+async fn sessions_that_a_server_opens_for_questions_that_it_refuses_are_ended() {
+    let (door, url) = serve(|method, times| {
+        let refused =
+            |id: &str| Some(whole("400 Bad Request", &format!("mcp-session-id: {id}{times}\r\n"), &error(-32_600, "no")));
+        match method {
+            "server/discover" => refused("d"),
+            "ping" => refused("p"),
+            _ => None,
+        }
+    })
+    .await;
+    let target = target(&url, Depth::List, None);
+    for _ in 0..2 {
+        let found = look(&target).await;
+        assert_eq!((found.outcome, found.session), (Outcome::Ok, Some(Session::Kept)), "{:?}", found.message);
+    }
+    assert_eq!(of(&door, "DELETE"), ["d1", "p1"]);
+    assert_eq!(of(&door, "tools/list"), ["s1", "s1"]);
+}
+
 #[tokio::test]
 async fn a_first_contact_that_fails_half_way_goes_on_with_its_session() {
     let (door, url) = serve(|method, times| {
