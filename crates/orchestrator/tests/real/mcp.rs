@@ -210,5 +210,6 @@ fn a_thousand_checks_cost_a_server_no_more_memory_than_asking_for_its_health() {
     let after = grown(WARM + CHECKS);
     let (by_asking, by_speaking) = (after.0.saturating_sub(before.0), after.1.saturating_sub(before.1));
     assert!(by_speaking <= by_asking + NOISE, "grown by {by_asking} when asked, by {by_speaking} when spoken to");
-    assert_eq!(spoken.ask("/sessions"), "1");
+    // Now and then another one takes its place.
+    until("there is one session", || (spoken.ask("/sessions") == "1").then_some(()));
 }

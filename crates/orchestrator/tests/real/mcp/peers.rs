@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use orchestrator::shell::runtime::process::procfs::{self, Identity};
 use tempfile::TempDir;
 
-use crate::harness::{answers, free_port, sample_server, until};
+use crate::harness::{answers, free_port, sample_server, signal, until};
 
 /// FastMCP 4: both eras. `/fill` takes every worker thread for good.
 const FASTMCP: &str = r#"
@@ -87,6 +87,16 @@ async def say(request):
 mcp.run(transport="http", host="127.0.0.1", port=int(sys.argv[1]), show_banner=False)
 "#;
 
+/// Writes what is alive in the heap of a Node.js to a file at SIGUSR2: its collector waits for as long as there is memory.
+const HEAP: &str = r#"
+const fs = require("node:fs");
+process.on("SIGUSR2", () => {
+  global.gc();
+  fs.writeFileSync("heap.new", String(process.memoryUsage().heapUsed));
+  fs.renameSync("heap.new", "heap");
+});
+"#;
+
 /// FastMCP 4 on its pipes.
 const PIPED: &str = r#"
 from fastmcp import FastMCP
@@ -141,7 +151,7 @@ pub(crate) struct Peer {
     command: Command,
     child: Child,
     /// Holds its script.
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Peer {
@@ -187,8 +197,9 @@ impl Peer {
             .join("../../xtask/node/node_modules/@modelcontextprotocol/server-everything/dist/index.js");
         assert!(script.exists(), "no server at {}: run `cargo xtask test`, which installs it", script.display());
         let node = std::env::var_os("MCP_HEALTH_TEST_NODE").expect("MCP_HEALTH_TEST_NODE: run `cargo xtask test`");
+        std::fs::write(directory.path().join("heap.cjs"), HEAP).expect("written");
         let mut command = Command::new(node);
-        command.arg(script).arg(transport).env("PORT", port.to_string());
+        command.args(["--expose-gc", "--require", "./heap.cjs"]).arg(script).arg(transport).env("PORT", port.to_string());
         Self::start(name, path, port, command, directory)
     }
 
@@ -214,7 +225,7 @@ impl Peer {
         command.stdin(Stdio::null()).stdout(Stdio::null()).current_dir(directory.path());
         let child = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let endpoint = format!("http://127.0.0.1:{port}{path}");
-        let peer = Self { name, endpoint, port, command, child, _directory: directory };
+        let peer = Self { name, endpoint, port, command, child, directory };
         peer.serves();
         peer
     }
@@ -242,8 +253,15 @@ impl Peer {
         ureq::get(&url).call().expect("an answer").body_mut().read_to_string().expect("text")
     }
 
+    /// Bytes: what is resident, of a Node.js what is alive.
     pub(crate) fn memory(&self) -> u64 {
-        memory_of(self.pid())
+        if !self.directory.path().join("heap.cjs").exists() {
+            return memory_of(self.pid());
+        }
+        let heap = self.directory.path().join("heap");
+        let _ = std::fs::remove_file(&heap);
+        signal(self.pid(), "USR2");
+        until("its heap is known", || std::fs::read_to_string(&heap).ok()?.parse().ok())
     }
 
     pub(crate) fn kill(&mut self) {
