@@ -176,9 +176,9 @@ fn registry(are_ill: &Arc<AtomicBool>) -> String {
             let is_ill = Arc::clone(are_ill);
             let answers = move |stream| {
                 if is_ill.load(Ordering::Relaxed) || malice.scheme == "https" {
-                    malice.does(stream)
+                    malice.does(stream);
                 } else {
-                    answers_well(stream)
+                    answers_well(stream);
                 }
             };
             (malice.name, serve(answers))

@@ -51,10 +51,16 @@ fn servers_of_every_kind_are_well_then_stopped_then_killed() {
         let probes = orchestrator.get(&format!("/servers/{}", peer.name))["last_check"]["probes"].clone();
         assert_eq!((&probes[0]["kind"], &probes[1]["outcome"]), (&"mcp".into(), &"ok".into()), "{probes}");
     }
-    peers.iter().for_each(|peer| signal(peer.pid(), "STOP"));
+    for peer in &peers {
+        signal(peer.pid(), "STOP");
+    }
     all_fail_with(&mut events, &peers, "timeout");
-    peers.iter().for_each(|peer| signal(peer.pid(), "CONT"));
-    peers.iter().for_each(|peer| is_well(&orchestrator, peer.name));
+    for peer in &peers {
+        signal(peer.pid(), "CONT");
+    }
+    for peer in &peers {
+        is_well(&orchestrator, peer.name);
+    }
     peers.iter_mut().for_each(Peer::kill);
     all_fail_with(&mut events, &peers, "connect_refused");
 }

@@ -146,7 +146,9 @@ fn children_that_are_spoken_to_over_their_pipes_do_not_grow() {
         format!("  - {{name: {name}, runtime: {runtime}, {probes}}}\n")
     });
     let orchestrator = Orchestrator::start_with(&format!("{SETTINGS}{}", entries.collect::<String>()));
-    names.iter().for_each(|name| is_well(&orchestrator, name));
+    for name in names {
+        is_well(&orchestrator, name);
+    }
     let mut events = orchestrator.events_from_now();
     let mut grown = |count: usize| {
         names.map(|name| {

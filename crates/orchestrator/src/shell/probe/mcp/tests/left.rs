@@ -131,6 +131,32 @@ async fn a_session_of_which_only_the_head_has_come_is_ended() {
 }
 
 #[tokio::test]
+async fn a_server_of_the_oldest_kind_that_opens_no_stream_any_more_has_failed_and_is_met_anew() {
+    let (door, url) = serve(|method, times| match (method, times) {
+        ("GET", 4) => Some(whole("200 OK", "", "{}")),
+        ("GET", _) => {
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+            Some(Sent { text: format!("{head}event: endpoint\ndata: /message?sessionId=1\n\n"), goes_on: true })
+        }
+        _ => Some(whole("404 Not Found", "", "")),
+    })
+    .await;
+    let target = target(&url, Depth::Discover, None);
+    let deep = super::target(&url, Depth::List, None);
+    // At first contact its stream is opened twice, then once.
+    assert_eq!(look(&target).await.outcome, Outcome::Ok);
+    assert_eq!(look(&target).await.outcome, Outcome::Ok);
+    let found = look(&target).await;
+    assert_eq!((found.outcome, found.reason), (Outcome::Failed, Some(Reason::InvalidBody)));
+    assert_eq!(found.message.as_deref(), Some("it no longer opens its stream"));
+    assert_eq!((of(&door, "server/discover").len(), of(&door, "GET").len()), (1, 4));
+    assert_eq!(look(&target).await.outcome, Outcome::Ok);
+    assert_eq!(of(&door, "server/discover").len(), 2);
+    let found = look(&deep).await;
+    assert_eq!((found.outcome, found.reason), (Outcome::Degraded, Some(Reason::NotConformant)));
+}
+
+#[tokio::test]
 async fn a_session_that_comes_with_an_error_is_ended() {
     let (door, url) = serve(|method, _| {
         (method == "initialize").then(|| whole("200 OK", "mcp-session-id: s1\r\n", &error(-32_603, "not now")))
