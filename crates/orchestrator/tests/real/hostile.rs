@@ -108,8 +108,9 @@ fn a_tenth_of_a_thousand_targets_hangs_and_everybody_else_is_checked_on_time() {
     let before = resident_kib(orchestrator.pid());
     let mut events = orchestrator.events_from_now();
 
-    // Three more checks of everybody, though a tenth is always being waited for.
-    let mut missing: HashMap<String, usize> = targets().map(|target| (target.name, 3)).collect();
+    // Three more checks of whoever means well, though a tenth is always being waited for.
+    let checks = |target: &Target| if target.malice.is_some() { 2 } else { 3 };
+    let mut missing: HashMap<String, usize> = targets().map(|target| (target.name.clone(), checks(&target))).collect();
     let mut last: HashMap<String, Timestamp> = HashMap::new();
     while !missing.is_empty() {
         let check = events.wait_until("a check", |event| event["event_type"] == "health_check_completed");
