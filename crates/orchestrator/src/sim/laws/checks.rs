@@ -30,7 +30,9 @@ impl Watch {
         }
         let life = &self.lives[world.actor(id)];
         let most = world.fleet().servers()[id.0].policy().failure_threshold;
-        law(&THRESHOLD, world, !(life.may_end && world.now() < life.ends_by), || format!("{id:?} is down, and may be being stopped"))?;
+        law(&THRESHOLD, world, !(life.may_end && world.now() < life.ends_by), || {
+            format!("{id:?} is down, and may be being stopped")
+        })?;
         law(&THRESHOLD, world, life.failures >= most, || format!("{id:?} is down after {} of {most} failures", life.failures))?;
         self.judge_grace(world, id)
     }
