@@ -2,6 +2,7 @@
 //!
 //! With `--worlds` it is random worlds under the laws, as `sim` plays them, from a seed that nobody has seen.
 //! With `--chaos` it is the test that breaks real servers of every kind, and their engines, at once.
+//! With `--checks` it is the tests that measure what checks leave behind in real MCP servers.
 //! With `--crashes` it is the orchestrator itself that is killed, by the test that does so twenty times in every run.
 
 use std::time::{Duration, SystemTime};
@@ -18,6 +19,11 @@ const PAUSES: std::ops::Range<u64> = 4..25;
 const CRASH_TEST: &str = "siege::killed_at_random_instants_it_loses_nothing_and_does_nothing_twice";
 /// What breaks everything at once.
 const CHAOS_TEST: &str = "chaos::whatever_breaks_comes_back_or_is_rightly_given_up";
+/// What measures servers of every kind, over HTTP and on pipes.
+const FOOTPRINT_TESTS: [&str; 2] = [
+    "mcp::footprint::each_is_spoken_to_in_the_words_of_its_era_and_left_as_it_was",
+    "mcp::footprint::children_that_are_spoken_to_over_their_pipes_do_not_grow",
+];
 /// No break so late that its recovery could not be seen.
 const QUIET_END: Duration = Duration::from_secs(60);
 
@@ -39,6 +45,9 @@ pub(crate) struct Options {
     /// installed, by `cargo test`; installs and starts what it needs as `cargo xtask test` does. Never retried.
     #[arg(long, value_name = "MINUTES", conflicts_with_all = ["minutes", "crashes", "worlds"], value_parser = clap::value_parser!(u64).range(1..))]
     chaos: Option<u64>,
+    /// Instead: check real MCP servers of every kind so many times, and measure that they keep no session and do not grow
+    #[arg(long, value_name = "N", conflicts_with_all = ["minutes", "crashes", "worlds", "chaos", "seed"], value_parser = clap::value_parser!(u64).range(1..))]
+    checks: Option<u64>,
     /// Repeat the breaks, crashes or worlds of an earlier run
     #[arg(long)]
     seed: Option<u64>,
@@ -46,6 +55,9 @@ pub(crate) struct Options {
 
 /// The command.
 pub(crate) fn run(options: &Options) -> Outcome {
+    if let Some(checks) = options.checks {
+        return test::run_alone(&FOOTPRINT_TESTS, &[("MCP_HEALTH_TEST_CHECKS", checks.to_string())]);
+    }
     let seed = options.seed.unwrap_or_else(seed_of_this_moment);
     if let Some(crashes) = options.crashes {
         println!("soak: seed {seed}, {crashes} crashes; again: cargo xtask soak --crashes {crashes} --seed {seed}");
@@ -81,7 +93,7 @@ fn crash(crashes: u64, seed: u64) -> Outcome {
 /// The test, for longer, with the engines and packages that it needs.
 fn chaos(minutes: u64, seed: u64) -> Outcome {
     let variables = [("MCP_HEALTH_TEST_CHAOS_SECONDS", (minutes * 60).to_string()), ("MCP_HEALTH_TEST_SEED", seed.to_string())];
-    test::run_alone(CHAOS_TEST, &variables)
+    test::run_alone(&[CHAOS_TEST], &variables)
 }
 
 /// The same seed, the same breaks.

@@ -44,11 +44,13 @@ pub(crate) fn run(options: &Options) -> Outcome {
     Ok(())
 }
 
-/// One of the tests on real parts, alone and for as long as it likes, with these environment variables beside the usual ones.
-pub(crate) fn run_alone(name: &str, variables: &[(&str, String)]) -> Outcome {
+/// Some of the tests on real parts, each alone and for as long as it likes, with these environment variables beside the usual ones.
+pub(crate) fn run_alone(names: &[&str], variables: &[(&str, String)]) -> Outcome {
     with_everything(|environment| {
-        let mut cargo = one_test(name, has_nextest());
-        environment.run(cargo.envs(variables.iter().map(|(name, value)| (name, value))))
+        names.iter().try_for_each(|name| {
+            let mut cargo = one_test(name, has_nextest());
+            environment.run(cargo.envs(variables.iter().map(|(name, value)| (name, value))))
+        })
     })
 }
 

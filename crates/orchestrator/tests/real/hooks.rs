@@ -36,10 +36,16 @@ impl Remote {
     }
 }
 
-fn listen(answer: impl Fn(TcpStream) + Send + 'static) -> u16 {
+/// A thread for each connection: one that hangs keeps nobody waiting.
+fn listen(answer: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
-    std::thread::spawn(move || listener.incoming().flatten().for_each(answer));
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let answer = answer.clone();
+            std::thread::spawn(move || answer(stream));
+        }
+    });
     port
 }
 
@@ -70,6 +76,11 @@ fn answer(stream: impl Read + Write, well: &Path, asked: &Sender<String>) {
         let mut body = vec![0; length];
         let _ = reader.read_exact(&mut body);
         let _ = asked.send(format!("{}{}", request.to_lowercase(), String::from_utf8_lossy(&body)));
+        if request.starts_with("POST /hang") {
+            // Until whoever asked has enough of it.
+            let _ = asked.send(format!("{:?} more", reader.read(&mut [0; 1]).unwrap_or_default()));
+            return;
+        }
         let _ = std::fs::write(well, "");
     }
     let status = if request.starts_with("POST /refuse") {
@@ -220,6 +231,19 @@ fn a_hook_that_hangs_is_ended_with_everything_that_it_has_started() {
     assert_eq!(error_of(&failed), "action: hook `repair`: it was ended after 0.5 s: begun");
     events.wait_for("remote", "recovery_exhausted");
     gone(&word);
+}
+
+#[test]
+fn a_request_that_is_not_answered_is_given_up_and_its_connection_closed() {
+    let hook =
+        |remote: &Remote| format!("repair: {{url: \"http://127.0.0.1:{}/hang?key=1\", timeout_seconds: 0.5}}", remote.port);
+    let (orchestrator, mut events, remote) = watch(hook);
+    break_it(&orchestrator);
+    let failed = events.wait_for("remote", "recovery_failed");
+    let url = format!("http://127.0.0.1:{}/hang", remote.port);
+    assert_eq!(error_of(&failed), format!("action: hook `repair`: it was ended after 0.5 s: {url} has not answered"));
+    assert!(remote.asked.recv_timeout(PATIENCE).expect("it was asked").starts_with("post /hang?key=1 "));
+    assert_eq!(remote.asked.recv_timeout(PATIENCE).expect("it hears the end"), "0 more");
 }
 
 /// What writes `beats` writes some more.

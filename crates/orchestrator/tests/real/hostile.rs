@@ -1,10 +1,12 @@
-//! A thousand targets, a tenth of which hang, and ninety more that do harm in nine other ways: each has its own reason, memory stays
-//! flat, and nobody else waits for them.
+//! A thousand targets, a tenth of which hang, and more that do harm in ten other ways, to `http` probes and to `mcp` probes: each has its
+//! own reason, memory stays flat, and nobody else waits for them.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,14 +26,18 @@ const WELL: usize = 900;
 /// Those that take the request and never answer.
 const HANGING: usize = 100;
 
-/// How many there are of each other malice.
-const EACH: usize = 10;
+/// How many there are of each other malice, for probes of each kind.
+const EACH: usize = 6;
 
 /// Between two checks of who means well, as [`SETTINGS`] have it.
 const INTERVAL: Duration = Duration::from_secs(8);
 
-/// What may come to that on a machine that is busy with other things. Whoever were to wait for those that hang would wait longer.
-const BUSY: Duration = INTERVAL;
+/// For how long the ill-meaning are waited for: at any moment several dozen are.
+const HANGS: Duration = Duration::from_secs(6);
+
+/// What may come to the interval on a machine that is busy with other things. Who were to wait for one that hangs would wait for any time up
+/// to [`HANGS`], so that half of some thousand checks would come later than this.
+const BUSY: Duration = Duration::from_secs(3);
 
 /// What the orchestrator may take more, while the ill-meaning are checked again and again.
 const NOISE_KIB: u64 = 48 * 1024;
@@ -53,16 +59,28 @@ struct Malice {
 
 const NONE: Malice = Malice { name: "", scheme: "http", reason: "", first: b"", then: b"", pause: Duration::ZERO, hangs: false };
 
+const WELL_ANSWER: &str = "{\"status\":\"pass\"}";
+
+/// To every request of a server of the newer era.
+const WELL_RESULT: &str = "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"tools\":[]}}";
+
 const HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 104857600\r\n\r\n";
 
-const ALL: [Malice; 10] = [
+const ALL: [Malice; 11] = [
     Malice { name: "hang", reason: "timeout", hangs: true, ..NONE },
     Malice { name: "hang-in-the-body", reason: "timeout", first: HEAD, hangs: true, ..NONE },
     Malice { name: "drip", reason: "timeout", first: HEAD, then: b" ", pause: Duration::from_millis(50), ..NONE },
     Malice { name: "flood", reason: "body_too_large", first: HEAD, then: &[b' '; 16 * 1024], ..NONE },
     Malice {
+        name: "stream",
+        reason: "body_too_large",
+        first: b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n",
+        then: b"event: message\ndata: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/message\",\"params\":{\"data\":\"and more and more\"}}\n\n",
+        ..NONE
+    },
+    Malice {
         name: "headers",
-        reason: "not_conformant",
+        reason: "invalid_body",
         first: b"HTTP/1.1 200 OK\r\n",
         then: b"x-more: and more and more\r\n",
         ..NONE
@@ -81,13 +99,18 @@ const ALL: [Malice; 10] = [
 
 #[test]
 fn a_tenth_of_a_thousand_targets_hangs_and_everybody_else_is_checked_on_time() {
-    let orchestrator = Orchestrator::start_with(&registry());
-    until("each has its own reason, and the others are well", || each_as_it_is(&orchestrator).then_some(()));
+    // Whoever has never been well is forgiven some of it.
+    let are_ill = Arc::<AtomicBool>::default();
+    let orchestrator = Orchestrator::start_with(&registry(&are_ill));
+    until("all are well that can be", || each_as_it_is(&orchestrator, |malice| malice.scheme == "https").then_some(()));
+    are_ill.store(true, Ordering::Relaxed);
+    until("each has its own reason, and the others are well", || each_as_it_is(&orchestrator, |_| true).then_some(()));
     let before = resident_kib(orchestrator.pid());
     let mut events = orchestrator.events_from_now();
 
-    // Three more checks of everybody, though a tenth is always being waited for.
-    let mut missing: HashMap<String, usize> = names().map(|(name, _)| (name, 3)).collect();
+    // Three more checks of whoever means well, though a tenth is always being waited for.
+    let checks = |target: &Target| if target.malice.is_some() { 2 } else { 3 };
+    let mut missing: HashMap<String, usize> = targets().map(|target| (target.name.clone(), checks(&target))).collect();
     let mut last: HashMap<String, Timestamp> = HashMap::new();
     while !missing.is_empty() {
         let check = events.wait_until("a check", |event| event["event_type"] == "health_check_completed");
@@ -111,38 +134,89 @@ fn a_tenth_of_a_thousand_targets_hangs_and_everybody_else_is_checked_on_time() {
     assert_eq!(orchestrator.get("/health")["status"], "ok");
 }
 
-fn each_as_it_is(orchestrator: &Orchestrator) -> bool {
+/// Whether everybody was found to be what it is, if only these do their harm.
+fn each_as_it_is(orchestrator: &Orchestrator, does_harm: impl Fn(Malice) -> bool) -> bool {
     let views = orchestrator.get("/servers");
     let views: HashMap<_, _> =
         views["servers"].as_array().expect("views").iter().map(|view| (view["name"].as_str(), view)).collect();
-    names().all(|(name, malice)| {
+    targets().all(|Target { name, malice, .. }| {
         let view = views[&Some(name.as_str())];
+        let malice = malice.filter(|malice| does_harm(*malice));
         let reason = malice.map_or(Value::Null, |malice| Value::from(malice.reason));
         !view["last_check"].is_null() && view["last_check"]["reason"] == reason
     })
 }
 
-fn names() -> impl Iterator<Item = (String, Option<Malice>)> {
-    let ill = |malice: Malice| (0..malice.count()).map(move |number| (format!("{}-{number}", malice.name), Some(malice)));
-    (0..WELL).map(|number| (format!("well-{number}"), None)).chain(ALL.into_iter().flat_map(ill))
+struct Target {
+    name: String,
+    /// `None`: it means well.
+    malice: Option<Malice>,
+    speaks_mcp: bool,
 }
 
-fn registry() -> String {
-    let well = serve(|mut stream| {
-        if read_request(&mut stream) {
-            let body = "{\"status\":\"pass\"}";
-            let head =
-                format!("HTTP/1.1 200 OK\r\ncontent-type: application/health+json\r\ncontent-length: {}\r\n\r\n", body.len());
-            let _ = stream.write_all((head + body).as_bytes());
-        }
-    });
-    let ill: HashMap<_, _> = ALL.map(|malice| (malice.name, serve(move |stream| malice.does(stream)))).into();
+fn targets() -> impl Iterator<Item = Target> {
+    let ill = |malice: Malice| {
+        let of = move |kind: &'static str, count: usize| {
+            let target = move |number| Target {
+                name: format!("{}-{kind}-{number}", malice.name),
+                malice: Some(malice),
+                speaks_mcp: kind == "mcp",
+            };
+            (0..count).map(target)
+        };
+        of("http", malice.count()).chain(of("mcp", EACH))
+    };
+    let well = |number| Target { name: format!("well-{number}"), malice: None, speaks_mcp: number % 10 == 0 };
+    (0..WELL).map(well).chain(ALL.into_iter().flat_map(ill))
+}
+
+fn registry(are_ill: &Arc<AtomicBool>) -> String {
+    let well = serve(answers_well);
+    let ill: HashMap<_, _> = ALL
+        .map(|malice| {
+            let is_ill = Arc::clone(are_ill);
+            let answers = move |stream| {
+                if is_ill.load(Ordering::Relaxed) || malice.scheme == "https" {
+                    malice.does(stream);
+                } else {
+                    answers_well(stream);
+                }
+            };
+            (malice.name, serve(answers))
+        })
+        .into();
     let mut registry = SETTINGS.to_owned();
-    for (name, malice) in names() {
+    for Target { name, malice, speaks_mcp } in targets() {
         let (scheme, port) = malice.map_or(("http", well), |malice| (malice.scheme, ill[malice.name]));
-        writeln!(registry, "  - {{name: {name}, health_url: \"{scheme}://127.0.0.1:{port}/health\"}}").expect("text");
+        let probe = if speaks_mcp { "kind: mcp, depth: list" } else { "kind: http" };
+        let patience =
+            if malice.is_some() { format!(", health_check: {{timeout_seconds: {}}}", HANGS.as_secs()) } else { String::new() };
+        let probe = format!("probes: [{{{probe}, url: \"{scheme}://127.0.0.1:{port}/\"}}]{patience}");
+        writeln!(registry, "  - {{name: {name}, {probe}}}").expect("text");
     }
     registry
+}
+
+/// In the words of the probe's kind.
+pub(crate) fn answers_well(stream: impl Read + Write) {
+    let mut reader = BufReader::new(stream);
+    let Some(request) = whole_request(&mut reader) else { return };
+    let (kind, body) =
+        if request.starts_with("POST") { ("application/json", WELL_RESULT) } else { ("application/health+json", WELL_ANSWER) };
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
+    // Whoever asked may be gone.
+    let _ = reader.get_mut().write_all((head + body).as_bytes());
+}
+
+/// Its head, once all of it has come.
+fn whole_request(reader: &mut impl BufRead) -> Option<String> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        reader.read_line(&mut head).ok().filter(|length| *length > 0)?;
+    }
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap_or_default();
+    reader.read_exact(&mut vec![0; length]).ok()?;
+    Some(head)
 }
 
 impl Malice {
@@ -156,7 +230,8 @@ impl Malice {
             let _ = (self.first.is_empty() || stream.peek(&mut [0; 1]).is_ok(), stream.write_all(self.first));
             return;
         }
-        read_request(&mut stream);
+        // Of what is no handshake there is no whole request.
+        let _ = stream.read(&mut [0; 4096]);
         let mut sent = stream.write_all(self.first);
         while sent.is_ok() && !self.then.is_empty() {
             sent = stream.write_all(self.then);
@@ -164,13 +239,13 @@ impl Malice {
         }
         if self.hangs {
             // Until whoever asked has enough of it.
-            let _ = stream.read(&mut [0; 64]);
+            while matches!(stream.read(&mut [0; 4096]), Ok(1..)) {}
         }
     }
 }
 
 /// A port, and a thread for each connection.
-fn serve(with: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
+pub(crate) fn serve(with: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     std::thread::spawn(move || {
@@ -180,11 +255,6 @@ fn serve(with: impl Fn(TcpStream) + Clone + Send + 'static) -> u16 {
         }
     });
     port
-}
-
-/// Whether one came, or the beginning of one.
-fn read_request(stream: &mut TcpStream) -> bool {
-    matches!(stream.read(&mut [0; 4096]), Ok(1..))
 }
 
 fn resident_kib(pid: u32) -> u64 {

@@ -42,6 +42,7 @@ mod rights;
 #[path = "../engine/root.rs"]
 #[expect(dead_code, reason = "tests of the runtimes want to be alone")]
 mod root;
+mod roots;
 mod siege;
 mod simulate;
 mod socket;

@@ -1,9 +1,13 @@
 //! Probes of kind `mcp` against real servers of both eras, a real bridge with its child, and what each depth can see.
 
 mod footprint;
+mod guarded;
+mod oldest;
 pub(crate) mod peers;
 mod table;
 mod tap;
+
+use std::collections::HashSet;
 
 use serde_json::Value;
 
@@ -37,7 +41,7 @@ fn fails_with(events: &mut Events, name: &str, reason: &str) -> Value {
 
 #[test]
 fn servers_of_every_kind_are_well_then_stopped_then_killed() {
-    let mut peers = [Peer::fastmcp(), Peer::legacy(), Peer::rmcp(), Peer::everything(), Peer::bridge()];
+    let mut peers = [Peer::fastmcp(), Peer::legacy(), Peer::stateless(), Peer::rmcp(), Peer::everything(), Peer::bridge()];
     let entries: Vec<_> =
         peers.iter().map(|peer| entry(peer.name, &peer.endpoint, "[{kind: mcp, depth: list}, {kind: tcp}]")).collect();
     let orchestrator = watch(&entries);
@@ -49,13 +53,26 @@ fn servers_of_every_kind_are_well_then_stopped_then_killed() {
     }
     for peer in &peers {
         signal(peer.pid(), "STOP");
-        fails_with(&mut events, peer.name, "timeout");
+    }
+    all_fail_with(&mut events, &peers, "timeout");
+    for peer in &peers {
         signal(peer.pid(), "CONT");
+    }
+    for peer in &peers {
         is_well(&orchestrator, peer.name);
     }
-    for peer in &mut peers {
-        peer.kill();
-        fails_with(&mut events, peer.name, "connect_refused");
+    peers.iter_mut().for_each(Peer::kill);
+    all_fail_with(&mut events, &peers, "connect_refused");
+}
+
+/// In any order.
+fn all_fail_with(events: &mut Events, peers: &[Peer], reason: &str) {
+    let mut missing: HashSet<_> = peers.iter().map(|peer| peer.name).collect();
+    while !missing.is_empty() {
+        let what = format!("{reason} of {missing:?}");
+        let of_one = |event: &Value| event["server_name"].as_str().is_some_and(|name| missing.contains(name));
+        let failed = events.wait_until(&what, |event| of_one(event) && event["failure"]["reason"] == reason);
+        missing.remove(failed["server_name"].as_str().expect("a name"));
     }
 }
 
@@ -113,6 +130,29 @@ fn one_session_is_kept_its_loss_is_a_restart_and_it_is_ended_at_last() {
     assert_eq!(server.ask("/sessions"), "1");
     assert!(orchestrator.stop().success());
     assert_eq!(server.ask("/sessions"), "0");
+}
+
+/// Others say 404 to a session that they do not know.
+#[test]
+fn a_lost_session_that_is_answered_400_is_a_restart_too() {
+    let mut server = Peer::everything();
+    let orchestrator = watch(&[entry("everything", &server.endpoint, "[{kind: mcp, depth: list}]")]);
+    let mut events = orchestrator.events();
+    is_well(&orchestrator, "everything");
+    let no_session = ureq::post(&server.endpoint)
+        .config()
+        .http_status_as_error(false)
+        .build()
+        .header("accept", "application/json, text/event-stream")
+        .header("content-type", "application/json")
+        .header("mcp-session-id", "of-nobody")
+        .send("{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/list\"}");
+    assert_eq!(no_session.expect("an answer").status(), 400, "this server has learnt to say 404: another one is wanted here");
+    server.kill();
+    fails_with(&mut events, "everything", "connect_refused");
+    server.start_again();
+    assert_eq!(events.wait_for("everything", "server_restarted")["reason"], "session");
+    is_well(&orchestrator, "everything");
 }
 
 #[test]
@@ -176,5 +216,6 @@ fn a_thousand_checks_cost_a_server_no_more_memory_than_asking_for_its_health() {
     let after = grown(WARM + CHECKS);
     let (by_asking, by_speaking) = (after.0.saturating_sub(before.0), after.1.saturating_sub(before.1));
     assert!(by_speaking <= by_asking + NOISE, "grown by {by_asking} when asked, by {by_speaking} when spoken to");
-    assert_eq!(spoken.ask("/sessions"), "1");
+    // Now and then another one takes its place.
+    until("there is one session", || (spoken.ask("/sessions") == "1").then_some(()));
 }

@@ -2,15 +2,16 @@
 
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use bollard::body_full;
 use bollard::models::{
     ContainerCreateBody, ContainerState, EventMessage, HostConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
-use bollard::query_parameters::{EventsOptions, ListContainersOptions, RemoveContainerOptions};
+use bollard::query_parameters::{EventsOptions, ListContainersOptions, RemoveContainerOptions, UploadToContainerOptions};
 use futures_util::StreamExt;
 
 use crate::harness::{free_port, target, until};
@@ -246,6 +247,12 @@ impl Container<'_> {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
 
+    /// Puts this tar archive into its file system, where it stays until it is created anew.
+    pub(crate) fn put(&self, archive: Vec<u8>) {
+        let options = UploadToContainerOptions { path: "/".to_owned(), ..UploadToContainerOptions::default() };
+        self.quay.wait(self.quay.client.upload_to_container(&self.full_name(), Some(options), body_full(archive.into())));
+    }
+
     /// `POST /break/{how}`. One that crashes does not answer.
     pub(crate) fn break_by(&self, how: &str) {
         let answer = ureq::post(&format!("http://127.0.0.1:{}/break/{how}", self.port)).send_empty();
@@ -312,13 +319,15 @@ impl Container<'_> {
 /// A file system with the sample server in it.
 fn archive() -> &'static [u8] {
     static ARCHIVE: OnceLock<Vec<u8>> = OnceLock::new();
-    ARCHIVE.get_or_init(|| {
-        let server = static_server();
-        let (folder, file) = (server.parent().expect("a folder"), server.file_name().expect("a name"));
-        let tar = Command::new("tar").arg("-cf-").arg("-C").arg(folder).arg(file).output().expect("tar runs");
-        assert!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
-        tar.stdout
-    })
+    ARCHIVE.get_or_init(|| archive_of(&static_server()))
+}
+
+/// A tar archive of one file, without its folders.
+pub(crate) fn archive_of(file: &Path) -> Vec<u8> {
+    let (folder, file) = (file.parent().expect("a folder"), file.file_name().expect("a name"));
+    let tar = Command::new("tar").arg("-cf-").arg("-C").arg(folder).arg(file).output().expect("tar runs");
+    assert!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
+    tar.stdout
 }
 
 /// `cargo xtask test` builds it; else it is built here, in the same place. Cargo's own lock lets one build at a time.

@@ -2,7 +2,8 @@
 //!
 //! A server of 2026-07-28 and later has no sessions: `server/discover` asks whether it is alive. An older one is asked `ping`, without
 //! a session if it answers so, else in one session that is kept from check to check: to open one for each check and leave it would
-//! fill the server's memory. A session that the server no longer knows tells that it has restarted.
+//! fill the server's memory. So would one that is asked in for ever where the server stores its answers: now and then another takes its
+//! place. A session that the server no longer knows tells that it has restarted.
 
 mod judge;
 mod known;
@@ -137,6 +138,10 @@ pub(super) async fn check(
     let mut talk = Talk::new(http, question, deadline, phases, &loan.opened);
     let found = meet::look(target, &mut loan.known, &mut talk).await;
     *glimpse = talk.last.take();
+    if found.is_ok() {
+        // The verdict is known: what comes of this does not matter to it.
+        let _ = tokio::time::timeout(FAREWELL, meet::renew(&mut loan.known, &mut talk)).await;
+    }
     loan.give_up_spare();
     if found.is_ok() {
         end_surplus(&target.memory, &mut talk).await;

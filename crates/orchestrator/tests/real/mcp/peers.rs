@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use orchestrator::shell::runtime::process::procfs::{self, Identity};
 use tempfile::TempDir;
 
-use crate::harness::{answers, free_port, sample_server, until};
+use crate::harness::{answers, free_port, sample_server, signal, until};
 
 /// FastMCP 4: both eras. `/fill` takes every worker thread for good.
 const FASTMCP: &str = r#"
@@ -60,6 +60,41 @@ async def health(request):
     return JSONResponse({"status": "healthy"})
 
 mcp.run(transport="streamable-http")
+"#;
+
+/// FastMCP 4 that wants a token, and has a tool `health_check`, which says what was last put with `/say`.
+const GUARDED: &str = r#"
+import sys
+from fastmcp import FastMCP
+from fastmcp.server.auth.providers.jwt import StaticTokenVerifier
+from starlette.responses import PlainTextResponse
+
+tokens = {"right": {"client_id": "monitor", "scopes": []}}
+mcp = FastMCP("guarded", auth=StaticTokenVerifier(tokens=tokens))
+said = {"status": "ok"}
+
+@mcp.tool
+def health_check() -> dict:
+    if said["status"] == "raise":
+        raise RuntimeError("the store is gone")
+    return said
+
+@mcp.custom_route("/say/{status}", methods=["GET"])
+async def say(request):
+    said["status"] = request.path_params["status"]
+    return PlainTextResponse("said")
+
+mcp.run(transport="http", host="127.0.0.1", port=int(sys.argv[1]), show_banner=False)
+"#;
+
+/// Writes what is alive in the heap of a Node.js to a file at SIGUSR2: its collector waits for as long as there is memory.
+const HEAP: &str = r#"
+const fs = require("node:fs");
+process.on("SIGUSR2", () => {
+  global.gc();
+  fs.writeFileSync("heap.new", String(process.memoryUsage().heapUsed));
+  fs.renameSync("heap.new", "heap");
+});
 "#;
 
 /// FastMCP 4 on its pipes.
@@ -116,7 +151,7 @@ pub(crate) struct Peer {
     command: Command,
     child: Child,
     /// Holds its script.
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl Peer {
@@ -128,6 +163,17 @@ impl Peer {
         Self::python("legacy", "MCP_HEALTH_TEST_LEGACY_PYTHON", "venv-legacy", LEGACY)
     }
 
+    /// mcp 1.x that opens no sessions.
+    pub(crate) fn stateless() -> Self {
+        let script = LEGACY.replace("log_level=", "stateless_http=True, log_level=");
+        Self::python("stateless", "MCP_HEALTH_TEST_LEGACY_PYTHON", "venv-legacy", &script)
+    }
+
+    /// With a token: `right`.
+    pub(crate) fn guarded() -> Self {
+        Self::python("guarded", "MCP_HEALTH_TEST_PYTHON", "venv", GUARDED)
+    }
+
     pub(crate) fn rmcp() -> Self {
         let (directory, port) = (tempfile::tempdir().expect("a directory"), free_port());
         let mut command = Command::new(sample_server());
@@ -137,14 +183,24 @@ impl Peer {
 
     /// TypeScript SDK 1.x.
     pub(crate) fn everything() -> Self {
+        Self::typescript("everything", "/mcp", "streamableHttp")
+    }
+
+    /// The same over the oldest transport, HTTP+SSE.
+    pub(crate) fn sse() -> Self {
+        Self::typescript("sse", "/sse", "sse")
+    }
+
+    fn typescript(name: &'static str, path: &str, transport: &str) -> Self {
         let (directory, port) = (tempfile::tempdir().expect("a directory"), free_port());
         let script = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../../xtask/node/node_modules/@modelcontextprotocol/server-everything/dist/index.js");
         assert!(script.exists(), "no server at {}: run `cargo xtask test`, which installs it", script.display());
         let node = std::env::var_os("MCP_HEALTH_TEST_NODE").expect("MCP_HEALTH_TEST_NODE: run `cargo xtask test`");
+        std::fs::write(directory.path().join("heap.cjs"), HEAP).expect("written");
         let mut command = Command::new(node);
-        command.arg(script).arg("streamableHttp").env("PORT", port.to_string());
-        Self::start("everything", "/mcp", port, command, directory)
+        command.args(["--expose-gc", "--require", "./heap.cjs"]).arg(script).arg(transport).env("PORT", port.to_string());
+        Self::start(name, path, port, command, directory)
     }
 
     /// A bridge (mcp-proxy) with a server on its pipes (mcp-server-time).
@@ -169,7 +225,7 @@ impl Peer {
         command.stdin(Stdio::null()).stdout(Stdio::null()).current_dir(directory.path());
         let child = command.spawn().unwrap_or_else(|error| panic!("{name} does not start: {error}"));
         let endpoint = format!("http://127.0.0.1:{port}{path}");
-        let peer = Self { name, endpoint, port, command, child, _directory: directory };
+        let peer = Self { name, endpoint, port, command, child, directory };
         peer.serves();
         peer
     }
@@ -197,11 +253,15 @@ impl Peer {
         ureq::get(&url).call().expect("an answer").body_mut().read_to_string().expect("text")
     }
 
-    /// Resident bytes.
+    /// Bytes: what is resident, of a Node.js what is alive.
     pub(crate) fn memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
-        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+        if !self.directory.path().join("heap.cjs").exists() {
+            return memory_of(self.pid());
+        }
+        let heap = self.directory.path().join("heap");
+        let _ = std::fs::remove_file(&heap);
+        signal(self.pid(), "USR2");
+        until("its heap is known", || std::fs::read_to_string(&heap).ok()?.parse().ok())
     }
 
     pub(crate) fn kill(&mut self) {
@@ -228,6 +288,13 @@ impl Drop for Peer {
         }
         until("its family has ended", || family.iter().all(|it| !it.is_alive()).then_some(()));
     }
+}
+
+/// Resident bytes.
+pub(crate) fn memory_of(pid: i32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
 }
 
 /// Who descends from it.

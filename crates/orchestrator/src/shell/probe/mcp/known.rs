@@ -38,6 +38,8 @@ const TRIES: u8 = 3;
 pub(super) struct Known {
     pub(super) era: Option<Era>,
     pub(super) session: Option<SessionId>,
+    /// How many checks have asked in that session.
+    pub(super) asked: u32,
     /// It has answered well at some time.
     pub(super) was_well: bool,
 }

@@ -16,6 +16,10 @@ use crate::shell::probe::Fault;
 /// Errors that only a server of the new era has: a header that does not fit, a capability that is missing, another version.
 pub(super) const MODERN_ERRORS: std::ops::RangeInclusive<i64> = -32_022..=-32_020;
 
+/// So many checks ask in one session. A server of the TypeScript SDK with an event store keeps every answer of a session until its end, for
+/// a client that may want to hear it again: 14 KiB for each list of server-everything.
+pub(super) const MOST_ASKED: u32 = 100;
+
 /// What was found.
 pub(super) struct Seen {
     pub(super) verdict: Verdict,
@@ -148,10 +152,25 @@ async fn open(known: &mut Known, talk: &mut Talk<'_>) -> Result<Reply, Fault> {
     let Some(id) = reply.headers.get(SESSION).filter(|_| reply.has_result()) else { return Ok(reply) };
     let session = SessionId { id: id.clone(), version: agreed(&reply) };
     // From here on it is the one that is spoken in, whatever becomes of the rest.
-    known.era = Some(Era::Sessions);
+    (known.era, known.asked) = (Some(Era::Sessions), 0);
     known.session.replace(session.clone()).into_iter().for_each(|other| talk.leave(other));
     talk.say(&Message::initialized(), Form::In(&session)).await?;
     Ok(reply)
+}
+
+/// After a check that was answered: at once, so that there is always a session whose loss tells of a restart. The next check tries again
+/// what fails.
+pub(super) async fn renew(known: &mut Known, talk: &mut Talk<'_>) {
+    if known.session.is_none() {
+        return;
+    }
+    known.asked += 1;
+    if known.asked < MOST_ASKED {
+        return;
+    }
+    if let Err(fault) = open(known, talk).await {
+        tracing::debug!(?fault, "an MCP session was not renewed");
+    }
 }
 
 fn agreed(reply: &Reply) -> HeaderValue {

@@ -68,11 +68,6 @@ impl Message {
         Self { is_notification: true, ..Self::new("notifications/initialized", Value::Null) }
     }
 
-    /// Whether a session may come of it.
-    pub(super) fn opens_session(&self) -> bool {
-        self.method == "initialize"
-    }
-
     /// The JSON text.
     pub(super) fn body(&self, form: Form<'_>, id: u64) -> String {
         let mut params = self.params.clone();

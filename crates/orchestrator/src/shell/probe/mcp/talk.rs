@@ -55,7 +55,9 @@ impl<'a> Talk<'a> {
     pub(super) async fn say(&mut self, message: &Message, form: Form<'_>) -> Result<Reply, Fault> {
         let headers = [vec![(ACCEPT, BOTH), (CONTENT_TYPE, JSON)], message.headers(form)].concat();
         let most = if message.method.starts_with("tools/") { MAX_LIST_BYTES } else { MAX_BODY_BYTES };
-        let (mut listener, opened, mut opens) = (Listener::default(), self.opened, message.opens_session());
+        // Some servers open a session for whatever comes without one, and keep it though they answer 400.
+        let mut opens = !matches!(form, Form::In(_));
+        let (mut listener, opened) = (Listener::default(), self.opened);
         let mut said = |headers: &HeaderMap, body: &[u8]| {
             if std::mem::take(&mut opens) {
                 let version = HeaderValue::from_static(LEGACY);

@@ -131,6 +131,32 @@ async fn a_session_of_which_only_the_head_has_come_is_ended() {
 }
 
 #[tokio::test]
+async fn a_server_of_the_oldest_kind_that_opens_no_stream_any_more_has_failed_and_is_met_anew() {
+    let (door, url) = serve(|method, times| match (method, times) {
+        ("GET", 4) => Some(whole("200 OK", "", "{}")),
+        ("GET", _) => {
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n";
+            Some(Sent { text: format!("{head}event: endpoint\ndata: /message?sessionId=1\n\n"), goes_on: true })
+        }
+        _ => Some(whole("404 Not Found", "", "")),
+    })
+    .await;
+    let target = target(&url, Depth::Discover, None);
+    let deep = super::target(&url, Depth::List, None);
+    // At first contact its stream is opened twice, then once.
+    assert_eq!(look(&target).await.outcome, Outcome::Ok);
+    assert_eq!(look(&target).await.outcome, Outcome::Ok);
+    let found = look(&target).await;
+    assert_eq!((found.outcome, found.reason), (Outcome::Failed, Some(Reason::InvalidBody)));
+    assert_eq!(found.message.as_deref(), Some("it no longer opens its stream"));
+    assert_eq!((of(&door, "server/discover").len(), of(&door, "GET").len()), (1, 4));
+    assert_eq!(look(&target).await.outcome, Outcome::Ok);
+    assert_eq!(of(&door, "server/discover").len(), 2);
+    let found = look(&deep).await;
+    assert_eq!((found.outcome, found.reason), (Outcome::Degraded, Some(Reason::NotConformant)));
+}
+
+#[tokio::test]
 async fn a_session_that_comes_with_an_error_is_ended() {
     let (door, url) = serve(|method, _| {
         (method == "initialize").then(|| whole("200 OK", "mcp-session-id: s1\r\n", &error(-32_603, "not now")))
@@ -139,6 +165,48 @@ async fn a_session_that_comes_with_an_error_is_ended() {
     let found = look(&target(&url, Depth::List, None)).await;
     assert_eq!(found.reason, Some(Reason::McpError), "{:?}", found.message);
     assert_eq!(of(&door, "DELETE"), ["s1"]);
+}
+
+/// A server may keep what it has answered until the session ends.
+#[tokio::test]
+async fn no_session_is_asked_in_for_ever_and_another_one_is_no_restart() {
+    let (door, url) = serve(|method, times| {
+        // The first time it does not want another one.
+        (method == "initialize" && times == 2).then(|| whole("503 Service Unavailable", "", ""))
+    })
+    .await;
+    let target = target(&url, Depth::List, None);
+    let most = meet::MOST_ASKED as usize;
+    for _ in 0..2 * most {
+        let found = look(&target).await;
+        assert_eq!((found.outcome, found.session), (Outcome::Ok, Some(Session::Kept)), "{:?}", found.message);
+    }
+    // The second one was refused, and the third came with the next check.
+    let asked = |session: &str| of(&door, "tools/list").iter().filter(|it| *it == session).count();
+    assert_eq!((asked("s1"), asked("s3"), of(&door, "initialize").len()), (most + 1, most - 1, 3));
+    assert_eq!(of(&door, "DELETE"), ["s1"]);
+}
+
+/// As mcp up to 1.29 does it, which keeps them for good.
+#[tokio::test]
+async fn sessions_that_a_server_opens_for_questions_that_it_refuses_are_ended() {
+    let (door, url) = serve(|method, times| {
+        let refused =
+            |id: &str| Some(whole("400 Bad Request", &format!("mcp-session-id: {id}{times}\r\n"), &error(-32_600, "no")));
+        match method {
+            "server/discover" => refused("d"),
+            "ping" => refused("p"),
+            _ => None,
+        }
+    })
+    .await;
+    let target = target(&url, Depth::List, None);
+    for _ in 0..2 {
+        let found = look(&target).await;
+        assert_eq!((found.outcome, found.session), (Outcome::Ok, Some(Session::Kept)), "{:?}", found.message);
+    }
+    assert_eq!(of(&door, "DELETE"), ["d1", "p1"]);
+    assert_eq!(of(&door, "tools/list"), ["s1", "s1"]);
 }
 
 #[tokio::test]
