@@ -1,5 +1,6 @@
 //! Containers that are recreated: one that this helps, one that it does not help, and crashes of ours in each step.
 
+mod refused;
 mod stopped;
 
 use std::collections::{BTreeSet, HashSet};
