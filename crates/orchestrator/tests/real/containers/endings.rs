@@ -32,10 +32,9 @@ enum By {
 /// A restart policy and what it may retry, `on_exit_zero`, an end, and what comes of it.
 type Row = (&'static str, RestartPolicyNameEnum, Option<i64>, &'static str, End, By);
 
-const TABLE: [Row; 7] = [
+const TABLE: [Row; 6] = [
     ("exit-0-is-a-stop", RestartPolicyNameEnum::NO, None, "stop", End::Zero, By::Nobody),
     ("exit-0-is-a-death", RestartPolicyNameEnum::NO, None, "restart", End::Zero, By::Us),
-    ("crash-is-no-stop", RestartPolicyNameEnum::NO, None, "stop", End::Crash, By::Us),
     ("on-failure-crash", RestartPolicyNameEnum::ON_FAILURE, Some(3), "restart", End::Crash, By::Engine),
     ("on-failure-exit-0", RestartPolicyNameEnum::ON_FAILURE, Some(3), "restart", End::Zero, By::Us),
     ("on-failure-used-up", RestartPolicyNameEnum::ON_FAILURE, Some(1), "restart", End::CrashTwice, By::Us),
