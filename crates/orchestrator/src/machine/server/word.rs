@@ -23,14 +23,13 @@ impl Server {
             Word::Died(death) => self.died(turn, death),
             Word::Killed => self.signalled(turn, false, None),
             Word::AskedToEnd(patience) => self.signalled(turn, true, patience),
-            Word::Stopped => self.stop(turn, Stop::Operator),
             Word::Paused => self.stop(turn, Stop::Paused),
             Word::Started => self.started(turn, Starter::Outside),
             Word::Restarted => self.restarted(turn),
             Word::NotRunning => self.not_running(turn),
             // What was stopped before it was ever watched is no reason not to start it (contract, section 3.2).
             Word::FoundStopped if self.never_ran() && self.policy.recovery.start_stopped => self.not_running(turn),
-            Word::FoundStopped => self.stop(turn, Stop::Operator),
+            Word::Stopped | Word::FoundStopped => self.stop(turn, Stop::Operator),
             Word::Running => self.runs(turn),
             Word::Cut(cut) => {
                 self.state.cut = Some(cut);

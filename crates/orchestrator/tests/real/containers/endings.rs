@@ -46,7 +46,7 @@ fn engines(kind: EngineKind) -> String {
 }
 
 /// As the user that runs the test, who may send it a signal then.
-fn run<'a>(pier: &'a Pier, (name, policy, retries, ..): Row) -> Container<'a> {
+fn run(pier: &Pier, (name, policy, retries, ..): Row) -> Container<'_> {
     let us = std::fs::metadata("/proc/self").expect("a process");
     pier.run_changed(name, Habits::default(), &[], |body| {
         body.user = Some(format!("{}:{}", us.uid(), us.gid()));
