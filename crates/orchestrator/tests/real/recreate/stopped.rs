@@ -60,11 +60,13 @@ fn nor_after_a_crash(kind: EngineKind) {
     gate.wait_until_caught("it is stopped");
     container.start();
     container.stop(10);
+    let started_at = container.state().started_at;
     other.kill();
     events.wait_for("other", "container_died");
     let orchestrator = orchestrator.crash_and_start_again();
     listened_to(&orchestrator);
-    assert_eq!(phase(&orchestrator), "stopped");
+    until("it is told as stopped", || (phase(&orchestrator) == "stopped").then_some(()));
+    assert_eq!(container.state().started_at, started_at, "it was started");
     assert_eq!((container.id(), container.state().running, container.kept().len()), (before, Some(false), 0));
 }
 
