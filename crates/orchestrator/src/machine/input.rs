@@ -137,6 +137,8 @@ pub enum Word {
     Restarted,
     /// It is there but was not running when first seen.
     NotRunning,
+    /// The same, and its engine still knows that somebody stopped it.
+    FoundStopped,
     /// An action of ours has taken away the network that it shares with another server.
     Cut(Cut),
     /// It is there and running when first seen, when the engine came back, or because an action has just started it.

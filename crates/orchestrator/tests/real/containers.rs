@@ -1,5 +1,7 @@
 //! Docker and Podman alike: a stop that takes a SIGKILL, the engine's own restarts, and what is kept of a lack of memory.
 
+mod endings;
+
 use bollard::models::RestartPolicyNameEnum;
 use health_spec::config::EngineKind::{self, Docker, Podman};
 use serde_json::Value;
@@ -36,11 +38,12 @@ fn restarts(orchestrator: &Orchestrator) -> (Option<u64>, Option<u64>) {
 }
 
 /// Process 1 without a handler does not even notice SIGHUP: it ends when the time that the registry gives it is over.
-fn is_killed_when_its_time_is_over(kind: EngineKind) {
+fn is_killed_when_its_time_is_over(kind: EngineKind, strategy: &str) {
     let pier = Pier::with(kind);
     let habits = Habits { stop_signal: Some("SIGHUP"), ..Habits::default() };
     let container = pier.run_changed("calculator", habits, &[], |body| body.stop_timeout = Some(TOO_LONG));
     let entry = container.entry().replace(&container.full_name(), &format!("{}, stop_timeout_seconds: 1", container.full_name()));
+    let entry = format!("{entry}    recovery: {{strategy: {strategy}}}\n");
     let (orchestrator, mut events) = watch(kind, QUICK, &entry);
     let life = container.life();
 
@@ -60,12 +63,22 @@ fn is_killed_when_its_time_is_over(kind: EngineKind) {
 
 #[test]
 fn one_that_does_not_end_when_asked_is_killed_in_docker() {
-    is_killed_when_its_time_is_over(Docker);
+    is_killed_when_its_time_is_over(Docker, "restart");
+}
+
+#[test]
+fn also_when_it_is_recreated_in_docker() {
+    is_killed_when_its_time_is_over(Docker, "recreate");
 }
 
 #[test]
 fn one_that_does_not_end_when_asked_is_killed_in_podman() {
-    is_killed_when_its_time_is_over(Podman);
+    is_killed_when_its_time_is_over(Podman, "restart");
+}
+
+#[test]
+fn also_when_it_is_recreated_in_podman() {
+    is_killed_when_its_time_is_over(Podman, "recreate");
 }
 
 #[test]

@@ -265,11 +265,16 @@ impl Container<'_> {
 
     /// Another one of the same name, with the same settings and, beside its own, these labels.
     pub(crate) fn create_again(&self, labels: &[(&str, &str)]) {
+        self.create_only(labels);
+        self.start();
+    }
+
+    /// The same, which nobody starts.
+    pub(crate) fn create_only(&self, labels: &[(&str, &str)]) {
         let mut body = self.body.clone();
         let more = labels.iter().map(|(label, value)| ((*label).to_owned(), (*value).to_owned()));
         body.labels.get_or_insert_default().extend(more);
         self.quay.create(&self.name, body);
-        self.start();
     }
 
     pub(crate) fn kill(&self) {

@@ -1,6 +1,7 @@
 //! Containers that are recreated: one that this helps, one that it does not help, and crashes of ours in each step.
 
 mod ladder;
+mod refused;
 mod stopped;
 
 use std::collections::{BTreeSet, HashSet};
@@ -251,6 +252,7 @@ fn a_crash_when_the_old_one_is_removed() {
     crash_in(Docker, ("DELETE", "/containers/"), &BOTH);
 }
 
+/// What is there when a call was not heard of is what the one before has left.
 #[test]
 fn crashes_with_podman() {
     for call in [("POST", "/stop"), ("POST", "/rename"), ("POST", "/containers/create"), ("POST", "/start")] {
@@ -258,18 +260,23 @@ fn crashes_with_podman() {
     }
 }
 
+#[test]
+fn a_crash_when_podman_removes_the_old_one() {
+    crash_in(Podman, ("DELETE", "/containers/"), &[Side::After]);
+}
+
 /// Killed while the old one is put back.
-fn crash_back_in(call: Call) {
-    for side in BOTH {
-        let pier = Pier::new();
+fn crash_back_in(kind: EngineKind, call: Call, sides: &[Side]) {
+    for side in sides {
+        let pier = Pier::with(kind);
         let container = pier.run("calculator");
         let directory = tempfile::tempdir().expect("a directory");
-        let gate = Gate::open(&directory.path().join("gate.sock"), &engine(Docker).address);
-        let (orchestrator, _events) = watch(&container, &gate.engine("docker"), FAILS);
+        let gate = Gate::open(&directory.path().join("gate.sock"), &engine(kind).address);
+        let (orchestrator, _events) = watch(&container, &gate.engine(kind.as_str()), FAILS);
         let before = container.id();
         container.break_by("hang");
         until("it is replaced", || (container.id() != before && container.answers()).then_some(()));
-        gate.arm(call, side);
+        gate.arm(call, *side);
         std::fs::write(orchestrator.directory.path().join("go"), "").expect("written");
         gate.wait_until_caught(&format!("{call:?} is held up, {side:?}"));
         let mut orchestrator = orchestrator.crash_and_start_again();
@@ -280,23 +287,40 @@ fn crash_back_in(call: Call) {
 
 #[test]
 fn a_crash_when_the_new_one_goes() {
-    crash_back_in(("DELETE", "/containers/"));
+    crash_back_in(Docker, ("DELETE", "/containers/"), &BOTH);
 }
 
 #[test]
 fn a_crash_when_the_old_one_gets_its_name_back() {
-    crash_back_in(("POST", "/rename"));
+    crash_back_in(Docker, ("POST", "/rename"), &BOTH);
 }
 
 #[test]
 fn a_crash_when_the_old_one_is_started_again() {
-    crash_back_in(("POST", "/start"));
+    crash_back_in(Docker, ("POST", "/start"), &BOTH);
+}
+
+#[test]
+fn crashes_while_podman_puts_the_old_one_back() {
+    for call in [("DELETE", "/containers/"), ("POST", "/rename")] {
+        crash_back_in(Podman, call, &[Side::After]);
+    }
 }
 
 /// Whoever shares its network has lost it, and gets the new one's.
 #[test]
 fn a_container_that_shares_the_network_follows() {
     follows(Docker, "recreate");
+}
+
+#[test]
+fn one_in_podman_follows_too() {
+    follows(Podman, "recreate");
+}
+
+#[test]
+fn one_in_docker_follows_a_restart() {
+    follows(Docker, "restart");
 }
 
 #[test]

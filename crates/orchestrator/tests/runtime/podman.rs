@@ -145,3 +145,48 @@ fn what_happens_while_podman_is_out_of_reach_is_told_before_it_is_back() {
     assert_eq!(deaths, 1, "{told:?}");
     assert!(!told.iter().any(|input| matches!(input, Input::Reported(_, Word::Stopped))), "{told:?}");
 }
+
+#[test]
+fn a_recreate_that_podman_refuses_in_the_middle_is_put_back() {
+    let (harbour, _bench, life) = begin();
+    let id = harbour.id("a");
+    for _ in 0..2 {
+        life.recreate().unwrap();
+        assert!(harbour.is_running("a") && harbour.id("a") != id);
+    }
+    harbour.hide_image();
+    let error = orchestrator::shell::causes::causes(&life.recreate().unwrap_err());
+    harbour.show_image();
+    assert!(error.contains("did not create the new container"), "{error}");
+    life.put_back().unwrap();
+    assert_eq!((harbour.id("a"), harbour.is_running("a")), (id, true));
+}
+
+#[test]
+fn a_renamed_one_is_recreated_under_the_name_that_it_is_registered_by() {
+    let (harbour, _bench, mut life) = begin();
+    let id = harbour.id("a");
+    harbour.rename("a", "b");
+    harbour.kill("b");
+    assert_eq!(life.next_word(), ended(137));
+    life.recreate().unwrap();
+    assert_eq!(life.pending(), [Input::Reported(ServerId(0), Word::Running)]);
+    assert!(harbour.is_running("a") && harbour.id("a") != id);
+    harbour.kill("a");
+    assert_eq!(life.next_word(), ended(137));
+    life.put_back().unwrap();
+    assert_eq!((harbour.id("a"), harbour.is_running("a")), (id, true));
+}
+
+#[test]
+fn the_stop_of_a_recreate_that_finds_what_an_earlier_one_has_left_is_ours() {
+    let (harbour, _bench, mut life) = begin();
+    let id = harbour.id("a");
+    let kept = format!("a-mcp-health-old-{}", &id[..12]);
+    harbour.stop("a");
+    harbour.rename("a", &kept);
+    while life.next_word() != Word::Stopped {}
+    life.recreate().unwrap();
+    assert_eq!(life.pending(), [Input::Reported(ServerId(0), Word::Running)]);
+    assert!(harbour.is_running("a") && harbour.id("a") != id && !harbour.is_running(&kept));
+}

@@ -128,7 +128,7 @@ fn a_stop_while_nobody_looked_is_told_from_a_death() {
         harbour.kill("b");
         let mut life = bench.start(&servers);
         let told = [life.next(), life.next()];
-        let expected = [Input::Reported(ServerId(0), Word::Stopped), Input::Reported(ServerId(1), Word::NotRunning)];
+        let expected = [Input::Reported(ServerId(0), Word::FoundStopped), Input::Reported(ServerId(1), Word::NotRunning)];
         assert_eq!(told, expected, "{kind:?}");
     }
 }

@@ -23,11 +23,13 @@ impl Server {
             Word::Died(death) => self.died(turn, death),
             Word::Killed => self.signalled(turn, false, None),
             Word::AskedToEnd(patience) => self.signalled(turn, true, patience),
-            Word::Stopped => self.stop(turn, Stop::Operator),
             Word::Paused => self.stop(turn, Stop::Paused),
             Word::Started => self.started(turn, Starter::Outside),
             Word::Restarted => self.restarted(turn),
             Word::NotRunning => self.not_running(turn),
+            // What was stopped before it was ever watched is no reason not to start it (contract, section 3.2).
+            Word::FoundStopped if self.never_ran() && self.policy.recovery.start_stopped => self.not_running(turn),
+            Word::Stopped | Word::FoundStopped => self.stop(turn, Stop::Operator),
             Word::Running => self.runs(turn),
             Word::Cut(cut) => {
                 self.state.cut = Some(cut);
@@ -254,8 +256,7 @@ impl Server {
     /// Not running when first seen: stopped, unless it is to be started (section 3.2). Not running although an earlier
     /// run knew it as running: it died while nobody looked.
     fn not_running(&mut self, turn: &mut Turn<'_>) {
-        let waits = matches!(self.state.recovery, Recovery::Idle | Recovery::Waiting { .. });
-        let never_ran = self.first_seen && !self.state.was_up && waits;
+        let never_ran = self.never_ran();
         match self.state.phase {
             Phase::Stopped => {}
             Phase::Starting | Phase::Suspect if never_ran && self.policy.recovery.start_stopped => {
@@ -268,6 +269,12 @@ impl Server {
             _ if never_ran => self.stop(turn, Stop::Operator),
             _ => self.died(turn, Death::default()),
         }
+    }
+
+    /// Nobody has seen it run, and nothing is being done about it.
+    fn never_ran(&self) -> bool {
+        let waits = matches!(self.state.recovery, Recovery::Idle | Recovery::Waiting { .. });
+        self.first_seen && !self.state.was_up && waits
     }
 
     pub(in crate::machine) fn operate(&mut self, turn: &mut Turn<'_>, command: Command) -> Result<(), Refusal> {

@@ -25,7 +25,7 @@ impl LastWords {
         let life = match word {
             Word::Started | Word::Restarted | Word::Running => Life::Running,
             Word::Paused => Life::Frozen,
-            Word::Stopped => Life::NotRunning("somebody stopped it".to_owned()),
+            Word::Stopped | Word::FoundStopped => Life::NotRunning("somebody stopped it".to_owned()),
             Word::NotRunning => Life::NotRunning("it does not run".to_owned()),
             Word::Died(death) => Life::NotRunning(died(death)),
             // It may survive that.

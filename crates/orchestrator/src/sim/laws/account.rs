@@ -183,7 +183,7 @@ impl Watch {
                 life.may_end = !(life.in_flight && life.touched);
             }
             Word::Died(_) => life.may_end = false,
-            Word::Stopped | Word::Paused => life.stopped_meanwhile = true,
+            Word::Stopped | Word::FoundStopped | Word::Paused => life.stopped_meanwhile = true,
             Word::NotRunning | Word::Running | Word::Cut(_) => {}
         }
         if let Some(outage) = &mut self.outage {

@@ -157,7 +157,7 @@ impl Actor {
     pub(super) fn suffers(&mut self, word: &Word, now: Mono) {
         match word {
             Word::Died(_) => self.dies(),
-            Word::Stopped | Word::Paused => {
+            Word::Stopped | Word::FoundStopped | Word::Paused => {
                 self.dies();
                 self.stopped = true;
             }

@@ -1,6 +1,6 @@
 //! What somebody stops in the middle of a recreate stays so.
 
-use health_spec::config::EngineKind::Docker;
+use health_spec::config::EngineKind::{self, Docker, Podman};
 
 use super::{FAILS, QUICK, directly, listened_to, phase};
 use crate::gate::{Gate, Side};
@@ -21,11 +21,10 @@ fn watch_two(two: [&Container<'_>; 2], engine: &str, recovery: &str) -> (Orchest
     (orchestrator, events)
 }
 
-#[test]
-fn what_somebody_stops_within_a_recreate_is_put_back_and_not_started() {
-    let pier = Pier::new();
+fn is_put_back_and_not_started(kind: EngineKind) {
+    let pier = Pier::with(kind);
     let (container, other) = (pier.run("calculator"), pier.run("other"));
-    let (orchestrator, mut events) = watch_two([&container, &other], &directly(Docker), FAILS);
+    let (orchestrator, mut events) = watch_two([&container, &other], &directly(kind), FAILS);
     let before = container.id();
     container.break_by("hang");
     until("it is replaced", || (container.id() != before && container.answers()).then_some(()));
@@ -40,22 +39,43 @@ fn what_somebody_stops_within_a_recreate_is_put_back_and_not_started() {
 }
 
 #[test]
-fn nor_is_it_started_after_a_crash_in_the_recreate() {
-    let pier = Pier::new();
+fn what_somebody_stops_within_a_recreate_is_put_back_and_not_started_in_docker() {
+    is_put_back_and_not_started(Docker);
+}
+
+#[test]
+fn what_somebody_stops_within_a_recreate_is_put_back_and_not_started_in_podman() {
+    is_put_back_and_not_started(Podman);
+}
+
+fn nor_after_a_crash(kind: EngineKind) {
+    let pier = Pier::with(kind);
     let (container, other) = (pier.run("calculator"), pier.run("other"));
     let directory = tempfile::tempdir().expect("a directory");
-    let gate = Gate::open(&directory.path().join("gate.sock"), &engine(Docker).address);
-    let (orchestrator, mut events) = watch_two([&container, &other], &gate.engine("docker"), "enabled: true");
+    let gate = Gate::open(&directory.path().join("gate.sock"), &engine(kind).address);
+    let (orchestrator, mut events) = watch_two([&container, &other], &gate.engine(kind.as_str()), "enabled: true");
     let before = container.id();
     gate.arm(("POST", "/stop"), Side::After);
     container.break_by("hang");
     gate.wait_until_caught("it is stopped");
     container.start();
     container.stop(10);
+    let started_at = container.state().started_at;
     other.kill();
     events.wait_for("other", "container_died");
     let orchestrator = orchestrator.crash_and_start_again();
     listened_to(&orchestrator);
-    assert_eq!(phase(&orchestrator), "stopped");
+    until("it is told as stopped", || (phase(&orchestrator) == "stopped").then_some(()));
+    assert_eq!(container.state().started_at, started_at, "it was started");
     assert_eq!((container.id(), container.state().running, container.kept().len()), (before, Some(false), 0));
+}
+
+#[test]
+fn nor_is_it_started_after_a_crash_in_the_recreate_in_docker() {
+    nor_after_a_crash(Docker);
+}
+
+#[test]
+fn nor_is_it_started_after_a_crash_in_the_recreate_in_podman() {
+    nor_after_a_crash(Podman);
 }

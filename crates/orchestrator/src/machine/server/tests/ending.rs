@@ -218,6 +218,21 @@ fn a_container_that_is_seen_late_and_does_not_run_is_left_alone() {
     assert_eq!(seen("start_stopped: true", 3), (vec![], started));
 }
 
+/// What somebody has stopped before anybody watched it is not running when first seen; what was watched stays stopped.
+#[test]
+fn one_that_is_found_stopped_is_started_if_that_is_wanted_and_it_was_never_watched() {
+    let wanted = "{servers: [{name: a}], recovery: {start_stopped: true}}";
+    let found = |mut fleet: Fleet| {
+        fleet.step(at(0.0), Input::Reported(A, Word::FoundStopped));
+        (fleet.servers()[0].phase(), run(&mut fleet, 1.0, &refused()))
+    };
+    assert_eq!(found(fleet(wanted, &Beginning::default())), (Phase::Recovering, vec!["recovery_started", "ACT"]));
+    assert_eq!(found(alone()), (Phase::Stopped, vec![]));
+    let mut first = fleet(wanted, &Beginning::default());
+    run(&mut first, 0.0, &ok());
+    assert_eq!(found(fleet(wanted, &memory_of(&first))), (Phase::Stopped, vec![]));
+}
+
 /// Nobody told of the start: the monitor was away.
 #[test]
 fn one_that_was_stopped_and_runs_again_is_judged_again() {

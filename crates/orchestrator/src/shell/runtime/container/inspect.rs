@@ -23,6 +23,9 @@ const ALIKE: f64 = 0.8;
 
 const SECOND: i64 = 1_000_000_000;
 
+/// When what has not happened yet happened.
+const NEVER: i64 = i64::MIN;
+
 /// Docker keeps this many events to be asked for.
 pub const KEPT_EVENTS: usize = 256;
 
@@ -99,6 +102,10 @@ pub fn is_about_it_alone(error: &Error) -> bool {
 
 /// Whether somebody stopped it, as far as the engine still knows.
 pub async fn was_stopped(client: &Docker, kind: EngineKind, look: &Look) -> Result<bool, Error> {
+    // What was only created has no end that a log could tell of, however long it is waited for.
+    if look.started == NEVER {
+        return Ok(false);
+    }
     // A stop is said after the death, and the clocks of both are the engine's.
     let since = look.since.saturating_sub(SECOND).max(0);
     for patience in PATIENCES {
@@ -220,8 +227,8 @@ fn read(found: ContainerInspectResponse) -> Look {
     let running = state.running.unwrap_or_default() && !state.restarting.unwrap_or_default();
     let host = found.host_config.unwrap_or_default();
     let policy = host.restart_policy.and_then(|policy| policy.name);
-    let started = state.started_at.and_then(|text| nanoseconds(&text)).unwrap_or(i64::MIN);
-    let ended = state.finished_at.and_then(|text| nanoseconds(&text)).unwrap_or(i64::MIN);
+    let started = state.started_at.and_then(|text| nanoseconds(&text)).unwrap_or(NEVER);
+    let ended = state.finished_at.and_then(|text| nanoseconds(&text)).unwrap_or(NEVER);
     let health = state.health.and_then(|health| health.status);
     Look {
         id: found.id.unwrap_or_default(),
@@ -267,6 +274,10 @@ mod tests {
 
     /// Whether a container was stopped, by an engine that has these words for it, asked once, twice, and again; and how often it was asked.
     async fn told_by(kind: EngineKind, answers: &[&[&str]]) -> (bool, usize) {
+        told_of(&Look { id: "b0db".to_owned(), ..Look::default() }, kind, answers).await
+    }
+
+    async fn told_of(look: &Look, kind: EngineKind, answers: &[&[&str]]) -> (bool, usize) {
         let line = |action: &&str| {
             format!(
                 "{{\"Type\":\"container\",\"Action\":\"{action}\",\"Actor\":{{\"ID\":\"b0db\",\"Attributes\":{{\"name\":\"a\"}}}},\"timeNano\":1}}\n"
@@ -282,10 +293,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let client = Docker::connect_with_http(&address, 30, API_DEFAULT_VERSION).unwrap();
-        let look = Look { id: "b0db".to_owned(), ..Look::default() };
         let serving = async { axum::serve(listener, router).await };
         let told = tokio::select! {
-            told = was_stopped(&client, kind, &look) => told.unwrap(),
+            told = was_stopped(&client, kind, look) => told.unwrap(),
             ended = serving => panic!("{ended:?}"),
         };
         let left = left.lock().unwrap().len();
@@ -299,6 +309,13 @@ mod tests {
         assert_eq!(told_by(EngineKind::Podman, &[&["died", "stop"], &[]]).await, (true, 1));
         assert_eq!(told_by(EngineKind::Podman, &[&[], &[], &["died", "cleanup"]]).await, (false, 3));
         assert_eq!(told_by(EngineKind::Docker, &[&["die"], &["die", "stop"]]).await, (false, 1));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_asked_for_the_end_of_what_never_began() {
+        let created = serde_json::json!({ "Id": "b0db", "State": { "StartedAt": "0001-01-01T00:00:00Z", "FinishedAt": "0001-01-01T00:00:00Z" } });
+        let look = read(serde_json::from_value(created).unwrap());
+        assert_eq!(told_of(&look, EngineKind::Podman, &[]).await, (false, 0));
     }
 
     #[test]

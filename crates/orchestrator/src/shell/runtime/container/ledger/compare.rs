@@ -35,7 +35,7 @@ impl Ledger {
             // Since it was found, and before anybody listened.
             (None, State::Ended) if met.is_some() => self.ended(look),
             (None, State::Running) if met.is_some_and(|met| news > met.since) => vec![again],
-            (None, State::Ended) if look.is_some_and(|look| look.stopped) => vec![Word::Stopped],
+            (None, State::Ended) if look.is_some_and(|look| look.stopped) => vec![Word::FoundStopped],
             (None, State::Ended) => vec![Word::NotRunning],
             (None | Some(State::Running | State::Paused), State::Gone) => self.unless_ours(Word::Stopped),
             (None, State::Paused) => vec![Word::Paused],

@@ -265,7 +265,7 @@ fn the_engines_own_end_is_no_stop() {
 #[test]
 fn one_that_is_found_stopped_or_not_at_all_was_stopped() {
     let stopped = Look { stopped: true, ..look(false, 1) };
-    assert_eq!(compare(&mut Ledger::new("a", None), Some(&stopped)), Some(Word::Stopped));
+    assert_eq!(compare(&mut Ledger::new("a", None), Some(&stopped)), Some(Word::FoundStopped));
     assert_eq!(compare(&mut Ledger::new("a", None), None), Some(Word::Stopped));
     let mut ledger = running();
     assert_eq!(ledger.compare(Some(&Look { since: 5, ..stopped })), [unclear(1), Word::Stopped]);

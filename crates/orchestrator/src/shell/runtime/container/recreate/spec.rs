@@ -19,6 +19,9 @@ const SEVERAL_NETWORKS: (usize, usize) = (1, 44);
 /// The network that a container is in when nobody says otherwise; it takes neither aliases nor addresses.
 const USUAL: [&str; 2] = ["bridge", "podman"];
 
+/// What may be done with a device where nobody says otherwise: reading, writing, and making nodes of it.
+const USUALLY: &str = "rwm";
+
 /// What is sent.
 pub(super) struct Spec {
     pub(super) body: ContainerCreateBody,
@@ -37,10 +40,12 @@ pub(super) fn of(container: &ContainerInspectResponse, old: &str, kind: EngineKi
     body.labels.get_or_insert_default().insert(LABEL.to_owned(), old.to_owned());
     let mut host = container.host_config.clone().unwrap_or_default();
     let mode = host.network_mode.clone().unwrap_or_default();
-    // One that shares another's network or is the host's has no name of its own.
-    if mode == "host" || mode.starts_with("container:") {
+    // One that shares another's network has neither a name nor ports of its own, and none has a name that bears the machine's.
+    if mode.starts_with("container:") {
+        (body.hostname, body.exposed_ports) = (None, None);
+    }
+    if host.uts_mode.as_deref() == Some("host") {
         body.hostname = None;
-        body.exposed_ports = body.exposed_ports.filter(|_| mode == "host");
     }
     fit(&mut host, container.mounts.as_deref().unwrap_or_default());
     body.host_config = Some(host);
@@ -102,6 +107,15 @@ fn fit(host: &mut HostConfig, mounts: &[MountPoint]) {
     }
     for ulimit in host.ulimits.iter_mut().flatten() {
         ulimit.name = ulimit.name.as_ref().map(|name| name.trim_start_matches("RLIMIT_").to_lowercase());
+    }
+    // Podman tells a share of the processors in both its forms, and takes only one of them: the exact one.
+    if host.cpu_quota.is_some_and(|quota| quota > 0) {
+        host.nano_cpus = None;
+    }
+    // Podman does not tell what may be done with a device, and takes no silence for an answer: it is what usually may be done.
+    for device in host.devices.iter_mut().flatten() {
+        device.cgroup_permissions =
+            device.cgroup_permissions.take().filter(|told| !told.is_empty()).or_else(|| Some(USUALLY.to_owned()));
     }
     for mount in mounts.iter().filter(|mount| mount.typ.as_deref() == Some("volume")) {
         keep_volume(host, mount);

@@ -29,7 +29,7 @@ fn what_is_removed_during_our_restart_was_stopped_and_a_recreate_removes_by_itse
 #[test]
 fn what_was_stopped_after_an_earlier_run_had_started_it_is_stopped() {
     let stopped = ended(50, 60, true);
-    assert_eq!(compare(&mut resumed(Some(&stopped)), Some(&stopped)), Some(Word::Stopped));
+    assert_eq!(compare(&mut resumed(Some(&stopped)), Some(&stopped)), Some(Word::FoundStopped));
     let dead = ended(50, 60, false);
     assert_eq!(compare(&mut resumed(Some(&dead)), Some(&dead)), Some(died(1)));
     assert_eq!(compare(&mut resumed(None), None), Some(Word::Stopped), "a restart removes nothing");
@@ -43,7 +43,7 @@ fn what_stands_between_the_stop_and_the_start_of_an_earlier_run_is_no_news_until
     let between = ended(0, 60, true);
     assert_eq!(compare(&mut resumed(Some(&between)), Some(&between)), None);
     let later = ended(0, 101, true);
-    assert_eq!(compare(&mut resumed(Some(&later)), Some(&later)), Some(Word::Stopped));
+    assert_eq!(compare(&mut resumed(Some(&later)), Some(&later)), Some(Word::FoundStopped));
 }
 
 #[test]

@@ -84,3 +84,37 @@ fn one_that_has_no_network_of_its_own_is_given_none() {
         assert!(body.networking_config.is_none() && more_networks.is_empty(), "{mode}");
     }
 }
+
+#[test]
+fn a_share_of_the_processors_that_podman_tells_twice_is_asked_for_once() {
+    let told = json!({ "NanoCpus": 500_000_000, "CpuPeriod": 50_000, "CpuQuota": 25_000 });
+    let host = spec_of(told, json!({}), 41).body.host_config.expect("a host configuration");
+    assert_eq!((host.nano_cpus, host.cpu_period, host.cpu_quota), (None, Some(50_000), Some(25_000)));
+    let told = json!({ "NanoCpus": 500_000_000, "CpuPeriod": 0, "CpuQuota": 0 });
+    assert_eq!(spec_of(told, json!({}), 41).body.host_config.and_then(|host| host.nano_cpus), Some(500_000_000));
+}
+
+#[test]
+fn what_may_be_done_with_a_device_is_kept_and_else_what_usually_may() {
+    for (told, expected) in [("", "rwm"), ("r", "r")] {
+        let device = json!({ "PathOnHost": "/dev/null", "PathInContainer": "/dev/null", "CgroupPermissions": told });
+        let host = spec_of(json!({ "Devices": [device] }), json!({}), 41).body.host_config.expect("a host configuration");
+        assert_eq!(host.devices.expect("devices")[0].cgroup_permissions.as_deref(), Some(expected));
+    }
+}
+
+#[test]
+fn a_name_of_the_host_is_kept_unless_it_is_the_machines_or_another_containers() {
+    for (host, expected) in [
+        (json!({ "NetworkMode": "host" }), Some("named")),
+        (json!({ "NetworkMode": "default", "UTSMode": "private" }), Some("named")),
+        (json!({ "NetworkMode": "default", "UTSMode": "host" }), None),
+        (json!({ "NetworkMode": "container:x" }), None),
+    ] {
+        let mut told = container(host.clone(), json!({}));
+        told.config.get_or_insert_default().hostname = Some("named".to_owned());
+        let version = ClientVersion { major_version: 1, minor_version: 41 };
+        let spec = of(&told, "old", EngineKind::Docker, version);
+        assert_eq!(spec.body.hostname.as_deref(), expected, "{host}");
+    }
+}
