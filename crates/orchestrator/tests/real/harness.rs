@@ -11,6 +11,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+mod built;
+
+pub(crate) use built::{built, sample_server, target};
+
 /// How long anything may take before a test gives up. Generous: it is only met by what never happens.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -372,43 +376,11 @@ pub(crate) fn sample(name: &str, port: u16) -> String {
     )
 }
 
-/// The real MCP server of the examples, built once.
-pub(crate) fn sample_server() -> &'static Path {
-    static PATH: OnceLock<PathBuf> = OnceLock::new();
-    PATH.get_or_init(|| built("sample-server"))
-}
-
 /// Every event that an orchestrator has written; whole lines only.
 pub(crate) fn log(orchestrator: &Orchestrator) -> Vec<Value> {
     let text = std::fs::read_to_string(orchestrator.state().join("health-events.jsonl")).expect("a log");
     assert!(text.ends_with('\n'), "the last line is torn");
     text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("torn: {line}: {error}"))).collect()
-}
-
-/// Cargo's target directory.
-pub(crate) fn target() -> &'static Path {
-    profile().parent().expect("a target directory")
-}
-
-fn profile() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_orchestrator")).parent().expect("a folder")
-}
-
-/// A binary of this workspace beside the orchestrator's, built when it is missing or old. Where the whole workspace has just
-/// been built (`cargo xtask test`), it is there.
-pub(crate) fn built(package: &str) -> PathBuf {
-    let program = profile().join(package);
-    if std::env::var_os("MCP_HEALTH_TEST_BUILT").is_some() && program.exists() {
-        return program;
-    }
-    let mut cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
-    cargo.args(["build", "--quiet", "--package", package, "--target-dir"]).arg(target());
-    if profile().ends_with("release") {
-        cargo.arg("--release");
-    }
-    let status = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).status().expect("cargo runs");
-    assert!(status.success(), "{package} does not build");
-    program
 }
 
 fn lines_of(reader: impl Read + Send + 'static) -> impl Iterator<Item = String> + Send {

@@ -297,19 +297,6 @@ fn a_death_that_was_said_is_not_said_again() {
 }
 
 #[test]
-fn exit_zero_right_after_our_start_is_a_stop_where_the_policy_says_so() {
-    let mut fleet = fleet("{servers: [{name: a}], recovery: {on_exit_zero: stop}}", &Beginning::default());
-    run(&mut fleet, 0.0, &ok());
-    fleet.operate(at(1.0), A, Command::Restart { by: "operator".into() }).expect("accepted");
-    let Recovery::Acting { serial, .. } = fleet.servers()[0].state().recovery else { panic!("it acts") };
-    fleet.step(at(1.0), Input::Touches { ticket: Ticket { server: A, serial } });
-    fleet.step(at(1.1), Input::Reported(A, Word::Running));
-    fleet.step(at(1.2), Input::Reported(A, Word::Died(Death { exit_code: Some(0), ..Death::default() })));
-    let finished = fleet.step(at(1.3), Input::Finished { ticket: Ticket { server: A, serial }, result: Ok(()) });
-    assert_eq!(names(&finished), ["status_changed", "server_stopped"]);
-}
-
-#[test]
 fn a_clock_that_is_off_is_said_once() {
     let mut fleet = alone();
     let body = br#"{"status":"ok","timestamp":"2026-01-02T03:04:05Z","uptime_seconds":1}"#;

@@ -86,3 +86,16 @@ fn one_that_is_killed_once_an_action_has_started_it_may_be_stopped() {
     // The signal was the action's own.
     assert_eq!(after(&[Word::Killed, Word::Running]).0, ["container_died", "recovery_failed"]);
 }
+
+#[test]
+fn exit_zero_right_after_our_start_is_a_stop_where_the_policy_says_so() {
+    let mut fleet = fleet("{servers: [{name: a}], recovery: {on_exit_zero: stop}}", &Beginning::default());
+    run(&mut fleet, 0.0, &ok());
+    fleet.operate(at(1.0), A, Command::Restart { by: "operator".into() }).expect("accepted");
+    let Recovery::Acting { serial, .. } = fleet.servers()[0].state().recovery else { panic!("it acts") };
+    fleet.step(at(1.0), Input::Touches { ticket: Ticket { server: A, serial } });
+    fleet.step(at(1.1), Input::Reported(A, Word::Running));
+    fleet.step(at(1.2), Input::Reported(A, Word::Died(Death { exit_code: Some(0), ..Death::default() })));
+    let finished = fleet.step(at(1.3), Input::Finished { ticket: Ticket { server: A, serial }, result: Ok(()) });
+    assert_eq!(names(&finished), ["status_changed", "server_stopped"]);
+}
