@@ -93,6 +93,11 @@ fn an_exit_code_and_the_last_lines_are_kept_without_their_secrets() {
     assert!(!text.contains("hunter2") && !text.contains("swordfish"), "{text}");
     assert_eq!(captures(&incident)[0].pointer("/state/environment"), Some(&serde_json::json!(["API_SETTING"])));
     assert!(captures(&incident)[0].pointer("/host/load").is_some(), "{incident:#}");
+    let state = &captures(&incident)[0]["state"];
+    assert_eq!((state["exit_code"].as_i64(), state["oom_killed"].as_bool()), (Some(3), Some(false)), "{state:#}");
+    let moment = |name: &str| state[name].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+    let lasted = moment("finished_at").zip(moment("started_at")).map(|(end, start)| end.duration_since(start).as_millis());
+    assert!(lasted.is_some_and(|milliseconds| (1..60_000).contains(&milliseconds)), "{state:#}");
 
     let (code, text) = run(Path::new("."), &["incidents", incident["id"].as_str().expect("an id"), "--url", &orchestrator.api]);
     assert_eq!(code, 0, "{text}");
@@ -305,9 +310,13 @@ fn another_image_between_well_and_death_is_named() {
 
 /// Whether the database has what a server was made of while it was well.
 pub(crate) fn noted(orchestrator: &Orchestrator, server: &str) -> bool {
+    well(orchestrator, server).is_some_and(|facts| facts.contains("image.digest") || facts.contains("process.command"))
+}
+
+/// What the database has of when a server was last well.
+pub(crate) fn well(orchestrator: &Orchestrator, server: &str) -> Option<String> {
     let disk = Connection::open(orchestrator.state().join("state.db")).expect("opens");
-    let facts: Option<String> = disk.query_row("SELECT json FROM well WHERE server_name = ?1", [server], |row| row.get(0)).ok();
-    facts.is_some_and(|facts| facts.contains("image.digest") || facts.contains("process.command"))
+    disk.query_row("SELECT json FROM well WHERE server_name = ?1", [server], |row| row.get(0)).ok()
 }
 
 #[test]
