@@ -51,4 +51,6 @@ mod strait;
 mod systemd;
 mod told;
 mod two_processes;
+#[path = "../engine/variants.rs"]
+mod variants;
 mod wire;
