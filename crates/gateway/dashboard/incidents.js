@@ -99,14 +99,14 @@ function page(incident) {
     facts([
       ["Incident", incident.id],
       ["Opened", moment(incident.opened_at)],
-      ["Noticed", evidence?.noticed ? `${moment(evidence.noticed.at)}, ${evidence.noticed.how}` : incident.detected_by],
-      ["Detection", span(incident.detection_ms)],
+      ["Noticed", evidence?.noticed ? `${moment(evidence.noticed.at)}, noticed by the ${evidence.noticed.by}: ${evidence.noticed.how}` : null],
+      ["Detection", `${span(incident.detection_ms)}, by the ${incident.detected_by}`],
       ["Outcome", incident.exhausted ? `${incident.outcome}, attempts or budget used up` : incident.outcome],
       ["Closed", incident.closed_at ? moment(incident.closed_at) : null],
       ["Down for", incident.recovery_ms === null ? null : span(incident.recovery_ms)],
     ]),
     section("Attempts", incident.attempts.map((attempt) =>
-      element("p", {}, `Attempt ${attempt.attempt}, ${attempt.strategy}, ${moment(attempt.started_at)}: ${attempt.result}${attempt.error ? `: ${attempt.error}` : ""}`),
+      element("p", {}, `Attempt ${attempt.attempt}, ${attempt.strategy}, ${moment(attempt.started_at)}: ${attempt.result}${attempt.ended_at ? ` after ${span(Date.parse(attempt.ended_at) - Date.parse(attempt.started_at))}` : ""}${attempt.error ? `: ${attempt.error}` : ""}`),
     )),
     section("Death", evidence?.death ? [element("p", {}, death(evidence.death))] : []),
     section(
@@ -133,7 +133,7 @@ function death({ at, exit_code: code, signal, oom_killed: oom, core_dumped: core
 
 /** @param {Capture} found */
 function capture(found) {
-  const title = `${MOMENTS[found.moment] ?? found.moment}${found.attempt === undefined ? "" : ` ${found.attempt}`}, ${moment(found.at)}`;
+  const title = `${MOMENTS[found.moment] ?? found.moment}${found.attempt === undefined ? "" : ` ${found.attempt}`}, ${moment(found.at)} (looked for ${span(found.took_ms)})`;
   const { state, host, engine } = found;
   return section(title, [
     facts([
@@ -146,17 +146,18 @@ function capture(found) {
       ["Exit code", state?.exit_code === null || state === undefined ? null : String(state.exit_code)],
       ["Memory", memory(state)],
       ["Image", state?.image ? `${state.image.reference}, ${state.image.digest}` : null],
+      ["In registries", state?.image?.repository_digests?.join(" ") ?? null],
       ["Its name is now", state?.image?.reference_now ?? null],
       ["Environment", state?.environment.length ? state.environment.join(" ") : null],
       ["Error", state?.error ?? null],
-      ["Engine", engine ? `${engine.name} ${engine.version ?? ""}, ${engine.running ?? "?"} of ${engine.containers ?? "?"} containers run` : null],
-      ["Host", host?.load ? `load ${host.load.join(" ")}, ${mebibytes(host.memory_available_bytes)} of memory and ${mebibytes(host.disk_free_bytes)} of disk free` : null],
+      ["Engine", engine ? `${engine.name} ${engine.version ?? "of an unknown version"}, ${engine.running ?? "?"} of ${engine.containers ?? "?"} containers run, ${machine(engine)}` : null],
+      ["Host", host ? load(host) : null],
       ["Orchestrator", found.orchestrator_version],
       ["Missing", found.missing?.length ? found.missing.join("; ") : null],
     ]),
     found.answers?.length ? element("h4", {}, "Last answers") : null,
     ...(found.answers ?? []).map((answer) =>
-      element("pre", {}, [`${clock(answer.at)} ${answer.verdict} ${answer.took_ms} ms`, answer.http_status ?? "", words(answer.reason), answer.message ?? "", phases(answer.phases), answer.body ?? ""].filter(Boolean).join("  ")),
+      element("pre", {}, [`${clock(answer.at)} ${answer.verdict} ${answer.took_ms} ms`, answer.http_status ?? "", words(answer.reason), answer.message ?? "", phases(answer.phases), answer.body_bytes ? `${size(answer.body_bytes)}:` : "", answer.body ?? ""].filter(Boolean).join("  ")),
     ),
     found.logs ? element("h4", {}, `Log: ${found.logs.source}`) : null,
     found.logs ? element("pre", {}, found.logs.lines.map(({ at, stream, text }) => [at ? clock(at) : "", stream ?? "", text].filter(Boolean).join(" ")).join("\n")) : null,
@@ -172,8 +173,26 @@ function phases(taken = {}) {
 /** @param {Capture["state"]} state */
 function memory(state) {
   if (!state || (!state.oom_killed && state.memory_limit_bytes === null)) return null;
-  const limit = state.memory_limit_bytes === null ? "no limit" : `limit ${mebibytes(state.memory_limit_bytes)}`;
+  const limit = state.memory_limit_bytes === null ? "no limit" : `limit ${size(state.memory_limit_bytes)}`;
   return state.oom_killed ? `${limit}, killed for memory` : limit;
+}
+
+/** How large the machine is. @param {{processors: number | null, memory_bytes: number | null}} of */
+function machine({ processors, memory_bytes: memory }) {
+  return `${processors ?? "?"} processors, ${size(memory)} of memory`;
+}
+
+/** How busy it was. @param {NonNullable<Capture["host"]>} host */
+function load(host) {
+  const { load: averages, memory_available_bytes: memory, disk_free_bytes: disk, disk_bytes: room, pressure, oom_kills: kills } = host;
+  const waits = pressure === null ? [] : [["processors", pressure.cpu], ["memory", pressure.memory], ["disk", pressure.io]].filter(([, share]) => share !== null);
+  return [
+    averages === null ? "" : `load ${averages.join(" ")}`,
+    machine(host),
+    `free: ${size(memory)} of it, ${size(disk)} of ${size(room)} of disk`,
+    waits.length === 0 ? "" : `waiting in the last 10 s: ${waits.map(([what, share]) => `for ${what} ${share} %`).join(", ")}`,
+    kills === null ? "" : `killed for memory since its start: ${kills}`,
+  ].filter(Boolean).join("; ");
 }
 
 /** @param {string} title @param {(Node | null)[]} parts */
@@ -194,8 +213,10 @@ function moment(at) {
 }
 
 /** @param {number | null} bytes */
-function mebibytes(bytes) {
-  return bytes === null ? "?" : `${Math.round(bytes / 1048576)} MiB`;
+function size(bytes) {
+  if (bytes === null) return "?";
+  if (bytes < 1024) return `${bytes} B`;
+  return bytes < 1048576 ? `${Math.floor(bytes / 1024)} KiB` : `${Math.round(bytes / 1048576)} MiB`;
 }
 
 /** @param {number} ms */

@@ -76,13 +76,24 @@
  * @property {string} at
  * @property {string} moment
  * @property {number} [attempt]
- * @property {{at: string, verdict: string, reason?: string, message?: string, took_ms: number, http_status?: number, phases?: Record<string, number>, body?: string}[]} [answers]
+ * @property {number} took_ms
+ * @property {{at: string, verdict: string, reason?: string, message?: string, took_ms: number, http_status?: number, phases?: Record<string, number>, body?: string, body_bytes: number}[]} [answers]
  * @property {RuntimeState} [state]
  * @property {{source: string, lines: {at?: string, stream?: string, text: string}[]}} [logs]
- * @property {{name: string, version: string | null, running: number | null, containers: number | null}} [engine]
- * @property {{load: number[] | null, memory_available_bytes: number | null, disk_free_bytes: number | null}} [host]
+ * @property {{name: string, version: string | null, running: number | null, containers: number | null, processors: number | null, memory_bytes: number | null}} [engine]
+ * @property {Host} [host]
  * @property {string} orchestrator_version
  * @property {string[]} [missing]
+ *
+ * @typedef {object} Host
+ * @property {number[] | null} load
+ * @property {number | null} processors
+ * @property {number | null} memory_bytes
+ * @property {number | null} memory_available_bytes
+ * @property {number | null} disk_bytes
+ * @property {number | null} disk_free_bytes
+ * @property {{cpu: number | null, memory: number | null, io: number | null} | null} pressure
+ * @property {number | null} oom_kills
  *
  * @typedef {object} RuntimeState
  * @property {string} kind
@@ -98,7 +109,7 @@
  * @property {number | null} restarts
  * @property {string | null} error
  * @property {string | null} health
- * @property {{reference: string, digest: string, reference_now: string | null} | null} image
+ * @property {{reference: string, digest: string, repository_digests: string[], reference_now: string | null} | null} image
  * @property {string[]} environment
  */
 

@@ -248,6 +248,9 @@ impl Collector {
         desk.remember(&subject.source, &found);
         subject.hides_too(&found.secrets);
         let mask = mask.and(std::mem::take(&mut found.secrets));
+        if let (Some(state), Some(death)) = (&mut found.state, occasion.incident.and_then(|it| self.book.death(it))) {
+            process::complete(state, &death);
+        }
         let facts = self.facts(occasion.server, std::mem::take(&mut found.facts));
         let well = well.ok().flatten();
         let changed = well.as_ref().map(|well| facts::changes(&well.facts, &facts)).unwrap_or_default();
@@ -354,7 +357,7 @@ async fn look(source: &Source, seen: Option<&container::Seen>, want: Want, deadl
             container::look(engine, sought, want, deadline).await
         }
         Source::Process(process) => process::look(process, want, deadline).await,
-        Source::Unit { unit, user } => unit::look(unit, *user, want, deadline).await,
+        Source::Unit { unit, bus } => unit::look(unit, bus, want, deadline).await,
     }
 }
 

@@ -176,6 +176,11 @@ impl Book {
         self.lock().incidents.get(&number)?.evidence.captures.last().map(|capture| capture.at)
     }
 
+    /// How it died, as far as that was told.
+    pub fn death(&self, number: u64) -> Option<Death> {
+        self.lock().incidents.get(&number)?.evidence.death.clone()
+    }
+
     /// The open incident of a server, and the attempt that runs.
     pub fn open_of(&self, name: &str) -> Option<(u64, Option<u32>)> {
         let pages = self.lock();

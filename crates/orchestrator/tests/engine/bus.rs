@@ -95,6 +95,14 @@ pub(crate) struct State {
     pub(crate) patience: u64,
     /// It dies right before it is asked about so many more times; 0: it does not.
     pub(crate) dies_when_asked: u32,
+    /// When its main process was started, in microseconds.
+    pub(crate) started: u64,
+    /// `MemoryMax=`, in bytes.
+    pub(crate) memory_max: u64,
+    /// `Environment=`.
+    pub(crate) environment: &'static [&'static str],
+    /// `EnvironmentFile=`, each with whether it may be missing.
+    pub(crate) environment_files: Vec<(String, bool)>,
 }
 
 impl State {
@@ -112,6 +120,11 @@ impl State {
             job: 0,
             patience: 90_000_000,
             dies_when_asked: 0,
+            // 2026-01-02T03:04:05.25Z
+            started: 1_767_323_045_250_000,
+            memory_max: u64::MAX,
+            environment: &[],
+            environment_files: Vec::new(),
         }
     }
 

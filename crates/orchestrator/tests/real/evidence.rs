@@ -4,14 +4,13 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
 
-use health_spec::config::EngineKind;
 use rusqlite::Connection;
 use serde_json::Value;
 
-use crate::browser::Browser;
-use crate::harness::{Events, Gateway, Orchestrator, QUICK, free_port, get, run, sample, sample_server, signal, until};
-use crate::pier::{Habits, Pier};
-use crate::quay;
+use crate::harness::{Events, Gateway, Orchestrator, free_port, get, run, sample, sample_server, signal, until};
+
+mod containers;
+mod dashboard;
 
 /// The incident of an event, with its evidence.
 fn incident(orchestrator: &Orchestrator, event: &Value) -> Value {
@@ -93,12 +92,22 @@ fn an_exit_code_and_the_last_lines_are_kept_without_their_secrets() {
     assert!(!text.contains("hunter2") && !text.contains("swordfish"), "{text}");
     assert_eq!(captures(&incident)[0].pointer("/state/environment"), Some(&serde_json::json!(["API_SETTING"])));
     assert!(captures(&incident)[0].pointer("/host/load").is_some(), "{incident:#}");
+    let state = &captures(&incident)[0]["state"];
+    assert_eq!((state["exit_code"].as_i64(), state["oom_killed"].as_bool()), (Some(3), Some(false)), "{state:#}");
+    let moment = |name: &str| state[name].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok());
+    let lasted = moment("finished_at").zip(moment("started_at")).map(|(end, start)| end.duration_since(start).as_millis());
+    assert!(lasted.is_some_and(|milliseconds| (1..60_000).contains(&milliseconds)), "{state:#}");
 
     let (code, text) = run(Path::new("."), &["incidents", incident["id"].as_str().expect("an id"), "--url", &orchestrator.api]);
     assert_eq!(code, 0, "{text}");
-    for expected in
-        ["calculator: successful", "exit code    3", "| connecting with password=***", "| up again", "environment  API_SETTING"]
-    {
+    for expected in [
+        "calculator: successful",
+        "exit code    3",
+        "life         started ",
+        "| connecting with password=***",
+        "| up again",
+        "environment  API_SETTING",
+    ] {
         assert!(text.contains(expected), "{expected} is not in\n{text}");
     }
     let (code, text) = run(Path::new("."), &["incidents", "--server", "calculator", "--url", &orchestrator.api]);
@@ -232,108 +241,15 @@ fn incidents_are_paged_and_found_again() {
     until("all are closed", || ids_of(&orchestrator.get("/incidents?open=true")).is_empty().then_some(()));
 }
 
-#[test]
-fn a_container_that_was_out_of_memory_says_so_with_its_limit() {
-    const LIMIT: i64 = 32 * 1024 * 1024;
-    let pier = Pier::new();
-    let container = pier
-        .run_with("calculator", Habits { memory: Some(LIMIT), environment: &["SECRET_TOKEN=swordfish-2"], ..Habits::default() });
-    let orchestrator = Orchestrator::start(&container.entry());
-    let mut events = watched(&orchestrator);
-
-    container.break_by("memory");
-
-    let down = events.wait_for("calculator", "server_down");
-    events.wait_for("calculator", "recovery_successful");
-    let incident = incident_when(&orchestrator, &down, "both looks", has_after);
-    assert_eq!(incident["detected_by"], "engine");
-    let state = captures(&incident)[0].get("state").unwrap_or_else(|| panic!("no state in {incident:#}"));
-    assert_eq!((state["oom_killed"].as_bool(), state["memory_limit_bytes"].as_i64()), (Some(true), Some(LIMIT)), "{state:#}");
-    assert_eq!((state["exit_code"].as_i64(), state["running"].as_bool()), (Some(137), Some(false)), "{state:#}");
-    assert!(state["image"]["digest"].as_str().is_some_and(|digest| digest.starts_with("sha256:")), "{state:#}");
-    assert!(list(state, "/environment").contains(&Value::from("SECRET_TOKEN")), "{state:#}");
-    assert!(!incident.to_string().contains("swordfish"), "{incident:#}");
-    assert!(captures(&incident)[0]["engine"]["version"].is_string(), "{incident:#}");
-    assert!(lines(&incident, false).iter().any(|line| line.contains("serving")), "{incident:#}");
-    assert!(lines(&incident, true).iter().any(|line| line.contains("serving")), "{incident:#}");
-}
-
-#[test]
-fn the_same_is_kept_of_a_podman_container() {
-    let pier = Pier::with(EngineKind::Podman);
-    let container = pier.run("calculator");
-    let engine = quay::engine(EngineKind::Podman);
-    let engines = format!("engines:\n  - {{name: {}, kind: podman, address: \"{}\"}}\n", engine.name, engine.address);
-    // So far apart that it is the engine that tells, also on a busy machine.
-    let settings = QUICK.replace("interval_seconds: 0.3", "interval_seconds: 30");
-    let orchestrator = Orchestrator::start_with(&format!("{settings}{engines}servers:\n{}", container.entry()));
-    let mut events = watched(&orchestrator);
-
-    container.break_by("crash");
-
-    let down = events.wait_for("calculator", "server_down");
-    events.wait_for("calculator", "recovery_successful");
-    let incident = incident_when(&orchestrator, &down, "both looks", has_after);
-    assert_eq!(incident["reason"], "container_died");
-    let state = captures(&incident)[0].get("state").unwrap_or_else(|| panic!("no state in {incident:#}"));
-    assert_eq!((state["kind"].as_str(), state["running"].as_bool()), (Some("podman"), Some(false)), "{state:#}");
-    assert!(state["exit_code"].as_i64().is_some_and(|code| code != 0), "{state:#}");
-    assert!(state["image"]["digest"].as_str().is_some_and(|digest| digest.len() > 60), "{state:#}");
-    assert!(lines(&incident, false).iter().any(|line| line.contains("serving")), "{incident:#}");
-    assert!(lines(&incident, true).iter().any(|line| line.contains("serving")), "{incident:#}");
-}
-
-#[test]
-fn another_image_between_well_and_death_is_named() {
-    let pier = Pier::new();
-    let container = pier.run("calculator");
-    let orchestrator = Orchestrator::start(&container.entry());
-    let mut events = watched(&orchestrator);
-    until("it is noted what it was made of", || noted(&orchestrator, "calculator").then_some(()));
-
-    pier.replace("calculator", &["/sample-server", "--no-such-flag"]);
-
-    let down = events.wait_for("calculator", "server_down");
-    let incident = incident_when(&orchestrator, &down, "a look", |it| !captures(it).is_empty());
-    let changed: Vec<_> = list(&incident, "/evidence/changed").iter().filter_map(|change| change["what"].as_str()).collect();
-    for expected in ["container.configuration", "container.id", "image.digest"] {
-        assert!(changed.contains(&expected), "{expected} is not in {:#}", incident["evidence"]);
-    }
-    assert!(!changed.iter().any(|what| what.starts_with("registry.")), "{changed:?}");
-    assert!(lines(&incident, false).iter().any(|line| line.contains("no-such-flag")), "{incident:#}");
-}
-
 /// Whether the database has what a server was made of while it was well.
 pub(crate) fn noted(orchestrator: &Orchestrator, server: &str) -> bool {
-    let disk = Connection::open(orchestrator.state().join("state.db")).expect("opens");
-    let facts: Option<String> = disk.query_row("SELECT json FROM well WHERE server_name = ?1", [server], |row| row.get(0)).ok();
-    facts.is_some_and(|facts| facts.contains("image.digest") || facts.contains("process.command"))
+    well(orchestrator, server).is_some_and(|facts| facts.contains("image.digest") || facts.contains("process.command"))
 }
 
-#[test]
-fn a_click_on_an_incident_shows_its_evidence() {
-    let orchestrator = Orchestrator::start_with(&format!("{QUICK}servers:\n{}", talkative(free_port())));
-    let mut events: Events = orchestrator.events();
-    let browser = Browser::open(&orchestrator.gateway);
-    events.wait_for("calculator", "status_changed");
-    browser.wait_until("document.getElementById('incidents').innerText.includes('No incidents')");
-
-    std::fs::write(orchestrator.directory.path().join("crash"), "").expect("written");
-
-    events.wait_for("calculator", "recovery_successful");
-    browser.wait_until("document.querySelector('#incidents button')?.innerText.includes('calculator')");
-    browser.wait_until("document.querySelector('#incidents li')?.dataset.outcome === 'successful'");
-    browser.run("document.querySelector('#incidents button').click()");
-    browser.wait_until("document.getElementById('incident').open");
-    browser.wait_until("document.getElementById('incident').innerText.includes('password=***')");
-    for expected in ["exit code 3", "attempt 1", "API_SETTING"] {
-        browser.wait_until(&format!(
-            "document.getElementById('incident').innerText.toLowerCase().includes('{}')",
-            expected.to_lowercase()
-        ));
-    }
-    browser.run("document.querySelector('#incident button').click()");
-    browser.wait_until("!document.getElementById('incident').open");
+/// What the database has of when a server was last well.
+pub(crate) fn well(orchestrator: &Orchestrator, server: &str) -> Option<String> {
+    let disk = Connection::open(orchestrator.state().join("state.db")).expect("opens");
+    disk.query_row("SELECT json FROM well WHERE server_name = ?1", [server], |row| row.get(0)).ok()
 }
 
 #[test]

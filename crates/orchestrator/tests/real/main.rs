@@ -52,4 +52,6 @@ mod strait;
 mod systemd;
 mod told;
 mod two_processes;
+#[path = "../engine/variants.rs"]
+mod variants;
 mod wire;

@@ -144,6 +144,11 @@ impl Pier {
         self.0.start(name);
     }
 
+    /// As `docker pull` does it when there is a newer one: their name is another image's from now on.
+    pub(crate) fn pull_another(&self) {
+        self.0.import_image(archive());
+    }
+
     /// What the engine says about a container, from its creation on, as it comes; also after the engine was away.
     fn listen(&self, name: &str) -> Arc<Mutex<Vec<String>>> {
         let heard = Arc::new(Mutex::new(Vec::new()));

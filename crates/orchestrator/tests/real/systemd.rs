@@ -87,6 +87,43 @@ fn a_unit_is_brought_back_and_what_an_operator_stops_stays_stopped() {
     assert!(!events.types("calculator").contains(&"recovery_failed"));
 }
 
+/// A unit of that name on this machine would be another one.
+#[test]
+fn the_evidence_of_a_unit_is_from_its_own_bus() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("unit.env");
+    std::fs::write(&file, "DB_PASSWORD=swordfish\n").expect("written");
+    let files = vec![(file.display().to_string(), false)];
+    let environment = &["API_TOKEN=hunter2-hunter2"];
+    let state = State { environment, environment_files: files, memory_max: 64 << 20, ..State::running() };
+    let (_bus, systemd, service, orchestrator, mut events) = watched(directory.path(), state);
+    let noted = || crate::evidence::well(&orchestrator, "calculator").is_some_and(|facts| facts.contains("unit.environment"));
+    until("it is noted what it was made of", || noted().then_some(()));
+
+    service.is(false);
+    systemd.dies(UNIT, 9);
+
+    let down = events.wait_for("calculator", "server_down");
+    let id = down["incident_id"].as_str().expect("an incident");
+    let capture = until("a look", || orchestrator.get(&format!("/incidents/{id}")).pointer("/evidence/captures/0").cloned());
+    let state = &capture["state"];
+    assert_eq!((state["kind"].as_str(), state["name"].as_str()), (Some("systemd"), Some(UNIT)), "{capture:#}");
+    assert_eq!((state["status"].as_str(), state["running"].as_bool()), (Some("failed (failed)"), Some(false)), "{capture:#}");
+    assert_eq!(state["error"], "result signal, ended by signal 9", "{capture:#}");
+    assert_eq!(state["started_at"], "2026-01-02T03:04:05.250Z", "{capture:#}");
+    assert_eq!(state["finished_at"], "2026-01-02T03:04:06.250Z", "{capture:#}");
+    assert_eq!(state["memory_limit_bytes"], 64 << 20, "{capture:#}");
+    assert_eq!(state["environment"], serde_json::json!(["API_TOKEN"]), "{capture:#}");
+    assert!(capture.get("logs").is_none(), "they may be a stranger's: {capture:#}");
+    let missing = capture["missing"].to_string();
+    assert!(
+        missing.contains("its bus may be another machine's; there `journalctl -u calculator.service` has them"),
+        "{capture:#}"
+    );
+    assert!(missing.contains("unit.env may be another machine's"), "{capture:#}");
+    assert!(!capture.to_string().contains("hunter2"), "{capture:#}");
+}
+
 #[test]
 fn what_systemd_restarts_itself_is_counted_as_its_own() {
     let directory = tempfile::tempdir().expect("a directory");

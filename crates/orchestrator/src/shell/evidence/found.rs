@@ -46,7 +46,10 @@ pub(super) struct Found {
     pub(super) mark: Option<Mark>,
     pub(super) facts: Facts,
     pub(super) secrets: Vec<String>,
+    /// What could not be had this time.
     pub(super) missing: Vec<String>,
+    /// What nobody can tell of it here, this time or another. It is no reason not to compare the rest.
+    pub(super) holes: Vec<String>,
 }
 
 /// A line as it came.

@@ -5,15 +5,17 @@ use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use health_spec::incident::RuntimeState;
+use health_spec::incident::{Death, RuntimeState};
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::facts::word;
 use super::found::{Deadline, Found, Mark, RawLine, Want};
 use super::subject::{ProcessSource, pairs};
-use crate::shell::runtime::process::procfs::Identity;
+use crate::shell::runtime::process::procfs::{Identity, boot_id};
 use crate::shell::secrets::digest;
+
+mod kernel;
 
 /// So much of a log is read at most.
 const MOST_LOG_BYTES: u64 = 64 * 1024;
@@ -45,7 +47,11 @@ fn look_now(source: &ProcessSource, want: Want) -> Found {
     names.truncate(MOST_NAMES);
     let record = std::fs::read_to_string(&source.record).ok().and_then(|text| serde_json::from_str::<Value>(&text).ok());
     let pid = record.as_ref().and_then(|record| key(record, "pid")).and_then(Value::as_i64);
-    let alive = record.as_ref().and_then(|record| key(record, "leader")).is_some_and(is_alive);
+    let leader = record.as_ref().and_then(|record| key(record, "leader"));
+    let alive = leader.is_some_and(is_alive);
+    // How it ended stays true after a restart of the machine; when it started is counted from the last one.
+    let of_this_boot = record.as_ref().and_then(|record| key(record, "boot")).is_some_and(|boot| *boot == boot_id());
+    let ended = record.as_ref().filter(|_| !alive);
     found.facts = [
         ("process.command".to_owned(), word(&source.command)),
         ("process.arguments".to_owned(), source.arguments.clone()),
@@ -63,11 +69,25 @@ fn look_now(source: &ProcessSource, want: Want) -> Found {
         name: source.command.clone(),
         id: pid.map(|pid| pid.to_string()),
         running: Some(alive),
-        exit_code: record.as_ref().filter(|_| !alive).and_then(|record| key(record, "exit_code")).and_then(Value::as_i64),
+        started_at: leader.filter(|_| of_this_boot).and_then(|it| Identity::deserialize(it).ok()).and_then(kernel::started_at),
+        finished_at: ended.and_then(|record| key(record, "at")).and_then(|at| at.as_str()?.parse().ok()),
+        exit_code: ended.and_then(|record| key(record, "exit_code")).and_then(Value::as_i64),
+        oom_killed: ended.and_then(|record| key(record, "oom_killed")).and_then(Value::as_bool),
+        memory_limit_bytes: kernel::memory_limit(pid.filter(|_| alive)),
         environment: names,
         ..RuntimeState::default()
     });
     found
+}
+
+/// A death is told before it is on record: what the record does not have yet is taken from the word about it, if that is about this life.
+pub(super) fn complete(state: &mut RuntimeState, death: &Death) {
+    let is_unwritten = state.kind == "process" && state.running == Some(false) && state.finished_at.is_none();
+    if is_unwritten && state.started_at.is_none_or(|started_at| started_at <= death.at) {
+        state.finished_at = Some(death.at);
+        state.oom_killed = Some(death.oom_killed);
+        state.exit_code = state.exit_code.or(death.exit_code);
+    }
 }
 
 fn mark(metadata: &Metadata) -> Mark {
@@ -183,6 +203,75 @@ mod tests {
         child.wait().expect("it is reaped");
         let other = serde_json::json!({ "pid": std::process::id(), "start": 1 });
         assert!(!is_alive(&other), "its pid was given to another process");
+    }
+
+    #[test]
+    fn when_it_began_and_ended_and_what_memory_it_may_have_is_told() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut child = std::process::Command::new("/bin/cat").stdin(std::process::Stdio::piped()).spawn().expect("it runs");
+        let pid = i32::try_from(child.id()).expect("a pid");
+        let leader = Identity::of(pid).expect("/proc").expect("it lives");
+        let instance = serde_json::json!({ "token": "t", "leader": leader });
+        let record = directory.path().join("a.json");
+        let source = ProcessSource {
+            command: "/bin/cat".to_owned(),
+            arguments: String::new(),
+            environment: String::new(),
+            names: vec![],
+            environment_file: None,
+            log: directory.path().join("a.log"),
+            record: record.clone(),
+        };
+        let look = |boot: &str, told: Value| {
+            std::fs::write(&record, serde_json::json!({ "boot": boot, "record": told }).to_string()).expect("written");
+            look_now(&source, Want::Nothing).state.expect("a state")
+        };
+        let running = look(&boot_id(), serde_json::json!({ "state": "running", "token": "t", "leader": leader }));
+        let age = running.started_at.map(|at| crate::shell::clock::wall().duration_since(at).as_secs());
+        assert!(age.is_some_and(|seconds| (-1..60).contains(&seconds)), "{age:?}");
+        assert_eq!((running.running, running.finished_at, running.oom_killed), (Some(true), None, None));
+        assert_eq!(running.memory_limit_bytes, kernel::memory_limit(None), "it is in our group");
+        child.kill().and_then(|()| child.wait()).expect("it ends");
+        let ended =
+            |at: &str| serde_json::json!({ "state": "ended", "instance": instance, "signal": 9, "oom_killed": true, "at": at });
+        let killed = look(&boot_id(), ended("2026-01-02T03:04:05Z"));
+        let apart = killed.started_at.zip(running.started_at).map(|(one, other)| one.duration_since(other).as_millis().abs());
+        assert!(apart < Some(1_000) && killed.oom_killed == Some(true), "{apart:?}: the kernel counts in ticks");
+        assert_eq!(killed.finished_at.map(|at| at.to_string()).as_deref(), Some("2026-01-02T03:04:05Z"));
+        assert_eq!(
+            look("another", ended("2026-01-02T03:04:05Z")).started_at,
+            None,
+            "that is counted from the start of the machine"
+        );
+    }
+
+    #[test]
+    fn what_is_not_on_record_yet_is_taken_from_the_word_about_this_life() {
+        let at = |text: &str| text.parse::<jiff::Timestamp>().expect("a timestamp");
+        let death = Death {
+            at: at("2026-01-02T03:04:05Z"),
+            exit_code: Some(3),
+            signal: None,
+            oom_killed: false,
+            core_dumped: None,
+            error: None,
+        };
+        let unwritten = RuntimeState {
+            kind: "process".to_owned(),
+            running: Some(false),
+            started_at: Some(at("2026-01-02T03:00:00Z")),
+            ..RuntimeState::default()
+        };
+        let completed = |state: &RuntimeState| {
+            let mut state = state.clone();
+            complete(&mut state, &death);
+            (state.finished_at, state.exit_code, state.oom_killed)
+        };
+        assert_eq!(completed(&unwritten), (Some(death.at), Some(3), Some(false)));
+        let later = RuntimeState { started_at: Some(at("2026-01-02T03:05:00Z")), ..unwritten.clone() };
+        assert_eq!(completed(&later), (None, None, None), "that was the life before");
+        let running = RuntimeState { running: Some(true), ..unwritten };
+        assert_eq!(completed(&running), (None, None, None));
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(super) fn all(found: Found, answers: &[Kept], changed: Vec<Change>, mask: &M
         answers: answers.iter().map(|kept| kept.shown(mask)).collect(),
         state: found.state.map(|found| state(found, mask)),
         logs: found.lines.map(|found_lines| lines(&found.log_source, &found_lines, mask)).filter(|logs| !logs.lines.is_empty()),
-        missing: found.missing.iter().map(|missing| line(missing, mask)).collect(),
+        missing: found.missing.iter().chain(&found.holes).map(|missing| line(missing, mask)).collect(),
         changed: changed.into_iter().map(|it| Change { before: word(it.before), after: word(it.after), ..it }).collect(),
     }
 }

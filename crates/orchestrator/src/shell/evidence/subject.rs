@@ -53,8 +53,8 @@ pub enum Source {
     Unit {
         /// Its name.
         unit: String,
-        /// Of the user's manager.
-        user: bool,
+        /// Where its manager is: `system`, `user`, or the address of a bus.
+        bus: String,
     },
 }
 
@@ -285,8 +285,8 @@ fn source(name: &str, runtime: &Runtime, engines: &[Engine], directories: Direct
         RuntimeKind::Docker => container(runtime, engines, "docker"),
         RuntimeKind::Podman => container(runtime, engines, "podman"),
         RuntimeKind::Systemd => {
-            let user = runtime.bus.as_deref() == Some("user");
-            Source::Unit { unit: runtime.unit.clone().unwrap_or_default(), user }
+            let bus = runtime.bus.clone().unwrap_or_else(|| "system".to_owned());
+            Source::Unit { unit: runtime.unit.clone().unwrap_or_default(), bus }
         }
         RuntimeKind::None => Source::None,
     }

@@ -71,7 +71,7 @@ use self::{
 };
 use super::reporter::Reporter;
 use crate::machine::{Death, Word};
-use crate::shell::causes::causes;
+use crate::shell::{causes::causes, clock::wall};
 
 /// Names a start of a server, in its environment.
 pub const INSTANCE_VARIABLE: &str = "MCP_HEALTH_INSTANCE";
@@ -293,7 +293,7 @@ impl Process {
         let death = Death { oom_killed, ..death };
         self.wire.disconnect();
         self.reporter.say(Word::Died(death.clone())).await;
-        self.write_or_warn(Record::ended(child.instance().clone(), &death)).await;
+        self.write_or_warn(Record::ended(child.instance().clone(), &death, Some(wall()))).await;
         if let Err(error) = child.clear(self.program.patience).await {
             tracing::warn!(server = self.name, error = causes(&error), "a dead server left processes behind");
             // It has ended, whoever is left of its group: they are found by their token.
@@ -305,7 +305,8 @@ impl Process {
     /// It ended while we were away.
     async fn mourn_absent(&mut self, instance: Instance, death: Death) {
         self.reporter.say(Word::Died(death.clone())).await;
-        self.write_or_warn(Record::ended(instance.clone(), &death)).await;
+        let seen_at = self.record.read().ok().flatten().and_then(|record| record.ended_at());
+        self.write_or_warn(Record::ended(instance.clone(), &death, seen_at)).await;
         if let Err(error) = Members::Marked(instance).kill(self.program.patience.kill).await {
             tracing::warn!(server = self.name, error = causes(&error), "a dead server left processes behind");
         }

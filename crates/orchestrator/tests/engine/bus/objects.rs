@@ -48,6 +48,11 @@ impl Unit {
         self.state().sub.to_owned()
     }
 
+    #[zbus(property)]
+    fn fragment_path(&self) -> String {
+        format!("/etc/systemd/system/{}", self.name)
+    }
+
     #[zbus(property, name = "InvocationID")]
     fn invocation_id(&self) -> Vec<u8> {
         vec![self.state().invocation]
@@ -92,6 +97,33 @@ impl Service {
     #[zbus(property, name = "NRestarts")]
     fn restarts(&self) -> u32 {
         self.state().restarts
+    }
+
+    #[zbus(property)]
+    fn exec_main_start_timestamp(&self) -> u64 {
+        self.state().started
+    }
+
+    #[zbus(property)]
+    fn exec_main_exit_timestamp(&self) -> u64 {
+        let state = self.state();
+        // One second later.
+        if state.ended.0 == 0 { 0 } else { state.started + 1_000_000 }
+    }
+
+    #[zbus(property)]
+    fn memory_max(&self) -> u64 {
+        self.state().memory_max
+    }
+
+    #[zbus(property)]
+    fn environment(&self) -> Vec<String> {
+        self.state().environment.iter().map(|&pair| pair.to_owned()).collect()
+    }
+
+    #[zbus(property)]
+    fn environment_files(&self) -> Vec<(String, bool)> {
+        self.state().environment_files
     }
 
     #[zbus(property, name = "TimeoutStartUSec")]

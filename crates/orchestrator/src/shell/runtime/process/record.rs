@@ -10,6 +10,7 @@ use std::{
 };
 
 use health_spec::registry::OnCrash;
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -74,6 +75,12 @@ pub enum Record {
         /// Whether it left a core dump.
         #[serde(default)]
         core_dumped: bool,
+        /// Whether the kernel killed it for memory.
+        #[serde(default)]
+        oom_killed: bool,
+        /// When we saw that.
+        #[serde(default)]
+        at: Option<Timestamp>,
     },
 }
 
@@ -133,9 +140,15 @@ pub fn unwritten_after(token: &str) -> String {
 }
 
 impl Record {
-    /// It ended on its own, like this.
-    pub fn ended(instance: Instance, death: &Death) -> Self {
-        Self::Ended { instance, exit_code: death.exit_code, signal: death.signal, core_dumped: death.core_dumped }
+    /// It ended on its own, like this; when, where somebody saw it.
+    pub fn ended(instance: Instance, death: &Death, at: Option<Timestamp>) -> Self {
+        let Death { exit_code, signal, core_dumped, oom_killed, .. } = *death;
+        Self::Ended { instance, exit_code, signal, core_dumped, oom_killed, at }
+    }
+
+    /// When it was seen to have ended.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        if let Self::Ended { at, .. } = self { *at } else { None }
     }
 
     /// The token of the start that it is about, and whether pipes of ours belong to that.
@@ -199,8 +212,8 @@ impl Plan {
             Some(Record::Running(instance)) if alive(instance.leader)? => lives(instance),
             Some(Record::Running(instance)) => Self::Mourn(instance, Death::default()),
             Some(Record::Stopping(instance)) => Self::FinishStop(instance, Because::CutShort),
-            Some(Record::Ended { instance, exit_code, signal, core_dumped }) => {
-                Self::Mourn(instance, Death { exit_code, signal, core_dumped, ..Death::default() })
+            Some(Record::Ended { instance, exit_code, signal, core_dumped, oom_killed, at: _ }) => {
+                Self::Mourn(instance, Death { exit_code, signal, oom_killed, core_dumped, ..Death::default() })
             }
         })
     }
@@ -286,114 +299,4 @@ fn write_over(path: &Path, content: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn instance() -> Instance {
-        Instance { token: "t".to_owned(), leader: Identity { pid: 7, start: 70 }, bound: false }
-    }
-
-    fn planned(record: Option<&Record>, on_crash: OnCrash, lives: bool, carrier: impl Fn(&str) -> Option<Identity>) -> Plan {
-        Plan::of(record.cloned(), on_crash, |_| Ok(lives), |token| Ok(carrier(token))).unwrap()
-    }
-
-    #[test]
-    fn what_cannot_be_seen_is_not_guessed() {
-        let blind = || io::Error::other("no descriptor is left");
-        let starting = Record::Starting { token: "t".to_owned(), bound: false };
-        for record in [starting, Record::Running(instance()), Record::Stopping(instance())] {
-            let planned = Plan::of(Some(record.clone()), OnCrash::Adopt, |_| Err(blind()), |_| Err(blind()));
-            assert!(planned.is_err(), "{record:?}");
-        }
-    }
-
-    #[test]
-    fn each_crash_point_has_its_plan() {
-        let starting = || Some(Record::Starting { token: "t".to_owned(), bound: false });
-        let ended = Some(Record::Ended { instance: instance(), exit_code: Some(0), signal: None, core_dumped: false });
-        let seen = Death { exit_code: Some(0), ..Death::default() };
-        let spawn = |leftover: Option<&str>| Plan::Spawn { leftover: leftover.map(str::to_owned) };
-        for (record, lives, plan) in [
-            (None, false, spawn(None)),
-            (starting(), false, spawn(Some("t"))),
-            (starting(), true, Plan::Adopt(instance())),
-            (Some(Record::Running(instance())), true, Plan::Adopt(instance())),
-            (Some(Record::Running(instance())), false, Plan::Mourn(instance(), Death::default())),
-            (Some(Record::Stopping(instance())), true, Plan::FinishStop(instance(), Because::CutShort)),
-            (Some(Record::Stopping(instance())), false, Plan::FinishStop(instance(), Because::CutShort)),
-            (Some(Record::Stopped), false, spawn(None)),
-            (ended, false, Plan::Mourn(instance(), seen)),
-        ] {
-            let found =
-                planned(record.as_ref(), OnCrash::Adopt, lives, |token| (lives && token == "t").then_some(instance().leader));
-            assert_eq!(found, plan, "{record:?}, alive: {lives}");
-        }
-    }
-
-    #[test]
-    fn a_start_that_could_not_be_written_down_is_found_by_what_follows_from_the_record() {
-        let next = Identity { pid: 9, start: 90 };
-        let carrier = |token: &str| (token == "t+").then_some(next);
-        let ended = Record::Ended { instance: instance(), exit_code: Some(0), signal: None, core_dumped: false };
-        let unwritten = Instance { token: "t+".to_owned(), leader: next, bound: false };
-        let starting = Record::Starting { token: "t".to_owned(), bound: false };
-        for record in [Record::Running(instance()), Record::Stopping(instance()), ended, starting] {
-            let found = planned(Some(&record), OnCrash::Adopt, false, carrier);
-            assert_eq!(found, Plan::Adopt(unwritten.clone()), "{record:?}");
-        }
-        let before = planned(Some(&Record::Running(instance())), OnCrash::Adopt, true, carrier);
-        assert_eq!(before, Plan::Adopt(instance()), "that one was not stopped");
-        let bound = Record::Running(Instance { bound: true, ..instance() });
-        let found = planned(Some(&bound), OnCrash::Adopt, false, carrier);
-        assert_eq!(found, Plan::FinishStop(Instance { bound: true, ..unwritten }, Because::Bound));
-    }
-
-    #[test]
-    fn what_is_bound_to_us_or_is_to_end_with_us_is_ended_and_started() {
-        let bound = Instance { bound: true, ..instance() };
-        let starting = |bound| Some(Record::Starting { token: "t".to_owned(), bound });
-        let (adopt, end) = (OnCrash::Adopt, OnCrash::End);
-        for (record, on_crash, lives, plan) in [
-            (Some(Record::Running(bound.clone())), adopt, true, Plan::FinishStop(bound.clone(), Because::Bound)),
-            (Some(Record::Running(bound.clone())), adopt, false, Plan::FinishStop(bound.clone(), Because::Bound)),
-            (starting(true), adopt, true, Plan::FinishStop(bound, Because::Bound)),
-            (Some(Record::Running(instance())), end, true, Plan::FinishStop(instance(), Because::Configured)),
-            (Some(Record::Running(instance())), end, false, Plan::Mourn(instance(), Death::default())),
-            (starting(false), end, true, Plan::FinishStop(instance(), Because::Configured)),
-        ] {
-            let found = planned(record.as_ref(), on_crash, lives, |token| (lives && token == "t").then_some(instance().leader));
-            assert_eq!(found, plan, "{record:?}, {on_crash:?}, alive: {lives}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_record_survives_and_a_reboot_voids_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("processes/a.json");
-        let file = RecordFile::new(path.clone(), "boot-1".to_owned());
-        assert!(file.read().unwrap().is_none());
-        file.write(Record::Running(instance())).await.unwrap();
-        assert_eq!(file.read().unwrap(), Some(Record::Running(instance())));
-        let rebooted = RecordFile::new(path.clone(), "boot-2".to_owned());
-        assert_eq!(rebooted.read().unwrap(), None);
-        let ended = Record::Ended { instance: instance(), exit_code: None, signal: Some(9), core_dumped: true };
-        file.write(ended.clone()).await.unwrap();
-        assert_eq!(rebooted.read().unwrap(), Some(ended));
-        fs::write(&path, "{").unwrap();
-        assert!(matches!(file.read(), Err(RecordError::Malformed { .. })));
-    }
-
-    #[tokio::test]
-    async fn a_record_can_be_written_over_where_there_is_no_room_for_another() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("a.json");
-        let file = RecordFile::new(path.clone(), "boot".to_owned());
-        file.write(Record::Starting { token: "t".to_owned(), bound: true }).await.unwrap();
-        let longer = serde_json::to_vec(&Page { boot: "boot".to_owned(), record: Record::Running(instance()) }).unwrap();
-        let mut padded = longer.clone();
-        padded.resize(ROOM, b' ');
-        write_over(&path, &padded).unwrap();
-        assert_eq!(file.read().unwrap(), Some(Record::Running(instance())));
-        assert!(write_over(&path, &longer).is_err(), "not of the size that was there");
-    }
-}
+mod tests;

@@ -28,7 +28,8 @@ pub const UNIT: &str = "org.freedesktop.systemd1.Unit";
 /// The interface of a service.
 pub const SERVICE: &str = "org.freedesktop.systemd1.Service";
 
-const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
+/// Where the manager is.
+pub const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 const DBUS: &str = "org.freedesktop.DBus";
 const DBUS_PATH: &str = "/org/freedesktop/DBus";
 
@@ -100,14 +101,20 @@ impl Bus {
         }
     }
 
-    async fn connect(&self) -> Result<Connection, zbus::Error> {
+    /// Whose units are this machine's for certain. One that is given by its address may lead anywhere.
+    pub fn is_of_this_machine(&self) -> bool {
+        matches!(self.0.as_str(), "system" | "user")
+    }
+
+    /// Connects.
+    pub async fn connect(&self) -> Result<Connection, BusError> {
         let builder = match self.0.as_str() {
             "system" => connection::Builder::system(),
             "user" => connection::Builder::session(),
             address => connection::Builder::address(address),
         };
         let queue = std::num::NonZeroUsize::new(QUEUE).unwrap_or(std::num::NonZeroUsize::MIN);
-        builder.max_queued(queue).build().await
+        builder.max_queued(queue).build().await.map_err(|source| BusError::Connect { bus: self.name(), source })
     }
 }
 
@@ -127,8 +134,7 @@ pub struct Session {
 impl Session {
     /// Connects, and asks systemd to tell what it does.
     pub async fn open(bus: &Bus) -> Result<Self, BusError> {
-        let connected = tokio::time::timeout(PATIENCE, bus.connect()).await.map_err(|_| BusError::Slow)?;
-        let connection = connected.map_err(|source| BusError::Connect { bus: bus.name(), source })?;
+        let connection = tokio::time::timeout(PATIENCE, bus.connect()).await.map_err(|_| BusError::Slow)??;
         let messages = MessageStream::from(&connection);
         let mut session = Self { connection, messages, kept: VecDeque::new(), owner: String::new(), loaded: HashSet::new() };
         for member in ["JobNew", "JobRemoved"] {
