@@ -24,7 +24,7 @@ const NEEDS: [Need; 8] = [
     Need {
         name: "a Podman engine",
         is_there: has_podman,
-        packages: &["podman", "runc", "netavark", "aardvark-dns", "containernetworking-plugins"],
+        packages: &["podman", "runc", "netavark", "aardvark-dns", "containernetworking-plugins", "uidmap"],
     },
     Need { name: "bridges and network namespaces", is_there: has_networks, packages: &["iproute2", "util-linux"] },
     Need { name: "HAProxy", is_there: has_haproxy, packages: &["haproxy"] },
@@ -100,7 +100,8 @@ fn has_haproxy() -> bool {
 /// One that is named is used as it is.
 fn has_podman() -> bool {
     std::env::var_os(super::podman::VARIABLE).is_some()
-        || (which("podman").is_some() && which("runc").is_some() && Path::new("/usr/lib/podman/netavark").exists())
+        || (["podman", "runc", "newuidmap"].into_iter().all(|program| which(program).is_some())
+            && Path::new("/usr/lib/podman/netavark").exists())
 }
 
 /// One that answers is used as it is; but some tests start and end another one beside it.

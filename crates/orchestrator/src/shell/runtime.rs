@@ -289,7 +289,7 @@ impl Runtimes {
             }
             Handle::Container(container, _) => {
                 let mut container = container.lock_owned().await;
-                let restarted = self.spawn(async move { container.bring_back().await });
+                let restarted = self.spawn(async move { container.bring_back().await.map_err(|error| container.failure(error)) });
                 Ok(restarted.await.map_err(|_| ActionError::ShuttingDown)??)
             }
             Handle::Unit(requests) => {

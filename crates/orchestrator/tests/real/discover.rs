@@ -284,17 +284,37 @@ fn the_registry_and_what_is_discovered_make_one_plan() {
 }
 
 #[test]
-fn discover_shows_every_container_and_why() {
-    let pier = Pier::new();
+fn discover_shows_every_container_of_docker_and_why() {
+    shows_every_container(EngineKind::Docker, "local");
+}
+
+#[test]
+fn discover_shows_every_container_of_podman_and_why() {
+    shows_every_container(EngineKind::Podman, "pods");
+}
+
+fn shows_every_container(kind: EngineKind, engine: &str) {
+    let pier = Pier::with(kind);
     let asks = asking(&pier, "calculator");
+    let compose = [
+        ("com.docker.compose.project", "shop"),
+        ("com.docker.compose.service", "search"),
+        ("com.docker.compose.container-number", "2"),
+        ("com.docker.compose.depends_on", "db:service_healthy:true,seed:service_completed_successfully:false"),
+    ];
+    let labels = [&compose[..], &[ASKS, ("mcp.health.port", "{port}")]].concat();
+    let composed = pier.run_labelled("shop-search-2", Habits::default(), &labels);
+    let toolhive =
+        [("toolhive", "true"), ("toolhive-basename", "fetch"), ("toolhive-transport", "sse"), ("toolhive-port", "{port}")];
+    let hived = pier.run_labelled("fetch", Habits::default(), &toolhive);
     let bystander = pier.run_labelled("bystander", Habits::default(), &[("autoheal", "true")]);
     let wrong = pier.run_labelled("wrong", Habits::default(), &[ASKS, ("mcp.health.interval", "soon")]);
     let ours = pier.run("ours");
     let directory = tempfile::tempdir().expect("a directory");
-    let entry = format!("{{name: mine, port: 1, runtime: {{kind: docker, container: {}}}}}", ours.full_name());
+    let entry = format!("{{name: mine, port: 1, runtime: {{kind: {}, container: {}}}}}", kind.as_str(), ours.full_name());
     std::fs::write(directory.path().join("registry.yaml"), registry(&pier, 10, &entry)).expect("written");
 
-    let (code, text) = run(directory.path(), &["discover", "registry.yaml", "--engine", "local", "--json"]);
+    let (code, text) = run(directory.path(), &["discover", "registry.yaml", "--engine", engine, "--json"]);
     assert_eq!(code, 0, "{text}");
     let report: Value = serde_json::from_str(text.lines().next().expect("a line")).expect("JSON");
     let of = |container: &Container<'_>| {
@@ -312,6 +332,11 @@ fn discover_shows_every_container_and_why() {
     assert_eq!(of(&wrong)["problems"][0]["label"], "mcp.health.interval");
     assert_eq!(of(&asks)["entry"]["health_url"], format!("http://127.0.0.1:{}/health", asks.port));
     assert!(of(&bystander)["hints"][0].as_str().expect("a hint").starts_with("autoheal"));
+    assert_eq!(told(&composed), ["label", "search-2", "label mcp.health.enable=true"]);
+    assert_eq!(of(&composed)["hints"][0], "compose: service search of project shop, after db");
+    assert_eq!(of(&composed)["entry"]["group"], "shop");
+    assert_eq!(told(&hived)[0], "no");
+    assert_eq!(of(&hived)["hints"][0], format!("ToolHive: server fetch, transport sse, proxy port {}", hived.port));
 
     let (code, table) = run(directory.path(), &["discover", "registry.yaml"]);
     assert_eq!(code, 0, "{table}");

@@ -5,6 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test gives up after a while, by the clock, and reads its environment")]
 
 mod bad_input;
+mod bridged;
 mod browser;
 #[path = "../engine/bus.rs"]
 #[expect(dead_code, reason = "the tests of the runtimes use the rest")]
@@ -20,6 +21,7 @@ mod dock;
 mod docker;
 mod engines;
 mod evidence;
+mod far;
 mod fastmcp;
 mod gate;
 mod harness;
@@ -42,6 +44,7 @@ mod rights;
 #[path = "../engine/root.rs"]
 #[expect(dead_code, reason = "tests of the runtimes want to be alone")]
 mod root;
+mod rootless;
 mod roots;
 mod siege;
 mod simulate;
@@ -50,6 +53,8 @@ mod socket;
 #[expect(dead_code, reason = "the tests of the runtimes make it silent")]
 mod strait;
 mod systemd;
+#[path = "../engine/tls.rs"]
+mod tls;
 mod told;
 mod two_processes;
 #[path = "../engine/variants.rs"]

@@ -51,8 +51,10 @@ pub(crate) struct Habits {
     pub(crate) publishes: Option<u16>,
     /// Whose network it shares, and the port there.
     pub(crate) network_of: Option<(String, u16)>,
-    /// It has the machine's network, as every one of Podman's.
+    /// It has the machine's network, as those of Podman have.
     pub(crate) on_host: bool,
+    /// It has a network of its own, as those of Docker have.
+    pub(crate) bridged: bool,
 }
 
 impl Pier {
@@ -94,8 +96,8 @@ impl Pier {
         change: impl FnOnce(&mut ContainerCreateBody),
     ) -> Container<'_> {
         let port = habits.network_of.as_ref().map_or_else(free_port, |(_, port)| *port);
-        // Podman's networks need more of the machine than the tests do.
-        let shares = self.0.kind == EngineKind::Podman || habits.on_host || habits.network_of.is_some();
+        // Podman's networks take time, and a Podman without root has none everywhere.
+        let shares = (self.0.kind == EngineKind::Podman && !habits.bridged) || habits.on_host || habits.network_of.is_some();
         let place = match &habits.network_of {
             Some(_) => format!("0.0.0.0:{port}"),
             None if shares => format!("127.0.0.1:{port}"),

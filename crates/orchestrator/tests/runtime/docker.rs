@@ -9,7 +9,6 @@ use crate::{
     harbour::Harbour,
     sham::{Sham, Tells},
     strait::Strait,
-    tls::Door,
 };
 
 /// A container that runs, and a life that has seen it.
@@ -332,33 +331,6 @@ fn who_shares_its_network_is_known_while_that_one_is_being_restarted() {
         assert_eq!(life.next(), Input::Reported(ServerId(server), Word::Running));
     }
     assert_eq!(life.followers_while_restarting(1, sham.is_asked_to_restart()), [ServerId(1)]);
-}
-
-#[test]
-fn an_engine_behind_tls_asks_who_we_are() {
-    let (harbour, mut bench) = (Harbour::new(), Bench::new());
-    let door = Door::to(EngineKind::Docker, bench.path());
-    bench.engines = vec![door.engine.clone()];
-    let server = harbour.run("a");
-    let mut life = bench.start(std::slice::from_ref(&server));
-    assert_eq!(life.next_word(), Word::Running);
-    harbour.kill("a");
-    assert_eq!(next_words(&mut life, 2), [Word::Killed, died(137)]);
-    life.restart().unwrap();
-    life.shut_down();
-    let tls = door.engine.tls.clone().unwrap();
-    let refused = |tls| {
-        let mut bench = Bench::new();
-        bench.engines = vec![health_spec::config::Engine { tls: Some(tls), ..door.engine.clone() }];
-        bench.try_start(std::slice::from_ref(&server)).err().unwrap().to_string()
-    };
-    let nobody = refused(health_spec::config::EngineTls { cert_file: None, key_file: None, ..tls.clone() });
-    assert!(nobody.contains("no Docker engine at tcp://localhost"), "{nobody}");
-    let distrusted = refused(health_spec::config::EngineTls { ca_file: tls.cert_file.clone(), ..tls.clone() });
-    assert!(distrusted.contains("certificate") && distrusted.contains("`ca_file`"), "{distrusted}");
-    assert_eq!(distrusted.matches("client error").count(), 1, "{distrusted}");
-    let missing = refused(health_spec::config::EngineTls { ca_file: Some("/nowhere.pem".to_owned()), ..tls });
-    assert!(missing.contains("/nowhere.pem"), "{missing}");
 }
 
 #[test]

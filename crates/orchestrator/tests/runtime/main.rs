@@ -9,6 +9,7 @@ mod bench;
 mod bus;
 mod consent;
 mod docker;
+mod far;
 mod harbour;
 mod healthcheck;
 mod podman;
@@ -26,4 +27,5 @@ mod sham;
 mod strait;
 mod systemd;
 #[path = "../engine/tls.rs"]
+#[expect(dead_code, reason = "the real tests are asked for nothing")]
 mod tls;

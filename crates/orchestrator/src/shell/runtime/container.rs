@@ -7,6 +7,7 @@ pub mod address;
 pub mod consent;
 pub mod engine;
 pub mod event;
+pub mod failure;
 pub mod inspect;
 pub mod ledger;
 pub mod listener;
@@ -28,6 +29,7 @@ use self::{
     address::{Address, ConnectError, Connection},
     consent::Consent,
     engine::{Engine, Link},
+    failure::{Place, plain},
     inspect::InARow,
     ledger::{Ledger, Look, means},
     listener::{Listener, Recent, Registered, clock::EngineClock},
@@ -95,11 +97,7 @@ pub async fn ready(
             let wanted = servers.iter().map(unfound).collect();
             Ok(Ready { id, name, address, connection: Err(error), since: None, wanted })
         }
-        Err(Unready::Lost(error)) => {
-            let why = causes(&error);
-            let advice = address.advice(&why);
-            Err(at_address(format!("{why}; {advice}")))
-        }
+        Err(Unready::Lost(error)) => Err(at_address(address.with_advice(plain(causes(&error))))),
     }
 }
 
@@ -260,11 +258,12 @@ impl Ready {
 
     /// What is to be told to the listener, and what its servers are restarted with.
     pub fn containers(self, engine: &Engine) -> (Vec<Registered>, Vec<Container>) {
+        let at = Place { name: engine.name.clone(), kind: self.address.kind() };
         let one = |Wanted { server, name: wanted, patience, interrupted, unsettled, consent, ledger }: Wanted| {
             let (progress, progressed) = watch::channel(None);
             let (seen, saw) = watch::channel(None);
             let registered = Registered { server, ledger, progress, seen };
-            let requests = engine.requests.clone();
+            let (requests, engine) = (engine.requests.clone(), at.clone());
             let container = Container {
                 server,
                 wanted,
@@ -272,6 +271,7 @@ impl Ready {
                 interrupted,
                 unsettled,
                 consent,
+                engine,
                 requests,
                 progress: progressed,
                 seen: saw,

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::container::{recreate::RecreateError, restart::RestartError};
+use super::container::failure::Failure;
 use super::process::ProcessError;
 use super::systemd;
 
@@ -15,9 +15,6 @@ pub enum ActionError {
     /// What runs it is no container.
     #[error("only a container can be recreated")]
     NoContainer,
-    /// A container was not recreated, or what was recreated is not settled.
-    #[error(transparent)]
-    Recreate(#[from] RecreateError),
     /// A reload has given the server another one.
     #[error("the configuration gives the server another container or program since; nothing was done to that")]
     Replaced,
@@ -27,9 +24,9 @@ pub enum ActionError {
     /// A child process.
     #[error(transparent)]
     Process(#[from] ProcessError),
-    /// A container.
+    /// A container was not restarted or recreated, or what was recreated is not settled.
     #[error(transparent)]
-    Container(#[from] RestartError),
+    Container(#[from] Box<Failure>),
     /// A unit.
     #[error(transparent)]
     Unit(#[from] systemd::UnitError),

@@ -23,7 +23,7 @@ impl Runtimes {
             return Err(ActionError::NoContainer);
         };
         let mut container = container.lock_owned().await;
-        let recreated = self.spawn(async move { container.recreate().await });
+        let recreated = self.spawn(async move { container.recreate().await.map_err(|error| container.failure(error)) });
         Ok(recreated.await.map_err(|_| ActionError::ShuttingDown)??)
     }
 
@@ -31,14 +31,17 @@ impl Runtimes {
     pub async fn settle(&self, server: ServerId, keep: bool, start: bool) -> Result<(), ActionError> {
         let Some(Handle::Container(container, _)) = self.handle(server) else { return Ok(()) };
         let mut container = container.lock_owned().await;
-        let settled = self.spawn(async move { if keep { container.keep().await } else { container.put_back(start).await } });
+        let settled = self.spawn(async move {
+            let settled = if keep { container.keep().await } else { container.put_back(start).await };
+            settled.map_err(|error| container.failure(error))
+        });
         Ok(settled.await.map_err(|_| ActionError::ShuttingDown)??)
     }
 
     /// The name of the container that this server's has replaced, while it is kept. Waits for nobody's action.
     pub async fn kept(&self, server: ServerId) -> Result<Option<String>, ActionError> {
         let Some(Handle::Container(_, container)) = self.handle(server) else { return Ok(None) };
-        Ok(container.kept().await?)
+        Ok(container.kept().await.map_err(|error| container.failure(error))?)
     }
 
     /// The container of this server that a restart would look for in vain. `None`: there is one, or one that it has replaced, or that cannot

@@ -7,6 +7,7 @@ use bollard::{API_DEFAULT_VERSION, Docker};
 use health_spec::config::{Engine, EngineKind};
 use thiserror::Error;
 
+use super::failure::FILTERED;
 use super::tls::{Files, TlsError};
 use crate::shell::secrets::credentials::starred;
 
@@ -74,6 +75,15 @@ pub struct Connection {
     pub client: Docker,
     /// What it really is: Podman may listen where Docker usually does.
     pub kind: EngineKind,
+    /// Where it is.
+    pub address: String,
+}
+
+impl Connection {
+    /// For people.
+    pub(super) fn shown(&self) -> String {
+        format!("{} engine at {}", shown(self.kind), self.address)
+    }
 }
 
 impl Address {
@@ -104,10 +114,20 @@ impl Address {
         hello.await.map_err(|_| ConnectError::Silent { kind: shown(self.kind), address: self.text.clone() })?
     }
 
+    /// Why it cannot be reached, and what to look at.
+    pub(super) fn with_advice(&self, why: String) -> String {
+        let advice = self.advice(&why);
+        why + "; " + advice
+    }
+
     /// What to look at when it cannot be reached, for this reason.
-    pub(super) fn advice(&self, why: &str) -> &'static str {
+    fn advice(&self, why: &str) -> &'static str {
         let is_about_tls = ["certificate", "handshake", "TLS", "tls", "corrupt message"].iter().any(|word| why.contains(word));
-        if self.is_near() {
+        if why.contains("status code 403") {
+            FILTERED
+        } else if why.contains("status code") {
+            "its own log may say why"
+        } else if self.is_near() {
             "is it running? may this user open the socket?"
         } else if self.tls.is_none() {
             "is it running, and does it listen there without TLS? else give `tls`"
@@ -117,6 +137,11 @@ impl Address {
         } else {
             "is it running, and does it listen there with TLS?"
         }
+    }
+
+    /// What the configuration says that it is.
+    pub(super) fn kind(&self) -> EngineKind {
+        self.kind
     }
 
     /// Whether its containers run on this machine.
@@ -133,11 +158,12 @@ impl Address {
         let unreachable = |source| self.unreachable(source);
         let client = self.dial()?.negotiate_version().await.map_err(unreachable)?;
         if self.kind == EngineKind::Podman {
-            return Ok(Connection { client, kind: EngineKind::Podman });
+            return Ok(Connection { client, kind: EngineKind::Podman, address: self.text.clone() });
         }
         let version = client.version().await.map_err(unreachable)?;
         let is_podman = version.components.unwrap_or_default().iter().any(|component| component.name == PODMAN);
-        Ok(Connection { client, kind: if is_podman { EngineKind::Podman } else { EngineKind::Docker } })
+        let kind = if is_podman { EngineKind::Podman } else { EngineKind::Docker };
+        Ok(Connection { client, kind, address: self.text.clone() })
     }
 
     fn dial(&self) -> Result<Docker, ConnectError> {
@@ -207,6 +233,8 @@ mod tests {
         assert!(!advice("https://far:2376", None, "client error (Connect): refused").contains("ca_file"));
         assert!(advice("tcp://far:2375", None, "refused").contains("without TLS"));
         assert!(advice("unix:///var/run/docker.sock", None, "refused").contains("socket"));
+        let answered = |status: u16| advice("unix:///a.sock", None, &format!("Docker responded with status code {status}: x"));
+        assert!(answered(403).contains("proxy") && answered(500).contains("log"), "{} {}", answered(403), answered(500));
     }
 
     #[test]

@@ -24,9 +24,10 @@ use tokio::{
 use self::clock::EngineClock;
 pub use self::session::PATIENCE;
 use super::{
-    address::{Address, ConnectError, Connection, shown},
+    address::{Address, ConnectError, Connection},
     engine::Link,
     event::Happening,
+    failure::plain,
     inspect::{InARow, KEPT_EVENTS},
     ledger::{Action, Ledger, Seen},
     patience::Until,
@@ -49,14 +50,14 @@ pub enum ListenError {
     #[error(transparent)]
     Connect(#[from] ConnectError),
     /// It does not answer as it should.
-    #[error("the {} engine does not answer", shown(*.0))]
-    Answer(EngineKind, #[source] Error),
+    #[error("the {0} does not answer as it should")]
+    Answer(String, #[source] Error),
     /// It does not answer at all.
-    #[error("the {} engine has not answered for {} s", shown(*.0), PATIENCE.as_secs())]
-    Silent(EngineKind),
+    #[error("the {engine} has not answered for {} s", PATIENCE.as_secs(), engine = .0)]
+    Silent(String),
     /// It closed the stream, as one does that shuts down.
-    #[error("the {} engine closed the stream of events", shown(*.0))]
-    Closed(EngineKind),
+    #[error("the {1} closed the stream of events")]
+    Closed(EngineKind, String),
 }
 
 /// A registered container.
@@ -166,7 +167,7 @@ impl Listener {
                     continue;
                 }
             }
-            let error = causes(&error);
+            let error = self.address.with_advice(plain(causes(&error)));
             self.lose(&error).await;
             self.refuse_for(pause.next(), &error).await;
             connection = self.address.connect().await;
@@ -265,7 +266,7 @@ impl Listener {
 /// Podman's service ends a stream of events when it reads a line of its log that is just being written. It goes on, and what it has told
 /// since can be asked for: there is nothing to be looked at.
 fn is_hiccup(error: &ListenError) -> bool {
-    matches!(error, ListenError::Closed(EngineKind::Podman))
+    matches!(error, ListenError::Closed(EngineKind::Podman, _))
 }
 
 impl Registered {

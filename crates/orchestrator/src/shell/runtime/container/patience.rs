@@ -91,6 +91,7 @@ mod tests {
     use tokio::sync::{mpsc, watch};
 
     use super::*;
+    use crate::shell::runtime::container::failure::Place;
     use crate::{
         machine::ServerId,
         shell::runtime::container::{
@@ -138,9 +139,12 @@ mod tests {
         let patience = Some(Duration::from_secs(90));
         let (server, wanted) = (ServerId(0), "a".to_owned());
         let (consent, interrupted, unsettled) = (Consent::default(), false, false);
-        let container = Container { server, wanted, patience, interrupted, unsettled, consent, requests, progress, seen };
+        let engine = Place { name: "local".to_owned(), kind: EngineKind::Docker };
+        let mut container =
+            Container { server, wanted, patience, interrupted, unsettled, consent, engine, requests, progress, seen };
         let client = Docker::connect_with_http("tcp://127.0.0.1:1", 60, API_DEFAULT_VERSION).unwrap();
-        let reach = Reach { connection: Connection { client, kind: EngineKind::Docker }, id: "id".to_owned() };
+        let connection = Connection { client, kind: EngineKind::Docker, address: "tcp://127.0.0.1:1".to_owned() };
+        let reach = Reach { connection, id: "id".to_owned() };
         let listener = async {
             let Some(Request::Begin(_, _, answer)) = asked.recv().await else { panic!("nothing was asked") };
             answer.send(Ok(reach)).unwrap();

@@ -15,6 +15,7 @@ use tokio::{
 use super::{
     address::ANSWER_PATIENCE,
     consent::Consent,
+    failure::Place,
     inspect,
     ledger::{Action, Seen, Stage},
     listener::{Does, Reach, Request},
@@ -32,8 +33,8 @@ pub enum RestartError {
     #[error("{0}")]
     OutOfReach(String),
     /// The engine has never had one of that name.
-    #[error("there is no container \"{0}\"")]
-    Gone(String),
+    #[error("there is none of this name")]
+    Gone,
     /// It is watched because of a label, and whoever has its name now has none.
     #[error("container {container} has no label {label}, so it is left alone; it may have been created anew")]
     NotAsked {
@@ -49,7 +50,7 @@ pub enum RestartError {
     #[error("the engine does not say which labels the container has, so it is left alone")]
     Unseen(#[source] Error),
     /// The engine refused, or failed.
-    #[error("the engine did not restart the container")]
+    #[error("the engine did not restart it")]
     Refused(#[source] Error),
     /// The listener has ended.
     #[error("the orchestrator is shutting down")]
@@ -71,6 +72,8 @@ pub struct Container {
     pub unsettled: bool,
     /// What it has to have to be touched.
     pub consent: Consent,
+    /// Where it is.
+    pub engine: Place,
     /// The listener of its engine.
     pub requests: mpsc::Sender<Request>,
     /// How far the restart is, as the listener sees it.
@@ -83,7 +86,7 @@ impl RestartError {
     /// There is no such container, as far as the engine's answer tells.
     pub(super) fn is_of_nobody(&self) -> bool {
         match self {
-            Self::Gone(_) => true,
+            Self::Gone => true,
             Self::Unseen(error) | Self::Refused(error) => {
                 matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
             }
@@ -100,7 +103,7 @@ impl Container {
         let (client, id) = (&reach.connection.client, reach.id.as_str());
         if id.is_empty() {
             self.end(&reach, true).await;
-            return Err(RestartError::Gone(self.wanted.clone()));
+            return Err(RestartError::Gone);
         }
         if let Err(error) = self.consent.of(client, id).await {
             self.end(&reach, true).await;
@@ -123,10 +126,11 @@ impl Container {
         outcome.map_err(RestartError::Refused)
     }
 
-    pub(super) async fn begin(&self, does: Does) -> Result<Reach, RestartError> {
+    pub(super) async fn begin(&mut self, does: Does) -> Result<Reach, RestartError> {
         let (answer, begun) = oneshot::channel();
         self.requests.send(Request::Begin(self.server, does, answer)).await.map_err(|_| RestartError::ShuttingDown)?;
         let mut reach = begun.await.map_err(|_| RestartError::ShuttingDown)?.map_err(RestartError::OutOfReach)?;
+        self.engine.kind = reach.connection.kind;
         // The engine answers when it has stopped it; to give up before would be to ask for the same again.
         let client = &mut reach.connection.client;
         let to_stop = patience::to_stop(client, self.called(&reach.id), self.patience).await;

@@ -24,13 +24,15 @@ const AT_ONCE: usize = 64;
 #[derive(Debug, Error)]
 pub enum GroupError {
     /// A process outlived SIGKILL, as one does that waits for a dead disk.
-    #[error("process {pid} does not end, even after SIGKILL")]
+    #[error(
+        "process {pid} does not end, even after SIGKILL: it waits for the kernel, as for a dead disk; `ps -o stat,wchan -p {pid}` shows for what"
+    )]
     Undying {
         /// One of them.
         pid: RawPid,
     },
     /// The kernel refused.
-    #[error("cannot signal process {pid}")]
+    #[error("cannot signal process {pid}; it has to be of the user that the orchestrator runs as")]
     Refused {
         /// Which one.
         pid: RawPid,
@@ -38,7 +40,7 @@ pub enum GroupError {
         source: io::Error,
     },
     /// Nobody knows who is there.
-    #[error("cannot look for processes")]
+    #[error("cannot look for processes in /proc")]
     Unseen(#[source] io::Error),
 }
 

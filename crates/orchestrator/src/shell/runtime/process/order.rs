@@ -12,10 +12,12 @@ use super::{group::GroupError, program::Program, record::RecordError};
 #[derive(Debug, Error)]
 pub enum ProcessError {
     /// What we are about to do could not be written down, so it was not done.
-    #[error("nothing was done")]
+    #[error(
+        "the server was not touched, for what is to be done has to be on disk first; make room there, or let this user write"
+    )]
     Record(#[from] RecordError),
     /// The old one could not be stopped.
-    #[error("the server could not be stopped")]
+    #[error("the server could not be stopped, so it was not started anew")]
     Stop(#[from] GroupError),
     /// The new one could not be started.
     #[error("{0}")]
@@ -47,4 +49,26 @@ pub enum Order {
     Become(Box<Program>, ProcessLog),
     /// It is no longer registered: leave it alone, running or not, and say when what was being done to it is at its end.
     LetGo(oneshot::Sender<()>),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::causes::causes;
+
+    #[test]
+    fn an_error_says_where_and_what_to_do() {
+        let refused = || io::Error::from(io::ErrorKind::PermissionDenied);
+        let record = RecordError::Write { path: "/state/processes/a.json".into(), source: refused() };
+        let cases = [
+            (ProcessError::from(record), ["let this user write", "cannot write /state/processes/a.json: permission denied"]),
+            (GroupError::Undying { pid: 7 }.into(), ["not started anew", "`ps -o stat,wchan -p 7`"]),
+            (GroupError::Refused { pid: 7, source: refused() }.into(), ["process 7", "of the user"]),
+            (GroupError::Unseen(refused()).into(), ["not started anew", "/proc: permission denied"]),
+        ];
+        for (error, parts) in cases {
+            let said = causes(&error);
+            assert!(parts.iter().all(|part| said.contains(part)), "{said}");
+        }
+    }
 }

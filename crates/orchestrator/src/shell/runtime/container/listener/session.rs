@@ -65,7 +65,7 @@ impl Listener {
             Some(since) if was_lost => self.catch_up(since, connection).await?,
             Some(since) => since,
             None => {
-                let now = answer(connection.kind, inspect::clock(&connection.client)).await?;
+                let now = answer(connection, inspect::clock(&connection.client)).await?;
                 self.clock.tells(now, Instant::now());
                 now
             }
@@ -123,7 +123,7 @@ impl Listener {
         let ending = self.own_endings_until(connection).await?;
         let asked =
             inspect::events_until_now(&connection.client, connection.kind, self.before(since, connection.kind), ("", vec![]));
-        for happening in answer(connection.kind, asked).await?.into_iter().filter_map(Happening::read) {
+        for happening in answer(connection, asked).await?.into_iter().filter_map(Happening::read) {
             let is_its_own = ending.is_some_and(|ending| happening.at <= ending);
             if is_its_own && matches!(happening.act, Act::Kill(_) | Act::Stop) {
                 // The stream would tell of it once more.
@@ -252,7 +252,7 @@ impl Listener {
     /// Asks while listening on.
     async fn meanwhile<T>(&mut self, session: &mut Session<'_>, ask: BoxFuture<'_, Result<T, Error>>) -> Result<T, ListenError> {
         let connection = session.connection;
-        let asked = answer(connection.kind, ask);
+        let asked = answer(connection, ask);
         pin!(asked);
         loop {
             tokio::select! {
@@ -284,7 +284,8 @@ impl Listener {
         let kind = connection.kind;
         // Also with the last thing that it does.
         self.clock.lives(Instant::now());
-        let message = event.ok_or(ListenError::Closed(kind))?.map_err(|error| ListenError::Answer(kind, error))?;
+        let message = event.ok_or_else(|| ListenError::Closed(kind, connection.shown()))?;
+        let message = message.map_err(|error| ListenError::Answer(connection.shown(), error))?;
         if let Some(happening) = Happening::read(message) {
             self.learn(happening, connection, false).await;
         }
@@ -331,7 +332,7 @@ fn has_a_quiet_verdict(ledger: &Ledger, kind: EngineKind) -> bool {
 /// What a Docker engine has kept, and whether that is everything. Podman keeps its events in a file.
 async fn memory(connection: &Connection) -> Result<(Vec<Happening>, bool), ListenError> {
     match connection.kind {
-        EngineKind::Docker => answer(connection.kind, inspect::memory(&connection.client)).await,
+        EngineKind::Docker => answer(connection, inspect::memory(&connection.client)).await,
         EngineKind::Podman => Ok((Vec::new(), false)),
     }
 }
@@ -341,7 +342,7 @@ async fn ended_by_memory(happening: &Happening, connection: &Connection, oom: Op
     if happening.act != Act::Die(Some(KILLED)) {
         return false;
     }
-    let look = answer(connection.kind, inspect::look(&connection.client, &happening.id)).await;
+    let look = answer(connection, inspect::look(&connection.client, &happening.id)).await;
     let Ok(Some(look)) = look else { return false };
     // One that runs again no longer says when it ended.
     let at = if look.state.is_alive() { happening.at } else { look.since };
@@ -354,7 +355,7 @@ fn is_killed_for_memory(look: &Look, at: i64, oom: Option<&Oom>) -> bool {
     look.exit_code == Some(KILLED) && look.memory_limited && oom.zip(at.ok()).is_some_and(|(oom, at)| oom.has_killed_about(at))
 }
 
-async fn answer<T>(kind: EngineKind, asked: impl Future<Output = Result<T, Error>>) -> Result<T, ListenError> {
-    let answer = timeout(PATIENCE, asked).await.map_err(|_| ListenError::Silent(kind))?;
-    answer.map_err(|error| ListenError::Answer(kind, error))
+async fn answer<T>(connection: &Connection, asked: impl Future<Output = Result<T, Error>>) -> Result<T, ListenError> {
+    let answer = timeout(PATIENCE, asked).await.map_err(|_| ListenError::Silent(connection.shown()))?;
+    answer.map_err(|error| ListenError::Answer(connection.shown(), error))
 }

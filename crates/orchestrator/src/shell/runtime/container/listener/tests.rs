@@ -44,7 +44,7 @@ fn listener() -> (Listener, Connection, mpsc::Receiver<Input>) {
         unreadable: BTreeMap::new(),
     };
     let client = Docker::connect_with_http(&engine.address, 60, API_DEFAULT_VERSION).unwrap();
-    (listener, Connection { client, kind: EngineKind::Docker }, told)
+    (listener, Connection { client, kind: EngineKind::Docker, address: engine.address }, told)
 }
 
 async fn hear(listener: &mut Listener, connection: &Connection, id: &str, action: &str, at: i64) {
