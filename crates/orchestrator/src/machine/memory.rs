@@ -164,6 +164,9 @@ pub enum Recovery {
         /// An end of the monitor cut the action off, and nothing that runs has been heard of since.
         #[serde(default)]
         cut_off: bool,
+        /// It did so before anything was done to the server.
+        #[serde(default)]
+        untouched: bool,
     },
 }
 

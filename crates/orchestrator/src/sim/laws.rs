@@ -54,7 +54,7 @@ laws! {
     CHANGES = "changes", "A status never changes to itself, and each change begins where the last one ended.", "`server` (`publish_status`)";
     PHASES = "phases", "Only the steps of `machine::transition` lead from one phase to another.", "`transition`, everything that enters a phase";
     HELD = "held", "What is held is down, and what is healthy has no open incident.", "`server/recovery`";
-    THRESHOLD = "threshold", "Checks make a server down after `failure_threshold` failures in a row, no sooner, and no later unless it was sent a signal within the last minute.", "`server/check` (`failed`)";
+    THRESHOLD = "threshold", "Checks make a server down after `failure_threshold` failures in a row, no sooner, and no later unless it was sent a signal that may still end it.", "`server/check` (`failed`)";
     CONFIRMED = "confirmed", "What was down is well after `success_threshold` good answers in a row, and since the last action, death or start.", "`server/check` (`answered_well`)";
     GRACE = "grace", "A failed check within `start_period` after a start does not count.", "`server/check`, `server/word` (`begins`)";
     QUIET_ACTION = "no check", "No check runs during an action.", "`server` (`start_check`), `server/pace`";

@@ -71,7 +71,12 @@ pub(super) fn taken_up(mut memory: ServerMemory, policy: &Policy, first_check: M
                 Recovery::Acting { stage: Stage::Prepares | Stage::CalledOff | Stage::Begun, .. }
                     | Recovery::Verifying { cut_off: true, .. }
             );
-            memory.recovery = Recovery::Verifying { until, attempt, cut_off };
+            let untouched = match memory.recovery {
+                Recovery::Acting { stage, .. } => matches!(stage, Stage::Prepares | Stage::CalledOff),
+                Recovery::Verifying { untouched, .. } => untouched,
+                Recovery::Idle | Recovery::Waiting { .. } => false,
+            };
+            memory.recovery = Recovery::Verifying { until, attempt, cut_off, untouched };
             memory.successes = 0;
             memory.next_check = Some(look);
         }

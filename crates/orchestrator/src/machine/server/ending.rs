@@ -88,6 +88,14 @@ impl Server {
         }
     }
 
+    /// It has died, and an action that has not touched it goes on: what is open is whether that was a stop, and not how the signal ends.
+    pub(super) fn has_died_of_it(&mut self, now: Mono) {
+        let follows = self.stop_follows_within();
+        if let Some(signal) = &mut self.state.signal {
+            signal.within = now.since(signal.at).saturating_add(follows);
+        }
+    }
+
     pub(super) fn forget_signal(&mut self) {
         self.state.signal = None;
     }

@@ -10,6 +10,12 @@ use super::{Server, Turn, milliseconds, number, pace};
 use crate::machine::memory::{Attempt, Cut, Recovery, Stage, Stop};
 use crate::machine::{Effect, Mono, hold};
 
+/// Why an attempt has failed whose action the end of an earlier run has cut off: its server was not started again.
+const INTERRUPTED: &str = "action: interrupted, since the orchestrator ended while it ran";
+
+/// The same, before anything was done.
+const UNTOUCHED: &str = "action: interrupted, since the orchestrator ended before it touched the server";
+
 /// Why no further attempt is made.
 #[derive(Clone, Copy)]
 enum Exhausted {
@@ -177,7 +183,7 @@ impl Server {
     pub(super) fn verify(&mut self, turn: &mut Turn<'_>, attempt: Attempt) {
         let until = turn.now.after(self.policy.recovery.verify_timeout);
         self.enter(Phase::Recovering);
-        self.state.recovery = Recovery::Verifying { until, attempt, cut_off: false };
+        self.state.recovery = Recovery::Verifying { until, attempt, cut_off: false, untouched: false };
         self.forget_streaks();
         self.check_at_once(turn.now);
     }
@@ -191,7 +197,18 @@ impl Server {
             *until = clear;
             return;
         }
-        self.attempt_failed(turn, attempt, "verify_timeout".to_owned());
+        let is_untouched = matches!(self.state.recovery, Recovery::Verifying { untouched: true, .. });
+        let error = self.interrupted().filter(|_| is_untouched).unwrap_or("verify_timeout");
+        self.attempt_failed(turn, attempt, error.to_owned());
+    }
+
+    /// Why the attempt that is being verified has failed, when the end of an earlier run has cut its action off.
+    pub(super) fn interrupted(&self) -> Option<&'static str> {
+        match self.state.recovery {
+            Recovery::Verifying { untouched: true, .. } => Some(UNTOUCHED),
+            Recovery::Verifying { .. } => Some(INTERRUPTED),
+            Recovery::Idle | Recovery::Waiting { .. } | Recovery::Acting { .. } => None,
+        }
     }
 
     /// What is being verified has at least as long from now as good answers in a row take.

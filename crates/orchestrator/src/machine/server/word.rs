@@ -14,9 +14,6 @@ use crate::machine::{Command, Death, Effect, Mono, Refusal, Word};
 /// How long an engine that starts a container again on its own has for it (contract, section 3.2).
 const COMES_BACK_WITHIN: Duration = Duration::from_secs(5);
 
-/// Why an attempt has failed whose action the end of an earlier run has cut off: its server was not started again.
-const INTERRUPTED: &str = "action: interrupted, since the orchestrator ended while it ran";
-
 impl Server {
     pub(in crate::machine) fn reported(&mut self, turn: &mut Turn<'_>, word: Word) {
         match word {
@@ -47,8 +44,10 @@ impl Server {
         }
         let stops = self.is_stop(&death);
         if let Recovery::Acting { stage, .. } = &mut self.state.recovery {
-            if *stage == Stage::Started {
-                *stage = if stops { Stage::Ended } else { Stage::Died };
+            match stage {
+                Stage::Started => *stage = if stops { Stage::Ended } else { Stage::Died },
+                Stage::Prepares | Stage::CalledOff => self.has_died_of_it(turn.now),
+                Stage::Begun | Stage::Died | Stage::Ended => {}
             }
             return;
         }
@@ -118,7 +117,7 @@ impl Server {
                 self.plan(turn);
             }
             (_, Recovery::Verifying { attempt, cut_off, .. }) => {
-                let error = if cut_off { INTERRUPTED } else { "container_died" };
+                let error = self.interrupted().filter(|_| cut_off).unwrap_or("container_died");
                 self.attempt_failed(turn, attempt, error.to_owned());
             }
             // What the engine has seen is never held for what the monitor may have seen wrongly (section 3.2).

@@ -63,7 +63,9 @@ impl Account<'_> {
                 format!("it is paused in {engine}: its container is frozen, and nothing is done until it is unpaused there")
             }
             Some(Stop::ExitZero) => "it ended with exit code 0, which is a stop for it: it is not started again".to_owned(),
-            Some(Stop::Operator) | None => "somebody stopped it on purpose: it is not started again".to_owned(),
+            Some(Stop::Operator) | None => {
+                "somebody stopped it on purpose, or it has never run: it is not started again".to_owned()
+            }
         }
     }
 
@@ -84,7 +86,7 @@ impl Account<'_> {
             evidence.extend(state.last_error.as_ref().map(|error| format!("the last attempt failed: {error}")));
         }
         match state.recovery {
-            Recovery::Verifying { cut_off: true, .. } => {
+            Recovery::Verifying { cut_off: true, .. } | Recovery::Verifying { untouched: true, .. } => {
                 evidence.push("the orchestrator ended during its attempt, and it has to show that it is well".to_owned());
             }
             Recovery::Verifying { .. } => evidence.push("it was started again, and has to show that it is well".to_owned()),

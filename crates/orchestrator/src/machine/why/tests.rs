@@ -72,7 +72,7 @@ fn a_dependency_is_named_with_how_it_is_and_since_when() {
 
 #[test]
 fn what_stopped_it_is_said() {
-    let stopped = "somebody stopped it on purpose: it is not started again";
+    let stopped = "somebody stopped it on purpose, or it has never run: it is not started again";
     let paused = "it is paused in its engine: its container is frozen, and nothing is done until it is unpaused there";
     let ended = "it ended with exit code 0, which is a stop for it: it is not started again";
     let zero = Word::Died(Death { exit_code: Some(0), ..Death::default() });

@@ -25,7 +25,7 @@ enum Leave {
 }
 
 /// Why an attempt has failed that has done nothing.
-pub(super) const CALLED_OFF: &str = "somebody stopped it meanwhile";
+pub(super) const CALLED_OFF: &str = "called off, since somebody stopped, restarted or signalled it before it was touched";
 
 /// The same, when it could not be written down that it may.
 const UNWRITTEN: &str = "nothing was done, since the state directory could not be written; `orchestrator status` says why";

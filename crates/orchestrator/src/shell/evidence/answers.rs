@@ -45,15 +45,20 @@ pub(super) struct Kept {
     took_ms: u32,
     verdict: Status,
     reason: Option<Reason>,
-    http_status: Option<u16>,
-    /// How long the body was; `None`: there was no answer.
-    body_bytes: Option<u32>,
-    /// What of the text is the message; the body is behind it.
-    message_bytes: Option<u32>,
+    /// 0: there was none.
+    http_status: u16,
+    /// How long the body was; [`NONE`]: there was no answer.
+    body_bytes: u32,
+    /// What of the text is the message; [`NONE`]: there is none.
+    message_bytes: u32,
+    /// Of so many probes the text has, behind the message, how long each phase took.
+    probes: u8,
+    /// The message, the phases, the body.
     text: Box<[u8]>,
-    /// How long each phase of each probe took.
-    spent: Box<[Spent]>,
 }
+
+/// No text is as long.
+const NONE: u32 = u32::MAX;
 
 /// How long the phases of a probe took, in milliseconds: in the order of [`PHASES`], what was not reached is not a number.
 #[derive(Clone, Copy, Debug)]
@@ -65,10 +70,32 @@ struct Spent {
 /// As they are called.
 const PHASES: [&str; 5] = ["dns", "connect", "tls", "answer", "body"];
 
+/// By the number that they are kept by.
+const KINDS: [ProbeKind; 5] = [ProbeKind::Http, ProbeKind::Mcp, ProbeKind::Tcp, ProbeKind::Container, ProbeKind::Process];
+
 impl Spent {
     fn of(probed: &Probed) -> Self {
         let Phases { dns_ms, connect_ms, tls_ms, answer_ms, body_ms } = probed.phases;
         Self { kind: probed.kind, took: [dns_ms, connect_ms, tls_ms, answer_ms, body_ms].map(|took| took.unwrap_or(f32::NAN)) }
+    }
+
+    /// The kind, a bit for each phase that was reached, and how long each of those took.
+    fn write(&self, bytes: &mut Vec<u8>) {
+        let kind = KINDS.iter().position(|kind| *kind == self.kind).unwrap_or_default();
+        let reached = self.took.iter().rev().fold(0_u8, |bits, took| bits << 1 | u8::from(!took.is_nan()));
+        bytes.extend([u8::try_from(kind).unwrap_or_default(), reached]);
+        bytes.extend(self.took.iter().filter(|took| !took.is_nan()).flat_map(|took| took.to_le_bytes()));
+    }
+
+    /// The same back, and what is behind it.
+    fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let (&[kind, reached], mut rest) = bytes.split_first_chunk::<2>()?;
+        let mut took = [f32::NAN; PHASES.len()];
+        for (_, took) in took.iter_mut().enumerate().filter(|(place, _)| reached >> place & 1 == 1) {
+            let (bytes, behind) = rest.split_first_chunk::<4>()?;
+            (*took, rest) = (f32::from_le_bytes(*bytes), behind);
+        }
+        Some((Self { kind: *KINDS.get(usize::from(kind))?, took }, rest))
     }
 }
 
@@ -125,7 +152,13 @@ impl Kept {
         let started = ended.checked_sub(jiff::SignedDuration::try_from(took).unwrap_or_default()).unwrap_or(ended);
         let message = verdict.message.as_deref().map(str::as_bytes);
         let body = glimpse.map(|glimpse| &*glimpse.body);
-        let size = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+        let size = |bytes: usize| u32::try_from(bytes).unwrap_or(NONE).min(NONE - 1);
+        let mut text = message.unwrap_or_default().to_vec();
+        let probed = &verdict.probed[..verdict.probed.len().min(usize::from(u8::MAX))];
+        for one in probed {
+            Spent::of(one).write(&mut text);
+        }
+        text.extend(body.unwrap_or_default());
         Self {
             at_ms: started.as_millisecond(),
             took_ms: u32::try_from(took.as_millis()).unwrap_or(u32::MAX),
@@ -135,11 +168,11 @@ impl Kept {
                 Outcome::Failed => Status::Down,
             },
             reason: verdict.reason,
-            http_status: glimpse.and_then(|glimpse| glimpse.http_status),
-            body_bytes: glimpse.map(|glimpse| size(glimpse.body_bytes)),
-            message_bytes: message.map(|message| size(message.len())),
-            text: [message.unwrap_or_default(), body.unwrap_or_default()].concat().into(),
-            spent: verdict.probed.iter().map(Spent::of).collect(),
+            http_status: glimpse.and_then(|glimpse| glimpse.http_status).unwrap_or_default(),
+            body_bytes: glimpse.map_or(NONE, |glimpse| size(glimpse.body_bytes)),
+            message_bytes: message.map_or(NONE, |message| size(message.len())),
+            probes: u8::try_from(probed.len()).unwrap_or_default(),
+            text: text.into(),
         }
     }
 
@@ -148,18 +181,26 @@ impl Kept {
     }
 
     pub(super) fn shown(&self, mask: &Mask) -> Answer {
-        let (message, body) = self.text.split_at(self.message_bytes.unwrap_or_default() as usize);
-        let message = self.message_bytes.map(|_| cut(&escaped(&mask.text(&decoded(message))), SHOWN_BYTES));
+        let some = |bytes: u32| Some(bytes).filter(|bytes| *bytes != NONE);
+        let (message, mut body) = self.text.split_at(some(self.message_bytes).unwrap_or_default() as usize);
+        let message = some(self.message_bytes).map(|_| cut(&escaped(&mask.text(&decoded(message))), SHOWN_BYTES));
+        let mut spent = Vec::with_capacity(self.probes.into());
+        while spent.len() < self.probes.into()
+            && let Some((one, behind)) = Spent::read(body)
+        {
+            spent.push(one);
+            body = behind;
+        }
         Answer {
             at: self.at(),
             verdict: self.verdict,
             reason: self.reason.map(|reason| reason.as_str().to_owned()),
             message,
             took_ms: self.took_ms.into(),
-            http_status: self.http_status,
-            phases: phases(&self.spent),
-            body: self.body_bytes.map(|_| shown_body(body, mask)),
-            body_bytes: self.body_bytes.unwrap_or_default().into(),
+            http_status: Some(self.http_status).filter(|status| *status > 0),
+            phases: phases(&spent),
+            body: some(self.body_bytes).map(|_| shown_body(body, mask)),
+            body_bytes: some(self.body_bytes).unwrap_or_default().into(),
         }
     }
 }
@@ -211,10 +252,18 @@ mod tests {
             |kind, phases| Probed { kind, outcome: None, reason: None, message: None, took_ms: 1.0, phases, reading: None };
         let http = probed(ProbeKind::Http, Phases { connect_ms: Some(0.25), body_ms: Some(0.0), ..Phases::default() });
         let tcp = probed(ProbeKind::Tcp, Phases { connect_ms: Some(2.0), ..Phases::default() });
-        let told = |all: &[&Probed]| phases(&all.iter().map(|probed| Spent::of(probed)).collect::<Vec<_>>());
+        let told = |all: &[&Probed]| {
+            let verdict =
+                Verdict { probed: all.iter().map(|it| (*it).clone()).collect(), ..Verdict::failed(Reason::Timeout, "no") };
+            let kept = Kept::new(&verdict, Duration::ZERO, Some(&Glimpse::said(b"body")), at(1)).shown(&Mask::default());
+            assert_eq!((kept.message.as_deref(), kept.body.as_deref(), kept.http_status), (Some("no"), Some("body"), None));
+            kept.phases
+        };
         assert_eq!(told(&[&http]), [("body".to_owned(), 0.0), ("connect".to_owned(), 0.25)].into());
         let both = [("http.body", 0.0), ("http.connect", 0.25), ("tcp.connect", 2.0)];
         assert_eq!(told(&[&http, &tcp]), both.map(|(name, took)| (name.to_owned(), took)).into());
+        assert_eq!(told(&[]), [].into());
+        assert_eq!(size_of::<Kept>(), 48, "ten of every server");
     }
 
     #[test]

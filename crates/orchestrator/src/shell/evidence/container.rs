@@ -17,6 +17,7 @@ use super::facts::word;
 use super::found::{Deadline, Found, RawLine, Want};
 use crate::shell::causes::causes;
 use crate::shell::runtime::container::{address::Address, inspect::is_meant};
+use crate::shell::secrets::credentials::passwords;
 use crate::shell::secrets::{digest, may_be_secret};
 
 /// So many names of variables are kept.
@@ -190,7 +191,8 @@ fn pairs(config: &ContainerConfig) -> impl Iterator<Item = (&str, &str)> {
 }
 
 fn secrets(config: &ContainerConfig) -> Vec<String> {
-    pairs(config).filter(|(name, value)| may_be_secret(name, value)).map(|(_, value)| value.to_owned()).collect()
+    let whole = pairs(config).filter(|(name, value)| may_be_secret(name, value)).map(|(_, value)| value);
+    whole.chain(pairs(config).flat_map(|(_, value)| passwords(value))).map(str::to_owned).collect()
 }
 
 fn facts(inspected: &ContainerInspectResponse, state: &RuntimeState, found: &mut Found) {

@@ -10,6 +10,7 @@ use super::facts::word;
 use super::found::{Deadline, Found, Want};
 use super::subject::pairs;
 use crate::shell::runtime::systemd::bus::Bus;
+use crate::shell::secrets::credentials::passwords;
 use crate::shell::secrets::{digest, may_be_secret};
 use files::Files;
 use journal::Journal;
@@ -63,7 +64,8 @@ fn take(unit: &str, told: &Properties, files: Files, found: &mut Found) {
     let number = digest(&format!("{}\0{}", own.join("\0"), files.text));
     found.facts.insert("unit.environment".to_owned(), format!("{} variables ({number})", names.len()));
     let secret = pairs.iter().filter(|(name, value)| may_be_secret(name, value));
-    found.secrets.extend(secret.map(|(_, value)| (*value).to_owned()));
+    let secret = secret.map(|(_, value)| *value).chain(pairs.iter().flat_map(|(_, value)| passwords(value)));
+    found.secrets.extend(secret.map(str::to_owned));
     names.truncate(MOST_NAMES);
     found.state = Some(RuntimeState { environment: names, ..state(unit, told) });
     found.holes.extend(files.unread.into_iter().map(|why| format!("environment: {why}")));

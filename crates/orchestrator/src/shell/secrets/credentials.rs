@@ -14,6 +14,12 @@ pub fn credentials(rest: &str) -> Option<usize> {
     Some(authority.len() + at + 1)
 }
 
+/// The passwords in the URLs of a text.
+pub fn passwords(text: &str) -> impl Iterator<Item = &str> {
+    let rests = text.split("://").skip(1);
+    rests.filter_map(|rest| rest[..credentials(rest)? - 1].split_once(':').map(|(_, password)| password))
+}
+
 /// The line with a star for each character of who asks, and of what is asked for in a query: everything stays where it stands.
 pub fn starred(line: &str) -> String {
     let mut shown = String::with_capacity(line.len());
@@ -51,6 +57,13 @@ fn stars(hidden: &str, shown: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn passwords_stand_before_the_host() {
+        let all = |text| passwords(text).collect::<Vec<_>>();
+        assert_eq!(all("postgres://u:pgpw5566@db/x,amqp://:other@b"), ["pgpw5566", "other"]);
+        assert_eq!(all("http://a:80/@me https://token@c"), [""; 0]);
+    }
 
     #[test]
     fn who_asks_is_starred_and_nothing_moves() {

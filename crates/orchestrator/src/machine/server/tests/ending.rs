@@ -306,3 +306,41 @@ fn a_recreate_that_has_touched_nothing_puts_nothing_back() {
     let failed = ends(&mut fleet, 26.0, Err("hook `before`: it ended with exit code 1".to_owned()));
     assert_eq!(failed, ["recovery_failed"]);
 }
+
+/// `docker kill` while the hook runs: what is open is only whether that was a stop.
+#[test]
+fn a_death_before_an_action_touches_it_has_its_second_and_no_more() {
+    let mut fleet = well("servers: [{name: a}]");
+    assert_eq!(run(&mut fleet, 32.0, &refused()), ["status_changed", "server_down"]);
+    assert_eq!(names(&fleet.step(at(33.0), Input::Woken)), ["recovery_started", "ACT"]);
+    said(&mut fleet, 34.0, Word::Killed);
+    said(&mut fleet, 34.0, died());
+    assert_eq!(ends(&mut fleet, 36.0, Err("called off".to_owned())), ["recovery_failed"]);
+    assert_eq!(run(&mut fleet, 41.0, &refused()), ["recovery_started", "ACT"], "5 s after the first");
+}
+
+/// The orchestrator ends while the hook runs, and the server goes on hanging.
+#[test]
+fn an_attempt_that_was_cut_off_before_it_touched_anything_says_so() {
+    let mut first = well("servers: [{name: a}]");
+    run(&mut first, 32.0, &refused());
+    first.step(at(33.0), Input::Woken);
+    let mut second = after_a_break("servers: [{name: a}]", &first, 40.0);
+    said(&mut second, 40.0, Word::Running);
+    let why = second.why(A, &|at| at.0.as_secs().to_string()).evidence.join("; ");
+    assert!(why.contains("the orchestrator ended during its attempt"), "{why}");
+    let mut errors = Vec::new();
+    while let Some(now) = second.deadline().filter(|_| errors.is_empty()) {
+        let mut effects = second.step(now, Input::Woken);
+        while let Some(effect) = effects.pop() {
+            match effect {
+                Effect::Probe { ticket, .. } => {
+                    effects.extend(second.step(now, Input::Observed { ticket, verdict: refused(), took: Duration::ZERO }));
+                }
+                Effect::Publish(Happened { kind: EventKind::RecoveryFailed { error, .. }, .. }) => errors.push(error),
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(errors, ["action: interrupted, since the orchestrator ended before it touched the server"]);
+}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::shell::secrets::credentials::passwords;
 use crate::shell::secrets::{is_secret, may_be_secret};
 
 /// Keys whose value is a URL that a check asks.
@@ -46,6 +47,8 @@ pub(super) fn collect(value: &Value, directory: &Path, secrets: &mut Vec<Secret>
                         let given = inner.iter().filter_map(|(name, value)| Some((name, value.as_str()?)));
                         let hidden = given.filter(|(name, value)| key == "headers" || !is_harmless(name, value));
                         secrets.extend(hidden.map(|(_, text)| Secret::Value(text.into())));
+                        let given = inner.values().filter_map(Value::as_str);
+                        secrets.extend(given.flat_map(passwords).map(|text| Secret::Value(text.into())));
                         collect(value, directory, secrets);
                     }
                     Value::Object(inner) if key == "header_files" => {
@@ -100,5 +103,7 @@ pub(super) fn read_environment(path: &Path) -> Vec<String> {
     if read.is_err() {
         return Vec::new();
     }
-    pairs(&String::from_utf8_lossy(&bytes)).map(|(_, value)| value.to_owned()).collect()
+    let text = String::from_utf8_lossy(&bytes);
+    let values = pairs(&text).map(|(_, value)| value);
+    values.flat_map(|value| std::iter::once(value).chain(passwords(value))).map(str::to_owned).collect()
 }
