@@ -106,8 +106,8 @@ pub(super) const MUTANTS: [Mutant; 36] = [
     mutant(
         "an open attempt is repeated after a crash",
         "server/beginning.rs",
-        "memory.recovery = Recovery::Verifying { until, attempt, cut_off };",
-        "let _ = (until, attempt, cut_off);\n            memory.recovery = Recovery::Waiting { due: now, delay: std::time::Duration::ZERO };",
+        "memory.recovery = Recovery::Verifying { until, attempt, cut_off, untouched };",
+        "let _ = (until, attempt, cut_off, untouched);\n            memory.recovery = Recovery::Waiting { due: now, delay: std::time::Duration::ZERO };",
     ),
     mutant(
         "a check may run during an action",
@@ -179,14 +179,14 @@ pub(super) const MUTANTS: [Mutant; 36] = [
     mutant(
         "what was stopped meanwhile is touched",
         "server/ending.rs",
-        "Recovery::Acting { serial, attempt, strategy, stopped: false, stage, undoing: false, since }",
-        "Recovery::Acting { serial, attempt, strategy, stage, undoing: false, since, .. }",
+        "if *serial == ticket.serial && *stage == Stage::Prepares =>",
+        "if *serial == ticket.serial && *stage != Stage::Begun =>",
     ),
     mutant(
         "what may be being stopped is touched",
         "server/ending.rs",
-        "(!is_unclear || *attempt == Attempt::Operator)",
-        "(true || is_unclear || *attempt == Attempt::Operator)",
+        "if !matches!(self.state.recovery, Recovery::Acting { attempt: Attempt::Operator, .. }) {",
+        "if false {",
     ),
     mutant(
         "a window that was open is forgotten",

@@ -59,10 +59,10 @@ impl Server {
 
     /// The action has prepared everything. From here on a death, a signal or a stop may be its own.
     pub(in crate::machine) fn touches(&mut self, turn: &mut Turn<'_>, ticket: Ticket) {
-        let is_unclear = self.unclear_until(turn.now).is_some();
         match &mut self.state.recovery {
-            Recovery::Acting { serial, attempt, strategy, stopped: false, stage, undoing: false, since }
-                if *serial == ticket.serial && *stage == Stage::Prepares && (!is_unclear || *attempt == Attempt::Operator) =>
+            // Whoever has stopped it, or may be doing so, has called it off.
+            Recovery::Acting { serial, strategy, stage, undoing: false, since, .. }
+                if *serial == ticket.serial && *stage == Stage::Prepares =>
             {
                 (*stage, *since) = (Stage::Begun, Some(turn.now));
                 let strategy = strategy.unwrap_or(Strategy::Restart);

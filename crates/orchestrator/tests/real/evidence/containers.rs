@@ -140,6 +140,8 @@ fn another_image_between_well_and_death(kind: EngineKind) {
 
     pier.replace("calculator", &["/sample-server", "--no-such-flag"]);
 
+    // The end of the one before is a stop, or on a busy machine a death that Podman explains too late.
+    events.wait_until("the end of the new one", |event| event["event_type"] == "container_died" && event["exit_code"] == 2);
     let down = events.wait_for("calculator", "server_down");
     let incident = incident_when(&orchestrator, &down, "a look", |it| !captures(it).is_empty());
     let changed: Vec<_> = list(&incident, "/evidence/changed").iter().filter_map(|change| change["what"].as_str()).collect();
