@@ -1,6 +1,6 @@
 //! What must not be shown: what it is, where it stands, and how it is hidden.
 //!
-//! [`mask`] hides it in what others have written, [`hidden`] in what an operator wrote. Whatever is shown to anybody or kept of a server has
+//! [`mask`] hides it in what others have written, [`hide_file`] in what an operator wrote. Whatever is shown to anybody or kept of a server has
 //! gone through one of them.
 
 use sha2::{Digest, Sha256};

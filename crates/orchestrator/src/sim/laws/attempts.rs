@@ -69,7 +69,10 @@ impl Watch {
             return Ok(());
         }
         (life.owed, life.may_end) = (false, false);
-        self.acts(world, id)
+        self.acts(world, id)?;
+        // It does not ask.
+        self.lives[world.actor(id)].touched = true;
+        Ok(())
     }
 
     /// The order itself.
