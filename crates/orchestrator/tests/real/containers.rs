@@ -163,8 +163,11 @@ fn one_of_podman_is_not_judged_before_its_engine_has_told() {
 fn is_stopped_by_whoever_stops_it_before_an_action_touches_it(kind: EngineKind) {
     let pier = Pier::with(kind);
     let container = pier.run("calculator");
-    let entry = format!("{}    recovery: {{before: {{command: [sleep, \"20\"], timeout_seconds: 600}}}}\n", container.entry());
+    let entry = format!("{}    recovery: {{before: {{command: [cat, go], timeout_seconds: 600}}}}\n", container.entry());
     let (mut orchestrator, mut events) = watch(kind, QUICK, &entry);
+    // A pipe that nobody writes to: the hook waits until the next start ends it.
+    let go = orchestrator.directory.path().join("go");
+    assert!(std::process::Command::new("mkfifo").arg(&go).status().expect("it runs").success());
     container.break_by("hang");
     assert_eq!(events.wait_for("calculator", "server_down")["reason"], "3_consecutive_failures");
     events.wait_for("calculator", "recovery_started");
