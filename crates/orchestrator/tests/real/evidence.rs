@@ -62,7 +62,7 @@ fn talkative(port: u16) -> String {
     let server = sample_server().display();
     let text = format!(
         "if [ -e crashed ]; then echo up again; exec {server} --listen 127.0.0.1:{port}; fi; \
-         {server} --listen 127.0.0.1:{port} & while [ ! -e crash ]; do sleep 0.05; done; touch crashed; kill $!; \
+         mkfifo crash; {server} --listen 127.0.0.1:{port} & cat crash; touch crashed; kill $!; \
          echo connecting with password=hunter2-hunter2; echo setting swordfish-1 >&2; printf 'a\\033[31mb\\n'; exit 3"
     );
     script("calculator", port, &text)
@@ -118,8 +118,8 @@ fn an_exit_code_and_the_last_lines_are_kept_without_their_secrets() {
 fn a_core_dump_is_named_where_the_machine_makes_one() {
     let (port, server, abort) = (free_port(), sample_server().display(), "ulimit -c unlimited; kill -ABRT $$");
     let text = format!(
-        "if [ -e crashed ]; then exec {server} --listen 127.0.0.1:{port}; fi; {server} --listen 127.0.0.1:{port} & \
-         while [ ! -e crash ]; do sleep 0.05; done; touch crashed; kill $!; {abort}"
+        "if [ -e crashed ]; then exec {server} --listen 127.0.0.1:{port}; fi; mkfifo crash; {server} --listen 127.0.0.1:{port} & \
+         cat crash; touch crashed; kill $!; {abort}"
     );
     let orchestrator = Orchestrator::start(&script("calculator", port, &text));
     let directory = orchestrator.directory.path();

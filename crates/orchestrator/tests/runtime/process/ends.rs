@@ -188,8 +188,7 @@ fn a_dead_leader_is_reaped_also_when_its_group_does_not_end_in_time() {
 fn one_that_was_let_go_lives_on_with_a_short_log_and_is_reaped_when_it_ends() {
     let bench = Bench::new();
     let go = bench.path().join("go");
-    let script =
-        format!("echo ready; while [ ! -e {} ]; do sleep 0.02; done; head -c 9000000 /dev/zero; exec sleep 1000", go.display());
+    let script = format!("mkfifo {0}; echo ready; cat {0}; head -c 9000000 /dev/zero; exec sleep 1000", go.display());
     let (mut life, pid) = begin(&bench, &script);
     life.let_go();
     assert_eq!(only(&bench.leaders()), pid);
