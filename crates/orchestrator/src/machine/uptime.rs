@@ -29,7 +29,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// A moment in whole milliseconds since the Unix epoch: the machine's time, counted from when the clock showed the first
 /// start. It agrees with the wall clock as long as that was never stepped, and never goes backwards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Steady(Duration);
+pub struct Steady(u64);
 
 /// A length of the pieces in which time is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,10 +57,10 @@ pub enum Standing {
 /// Some time, and how much of it the server was up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// `ok` or `degraded`. Never more than `counted`.
-    pub up: Duration,
-    /// What counts.
-    pub counted: Duration,
+    /// `ok` or `degraded`, in milliseconds. Never more than what counts.
+    pub up_ms: u64,
+    /// What counts, in milliseconds.
+    pub counted_ms: u64,
 }
 
 /// How long each resolution is kept.
@@ -77,7 +77,6 @@ pub struct Retention {
 /// One server's time.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    retention: Retention,
     standing: Standing,
     /// Counted up to here.
     last: Steady,
@@ -96,41 +95,41 @@ const WINDOWS: [(Duration, Resolution); 3] = [
 impl Steady {
     /// `since` the Unix epoch; what is below a millisecond is left out.
     pub fn new(since: Duration) -> Self {
-        Self(Duration::from_millis(u64::try_from(since.as_millis()).unwrap_or(u64::MAX)))
+        Self(milliseconds(since))
     }
 
     /// A moment of the machine whose first start was at `origin`.
     pub fn of(origin: Self, at: Mono) -> Self {
-        Self::new(origin.0.saturating_add(at.0))
+        origin.after(at.0)
     }
 
     /// The time since the Unix epoch.
     pub fn since_epoch(self) -> Duration {
-        self.0
+        Duration::from_millis(self.0)
     }
 
     /// This much later; it saturates.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
-        Self::new(self.0.saturating_add(duration))
+        Self(self.0.saturating_add(milliseconds(duration)))
     }
 
     /// This much earlier; it saturates.
     #[must_use]
     pub fn before(self, duration: Duration) -> Self {
-        Self(self.0.saturating_sub(duration))
+        Self(self.0.saturating_sub(milliseconds(duration)))
     }
 
     /// How long `earlier` lies back; zero when it does not.
     pub fn since(self, earlier: Self) -> Duration {
-        self.0.saturating_sub(earlier.0)
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
     /// The start of the piece that it lies in.
     #[must_use]
     pub fn floor(self, resolution: Resolution) -> Self {
-        let length = resolution.length().as_secs();
-        Self(Duration::from_secs(self.0.as_secs() / length * length))
+        let length = milliseconds(resolution.length());
+        Self(self.0 / length * length)
     }
 }
 
@@ -177,25 +176,26 @@ impl Standing {
 impl Tally {
     /// `time` of one standing.
     fn of(standing: Standing, time: Duration) -> Self {
+        let time = milliseconds(time);
         match standing {
-            Standing::Up => Self { up: time, counted: time },
-            Standing::Down => Self { up: Duration::ZERO, counted: time },
+            Standing::Up => Self { up_ms: time, counted_ms: time },
+            Standing::Down => Self { up_ms: 0, counted_ms: time },
             Standing::Uncounted => Self::default(),
         }
     }
 
     fn add(&mut self, other: Self) {
-        self.up += other.up;
-        self.counted += other.counted;
+        self.up_ms += other.up_ms;
+        self.counted_ms += other.counted_ms;
     }
 
     fn times(self, count: u32) -> Self {
-        Self { up: self.up.saturating_mul(count), counted: self.counted.saturating_mul(count) }
+        Self { up_ms: self.up_ms.saturating_mul(count.into()), counted_ms: self.counted_ms.saturating_mul(count.into()) }
     }
 
     /// From 0 to 1; `None` when nothing counts.
     pub fn share(self) -> Option<f64> {
-        (!self.counted.is_zero()).then(|| self.up.as_secs_f64() / self.counted.as_secs_f64())
+        (self.counted_ms > 0).then(|| self.up_ms as f64 / self.counted_ms as f64)
     }
 }
 
@@ -206,7 +206,7 @@ impl Default for Retention {
 }
 
 impl Retention {
-    fn of(self, resolution: Resolution) -> Duration {
+    fn of(&self, resolution: Resolution) -> Duration {
         match resolution {
             Resolution::Minute => self.minutes,
             Resolution::Hour => self.hours,
@@ -217,7 +217,7 @@ impl Retention {
 
 impl Ledger {
     /// Goes on from what is kept, at `now`. What lies between is not counted: nobody looked.
-    pub fn new(kept: impl IntoIterator<Item = (Resolution, Run)>, standing: Standing, retention: Retention, now: Steady) -> Self {
+    pub fn new(kept: impl IntoIterator<Item = (Resolution, Run)>, standing: Standing, now: Steady) -> Self {
         let mut series = Resolution::ALL.map(Series::new);
         for (resolution, run) in kept {
             series[resolution as usize].load(run);
@@ -225,19 +225,19 @@ impl Ledger {
         for one in &mut series {
             one.take_up(now);
         }
-        let mut ledger = Self { retention, standing, last: now, series, sums: Default::default() };
+        let mut ledger = Self { standing, last: now, series, sums: Default::default() };
         ledger.sum_up();
         ledger
     }
 
     /// From now on it counts as `standing`.
-    pub fn turn(&mut self, now: Steady, standing: Standing) {
-        self.count_up_to(now);
+    pub fn turn(&mut self, now: Steady, standing: Standing, retention: &Retention) {
+        self.count_up_to(now, retention);
         self.standing = standing;
     }
 
     /// Counts the time up to `now`. To be called once a minute at least.
-    pub fn count_up_to(&mut self, now: Steady) {
+    pub fn count_up_to(&mut self, now: Steady, retention: &Retention) {
         let from = self.last;
         self.last = from.max(now);
         if now.since(from) <= NOBODY_LOOKED {
@@ -246,7 +246,7 @@ impl Ledger {
             }
         }
         if now.floor(Resolution::Minute) > from.floor(Resolution::Minute) {
-            self.close(now);
+            self.close(now, retention);
         }
     }
 
@@ -271,10 +271,10 @@ impl Ledger {
         self.series.iter_mut().for_each(Series::saved);
     }
 
-    fn close(&mut self, now: Steady) {
+    fn close(&mut self, now: Steady, retention: &Retention) {
         for (series, resolution) in self.series.iter_mut().zip(Resolution::ALL) {
             series.close(now);
-            series.forget(now.before(self.retention.of(resolution)));
+            series.forget(now.before(retention.of(resolution)));
         }
         self.sum_up();
     }
@@ -282,4 +282,8 @@ impl Ledger {
     fn sum_up(&mut self) {
         self.sums = WINDOWS.map(|(window, resolution)| self.series[resolution as usize].sum(self.last.before(window)));
     }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

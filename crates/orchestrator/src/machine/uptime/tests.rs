@@ -12,15 +12,19 @@ fn at(seconds: f64) -> Steady {
 }
 
 fn ledger(standing: Standing) -> Ledger {
-    Ledger::new([], standing, Retention::default(), at(0.0))
+    Ledger::new([], standing, at(0.0))
 }
 
 /// As the driver does: told once a minute.
 fn pass(ledger: &mut Ledger, from: f64, to: f64) {
+    pass_keeping(ledger, &Retention::default(), from, to);
+}
+
+fn pass_keeping(ledger: &mut Ledger, retention: &Retention, from: f64, to: f64) {
     let mut now = from;
     while now < to {
         now = (now + 60.0).min(to);
-        ledger.count_up_to(at(now));
+        ledger.count_up_to(at(now), retention);
     }
 }
 
@@ -65,7 +69,7 @@ fn the_share_is_that_of_the_time_that_counts() {
         let mut ledger = ledger(Uncounted);
         let mut now = 0.0;
         for (standing, seconds) in story {
-            ledger.turn(at(now), standing);
+            ledger.turn(at(now), standing, &Retention::default());
             pass(&mut ledger, now, now + seconds);
             now += seconds;
         }
@@ -78,7 +82,7 @@ fn the_share_is_that_of_the_time_that_counts() {
 fn each_window_forgets_what_lies_before_it() {
     let mut ledger = ledger(Standing::Down);
     pass(&mut ledger, 0.0, 86_400.0);
-    ledger.turn(at(86_400.0), Standing::Up);
+    ledger.turn(at(86_400.0), Standing::Up, &Retention::default());
     pass(&mut ledger, 86_400.0, 2.0 * 86_400.0);
     let uptime = ledger.uptime();
     assert_eq!((uptime.day, uptime.week, uptime.month), (Some(1.0), Some(0.5), Some(0.5)));
@@ -92,8 +96,8 @@ fn time_in_which_nobody_looked_does_not_count() {
     let mut ledger = ledger(Standing::Up);
     pass(&mut ledger, 0.0, 60.0);
     // The machine was asleep for an hour.
-    ledger.count_up_to(at(3_660.0));
-    ledger.turn(at(3_690.0), Standing::Down);
+    ledger.count_up_to(at(3_660.0), &Retention::default());
+    ledger.turn(at(3_690.0), Standing::Down, &Retention::default());
     pass(&mut ledger, 3_690.0, 3_720.0);
     assert_eq!(ledger.uptime().day, Some(0.75));
 }
@@ -114,14 +118,14 @@ fn a_year_of_quiet_is_three_rows() {
 #[test]
 fn what_is_older_than_its_retention_is_dropped() {
     let retention = Retention { minutes: Duration::from_secs(600), hours: Duration::from_secs(7_200), days: 2 * DAY };
-    let mut ledger = Ledger::new([], Standing::Up, retention, at(0.0));
+    let mut ledger = Ledger::new([], Standing::Up, at(0.0));
     let mut disk = Disk::default();
     let mut now = 0.0;
     // Ups and downs, so that no two minutes are alike.
     for round in 0..1_000 {
-        ledger.turn(at(now), if round % 2 == 0 { Standing::Up } else { Standing::Down });
+        ledger.turn(at(now), if round % 2 == 0 { Standing::Up } else { Standing::Down }, &retention);
         let next = now + 400.0 + f64::from(round % 7);
-        pass(&mut ledger, now, next);
+        pass_keeping(&mut ledger, &retention, now, next);
         now = next;
         disk.write(&mut ledger);
     }
@@ -135,16 +139,16 @@ fn a_piece_that_was_open_goes_on_after_a_restart() {
     let mut first = ledger(Standing::Up);
     pass(&mut first, 0.0, 30.0);
     disk.write(&mut first);
-    let mut second = Ledger::new(disk.0.clone(), Standing::Down, Retention::default(), at(40.0));
+    let mut second = Ledger::new(disk.0.clone(), Standing::Down, at(40.0));
     pass(&mut second, 40.0, 60.0);
     disk.write(&mut second);
     let minute = disk.0.first().expect("a minute").1;
-    assert_eq!((minute.start, minute.each.up, minute.each.counted), (at(0.0), Duration::from_secs(30), Duration::from_secs(50)));
+    assert_eq!((minute.start, minute.each.up_ms, minute.each.counted_ms), (at(0.0), 30_000, 50_000));
 }
 
 #[test]
 fn rows_that_make_no_sense_are_left_out() {
-    let each = |up, counted| Tally { up: Duration::from_secs(up), counted: Duration::from_secs(counted) };
+    let each = |up: u64, counted: u64| Tally { up_ms: up * 1_000, counted_ms: counted * 1_000 };
     let minute = |seconds, pieces, each| (Resolution::Minute, Run { start: at(seconds), pieces, each });
     let kept = [
         minute(0.0, 2, each(60, 60)),
@@ -155,7 +159,7 @@ fn rows_that_make_no_sense_are_left_out() {
         minute(300.0, 1, each(60, 30)),
         minute(360.0, 1, each(0, 60)),
     ];
-    let ledger = Ledger::new(kept, Standing::Uncounted, Retention::default(), at(600.0));
+    let ledger = Ledger::new(kept, Standing::Uncounted, at(600.0));
     assert_eq!(ledger.uptime().day, Some(2.0 / 3.0));
 }
 
@@ -193,7 +197,7 @@ proptest! {
             now += seconds;
             expected.add(Tally::of(standing, span));
             if let Turn::Is(next) = turn {
-                ledger.turn(at(now), next);
+                ledger.turn(at(now), next, &Retention::default());
                 standing = next;
             }
             // A change of status is written with its event.
@@ -202,13 +206,13 @@ proptest! {
                 if matches!(turn, Turn::Away) {
                     now += 100_000.0;
                 }
-                ledger = Ledger::new(disk.0.clone(), standing, Retention::default(), at(now));
+                ledger = Ledger::new(disk.0.clone(), standing, at(now));
             }
             for resolution in [Resolution::Hour, Resolution::Day] {
                 prop_assert_eq!(disk.total(resolution), expected, "{:?}", resolution);
             }
             for (resolution, run) in &disk.0 {
-                prop_assert!(run.each.up <= run.each.counted && run.each.counted <= resolution.length());
+                prop_assert!(run.each.up_ms <= run.each.counted_ms && run.each.counted_ms <= milliseconds(resolution.length()));
                 prop_assert_eq!(run.start, run.start.floor(*resolution));
             }
             let uptime = ledger.uptime();
@@ -224,9 +228,9 @@ proptest! {
         let mut ledger = ledger(Standing::Up);
         for (moment, standing) in moments {
             let standing = [Standing::Up, Standing::Down, Standing::Uncounted][standing];
-            ledger.turn(Steady::new(Duration::from_millis(moment)), standing);
+            ledger.turn(Steady::new(Duration::from_millis(moment)), standing, &Retention::default());
             for Changes { resolution, rows, .. } in ledger.changes() {
-                prop_assert!(rows.iter().all(|run| run.each.counted <= resolution.length()));
+                prop_assert!(rows.iter().all(|run| run.each.counted_ms <= milliseconds(resolution.length())));
             }
         }
     }

@@ -36,7 +36,7 @@ impl Uptimes {
         let ledger = |server: &Server| {
             let kept = kept.remove(&server.policy().name).unwrap_or_default();
             let standing = Standing::of(server.state());
-            (standing, Ledger::new(kept, standing, retention, at))
+            (standing, Ledger::new(kept, standing, at))
         };
         let ledgers = fleet.servers().iter().map(ledger).collect();
         let mut uptimes = Self { origin, retention, ledgers, minute: now, portion: None, unsaved: BTreeSet::new() };
@@ -49,7 +49,7 @@ impl Uptimes {
         let at = Steady::of(self.origin, now);
         for server in &fleet.servers()[self.ledgers.len()..] {
             let standing = Standing::of(server.state());
-            self.ledgers.push((standing, Ledger::new(vec![], standing, self.retention, at)));
+            self.ledgers.push((standing, Ledger::new(vec![], standing, at)));
         }
     }
 
@@ -72,7 +72,7 @@ impl Uptimes {
     pub fn minute(&mut self, now: Mono) {
         let at = Steady::of(self.origin, now);
         for (_, ledger) in &mut self.ledgers {
-            ledger.count_up_to(at);
+            ledger.count_up_to(at, &self.retention);
         }
         self.unsaved.extend(0..self.ledgers.len());
         self.wait_for_next(now);
@@ -82,7 +82,7 @@ impl Uptimes {
     pub fn happened(&mut self, place: usize, server: &Server, now: Mono) {
         let (standing, ledger) = &mut self.ledgers[place];
         let next = Standing::of(server.state());
-        ledger.turn(Steady::of(self.origin, now), next);
+        ledger.turn(Steady::of(self.origin, now), next, &self.retention);
         if std::mem::replace(standing, next) != next {
             self.unsaved.insert(place);
         }

@@ -1,6 +1,6 @@
 //! The last answers of every server, as they came: kept in memory, so that they are there when something breaks.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use health_spec::registry::ProbeKind;
 use health_spec::verdict::{Phases, Probed};
 use health_spec::{Outcome, Reason, Status, Verdict};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use super::text::{beginning, cut, decoded, escaped};
 use crate::machine::ServerId;
@@ -36,66 +37,69 @@ pub struct Glimpse {
 
 /// The last answers, by server.
 #[derive(Debug, Default)]
-pub struct Answers(Mutex<Vec<VecDeque<Kept>>>);
+pub struct Answers(Mutex<Vec<Ring>>);
 
-/// Much of it is kept: ten of every server.
-#[derive(Clone, Debug)]
+/// One server's answers, oldest first: as bytes in one piece, since ten are kept of every server.
+#[derive(Debug, Default)]
+struct Ring {
+    count: usize,
+    bytes: Vec<u8>,
+}
+
+/// An answer as it is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Kept {
     at_ms: i64,
     took_ms: u32,
     verdict: Status,
     reason: Option<Reason>,
-    /// 0: there was none.
-    http_status: u16,
-    /// How long the body was; [`NONE`]: there was no answer.
-    body_bytes: u32,
-    /// What of the text is the message; [`NONE`]: there is none.
-    message_bytes: u32,
-    /// Of so many probes the text has, behind the message, how long each phase took.
-    probes: u8,
-    /// The message, the phases, the body.
-    text: Box<[u8]>,
+    http_status: Option<u16>,
+    message: Option<String>,
+    spent: Vec<Spent>,
+    body: Option<Vec<u8>>,
+    body_bytes: usize,
 }
 
-/// No text is as long.
-const NONE: u32 = u32::MAX;
-
-/// How long the phases of a probe took, in milliseconds: in the order of [`PHASES`], what was not reached is not a number.
-#[derive(Clone, Copy, Debug)]
+/// How long the phases of a probe took, in milliseconds: in the order of [`PHASES`], as far as they were reached.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Spent {
     kind: ProbeKind,
-    took: [f32; PHASES.len()],
+    took: [Option<f32>; PHASES.len()],
 }
 
 /// As they are called.
 const PHASES: [&str; 5] = ["dns", "connect", "tls", "answer", "body"];
 
-/// By the number that they are kept by.
-const KINDS: [ProbeKind; 5] = [ProbeKind::Http, ProbeKind::Mcp, ProbeKind::Tcp, ProbeKind::Container, ProbeKind::Process];
-
 impl Spent {
     fn of(probed: &Probed) -> Self {
         let Phases { dns_ms, connect_ms, tls_ms, answer_ms, body_ms } = probed.phases;
-        Self { kind: probed.kind, took: [dns_ms, connect_ms, tls_ms, answer_ms, body_ms].map(|took| took.unwrap_or(f32::NAN)) }
+        Self { kind: probed.kind, took: [dns_ms, connect_ms, tls_ms, answer_ms, body_ms] }
     }
+}
 
-    /// The kind, a bit for each phase that was reached, and how long each of those took.
-    fn write(&self, bytes: &mut Vec<u8>) {
-        let kind = KINDS.iter().position(|kind| *kind == self.kind).unwrap_or_default();
-        let reached = self.took.iter().rev().fold(0_u8, |bits, took| bits << 1 | u8::from(!took.is_nan()));
-        bytes.extend([u8::try_from(kind).unwrap_or_default(), reached]);
-        bytes.extend(self.took.iter().filter(|took| !took.is_nan()).flat_map(|took| took.to_le_bytes()));
-    }
-
-    /// The same back, and what is behind it.
-    fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
-        let (&[kind, reached], mut rest) = bytes.split_first_chunk::<2>()?;
-        let mut took = [f32::NAN; PHASES.len()];
-        for (_, took) in took.iter_mut().enumerate().filter(|(place, _)| reached >> place & 1 == 1) {
-            let (bytes, behind) = rest.split_first_chunk::<4>()?;
-            (*took, rest) = (f32::from_le_bytes(*bytes), behind);
+impl Ring {
+    fn keep(&mut self, kept: &Kept) -> Result<(), postcard::Error> {
+        let bytes = postcard::to_allocvec(kept)?;
+        if self.count == KEPT {
+            let (_, behind) = postcard::take_from_bytes::<Kept>(&self.bytes)?;
+            let first = self.bytes.len() - behind.len();
+            self.bytes.drain(..first);
+            self.count -= 1;
         }
-        Some((Self { kind: *KINDS.get(usize::from(kind))?, took }, rest))
+        // Exactly so many: doubling would keep room for more.
+        self.bytes.reserve_exact(bytes.len());
+        self.bytes.extend(bytes);
+        self.count += 1;
+        Ok(())
+    }
+
+    fn kept(&self) -> impl Iterator<Item = Kept> {
+        let mut bytes = &*self.bytes;
+        std::iter::from_fn(move || {
+            let (kept, behind) = postcard::take_from_bytes(bytes).ok()?;
+            bytes = behind;
+            Some(kept)
+        })
     }
 }
 
@@ -117,21 +121,18 @@ impl Answers {
         let kept = Kept::new(verdict, took, glimpse, ended);
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() <= server.0 {
-            all.resize_with(server.0 + 1, VecDeque::new);
+            all.resize_with(server.0 + 1, Ring::default);
         }
-        let ring = &mut all[server.0];
-        if ring.len() == KEPT {
-            ring.pop_front();
+        if let Err(error) = all[server.0].keep(&kept) {
+            debug_assert!(false, "an answer cannot be kept: {error}");
+            all[server.0] = Ring::default();
         }
-        // Exactly so many: doubling would keep room for more.
-        ring.reserve_exact(KEPT - ring.len());
-        ring.push_back(kept);
     }
 
     /// A server is gone, and so are its answers.
     pub fn forget(&self, server: ServerId) {
         if let Some(ring) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(server.0) {
-            *ring = VecDeque::new();
+            *ring = Ring::default();
         }
     }
 
@@ -143,22 +144,13 @@ impl Answers {
     /// The same as they came.
     pub(super) fn kept(&self, server: ServerId, since: Option<Timestamp>) -> Vec<Kept> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.get(server.0).into_iter().flatten().filter(|kept| since.is_none_or(|since| kept.at() > since)).cloned().collect()
+        all.get(server.0).into_iter().flat_map(Ring::kept).filter(|kept| since.is_none_or(|since| kept.at() > since)).collect()
     }
 }
 
 impl Kept {
     fn new(verdict: &Verdict, took: Duration, glimpse: Option<&Glimpse>, ended: Timestamp) -> Self {
         let started = ended.checked_sub(jiff::SignedDuration::try_from(took).unwrap_or_default()).unwrap_or(ended);
-        let message = verdict.message.as_deref().map(str::as_bytes);
-        let body = glimpse.map(|glimpse| &*glimpse.body);
-        let size = |bytes: usize| u32::try_from(bytes).unwrap_or(NONE).min(NONE - 1);
-        let mut text = message.unwrap_or_default().to_vec();
-        let probed = &verdict.probed[..verdict.probed.len().min(usize::from(u8::MAX))];
-        for one in probed {
-            Spent::of(one).write(&mut text);
-        }
-        text.extend(body.unwrap_or_default());
         Self {
             at_ms: started.as_millisecond(),
             took_ms: u32::try_from(took.as_millis()).unwrap_or(u32::MAX),
@@ -168,11 +160,11 @@ impl Kept {
                 Outcome::Failed => Status::Down,
             },
             reason: verdict.reason,
-            http_status: glimpse.and_then(|glimpse| glimpse.http_status).unwrap_or_default(),
-            body_bytes: glimpse.map_or(NONE, |glimpse| size(glimpse.body_bytes)),
-            message_bytes: message.map_or(NONE, |message| size(message.len())),
-            probes: u8::try_from(probed.len()).unwrap_or_default(),
-            text: text.into(),
+            http_status: glimpse.and_then(|glimpse| glimpse.http_status),
+            message: verdict.message.clone(),
+            spent: verdict.probed.iter().map(Spent::of).collect(),
+            body: glimpse.map(|glimpse| glimpse.body.to_vec()),
+            body_bytes: glimpse.map_or(0, |glimpse| glimpse.body_bytes),
         }
     }
 
@@ -181,26 +173,16 @@ impl Kept {
     }
 
     pub(super) fn shown(&self, mask: &Mask) -> Answer {
-        let some = |bytes: u32| Some(bytes).filter(|bytes| *bytes != NONE);
-        let (message, mut body) = self.text.split_at(some(self.message_bytes).unwrap_or_default() as usize);
-        let message = some(self.message_bytes).map(|_| cut(&escaped(&mask.text(&decoded(message))), SHOWN_BYTES));
-        let mut spent = Vec::with_capacity(self.probes.into());
-        while spent.len() < self.probes.into()
-            && let Some((one, behind)) = Spent::read(body)
-        {
-            spent.push(one);
-            body = behind;
-        }
         Answer {
             at: self.at(),
             verdict: self.verdict,
             reason: self.reason.map(|reason| reason.as_str().to_owned()),
-            message,
+            message: self.message.as_deref().map(|message| cut(&escaped(&mask.text(message)), SHOWN_BYTES)),
             took_ms: self.took_ms.into(),
-            http_status: Some(self.http_status).filter(|status| *status > 0),
-            phases: phases(&spent),
-            body: some(self.body_bytes).map(|_| shown_body(body, mask)),
-            body_bytes: some(self.body_bytes).unwrap_or_default().into(),
+            http_status: self.http_status,
+            phases: phases(&self.spent),
+            body: self.body.as_deref().map(|body| shown_body(body, mask)),
+            body_bytes: self.body_bytes as u64,
         }
     }
 }
@@ -209,7 +191,7 @@ impl Kept {
 fn phases(spent: &[Spent]) -> BTreeMap<String, f32> {
     let of = |Spent { kind, took }: &Spent| {
         let prefix = if spent.len() > 1 { format!("{}.", kind.as_str()) } else { String::new() };
-        let reached = PHASES.into_iter().zip(*took).filter(|(_, took)| !took.is_nan());
+        let reached = PHASES.into_iter().zip(*took).filter_map(|(name, took)| Some((name, took?)));
         reached.map(|(name, took)| (format!("{prefix}{name}"), took)).collect::<Vec<_>>()
     };
     spent.iter().flat_map(of).collect()
@@ -263,7 +245,6 @@ mod tests {
         let both = [("http.body", 0.0), ("http.connect", 0.25), ("tcp.connect", 2.0)];
         assert_eq!(told(&[&http, &tcp]), both.map(|(name, took)| (name.to_owned(), took)).into());
         assert_eq!(told(&[]), [].into());
-        assert_eq!(size_of::<Kept>(), 48, "ten of every server");
     }
 
     #[test]

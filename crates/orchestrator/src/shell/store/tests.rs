@@ -222,7 +222,8 @@ fn uptime_rows_are_there_again() {
     let mut store = Store::open(directory.path(), Retention::default()).expect("opens");
     store.left("e", now()).expect("reads");
     let at = |seconds| Steady::of(origin(now()), Mono(Duration::from_secs(seconds)));
-    let mut ledger = Ledger::new([], Standing::Up, Retention::default().uptime, at(0));
+    let retention = Retention::default().uptime;
+    let mut ledger = Ledger::new([], Standing::Up, at(0));
     let mut written = |ledger: &mut Ledger| {
         let uptime = ledger.changes().into_iter().map(|changes| ("a".to_owned(), changes)).collect();
         store.commit(&Batch { uptime, ..Batch::default() }, false).expect("commits");
@@ -230,10 +231,10 @@ fn uptime_rows_are_there_again() {
         store.left("e", now()).expect("reads").uptime
     };
     for minute in 1..=200 {
-        ledger.turn(at(minute * 60 - 20), if minute % 50 == 0 { Standing::Down } else { Standing::Up });
-        ledger.count_up_to(at(minute * 60));
+        ledger.turn(at(minute * 60 - 20), if minute % 50 == 0 { Standing::Down } else { Standing::Up }, &retention);
+        ledger.count_up_to(at(minute * 60), &retention);
         let kept = written(&mut ledger).remove("a").expect("kept");
-        let again = Ledger::new(kept, Standing::Up, Retention::default().uptime, at(minute * 60));
+        let again = Ledger::new(kept, Standing::Up, at(minute * 60));
         assert_eq!(again.uptime(), ledger.uptime());
     }
     drop(store);

@@ -24,8 +24,8 @@ pub(super) fn write(transaction: &Transaction<'_>, server: &str, changes: &Chang
     remove.execute(params![server, resolution, from])?;
     let mut put = transaction.prepare_cached("INSERT INTO uptime VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
     for run in &changes.rows {
-        let (up, counted) = (milliseconds(run.each.up), milliseconds(run.each.counted));
-        put.execute(params![server, resolution, seconds(run.start), run.pieces, up, counted])?;
+        let Tally { up_ms, counted_ms } = run.each;
+        put.execute(params![server, resolution, seconds(run.start), run.pieces, up_ms, counted_ms])?;
     }
     Ok(())
 }
@@ -40,7 +40,7 @@ pub(super) fn read(connection: &Connection) -> Result<Kept, StoreError> {
     while let Some(row) = rows.next()? {
         let word: String = row.get(1)?;
         let Some(resolution) = Resolution::of(&word) else { continue };
-        let each = Tally { up: Duration::from_millis(row.get(4)?), counted: Duration::from_millis(row.get(5)?) };
+        let each = Tally { up_ms: row.get(4)?, counted_ms: row.get(5)? };
         let run = Run { start: Steady::new(Duration::from_secs(row.get(2)?)), pieces: row.get(3)?, each };
         kept.entry(row.get(0)?).or_default().push((resolution, run));
     }
@@ -49,8 +49,4 @@ pub(super) fn read(connection: &Connection) -> Result<Kept, StoreError> {
 
 fn seconds(moment: Steady) -> i64 {
     i64::try_from(moment.since_epoch().as_secs()).unwrap_or(i64::MAX)
-}
-
-fn milliseconds(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
