@@ -130,6 +130,7 @@ impl Watch {
             }
         }
         if world.is_watching() {
+            self.judge_ebb(world)?;
             self.states(world)?;
         }
         Ok(())

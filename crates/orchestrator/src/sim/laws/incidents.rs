@@ -3,7 +3,7 @@
 use health_spec::EventKind;
 
 use super::{BLIND, CHANGES, CLOSED, Checked, EBB, EXHAUSTED, LATE_RESULT, NUMBERS, Watch, law};
-use crate::machine::{Happened, ServerId};
+use crate::machine::{Effect, Happened, ServerId};
 use crate::sim::World;
 
 impl Watch {
@@ -12,11 +12,13 @@ impl Watch {
         law(&NUMBERS, world, seq == last + 1, || format!("event {seq} follows event {last}"))
     }
 
-    /// One goes on that a storm has held. Whoever was on the way when the storm began is among them, and so is the canary.
-    fn judge_ebb(&self, world: &World, id: ServerId) -> Checked {
-        let most = world.setting().limits.recoveries;
+    /// A storm has let somebody go on in this step. Whoever was on the way when it began is among them, and so is the canary.
+    pub(super) fn judge_ebb(&self, world: &World) -> Checked {
+        let lets_go = |effect: &Effect| matches!(effect, Effect::Publish(it) if is_let_go(&it.kind));
+        let most = world.setting().limits.recoveries + 1;
         let on_their_way = self.lives.iter().filter(|life| life.ebbing).count();
-        law(&EBB, world, on_their_way <= most, || format!("{id:?} goes on beside {on_their_way}, {most} may, and a canary"))
+        let holds = on_their_way <= most || !world.step().effects.iter().any(lets_go);
+        law(&EBB, world, holds, || format!("{on_their_way} go on at once; {most} may, with the canary"))
     }
 
     pub(super) fn judge(&mut self, world: &World, id: ServerId, happened: &Happened) -> Checked {
@@ -52,9 +54,12 @@ impl Watch {
                 law(&EXHAUSTED, world, life.incident.is_some_and(|(_, exhausted)| !exhausted), told)?;
                 self.judge_exhausted(world, id, reason)
             }
-            EventKind::RecoveryReleased { reason } if reason == "storm" && !life.reported => self.judge_ebb(world, id),
             EventKind::HealthCheckCompleted { .. } => law(&LATE_RESULT, world, world.step().stale != Some(id), told),
             _ => Ok(()),
         }
     }
+}
+
+fn is_let_go(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::RecoveryReleased { reason } if reason == "storm")
 }
