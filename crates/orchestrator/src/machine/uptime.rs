@@ -195,7 +195,8 @@ impl Tally {
 
     /// From 0 to 1; `None` when nothing counts.
     pub fn share(self) -> Option<f64> {
-        (self.counted_ms > 0).then(|| self.up_ms as f64 / self.counted_ms as f64)
+        let of = Duration::from_millis;
+        (self.counted_ms > 0).then(|| of(self.up_ms).div_duration_f64(of(self.counted_ms)))
     }
 }
 

@@ -4,8 +4,6 @@
 
 use std::sync::Arc;
 
-use health_spec::verdict::History;
-use health_spec::view::LastCheck;
 use health_spec::{EventKind, ServerView, Verdict};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -16,9 +14,9 @@ use super::clock::{Clock, wall};
 use super::hook::About;
 use super::journal::Journal;
 use super::metrics::Metrics;
-use super::probe::aim::Aim;
 use super::published::Published;
 use super::record::Recorder;
+use super::server_file::ServerFile;
 use super::store::StoreError;
 use super::view::{incident_id, last_check, view};
 use super::writer::Writer;
@@ -29,7 +27,6 @@ use crate::machine::memory::Recovery;
 use crate::machine::{Command, Effect, Fleet, Happened, Input, Mono, Refusal, ServerId, Ticket};
 pub use change::{Change, Configured};
 
-mod aimed;
 mod record;
 mod routine;
 mod unwritten;
@@ -93,21 +90,6 @@ pub struct Driver {
     pub unwritten: Unwritten,
     /// Servers that an earlier run knew and that are no longer registered, with their open incidents.
     pub gone: Vec<(String, Option<u64>)>,
-}
-
-/// What is known of one server beside the machine.
-#[derive(Clone, Debug, Default)]
-pub struct ServerFile {
-    /// The registry's group.
-    pub group: Option<String>,
-    /// What earlier answers have taught.
-    pub history: History,
-    /// The last check.
-    pub last_check: Option<LastCheck>,
-    /// Where checks look.
-    pub aim: Aim,
-    /// Since when they look elsewhere than before, if they have.
-    pub aimed_at: Option<Mono>,
 }
 
 impl Driver {

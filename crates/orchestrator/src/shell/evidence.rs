@@ -21,7 +21,7 @@ use super::incidents::Book;
 use super::journal::Notes;
 use super::published::Published;
 use super::secrets::Mask;
-use super::store::Reader;
+use super::store::{Facts, Reader, Well};
 use crate::machine::ServerId;
 
 pub mod answers;
@@ -34,18 +34,15 @@ mod host;
 mod process;
 mod shown;
 pub mod subject;
-mod text;
 mod unit;
 
-pub use answers::{Answers, Glimpse};
+pub use answers::Answers;
 use desk::Desk;
 pub use desk::Turn;
-use facts::{Facts, Well};
 use found::{Deadline, Found, Want};
 use shown::Shown;
 pub use shown::{told, told_error, told_word};
 pub use subject::{Source, Subject};
-pub use text::{escaped, looked_at};
 
 /// How long one look may take.
 const PATIENCE: Duration = Duration::from_secs(5);

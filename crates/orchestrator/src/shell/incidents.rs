@@ -10,8 +10,8 @@ use health_spec::incident::{Death, DetectedBy, Evidence, Incident, Outcome};
 use health_spec::{Event, EventKind};
 use jiff::Timestamp;
 
-use super::evidence::escaped;
 use super::secrets::Mask;
+use super::text::escaped;
 
 mod fold;
 

@@ -10,8 +10,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::causes::causes;
-use super::evidence::facts::Well;
-use super::store::{Batch, Store, StoreError};
+use super::store::{Batch, Store, StoreError, Well};
 
 mod jsonl;
 

@@ -9,10 +9,11 @@ pub mod aim;
 mod combine;
 mod deadline;
 mod dial;
+mod glimpse;
 pub mod headers;
 pub mod http;
 mod impaired;
-pub mod life;
+mod life;
 mod line;
 pub mod mcp;
 mod resolve;
@@ -28,13 +29,13 @@ use health_spec::verdict::{History, Phases, Reason, Verdict};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::evidence::Glimpse;
+use super::runtime::life::Lives;
 use crate::machine::ServerId;
 use combine::combine;
 use deadline::{Deadline, milliseconds};
+pub use glimpse::{Glimpse, KEPT_BYTES};
 pub use headers::Trace;
 pub use impaired::Impaired;
-pub use life::Lives;
 pub use resolve::Resolver;
 pub use target::{Look, Target};
 

@@ -5,8 +5,9 @@
 
 pub mod container;
 mod error;
+pub mod life;
 mod listening;
-pub mod lives;
+mod lives;
 mod pause;
 mod prepare;
 pub mod process;

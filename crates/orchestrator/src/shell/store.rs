@@ -26,6 +26,7 @@ mod reader;
 mod retention;
 mod schema;
 mod uptime;
+mod well;
 
 pub use batch::{Batch, Written};
 pub use incident::{Kept as KeptIncident, Query};
@@ -33,6 +34,7 @@ pub use lock::Lock;
 pub use reader::Reader;
 pub use retention::Retention;
 pub use uptime::Kept;
+pub use well::{Facts, Well};
 
 /// The log of the database is folded into it after so many pages: 4 MiB.
 const CHECKPOINT_PAGES: u32 = 1_000;

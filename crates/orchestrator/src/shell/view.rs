@@ -7,7 +7,7 @@ use health_spec::{EventKind, Outcome, Phase, ServerView, Status, Verdict};
 use jiff::Timestamp;
 
 use super::clock::Clock;
-use super::driver::ServerFile;
+use super::server_file::ServerFile;
 use crate::machine::memory::{self, Attempt};
 use crate::machine::server::Server;
 use crate::machine::{Fleet, ServerId, why};

@@ -13,15 +13,13 @@ use health_spec::{
 };
 use orchestrator::{
     machine::{Input, ServerId, Word},
-    shell::{
-        probe::{self, Lives},
-        runtime::{
-            ActionError, Prepared, Runtimes, Setup, StartError, Supervised,
-            container::{consent::Consent, event::Health},
-            process::{
-                procfs::{self, Stat},
-                wire::Wire,
-            },
+    shell::runtime::{
+        ActionError, Prepared, Runtimes, Setup, StartError, Supervised,
+        container::{consent::Consent, event::Health},
+        life::{self, Lives},
+        process::{
+            procfs::{self, Stat},
+            wire::Wire,
         },
     },
 };
@@ -211,7 +209,7 @@ impl Life {
     }
 
     /// What a probe of kind `process` sees of server 0.
-    pub(crate) fn of_the_first(&self) -> probe::life::Life {
+    pub(crate) fn of_the_first(&self) -> life::Life {
         self.runtimes.life(ServerId(0))
     }
 

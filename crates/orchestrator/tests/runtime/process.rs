@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use health_spec::registry::Runtime;
 use orchestrator::machine::{Death, Word};
-use orchestrator::shell::probe;
+use orchestrator::shell::runtime::life;
 use rustix::process::Signal;
 
 use crate::bench::{Bench, Life, eventually, send};
@@ -82,11 +82,11 @@ fn one_that_a_restart_has_only_ended_is_known_not_to_run() {
     let mut server = bench.shell("");
     (server.command, server.args) = (Some(program.display().to_string()), vec![]);
     let (mut life, _) = begin_as(&bench, server);
-    assert_eq!(life.of_the_first(), probe::life::Life::Running);
+    assert_eq!(life.of_the_first(), life::Life::Running);
     fs::remove_file(&program).unwrap();
     life.restart().unwrap_err();
     assert_eq!(life.pending(), []);
-    assert!(matches!(life.of_the_first(), probe::life::Life::NotRunning(_)), "{:?}", life.of_the_first());
+    assert!(matches!(life.of_the_first(), life::Life::NotRunning(_)), "{:?}", life.of_the_first());
 }
 
 #[test]

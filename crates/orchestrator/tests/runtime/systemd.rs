@@ -3,7 +3,10 @@
 use health_spec::registry::{Runtime, RuntimeKind};
 use orchestrator::{
     machine::{Death, Input, ServerId, Word},
-    shell::{causes::causes, probe, runtime::ActionError},
+    shell::{
+        causes::causes,
+        runtime::{ActionError, life},
+    },
 };
 
 use crate::{
@@ -112,11 +115,11 @@ fn a_restart_that_systemd_refuses_says_why_and_what_to_do() {
 fn one_that_a_restart_has_only_ended_is_known_not_to_run() {
     let yard = Yard::new();
     let mut life = yard.watch();
-    assert_eq!(life.of_the_first(), probe::life::Life::Running);
+    assert_eq!(life.of_the_first(), life::Life::Running);
     yard.systemd.set(UNIT, |state| state.on_restart = Restart::StartLimit);
     life.restart().unwrap_err();
     assert_eq!(life.pending(), []);
-    assert!(matches!(life.of_the_first(), probe::life::Life::NotRunning(_)));
+    assert!(matches!(life.of_the_first(), life::Life::NotRunning(_)));
 }
 
 #[test]
@@ -125,11 +128,11 @@ fn while_the_bus_is_lost_nobody_knows_whether_it_runs() {
     let mut life = yard.watch();
     yard.systemd.leaves();
     assert!(is_lost(&life.next()));
-    assert!(matches!(life.of_the_first(), probe::life::Life::Unknown(_)));
+    assert!(matches!(life.of_the_first(), life::Life::Unknown(_)));
     yard.systemd.set(UNIT, |state| (state.active, state.sub) = ("activating", "start"));
     yard.systemd.comes_back();
     assert!(matches!(life.next(), Input::EngineBack(_)));
-    assert!(matches!(life.of_the_first(), probe::life::Life::NotRunning(_)), "not yet");
+    assert!(matches!(life.of_the_first(), life::Life::NotRunning(_)), "not yet");
 }
 
 /// The bus itself may refuse to carry something; then systemd never hears of it.

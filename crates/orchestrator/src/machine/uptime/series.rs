@@ -47,7 +47,9 @@ impl Series {
     /// Takes a run from disk; they come in the order of time. One that makes no sense is left out.
     pub(super) fn load(&mut self, run: Run) {
         let fits = self.closed.back().is_none_or(|last| self.end(last) <= run.start);
-        let makes_sense = run.each.up_ms <= run.each.counted_ms && Duration::from_millis(run.each.counted_ms) <= self.resolution.length() && run.pieces > 0;
+        let makes_sense = run.each.up_ms <= run.each.counted_ms
+            && Duration::from_millis(run.each.counted_ms) <= self.resolution.length()
+            && run.pieces > 0;
         if fits && makes_sense && run.start == run.start.floor(self.resolution) {
             self.closed.push_back(run);
         }

@@ -8,12 +8,10 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::shell::config::nearest;
+use crate::shell::runtime::container::consent::ENABLE;
 
 /// What all of them begin with.
 const PREFIX: &str = "mcp.health.";
-
-/// The opt-in: nothing without it, or an entry in the registry, is ever touched.
-pub const ENABLE: &str = "mcp.health.enable";
 
 /// Those that there are, without what all of them begin with.
 const KNOWN: [&str; 10] = ["enable", "name", "url", "port", "path", "interval", "timeout", "group", "depends-on", "recovery"];

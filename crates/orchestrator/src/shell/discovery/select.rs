@@ -14,11 +14,11 @@ use tokio::time::Instant;
 
 use super::container::Container;
 use super::hints::hints;
-use super::labels::{Asked, ENABLE, Fault, asked};
+use super::labels::{Asked, Fault, asked};
 use super::wish::{Denied, Wish, key, wish};
 use crate::machine::policy::Issue;
 use crate::shell::runtime::container::{
-    consent::{ONE_OFF, is_one_off},
+    consent::{ENABLE, ONE_OFF, is_one_off},
     ledger::means,
     recreate::kept_of,
 };

@@ -7,7 +7,7 @@ use health_spec::config::{File, defaults};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::{Driver, ServerFile};
+use super::Driver;
 use crate::machine::fleet::{Limits, Reloaded};
 use crate::machine::{Effect, Happened, Policy, ServerId};
 use crate::shell::actions::Eyes;
@@ -15,6 +15,7 @@ use crate::shell::descriptors;
 use crate::shell::evidence::Subject;
 use crate::shell::hook::Hooks;
 use crate::shell::probe::Target;
+use crate::shell::server_file::ServerFile;
 
 /// What has become of the configuration file.
 #[derive(Debug)]

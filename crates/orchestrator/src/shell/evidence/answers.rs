@@ -11,29 +11,16 @@ use health_spec::{Outcome, Reason, Status, Verdict};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::text::{beginning, cut, decoded, escaped};
 use crate::machine::ServerId;
+use crate::shell::probe::Glimpse;
 use crate::shell::secrets::Mask;
+use crate::shell::text::{beginning, cut, decoded, escaped};
 
 /// So many answers are kept of a server (contract, section 3.2).
 const KEPT: usize = 10;
 
 /// So much of each body is shown (contract, section 3.2).
 const SHOWN_BYTES: usize = 512;
-
-/// So much of it is kept: what is cut in two at the end of what is shown would not be recognised as a secret.
-pub const KEPT_BYTES: usize = 640;
-
-/// An answer as it came.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Glimpse {
-    /// Its status code, where there is such a thing.
-    pub http_status: Option<u16>,
-    /// The first [`KEPT_BYTES`] of its body.
-    pub body: Box<[u8]>,
-    /// How long the body was, as far as it was read.
-    pub body_bytes: usize,
-}
 
 /// The last answers, by server.
 #[derive(Debug, Default)]
@@ -100,18 +87,6 @@ impl Ring {
             bytes = behind;
             Some(kept)
         })
-    }
-}
-
-impl Glimpse {
-    /// Of an answer with this body.
-    pub fn of(http_status: u16, body: &[u8]) -> Self {
-        Self { http_status: Some(http_status), ..Self::said(body) }
-    }
-
-    /// Of what came without HTTP.
-    pub fn said(text: &[u8]) -> Self {
-        Self { http_status: None, body: text[..text.len().min(KEPT_BYTES)].into(), body_bytes: text.len() }
     }
 }
 

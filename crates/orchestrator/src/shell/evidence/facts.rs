@@ -1,29 +1,16 @@
 //! What a server and its surroundings were made of, as plain words: noted when it becomes well, compared when it is down.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use health_spec::incident::Change;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::text::cut;
 use crate::shell::secrets::digest;
+use crate::shell::store::Facts;
+use crate::shell::text::cut;
 
 /// Words longer than this are compared and shown by their digest.
 const LONGEST_WORD: usize = 120;
-
-/// By dotted name: `image.digest`, `registry.endpoint`. The part before the first dot says who told.
-pub type Facts = BTreeMap<String, String>;
-
-/// The facts of a server when it last became well.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Well {
-    /// When that was.
-    pub at: Timestamp,
-    /// What was so.
-    pub facts: Facts,
-}
 
 /// What is not as it was. Of somebody who tells nothing now, nothing is said.
 pub fn changes(before: &Facts, now: &Facts) -> Vec<Change> {

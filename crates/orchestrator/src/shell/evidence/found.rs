@@ -6,7 +6,7 @@ use health_spec::incident::{EngineLoad, RuntimeState};
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::facts::Facts;
+use crate::shell::store::Facts;
 
 /// So much of a line is looked at: eight times what is shown, since hiding secrets makes it shorter.
 pub(super) const RAW_BYTES: usize = 4 * 1024;

@@ -4,8 +4,8 @@ use health_spec::incident::{Answer, Change, LogLine, Logs, RuntimeState};
 
 use super::answers::Kept;
 use super::found::{Found, RAW_BYTES, RawLine};
-use super::text::{LINE_BYTES, beginning, cut, decoded, escaped, looked_at};
 use crate::shell::secrets::Mask;
+use crate::shell::text::{LINE_BYTES, beginning, cut, decoded, escaped, looked_at};
 
 /// As much of an error as has the end of what a hook printed in it.
 const ERROR_BYTES: usize = 1_536;

@@ -5,7 +5,7 @@ use health_spec::{Event, EventKind};
 use jiff::Timestamp;
 
 use super::Teller;
-use crate::shell::evidence::escaped;
+use crate::shell::text::escaped;
 
 /// More attempts than these are not listed; the first ones go.
 const MOST_ATTEMPTS: usize = 100;

@@ -9,8 +9,7 @@ use serde_json::Value;
 use super::{Look, Plan, compiled, probes};
 use crate::machine::policy::{Issue, Purpose, compile, engine_of};
 use crate::shell::config::{Draft, LoadError};
-use crate::shell::discovery::labels::ENABLE;
-use crate::shell::runtime::container::consent::Consent;
+use crate::shell::runtime::container::consent::{Consent, ENABLE};
 
 impl Plan {
     /// This plan, which the files ask for, with these entries after the files' own.

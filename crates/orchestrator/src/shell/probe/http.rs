@@ -21,7 +21,7 @@ use super::headers::{self, Headers};
 use super::line::{Line, Raw, all_of};
 use super::tls::Secured;
 use super::{Fault, Impaired, Question};
-use crate::shell::evidence::Glimpse;
+use crate::shell::probe::Glimpse;
 
 /// The health contract's own form first, then any JSON, then whatever there is.
 const ACCEPTED: HeaderValue = HeaderValue::from_static("application/health+json, application/json;q=0.9, */*;q=0.1");

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use super::deadline::Deadline;
 use super::http::{HttpTarget, verdict_of};
 use super::{Impaired, Question};
-use crate::shell::evidence::Glimpse;
+use crate::shell::probe::Glimpse;
 use known::{Memory, Opened};
 use talk::Talk;
 

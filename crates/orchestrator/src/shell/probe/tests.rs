@@ -7,8 +7,8 @@ use tokio::net::TcpListener;
 
 use super::address::Address;
 use super::http::HttpTarget;
-use super::life::Life;
 use super::*;
+use crate::shell::runtime::life::Life;
 
 /// Longer than any exchange that is meant to end.
 pub(super) const PATIENT: Duration = Duration::from_secs(30);

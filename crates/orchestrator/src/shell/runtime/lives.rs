@@ -10,11 +10,10 @@ use super::container::{
     event::Health,
     ledger::{Seen, State},
 };
+use super::life::{Life, Lives};
 use super::process::wire::Wire;
 use super::{Handle, Runtimes};
 use crate::machine::{Death, ServerId, Word};
-use crate::shell::probe::Lives;
-use crate::shell::probe::life::Life;
 
 /// The last words, by server.
 #[derive(Debug, Default)]

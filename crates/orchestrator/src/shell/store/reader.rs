@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::StoreError;
 use super::incident::{self, Query};
-use crate::shell::evidence::facts::Well;
+use super::well::Well;
 
 /// Reads events.
 #[derive(Debug)]

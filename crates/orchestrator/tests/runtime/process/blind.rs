@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use orchestrator::machine::{EngineId, Input, ServerId, Word};
-use orchestrator::shell::probe::{Lives, life::Life};
+use orchestrator::shell::runtime::life::{Life, Lives};
 
 use crate::bench::Bench;
 use crate::root::{again, is_root};

@@ -8,9 +8,9 @@ use serde_json::Value;
 use super::known::Known;
 use super::reply::{Answered, Reply};
 use super::{Call, McpTarget};
-use crate::shell::evidence::looked_at;
 use crate::shell::probe::Question;
 use crate::shell::probe::http::patience;
+use crate::shell::text::looked_at;
 
 /// A server without such a method is alive.
 pub(super) const METHOD_NOT_FOUND: i64 = -32_601;

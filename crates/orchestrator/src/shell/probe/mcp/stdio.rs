@@ -18,11 +18,12 @@ use super::known::Era;
 use super::meet::{MODERN_ERRORS, message};
 use super::message::{Form, Message};
 use super::reply::{Reply, alone};
-use crate::shell::evidence::{Glimpse, looked_at};
+use crate::shell::probe::Glimpse;
 use crate::shell::probe::deadline::{Deadline, milliseconds};
 use crate::shell::probe::http::verdict_of;
 use crate::shell::probe::{Fault, Impaired, Question};
 use crate::shell::runtime::process::wire::{Conversation, Wire, WireError};
+use crate::shell::text::looked_at;
 
 /// What is known of the child that runs at the moment.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use hyper::{HeaderMap, Method};
 use super::known::{Opened, SessionId};
 use super::message::{Form, ID, LEGACY, Message, SESSION, VERSION};
 use super::reply::{Listener, Reply};
-use crate::shell::evidence::Glimpse;
+use crate::shell::probe::Glimpse;
 use crate::shell::probe::deadline::Deadline;
 use crate::shell::probe::http::HttpTarget;
 use crate::shell::probe::line::{Enough, Line};

@@ -9,6 +9,9 @@ use bollard::{Docker, models::ContainerInspectResponse, query_parameters::Inspec
 
 use super::restart::RestartError;
 
+/// The opt-in: nothing without it, or an entry in the registry, is ever touched.
+pub const ENABLE: &str = "mcp.health.enable";
+
 /// Compose puts it on what `docker compose run` has made for one command; the labels of the service are on it as well.
 pub const ONE_OFF: &str = "com.docker.compose.oneoff";
 

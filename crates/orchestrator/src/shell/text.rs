@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 /// The most of one line, in bytes.
-pub(super) const LINE_BYTES: usize = 512;
+pub const LINE_BYTES: usize = 512;
 
 /// So much of what a stranger says in one breath is looked at: four times what is shown, since hiding secrets makes it shorter.
 const LOOKED_AT_BYTES: usize = 2 * 1024;
@@ -14,7 +14,7 @@ pub fn looked_at(text: &str) -> String {
 }
 
 /// Bytes as text: what is no UTF-8 becomes `\xNN`.
-pub(super) fn decoded(bytes: &[u8]) -> String {
+pub fn decoded(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());
@@ -44,7 +44,7 @@ fn is_invisible(character: char) -> bool {
 }
 
 /// At most so many bytes, and how many are missing.
-pub(super) fn cut(text: &str, most: usize) -> String {
+pub fn cut(text: &str, most: usize) -> String {
     if text.len() <= most {
         return text.to_owned();
     }
@@ -53,7 +53,7 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 }
 
 /// The whole characters in the first so many bytes.
-pub(super) fn beginning(text: &str, most: usize) -> &str {
+pub fn beginning(text: &str, most: usize) -> &str {
     let end = (0..=most.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     &text[..end]
 }

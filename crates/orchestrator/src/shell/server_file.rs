@@ -1,12 +1,29 @@
+//! What is known of one server beside the machine.
+//!
 //! A server that is checked elsewhere, or asked something else, begins anew: that it was read well there says nothing about here.
 
 use std::time::Duration;
 
 use health_spec::verdict::History;
+use health_spec::view::LastCheck;
 
-use super::ServerFile;
 use crate::machine::Mono;
 use crate::shell::probe::aim::Aim;
+
+/// What is known of one server beside the machine.
+#[derive(Clone, Debug, Default)]
+pub struct ServerFile {
+    /// The registry's group.
+    pub group: Option<String>,
+    /// What earlier answers have taught.
+    pub history: History,
+    /// The last check.
+    pub last_check: Option<LastCheck>,
+    /// Where checks look.
+    pub aim: Aim,
+    /// Since when they look elsewhere than before, if they have.
+    pub aimed_at: Option<Mono>,
+}
 
 impl ServerFile {
     /// Checked so from now on. A container that was recreated has another address and is the same server: unless the files say where it is
@@ -22,7 +39,7 @@ impl ServerFile {
     }
 
     /// Whether a check that took so long began before that: what it found says nothing about here either.
-    pub(super) fn was_elsewhere(&self, took: Duration, now: Mono) -> bool {
+    pub fn was_elsewhere(&self, took: Duration, now: Mono) -> bool {
         self.aimed_at.is_some_and(|at| now.since(at) < took)
     }
 }
