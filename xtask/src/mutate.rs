@@ -24,11 +24,16 @@ pub(crate) struct Options {
 
 /// The command.
 pub(crate) fn run(options: &Options) -> Outcome {
+    let chosen: Vec<_> = MUTANTS.iter().filter(|mutant| mutant.name.contains(&options.only)).collect();
+    if chosen.is_empty() {
+        let names: Vec<_> = MUTANTS.iter().map(|mutant| mutant.name).collect();
+        return Err(Failure::new(format!("no name contains `{}`; there are: {}", options.only, names.join("; "))));
+    }
     let folder = workspace::target().join("mutate");
     copy(&folder)?;
     let mut survivors = Vec::new();
     println!("| what is broken | caught by |\n| --- | --- |");
-    for mutant in MUTANTS.iter().filter(|mutant| mutant.name.contains(&options.only)) {
+    for mutant in chosen {
         let caught = try_out(&folder, mutant)?;
         println!("| {} | {} |", mutant.name, shown(&caught));
         if caught.is_empty() {
