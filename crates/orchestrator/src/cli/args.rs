@@ -9,6 +9,8 @@ use health_spec::config::Seconds;
 use health_spec::event::EVENT_TYPES;
 use health_spec::slo::Window;
 
+mod values;
+
 /// Watches MCP servers and brings them back.
 #[derive(Debug, Parser)]
 #[command(
@@ -245,7 +247,7 @@ pub(crate) struct Replay {
 #[derive(Debug, Args)]
 pub(crate) struct Daemon {
     /// The orchestrator's address.
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8090", value_parser = super::ask::address)]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8090", value_parser = values::address)]
     pub(crate) url: String,
 }
 
@@ -362,7 +364,7 @@ pub(crate) struct Pause {
     #[command(flatten)]
     pub(crate) act: Act,
     /// How long: a number of seconds, or with a unit (90s, 30m, 2h, 1d); more than 0, at most 366 days. Default: an hour.
-    #[arg(long = "for", value_name = "DURATION", value_parser = super::ask::pause_length)]
+    #[arg(long = "for", value_name = "DURATION", value_parser = values::pause_length)]
     pub(crate) lasts: Option<Seconds>,
     /// Why, for whoever finds it paused.
     #[arg(long, value_name = "TEXT")]

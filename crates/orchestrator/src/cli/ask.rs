@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use health_spec::Problem;
 use health_spec::config::defaults;
 use hyper::StatusCode;
-use orchestrator::shell::client::{self, Question, request};
+use orchestrator::shell::client::{Question, request};
 use serde::de::DeserializeOwned;
 
 use super::args::{Client, Daemon, Operator};
@@ -18,8 +18,6 @@ mod incidents;
 mod show;
 mod slo;
 mod unknown;
-
-pub(super) use act::pause_length;
 
 /// What a gateway answers to what it does not forward.
 const ORCHESTRATORS_ONLY: [&str; 3] = ["unknown_route", "method_not_allowed", "which_source"];
@@ -83,11 +81,6 @@ fn ask(url: &str, path: &str, question: Question<'_>) -> Result<(StatusCode, Vec
 
 fn not_ours(daemon: &Daemon, error: &serde_json::Error) -> String {
     format!("{} gives an answer that cannot be read ({error}); is that an orchestrator of this version?", daemon.url)
-}
-
-/// `--url`.
-pub(super) fn address(text: &str) -> Result<String, String> {
-    client::authority(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 /// The token that whatever acts needs, and where it is from: the given file, else the state directory.
