@@ -26,6 +26,8 @@ pub use reload::Reloaded;
 #[derive(Debug)]
 pub struct Fleet {
     servers: Vec<Server>,
+    /// Those that the registry has; the other places are empty.
+    live: Vec<ServerId>,
     /// Who waits for whom, from the dependency's side.
     dependents: Vec<Vec<ServerId>>,
     /// Since when each of these cannot be reached.

@@ -141,6 +141,8 @@ pub enum Word {
     FoundStopped,
     /// An action of ours has taken away the network that it shares with another server.
     Cut(Cut),
+    /// That action on this other server has done nothing to it after all.
+    NotCut(String),
     /// It is there and running when first seen, when the engine came back, or because an action has just started it.
     Running,
 }

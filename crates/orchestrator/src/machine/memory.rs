@@ -254,6 +254,9 @@ pub struct Cut {
     pub leader: String,
     /// What was done to that one, and is to be done to this one.
     pub strategy: Strategy,
+    /// What had been done to that one before: so it is, should nothing have come of this.
+    #[serde(default)]
+    pub before: Option<Strategy>,
 }
 
 /// An operator's pause.

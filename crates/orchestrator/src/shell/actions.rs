@@ -164,15 +164,21 @@ impl Actions {
         permit.given().await?;
         self.runtimes.is_still(server, incumbent).map_err(|error| causes(&error))?;
         // First: once it is done, a crash would have forgotten them.
-        for follower in followers {
-            let cut = Cut { leader: about.server.clone(), strategy };
-            report(&self.inbox, Input::Reported(follower, Word::Cut(cut))).await;
+        for follower in &followers {
+            let cut = Cut { leader: about.server.clone(), strategy, before: None };
+            report(&self.inbox, Input::Reported(*follower, Word::Cut(cut))).await;
         }
-        match strategy {
-            Strategy::Restart => self.runtimes.restart(server).await.map_err(|error| causes(&error))?,
-            Strategy::Recreate => self.runtimes.recreate(server).await.map_err(|error| causes(&error))?,
-            Strategy::Repair => self.hook("repair", hooks.repair.as_ref(), about).await?,
+        let done = match strategy {
+            Strategy::Restart => self.runtimes.restart(server).await,
+            Strategy::Recreate => self.runtimes.recreate(server).await,
+            Strategy::Repair => Ok(self.hook("repair", hooks.repair.as_ref(), about).await?),
             Strategy::Manual => return Err("a person does it".to_owned()),
+        };
+        if let Err(error) = done {
+            for follower in followers.into_iter().filter(|_| error.is_untouched()) {
+                report(&self.inbox, Input::Reported(follower, Word::NotCut(about.server.clone()))).await;
+            }
+            return Err(causes(&error));
         }
         self.hook("after", hooks.after.as_ref(), about).await
     }

@@ -328,15 +328,12 @@ fn one_in_podman_follows_a_restart() {
     follows(Podman, "restart");
 }
 
-fn follows(kind: EngineKind, strategy: &str) {
-    let pier = Pier::with(kind);
-    let port = free_port();
-    let leader = pier.run_with("calculator", Habits { publishes: Some(port), ..Habits::default() });
-    let follower = pier.run_with("follower", Habits { network_of: Some((leader.full_name(), port)), ..Habits::default() });
+/// Watches both, of whom the first is brought back by `strategy`.
+fn watch_sharing(leader: &Container<'_>, follower: &Container<'_>, engine: &str, strategy: &str) -> (Orchestrator, Events) {
     let entries = format!("{}{}", leader.entry(), follower.entry());
     // Long enough for the follower not to be found down by its own checks before it follows.
     let slow = QUICK.replace("interval_seconds: 0.3", "failure_threshold: 1000, interval_seconds: 0.3");
-    let registry = format!("{slow}{}servers:\n{entries}", directly(kind)).replace(
+    let registry = format!("{slow}{engine}servers:\n{entries}").replace(
         &leader.entry(),
         &format!("{}    health_check: {{failure_threshold: 3}}\n    recovery: {{strategy: {strategy}}}\n", leader.entry()),
     );
@@ -346,6 +343,15 @@ fn follows(kind: EngineKind, strategy: &str) {
         events.wait_until("a good answer", |event| event["event_type"] == "status_changed" && event["status"] == "ok");
     }
     listened_to(&orchestrator);
+    (orchestrator, events)
+}
+
+fn follows(kind: EngineKind, strategy: &str) {
+    let pier = Pier::with(kind);
+    let port = free_port();
+    let leader = pier.run_with("calculator", Habits { publishes: Some(port), ..Habits::default() });
+    let follower = pier.run_with("follower", Habits { network_of: Some((leader.full_name(), port)), ..Habits::default() });
+    let (_orchestrator, mut events) = watch_sharing(&leader, &follower, &directly(kind), strategy);
     let lives = |container: &Container<'_>| (container.id(), container.life());
     let (before, life) = (lives(&leader), lives(&follower));
     leader.break_by("hang");

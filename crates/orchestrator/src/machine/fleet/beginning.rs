@@ -48,6 +48,7 @@ impl Fleet {
     pub fn new(policies: Vec<Policy>, beginning: &Beginning, now: Mono) -> (Self, Vec<Effect>) {
         let mut fleet = Self {
             servers: Vec::with_capacity(policies.len()),
+            live: Vec::new(),
             dependents: Vec::new(),
             lost_engines: BTreeMap::new(),
             unwritten_since: None,
@@ -71,6 +72,7 @@ impl Fleet {
             let memory = beginning.memory.servers.get(&policy.name).cloned();
             fleet.register(policy, memory, others, now, &mut effects);
         }
+        fleet.learn_live();
         fleet.learn_dependents();
         fleet.open_windows(&beginning.maintenance, now, &mut effects);
         fleet.resume_doubt(now);

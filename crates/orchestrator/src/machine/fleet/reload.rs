@@ -39,10 +39,17 @@ impl Fleet {
                 reloaded.changed.push(place);
             }
         }
+        self.learn_live();
         self.learn_dependents();
         self.reconsider_all(now, &mut effects);
         self.let_others_go_on(now, &mut effects);
         (reloaded, effects)
+    }
+
+    /// Who is there. Empty places are many after months of containers that come and go.
+    pub(super) fn learn_live(&mut self) {
+        let live = self.servers.iter().enumerate().filter(|(_, server)| !server.is_retired());
+        self.live = live.map(|(index, _)| ServerId(index)).collect();
     }
 
     fn placed(&self, policies: &[Policy]) -> Reloaded {

@@ -10,6 +10,9 @@ use crate::machine::server::Server;
 use crate::machine::storm::{Shown, WITNESSES};
 use crate::machine::{Effect, EngineId, Mono, ServerId, Ticket};
 
+#[cfg(test)]
+mod tests;
+
 /// So many servers of a large fleet, from all over it, are looked at for witnesses: a step must not take longer with more.
 const LOOKED_AT: usize = 512;
 
@@ -172,9 +175,10 @@ impl Fleet {
             (policy.host.as_deref(), engine)
         };
         let there = place(&about);
-        let count = self.servers.len();
+        let count = self.live.len();
         let stride = (count / LOOKED_AT).max(1);
-        let others = (1..count).step_by(stride).map(|step| ServerId((about.0 + step) % count));
+        let first = self.live.partition_point(|id| *id <= about);
+        let others = (0..count).step_by(stride).map(|step| self.live[(first + step) % count]).filter(|id| *id != about);
         // Suspect ones too: what strikes all at once makes all of them suspect in the same second. Not one that has never been well.
         let has_been_up = |id: &ServerId| self.servers[id.0].is_up() && self.servers[id.0].state().up_since.is_some();
         let up = others.filter(|id| has_been_up(id) && !self.servers[id.0].is_retired());

@@ -8,7 +8,7 @@ use health_spec::{EventKind, Phase};
 
 use super::{Server, Turn, number};
 use crate::machine::hold::Reason;
-use crate::machine::memory::{Attempt, Dying, Pause, Recovery, Stage, Starter, Stop};
+use crate::machine::memory::{Attempt, Cut, Dying, Pause, Recovery, Stage, Starter, Stop};
 use crate::machine::{Command, Death, Effect, Mono, Refusal, Word};
 
 /// How long an engine that starts a container again on its own has for it (contract, section 3.2).
@@ -29,7 +29,13 @@ impl Server {
             Word::Stopped | Word::FoundStopped => self.stop(turn, Stop::Operator),
             Word::Running => self.runs(turn),
             Word::Cut(cut) => {
-                self.state.cut = Some(cut);
+                let before = self.state.cut.take().filter(|before| before.leader == cut.leader).map(|before| before.strategy);
+                self.state.cut = Some(Cut { before, ..cut });
+                turn.effects.push(Effect::Remember(turn.id));
+            }
+            Word::NotCut(leader) => {
+                let Some(cut) = self.state.cut.take_if(|cut| cut.leader == leader) else { return };
+                self.state.cut = cut.before.map(|strategy| Cut { strategy, before: None, ..cut });
                 turn.effects.push(Effect::Remember(turn.id));
             }
         }

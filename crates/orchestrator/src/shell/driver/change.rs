@@ -79,6 +79,10 @@ impl Driver {
         let places = self.fleet.servers().len();
         self.files.resize_with(places, ServerFile::default);
         self.uptimes.grow(&self.fleet, now);
+        for gone in &reloaded.gone {
+            self.uptimes.forget(gone.0);
+            self.files[gone.0] = ServerFile::default();
+        }
         for (place, group) in reloaded.places.iter().zip(configured.groups) {
             self.files[place.0].group = group;
         }
@@ -104,7 +108,7 @@ impl Driver {
         reloaded.places.iter().zip(configured.hooks).for_each(|(place, it)| hooks[place.0] = it);
         self.actions.hooks = hooks.into();
         let targets = self.actions.targets.iter().map(|target| &**target);
-        self.published.set_shortage(descriptors::provide(descriptors::needed(targets, places)));
+        self.published.set_shortage(descriptors::provide(descriptors::needed(targets, reloaded.places.len())));
         let mut subjects = vec![None; places];
         reloaded.places.iter().zip(configured.subjects).for_each(|(place, it)| subjects[place.0] = Some(it));
         self.actions.collector.know(subjects);

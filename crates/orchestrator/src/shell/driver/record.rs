@@ -144,12 +144,7 @@ impl Driver {
             incidents: self.fleet.incidents(),
             events: self.unwritten.events.iter().chain(&told.written).cloned().collect(),
             servers,
-            uptime: self
-                .uptimes
-                .changes()
-                .filter(|(place, _)| !self.fleet.servers()[*place].is_retired())
-                .map(|(place, changes)| (self.name(place), changes))
-                .collect(),
+            uptime: self.uptimes.changes().map(|(place, changes)| (self.name(place), changes)).collect(),
             gone: self.unwritten.gone.iter().cloned().chain(gone).collect(),
             changed_incidents: told.incidents.clone(),
         }

@@ -21,7 +21,8 @@ const PORTION_DISTANCE: Duration = Duration::from_millis(100);
 pub struct Uptimes {
     origin: Steady,
     retention: Retention,
-    ledgers: Vec<(Standing, Ledger)>,
+    /// By place in the fleet; places of servers that are gone have none.
+    ledgers: Vec<Option<(Standing, Ledger)>>,
     /// The next full minute.
     minute: Mono,
     /// When more of what is unsaved is written, if the last portion was.
@@ -36,7 +37,7 @@ impl Uptimes {
         let ledger = |server: &Server| {
             let kept = kept.remove(&server.policy().name).unwrap_or_default();
             let standing = Standing::of(server.state());
-            (standing, Ledger::new(kept, standing, at))
+            Some((standing, Ledger::new(kept, standing, at)))
         };
         let ledgers = fleet.servers().iter().map(ledger).collect();
         let mut uptimes = Self { origin, retention, ledgers, minute: now, portion: None, unsaved: BTreeSet::new() };
@@ -49,8 +50,14 @@ impl Uptimes {
         let at = Steady::of(self.origin, now);
         for server in &fleet.servers()[self.ledgers.len()..] {
             let standing = Standing::of(server.state());
-            self.ledgers.push((standing, Ledger::new(vec![], standing, at)));
+            self.ledgers.push(Some((standing, Ledger::new(vec![], standing, at))));
         }
+    }
+
+    /// A server is gone, and its time with it.
+    pub fn forget(&mut self, place: usize) {
+        self.ledgers[place] = None;
+        self.unsaved.remove(&place);
     }
 
     /// When [`Self::turn`] is to be called.
@@ -71,16 +78,16 @@ impl Uptimes {
     /// Everything is counted and is to be written.
     pub fn minute(&mut self, now: Mono) {
         let at = Steady::of(self.origin, now);
-        for (_, ledger) in &mut self.ledgers {
+        for (place, (_, ledger)) in self.ledgers.iter_mut().enumerate().filter_map(|(place, it)| Some((place, it.as_mut()?))) {
             ledger.count_up_to(at, &self.retention);
+            self.unsaved.insert(place);
         }
-        self.unsaved.extend(0..self.ledgers.len());
         self.wait_for_next(now);
     }
 
     /// Something has happened to this server; written is only a change of what its time counts as.
     pub fn happened(&mut self, place: usize, server: &Server, now: Mono) {
-        let (standing, ledger) = &mut self.ledgers[place];
+        let Some((standing, ledger)) = &mut self.ledgers[place] else { return };
         let next = Standing::of(server.state());
         ledger.turn(Steady::of(self.origin, now), next, &self.retention);
         if std::mem::replace(standing, next) != next {
@@ -90,15 +97,13 @@ impl Uptimes {
 
     /// As everyone sees it.
     pub fn of(&self, place: usize) -> Uptime {
-        self.ledgers[place].1.uptime()
+        self.ledgers[place].as_ref().map(|(_, ledger)| ledger.uptime()).unwrap_or_default()
     }
 
     /// Servers whose time is to be written now, and what of it.
     pub fn changes(&self) -> impl Iterator<Item = (usize, Changes)> {
-        self.unsaved
-            .iter()
-            .take(PORTION)
-            .flat_map(|place| self.ledgers[*place].1.changes().into_iter().map(|changes| (*place, changes)))
+        let portion = self.unsaved.iter().take(PORTION).filter_map(|place| Some((place, self.ledgers[*place].as_ref()?)));
+        portion.flat_map(|(place, (_, ledger))| ledger.changes().into_iter().map(|changes| (*place, changes)))
     }
 
     /// Whether there is something to be written.
@@ -110,7 +115,9 @@ impl Uptimes {
     pub fn saved(&mut self, now: Mono) {
         let rest = self.unsaved.iter().nth(PORTION).copied().map(|first| self.unsaved.split_off(&first)).unwrap_or_default();
         for place in std::mem::replace(&mut self.unsaved, rest) {
-            self.ledgers[place].1.saved();
+            if let Some((_, ledger)) = &mut self.ledgers[place] {
+                ledger.saved();
+            }
         }
         self.portion = (!self.is_saved()).then(|| now.after(PORTION_DISTANCE));
     }
@@ -145,5 +152,11 @@ mod tests {
             assert!(!uptimes.turn(at(moment + 100)));
         }
         assert_eq!((uptimes.due(), uptimes.is_saved()), (at(120_000), true));
+        // Most of them go, one of them while its time is still to be written.
+        (0..599).for_each(|place| uptimes.forget(place));
+        assert!(uptimes.turn(at(120_000)));
+        assert_eq!(places(&uptimes), [599].into());
+        uptimes.forget(599);
+        assert!(uptimes.is_saved());
     }
 }

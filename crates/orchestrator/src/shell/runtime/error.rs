@@ -31,3 +31,14 @@ pub enum ActionError {
     #[error(transparent)]
     Unit(#[from] systemd::UnitError),
 }
+
+impl ActionError {
+    /// Nothing was done to the server, for certain.
+    pub fn is_untouched(&self) -> bool {
+        match self {
+            Self::Unmanaged | Self::NoContainer | Self::Replaced => true,
+            Self::Container(failure) => failure.is_untouched(),
+            Self::ShuttingDown | Self::Process(_) | Self::Unit(_) => false,
+        }
+    }
+}

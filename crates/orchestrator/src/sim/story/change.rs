@@ -74,7 +74,7 @@ fn died(random: &mut Random) -> Word {
 fn cut(random: &mut Random, file: &File) -> Twist {
     let (follower, leader) = (name(random, file), name(random, file));
     let strategy = random.one_of(&[Strategy::Restart, Strategy::Recreate]);
-    let word = if follower == leader { Word::Started } else { Word::Cut(Cut { leader, strategy }) };
+    let word = if follower == leader { Word::Started } else { Word::Cut(Cut { leader, strategy, before: None }) };
     Twist::Server(follower, Change::Says(word))
 }
 

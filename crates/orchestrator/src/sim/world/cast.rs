@@ -162,7 +162,7 @@ impl Actor {
                 self.stopped = true;
             }
             Word::Started | Word::Restarted => self.starts(now),
-            Word::Killed | Word::AskedToEnd(_) | Word::NotRunning | Word::Running | Word::Cut(_) => {}
+            Word::Killed | Word::AskedToEnd(_) | Word::NotRunning | Word::Running | Word::Cut(_) | Word::NotCut(_) => {}
         }
     }
 

@@ -2,9 +2,9 @@
 
 use health_spec::config::EngineKind::{self, Docker, Podman};
 
-use super::{directly, phase, watch};
+use super::{directly, phase, watch, watch_sharing};
 use crate::gate::{Gate, Side};
-use crate::harness::until;
+use crate::harness::{free_port, log, signal, until};
 use crate::pier::{Habits, Pier};
 use crate::quay::engine;
 
@@ -32,6 +32,40 @@ fn one_that_goes_when_it_stops_is_left_alone_in_docker() {
 #[test]
 fn one_that_goes_when_it_stops_is_left_alone_in_podman() {
     one_that_goes_when_it_stops(Podman);
+}
+
+/// Nothing was done to it, so whoever shares its network has lost nothing.
+fn one_that_was_not_touched_is_not_followed(kind: EngineKind) {
+    let pier = Pier::with(kind);
+    let port = free_port();
+    let leader = pier.run_changed("calculator", Habits { publishes: Some(port), ..Habits::default() }, &[], |body| {
+        body.host_config.get_or_insert_default().auto_remove = Some(true);
+    });
+    let follower = pier.run_with("follower", Habits { network_of: Some((leader.full_name(), port)), ..Habits::default() });
+    let (mut orchestrator, mut events) = watch_sharing(&leader, &follower, &directly(kind), "recreate");
+    let life = follower.life();
+    let main = leader.state().pid.and_then(|pid| i32::try_from(pid).ok()).expect("it runs");
+    signal(main, "STOP");
+    let failed = events.wait_for("calculator", "recovery_failed");
+    assert!(failed["error"].as_str().is_some_and(|error| error.contains("created with --rm")), "{failed}");
+    signal(main, "CONT");
+    events.wait_for("calculator", "server_recovered");
+    // Whoever follows does so in the same step.
+    events.wait_for("follower", "health_check_completed");
+    assert!(orchestrator.stop().success());
+    let log = log(&orchestrator);
+    let follows = log.iter().find(|event| event["event_type"] == "recovery_started" && event["server_name"] == "follower");
+    assert_eq!((follows, follower.life()), (None, life));
+}
+
+#[test]
+fn one_that_was_not_touched_is_not_followed_in_docker() {
+    one_that_was_not_touched_is_not_followed(Docker);
+}
+
+#[test]
+fn one_that_was_not_touched_is_not_followed_in_podman() {
+    one_that_was_not_touched_is_not_followed(Podman);
 }
 
 /// Somebody makes another one of the name while the old one has another name and the new one is not there yet.

@@ -288,7 +288,7 @@ fn cut(yaml: &str) -> (Fleet, Vec<&'static str>) {
     run(&mut fleet, 0.0, &ok());
     fleet.step(at(10.0), Input::Reported(A, Word::Died(Death::default())));
     let effects = acted(&mut fleet, 11.0);
-    let lost = Cut { leader: "a".to_owned(), strategy: Strategy::Recreate };
+    let lost = Cut { leader: "a".to_owned(), strategy: Strategy::Recreate, before: None };
     fleet.step(at(11.0), Input::Reported(ServerId(1), Word::Cut(lost)));
     finished(&mut fleet, 11.1, &effects, Ok(()));
     let seen = run(&mut fleet, 14.0, &ok());
@@ -305,13 +305,31 @@ fn whoever_has_lost_the_network_of_another_follows_it() {
     assert_eq!(run(&mut fleet, 60.0, &ok()), Vec::<&str>::new());
 }
 
+#[test]
+fn nobody_follows_when_nothing_was_done_to_the_leader() {
+    let (mut fleet, b) = (fleet("servers: [{name: a}, {name: b}]", &Beginning::default()), ServerId(1));
+    run(&mut fleet, 0.0, &ok());
+    let lost = |strategy| Input::Reported(b, Word::Cut(Cut { leader: "a".to_owned(), strategy, before: None }));
+    let not_lost = |leader: &str| Input::Reported(b, Word::NotCut(leader.to_owned()));
+    let left = |fleet: &Fleet| fleet.servers()[b.0].state().cut.as_ref().map(|cut| cut.strategy);
+    fleet.step(at(10.0), lost(Strategy::Recreate));
+    assert_eq!(fleet.step(at(10.0), not_lost("c")), []);
+    assert_eq!(fleet.step(at(10.0), not_lost("a")), [Effect::Remember(b)]);
+    assert_eq!(left(&fleet), None);
+    // A restart before that was one: what is known of it stays.
+    fleet.step(at(11.0), lost(Strategy::Restart));
+    fleet.step(at(12.0), lost(Strategy::Recreate));
+    fleet.step(at(12.0), not_lost("a"));
+    assert_eq!(left(&fleet), Some(Strategy::Restart));
+}
+
 /// Two servers; the network that the second one shares is gone, and its leader takes long to be well.
 fn cut_and_dead(strategy: Strategy) -> (Fleet, ServerId) {
     let (mut fleet, b) = (fleet("servers: [{name: a}, {name: b}]", &Beginning::default()), ServerId(1));
     run(&mut fleet, 0.0, &ok());
     fleet.step(at(10.0), Input::Reported(A, Word::Died(Death::default())));
     let effects = acted(&mut fleet, 11.0);
-    fleet.step(at(11.0), Input::Reported(b, Word::Cut(Cut { leader: "a".to_owned(), strategy })));
+    fleet.step(at(11.0), Input::Reported(b, Word::Cut(Cut { leader: "a".to_owned(), strategy, before: None })));
     finished(&mut fleet, 11.1, &effects, Ok(()));
     fleet.step(at(11.2), Input::Reported(b, Word::Died(Death::default())));
     (fleet, b)
@@ -362,7 +380,7 @@ fn a_crash_does_not_forget_who_follows() {
     run(&mut first, 0.0, &ok());
     first.step(at(10.0), Input::Reported(A, Word::Died(Death::default())));
     let effects = acted(&mut first, 11.0);
-    let lost = Cut { leader: "a".to_owned(), strategy: Strategy::Restart };
+    let lost = Cut { leader: "a".to_owned(), strategy: Strategy::Restart, before: None };
     first.step(at(11.0), Input::Reported(ServerId(1), Word::Cut(lost)));
     finished(&mut first, 11.1, &effects, Ok(()));
     let mut second = fleet(yaml, &memory_of(&first));
@@ -385,6 +403,6 @@ fn what_has_been_well_is_not_replaced_by_what_it_has_replaced() {
 #[test]
 fn whose_network_is_gone_survives_a_crash() {
     let mut fleet = alone();
-    let cut = Cut { leader: "b".to_owned(), strategy: Strategy::Recreate };
+    let cut = Cut { leader: "b".to_owned(), strategy: Strategy::Recreate, before: None };
     assert_eq!(fleet.step(at(1.0), Input::Reported(A, Word::Cut(cut))), [Effect::Remember(A)]);
 }

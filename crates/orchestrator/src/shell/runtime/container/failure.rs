@@ -5,7 +5,7 @@ use health_spec::config::EngineKind;
 use thiserror::Error as ThisError;
 
 use super::{
-    recreate::RecreateError,
+    recreate::{RecreateError, STOP},
     restart::{Container, RestartError},
 };
 use crate::shell::causes::causes;
@@ -43,6 +43,20 @@ impl Container {
 }
 
 impl Failure {
+    /// Nothing was done to the container, for certain: it was not even asked for, or the engine refused to begin.
+    pub fn is_untouched(&self) -> bool {
+        let refuses = |error: &Error| matches!(error, Error::DockerResponseServerError { status_code: 400..500, .. });
+        match &self.error {
+            RecreateError::Restart(RestartError::Refused(error)) => refuses(error),
+            RecreateError::Refused { step, source } => *step == STOP && refuses(source),
+            RecreateError::Restart(RestartError::ShuttingDown)
+            | RecreateError::Taken { .. }
+            | RecreateError::Stopped
+            | RecreateError::Gone(_) => false,
+            RecreateError::AutoRemoved | RecreateError::ById | RecreateError::Stranger { .. } | RecreateError::Restart(_) => true,
+        }
+    }
+
     /// Empty where the error says itself what to do, or nothing is to be done.
     fn hint(&self) -> String {
         let (command, container) = (self.at.kind.as_str(), &self.container);
@@ -83,6 +97,18 @@ mod tests {
     fn said(kind: EngineKind, error: RecreateError) -> String {
         let at = Place { name: "local".to_owned(), kind };
         Failure { container: "notes".to_owned(), at, error }.to_string()
+    }
+
+    #[test]
+    fn what_was_not_begun_has_done_nothing() {
+        let at = Place { name: "local".to_owned(), kind: EngineKind::Docker };
+        let is_untouched = |error| Failure { container: "notes".to_owned(), at: at.clone(), error }.is_untouched();
+        let step = |step, status_code| RecreateError::Refused { step, source: answer(status_code, "no") };
+        let restart = |status_code| RecreateError::Restart(RestartError::Refused(answer(status_code, "no")));
+        assert!(is_untouched(RecreateError::AutoRemoved) && is_untouched(RecreateError::ById));
+        assert!(is_untouched(step(STOP, 403)) && is_untouched(restart(403)));
+        assert!(!is_untouched(step(STOP, 500)) && !is_untouched(restart(500)), "it may have ended by now");
+        assert!(!is_untouched(step("create the new container", 403)) && !is_untouched(RecreateError::Stopped));
     }
 
     #[test]

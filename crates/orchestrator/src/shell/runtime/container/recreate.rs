@@ -29,6 +29,9 @@ use super::{
     restart::{Container, RestartError, whole_seconds},
 };
 
+/// The first step that changes anything.
+pub(super) const STOP: &str = "stop the container";
+
 /// A container was not recreated, or what was recreated is not settled.
 #[derive(Debug, ThisError)]
 pub enum RecreateError {
@@ -213,7 +216,7 @@ impl Container {
             let _ = client.unpause_container(id).await;
         }
         let options = StopContainerOptions { t: self.patience.map(whole_seconds), signal: None };
-        client.stop_container(id, Some(options)).await.map_err(refused("stop the container"))
+        client.stop_container(id, Some(options)).await.map_err(refused(STOP))
     }
 
     /// Which of these others, known by their names or ids, have no network of their own and use this one's. None when that cannot be told.
