@@ -27,7 +27,8 @@ const SENTENCES = {
   recovery_started: (e) => `${e.attempt ? `attempt ${e.attempt}: ` : ""}${e.strategy} started`,
   recovery_successful: (e) => `recovered after ${span(e.recovery_ms)}`,
   recovery_failed: (e) => `attempt ${e.attempt} failed: ${words(e.error)}`,
-  recovery_superseded: (e) => `${e.attempt ? `attempt ${e.attempt}` : "the restart before"} ends: another restart was asked for`,
+  recovery_superseded: (e) =>
+    `${e.attempt ? `attempt ${e.attempt}` : "the restart before"} ends: ${e.reason === "started" ? "somebody has started the server" : "another restart was asked for"}`,
   recovery_exhausted: (e) => `given up after ${e.attempts} attempts, needs a person`,
   recovery_held: (e) => `recovery held: ${words(e.reason)}${e.on?.length ? ` (${e.on.join(", ")})` : ""}`,
   recovery_released: (e) => `recovery released: ${words(e.reason)} is over`,

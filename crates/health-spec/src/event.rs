@@ -119,11 +119,12 @@ pub enum EventKind {
         /// Always false.
         recovery_successful: bool,
     },
-    /// What was being verified ends without a verdict: an operator's restart takes its place.
+    /// An attempt ends without a verdict: an operator's restart takes the place of what was being verified, or somebody has started the
+    /// server before anything was done to it.
     RecoverySuperseded {
         /// Which attempt; 0 for an operator's restart.
         attempt: u32,
-        /// `superseded`.
+        /// `superseded`, or `started`.
         reason: String,
     },
     /// No attempt is left.

@@ -178,6 +178,8 @@ pub enum Stage {
     Prepares,
     /// The same, and it has been told not to touch the server: it may not any more, whatever happens.
     CalledOff,
+    /// The same, because somebody else has started the server.
+    Overtaken,
     /// It may touch the server: a death is the action's own.
     #[default]
     Begun,
@@ -187,6 +189,13 @@ pub enum Stage {
     Died,
     /// And has ended with exit code 0, which is a stop for this server.
     Ended,
+}
+
+impl Stage {
+    /// Nothing has been done to the server yet.
+    pub fn is_before_touching(self) -> bool {
+        matches!(self, Self::Prepares | Self::CalledOff | Self::Overtaken)
+    }
 }
 
 /// Who brings a server back.

@@ -42,7 +42,7 @@ laws! {
     BACKOFF = "backoff", "Attempts count up by one, start over only as rule 7 says, never exceed the backoff, and wait out its delays, also across a crash.", "`server/recovery`, `server/check`, `backoff`";
     BUDGET = "budget", "No window holds more attempts than the budget, also across a crash.", "`server/recovery` (`next_delay`)";
     RIGHT = "right to act", "Nothing is recovered that is not down, or is stopped, may be being stopped, paused, in maintenance, disabled, manual or observed, whose dependency is not healthy, or whose engine is lost.", "`hold`, `server/recovery`";
-    LEAVE = "leave", "No action touches what was stopped, or may be being stopped, after it was decided; an operator's restart does not wait for what only may be. Nor does one touch anything that was not allowed to.", "`server/ending` (`touches`)";
+    LEAVE = "leave", "No action touches what was stopped, may be being stopped, or was started by somebody else after it was decided; an operator's restart does not wait for what only may be, nor for a start. Nor does one touch anything that was not allowed to.", "`server/ending` (`touches`)";
     CONCURRENCY = "max_concurrent", "Never more recoveries of ours at once than `max_concurrent`; an operator's restarts are not counted.", "`fleet` (`surroundings`), `hold`";
     UNWRITTEN = "unwritten", "While the state cannot be written, a server gets one attempt at most.", "`hold`";
     STORM = "storm", "A monitor that has lost its network, and has four other servers that are up to ask, restarts at most the canary; deaths that an engine reported aside.", "`storm`, `fleet/weather`";

@@ -68,11 +68,11 @@ pub(super) fn taken_up(mut memory: ServerMemory, policy: &Policy, first_check: M
             let (until, attempt) = (now.after(policy.recovery.verify_timeout), *attempt);
             let cut_off = matches!(
                 memory.recovery,
-                Recovery::Acting { stage: Stage::Prepares | Stage::CalledOff | Stage::Begun, .. }
+                Recovery::Acting { stage: Stage::Prepares | Stage::CalledOff | Stage::Overtaken | Stage::Begun, .. }
                     | Recovery::Verifying { cut_off: true, .. }
             );
             let untouched = match memory.recovery {
-                Recovery::Acting { stage, .. } => matches!(stage, Stage::Prepares | Stage::CalledOff),
+                Recovery::Acting { stage, .. } => stage.is_before_touching(),
                 Recovery::Verifying { untouched, .. } => untouched,
                 Recovery::Idle | Recovery::Waiting { .. } => false,
             };

@@ -88,6 +88,17 @@ impl Server {
         }
     }
 
+    /// Somebody else has started it before an action touched it: that start is to show what it is worth. What a person asked for is done.
+    pub(super) fn overtaken(&mut self, turn: &mut Turn<'_>) {
+        if matches!(self.state.recovery, Recovery::Acting { attempt: Attempt::Operator, .. }) {
+            return;
+        }
+        self.abandon(turn);
+        if let Recovery::Acting { stage: stage @ Stage::CalledOff, .. } = &mut self.state.recovery {
+            *stage = Stage::Overtaken;
+        }
+    }
+
     /// It has died, and an action that has not touched it goes on: what is open is whether that was a stop, and not how the signal ends.
     pub(super) fn has_died_of_it(&mut self, now: Mono) {
         let follows = self.stop_follows_within();

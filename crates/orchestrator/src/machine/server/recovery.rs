@@ -159,7 +159,7 @@ impl Server {
         }
         self.forget_streaks();
         // What is killed once it runs again, or before anything was done to it, is killed by somebody: maybe that is a stop.
-        if !(stage == Stage::Started || (matches!(stage, Stage::Prepares | Stage::CalledOff | Stage::Begun) && result.is_err())) {
+        if !(stage == Stage::Started || ((stage.is_before_touching() || stage == Stage::Begun) && result.is_err())) {
             self.forget_signal();
         }
         self.state.dying = None;
@@ -169,6 +169,11 @@ impl Server {
             Err(_) if stopped && self.is_to_be_undone() => self.undo(turn, attempt, true),
             _ if stopped => self.stop(turn, Stop::Operator),
             _ if stage == Stage::Ended => self.stop(turn, Stop::ExitZero),
+            _ if stage == Stage::Overtaken => {
+                self.say(turn, EventKind::RecoverySuperseded { attempt: number(attempt), reason: "started".to_owned() });
+                self.state.attempts = 0;
+                self.verify(turn, Attempt::Foreign);
+            }
             Ok(()) if stage == Stage::Died => self.attempt_failed(turn, attempt, "container_died".to_owned()),
             Ok(()) => {
                 self.state.is_dead = false;

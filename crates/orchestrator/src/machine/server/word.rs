@@ -53,6 +53,10 @@ impl Server {
             match stage {
                 Stage::Started => *stage = if stops { Stage::Ended } else { Stage::Died },
                 Stage::Prepares | Stage::CalledOff => self.has_died_of_it(turn.now),
+                Stage::Overtaken => {
+                    *stage = Stage::CalledOff;
+                    self.has_died_of_it(turn.now);
+                }
                 Stage::Begun | Stage::Died | Stage::Ended => {}
             }
             return;
@@ -185,7 +189,8 @@ impl Server {
         }
         self.state.is_dead = false;
         match &mut self.state.recovery {
-            Recovery::Acting { stage: Stage::Prepares | Stage::CalledOff, .. } | Recovery::Idle | Recovery::Waiting { .. } => {}
+            Recovery::Idle | Recovery::Waiting { .. } => {}
+            Recovery::Acting { stage, .. } if stage.is_before_touching() => {}
             Recovery::Acting { stage, .. } => {
                 *stage = Stage::Started;
                 // Signals up to here were the action's own.
@@ -216,7 +221,10 @@ impl Server {
         self.forget_life();
         self.joins_network(Strategy::Restart);
         match (self.state.phase, &mut self.state.recovery) {
-            (_, Recovery::Acting { stopped, stage: Stage::Prepares | Stage::CalledOff, .. }) => *stopped = false,
+            (_, Recovery::Acting { stopped, stage, .. }) if stage.is_before_touching() => {
+                *stopped = false;
+                self.overtaken(turn);
+            }
             (_, Recovery::Acting { stopped, stage, .. }) => (*stopped, *stage) = (false, Stage::Started),
             (Phase::Stopped, _) => self.starts_again(turn),
             (Phase::Down | Phase::Failed, _) => {
@@ -301,13 +309,13 @@ impl Server {
 
     /// Rule 7: it resets the counter, is verified like an attempt and not counted.
     fn restart(&mut self, turn: &mut Turn<'_>, by: String) -> Result<(), Refusal> {
-        if self.policy.recovery.strategy.is_manual() {
+        let strategy = self.with_network(self.policy.recovery.of_an_operator());
+        if strategy == Strategy::Manual {
             return Err(Refusal::NotRestartable);
         }
         if matches!(self.state.recovery, Recovery::Acting { .. }) {
             return Err(Refusal::Busy);
         }
-        let strategy = self.with_network(self.policy.recovery.of_an_operator());
         if turn.around.engine_lost.is_some() && strategy != Strategy::Repair {
             return Err(Refusal::EngineAway);
         }

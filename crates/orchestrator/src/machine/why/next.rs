@@ -35,6 +35,9 @@ impl Account<'_> {
             Recovery::Acting { stage: Stage::CalledOff, stopped: true, .. } => {
                 vec![Step::then("somebody has stopped it: what was prepared is not done, and it is stopped")]
             }
+            Recovery::Acting { stage: Stage::Overtaken, .. } => {
+                vec![Step::then("somebody has started it: what was prepared is not done, and it is verified")]
+            }
             Recovery::Acting { stage: Stage::CalledOff, attempt, .. } => {
                 vec![Step::then(format!("somebody may be stopping it: {} ends without touching it", self.named(attempt)))]
             }

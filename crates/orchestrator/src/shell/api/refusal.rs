@@ -47,7 +47,7 @@ impl Refused {
     }
 
     pub(super) fn not_restartable(name: &str) -> Self {
-        let detail = format!("`{name}` has no runtime, or its strategy is manual; nothing here can restart it");
+        let detail = format!("`{name}` has neither a runtime nor a hook `repair`: nothing here can restart it");
         Self(Problem::new(409, "not_restartable", "Watched only").detail(detail))
     }
 

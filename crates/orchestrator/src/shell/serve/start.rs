@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::prepare::Ready;
 use super::{Running, ServeError, Settings};
 use crate::machine::fleet::Beginning;
-use crate::machine::memory::{Recovery, ServerMemory, Stage};
+use crate::machine::memory::{Recovery, ServerMemory};
 use crate::machine::{Effect, Fleet, Happened, Input, Mono, ServerId};
 use crate::shell::actions::{Actions, Eyes, Underway};
 use crate::shell::alarm::Alarm;
@@ -222,10 +222,9 @@ fn begun(left: &ServerMemory, clock: &Clock) -> Option<Acting> {
     // What a recreate had replaced could not be put back yet.
     let owes = left.unsettled && !left.proven;
     match left.recovery {
-        Recovery::Waiting { .. } | Recovery::Acting { stage: Stage::Prepares | Stage::CalledOff, .. } => {
-            // Else whatever has happened to it since was somebody else.
-            owes.then_some(Acting { since: None })
-        }
+        // Else whatever has happened to it since was somebody else.
+        Recovery::Waiting { .. } => owes.then_some(Acting { since: None }),
+        Recovery::Acting { stage, .. } if stage.is_before_touching() => owes.then_some(Acting { since: None }),
         Recovery::Acting { since, strategy, undoing, .. } => {
             // An older run wrote down when it was decided.
             let since = since.filter(|_| strategy.is_some() || undoing);

@@ -37,6 +37,8 @@ pub(super) struct Life {
     /// It may touch the server; somebody has stopped that since it was ordered.
     pub(super) touched: bool,
     pub(super) stopped_meanwhile: bool,
+    /// Somebody has started it since it was ordered.
+    pub(super) started_meanwhile: bool,
     /// An attempt has begun, and nothing has been said of its end.
     pub(super) attempt: Option<u32>,
     /// It has been recreated at some time; the attempt that began last did so, and has failed without anything being put back.
@@ -163,7 +165,7 @@ impl Watch {
         match told {
             Word::Started | Word::Restarted => {
                 (life.may_start_over, life.started, life.alone, life.may_end) = (true, now, Mono::default(), false);
-                life.stopped_meanwhile = false;
+                (life.stopped_meanwhile, life.started_meanwhile) = (false, life.in_flight && !life.touched);
                 // What is down or given up only answers sooner: its streak goes on.
                 if !matches!(life.phase, Some(Phase::Down | Phase::Failed)) {
                     life.forget();

@@ -79,7 +79,7 @@ impl Watch {
     pub(super) fn acts(&mut self, world: &World, id: ServerId) -> Checked {
         let life = &mut self.lives[world.actor(id)];
         let alone = !std::mem::replace(&mut life.in_flight, true);
-        (life.touched, life.stopped_meanwhile) = (false, false);
+        (life.touched, life.stopped_meanwhile, life.started_meanwhile) = (false, false, false);
         law(&ONE_ACTION, world, alone, || format!("{id:?} is acted on twice at once"))
     }
 
@@ -89,9 +89,11 @@ impl Watch {
         let ordered = life.in_flight && !life.touched;
         let may_be_stopped = life.may_end && world.now() < life.ends_by && !life.of_operator;
         let stopped = life.stopped_meanwhile;
+        let started = life.started_meanwhile && !life.of_operator;
         (life.touched, life.may_end) = (true, false);
         life.recreated |= life.recreates;
         law(&LEAVE, world, ordered, || format!("{id:?} is touched, and nothing was ordered"))?;
+        law(&LEAVE, world, !started, || format!("{id:?} is touched, and was started"))?;
         law(&LEAVE, world, !stopped && !may_be_stopped, || format!("{id:?} is touched, and was stopped: {stopped}"))
     }
 }

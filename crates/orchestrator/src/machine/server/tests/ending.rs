@@ -160,7 +160,38 @@ fn what_was_called_off_stays_so() {
     said(&mut fleet, 6.5, Word::Stopped);
     said(&mut fleet, 6.6, Word::Started);
     assert_eq!(asks(&mut fleet, 6.7), ["ABANDON"]);
-    assert_eq!(ends(&mut fleet, 7.0, Err("somebody stopped it meanwhile".to_owned())), ["recovery_failed"]);
+    assert_eq!(ends(&mut fleet, 7.0, Err("somebody stopped it meanwhile".to_owned())), ["recovery_superseded"]);
+}
+
+/// An operator is quicker than the attempt, whose hook still runs: the start is theirs, and may show what it is worth.
+#[test]
+fn what_somebody_starts_before_an_action_touches_it_is_not_touched() {
+    for word in [Word::Started, Word::Restarted] {
+        let start = |fleet: &mut Fleet| {
+            assert!(said(fleet, 6.5, word.clone()).contains(&"ABANDON"));
+            assert_eq!(asks(fleet, 6.6), ["ABANDON"]);
+        };
+        let mut fleet = prepares();
+        start(&mut fleet);
+        let next = fleet.why(A, &|at| at.0.as_secs().to_string()).next;
+        assert!(next[0].what.starts_with("somebody has started it"), "{next:?}");
+        assert_eq!(ends(&mut fleet, 7.0, Err("called off".to_owned())), ["recovery_superseded"]);
+        assert_eq!(run(&mut fleet, 10.0, &ok()), ["server_recovered", "status_changed"]);
+
+        let mut dies_again = prepares();
+        start(&mut dies_again);
+        said(&mut dies_again, 6.7, died());
+        assert_eq!(ends(&mut dies_again, 7.0, Err("called off".to_owned())), ["recovery_failed"]);
+    }
+}
+
+/// They asked for a restart, and get one.
+#[test]
+fn an_operators_own_restart_is_not_called_off_by_a_start() {
+    let mut fleet = well("servers: [{name: a}]");
+    fleet.operate(at(6.0), A, Command::Restart { by: "me".to_owned() }).expect("it may");
+    said(&mut fleet, 6.5, Word::Started);
+    assert_eq!(asks(&mut fleet, 6.6), ["PROCEED"]);
 }
 
 /// The shell asks what a container did meanwhile only where an action may have touched it.

@@ -156,3 +156,23 @@ fn who_started_what_was_stopped_is_said() {
         assert_eq!(reason, Some(expected));
     }
 }
+
+/// Whoever asks for it is the person who is to bring it back.
+#[test]
+fn an_operator_restarts_also_what_nobody_else_may() {
+    let mut fleet = fleet("servers: [{name: a, recovery: {strategy: manual}}]", &Beginning::default());
+    run(&mut fleet, 0.0, &ok());
+    fleet.step(at(10.0), Input::Reported(A, Word::Died(Death::default())));
+    assert_eq!(run(&mut fleet, 20.0, &refused()), Vec::<&str>::new());
+    let restart = fleet.operate(at(21.0), A, Command::Restart { by: "me".to_owned() }).expect("it may");
+    assert_eq!(names(&restart), ["action_requested", "recovery_started", "ACT"]);
+    let Recovery::Acting { serial, .. } = fleet.servers()[0].state().recovery else { panic!("it acts") };
+    fleet.step(at(22.0), Input::Finished { ticket: Ticket { server: A, serial }, result: Ok(()) });
+    assert_eq!(run(&mut fleet, 30.0, &ok()), ["recovery_successful", "status_changed"]);
+    let watched = "servers: [{name: a, health_url: \"http://h/health\", recovery: {strategy: manual}}]";
+    let file: File = serde_saphyr::from_str(watched).expect("it reads");
+    let policies = compile(&file, Purpose::Run).expect("it compiles");
+    let mut nobodys = Fleet::new(policies, &Beginning::default(), at(0.0)).0;
+    let refused = nobodys.operate(at(1.0), A, Command::Restart { by: "me".to_owned() });
+    assert_eq!(refused, Err(Refusal::NotRestartable));
+}
