@@ -29,10 +29,21 @@ pub struct Recorder {
     writer: Option<JoinHandle<()>>,
 }
 
+/// Where a recording is to be written.
+#[derive(Debug)]
+pub struct Blank(Handle);
+
+impl Blank {
+    /// At `path`; what is there is kept beside it.
+    pub fn at(path: &Path) -> std::io::Result<Self> {
+        own(path).map(Self)
+    }
+}
+
 impl Recorder {
-    /// Begins a recording at `path`, in place of what was there.
-    pub fn begin(path: &Path, file: &File, beginning: &Beginning, at: Mono) -> std::io::Result<Self> {
-        let mut out = BufWriter::new(own(path)?);
+    /// Begins a recording in place of what was there.
+    pub fn begin(blank: Blank, file: &File, beginning: &Beginning, at: Mono) -> std::io::Result<Self> {
+        let mut out = BufWriter::new(blank.0);
         let header = Header { version: VERSION, configuration: masked(file)?, beginning: beginning.clone(), at };
         writeln!(out, "{}", serde_json::to_string(&header)?)?;
         out.flush()?;
@@ -154,7 +165,8 @@ recovery: {before: {url: 'http://h/?key=hunter2', headers: {X-Key: hunter2}, bod
     fn record(path: &Path) {
         let file: File = serde_saphyr::from_str(FILE).expect("the file reads");
         let policies = compile(&file, Purpose::Run).expect("it compiles");
-        let mut recorder = Recorder::begin(path, &file, &Beginning::default(), Mono::default()).expect("it begins");
+        let mut recorder =
+            Recorder::begin(Blank::at(path).expect("a file"), &file, &Beginning::default(), Mono::default()).expect("it begins");
         let (mut fleet, _) = Fleet::new(policies, &Beginning::default(), Mono::default());
         for _ in 0..200 {
             let Some(at) = fleet.deadline() else { break };

@@ -2,6 +2,7 @@
 //! off is nobody's death.
 
 mod restart;
+mod slow;
 
 use health_spec::config::EngineKind;
 use serde_json::Value;

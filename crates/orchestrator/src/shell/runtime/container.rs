@@ -101,6 +101,9 @@ pub async fn ready(
     }
 }
 
+/// How long an engine whose servers are all known from before keeps everything else from beginning.
+const FIRST_LOOK: Duration = Duration::from_secs(5);
+
 /// Why an engine and its containers are not as they should be.
 enum Unready {
     Lost(ConnectError),
@@ -110,7 +113,9 @@ enum Unready {
 type Met = (Connection, Option<i64>, Vec<Wanted>);
 
 async fn meet(address: &Address, engine: &str, servers: &[&Supervised], mut followed: Vec<String>) -> Result<Met, Unready> {
-    let connection = address.connect().await.map_err(Unready::Lost)?;
+    let is_needed = servers.iter().any(|server| !server.known);
+    let connected = if is_needed { address.connect().await } else { address.connect_within(FIRST_LOOK).await };
+    let connection = connected.map_err(Unready::Lost)?;
     // Before events are asked for: these would be somebody else's.
     for unsettled in servers.iter().filter(|supervised| supervised.unsettled && supervised.acting.is_some()) {
         let (name, starts) = (name_of(unsettled), !unsettled.stopped);
@@ -228,7 +233,7 @@ impl Ready {
 
     /// Whoever comes second tries for himself.
     fn take_connection(&mut self) -> Result<Connection, ConnectError> {
-        let nobody = ConnectError::Silent { kind: "container", address: String::new() };
+        let nobody = ConnectError::Silent { kind: "container", address: String::new(), patience: FIRST_LOOK };
         std::mem::replace(&mut self.connection, Err(nobody))
     }
 

@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use futures_util::future::join_all;
 use health_spec::{config, registry::RuntimeKind};
 
 use super::{
@@ -126,9 +127,12 @@ async fn engines(
             None => faults.push(supervised.fault("/engine", format!("server {}: there is no such engine", supervised.name))),
         }
     }
+    let used = places.engines.iter().enumerate().filter(|(at, _)| !servers[*at].is_empty());
+    // At once: one that does not answer keeps the others from beginning no longer than any other.
+    let all = join_all(used.map(|(at, engine)| container::ready(EngineId(at), engine, &servers[at], followed(EngineId(at)))));
     let mut ready = Vec::new();
-    for (at, engine) in places.engines.iter().enumerate().filter(|(at, _)| !servers[*at].is_empty()) {
-        match container::ready(EngineId(at), engine, &servers[at], followed(EngineId(at))).await {
+    for engine in all.await {
+        match engine {
             Ok(engine) => ready.push(engine),
             Err(found) => faults.extend(found),
         }

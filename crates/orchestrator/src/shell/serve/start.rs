@@ -37,7 +37,7 @@ use crate::shell::metrics::Metrics;
 use crate::shell::plan::{Plan, faults};
 use crate::shell::probe::{Resolver, Target};
 use crate::shell::published::Published;
-use crate::shell::record::Recorder;
+use crate::shell::record::{Blank, Recorder};
 use crate::shell::reload::{self, Reloader};
 use crate::shell::runtime::container::engine::Link;
 use crate::shell::runtime::life::Lives;
@@ -86,9 +86,11 @@ pub(super) async fn start(written: Plan, settings: &Settings, mut ready: Ready, 
     let lifetimes =
         Lifetimes { tasks: TaskTracker::new(), serving: CancellationToken::new(), children: CancellationToken::new() };
     let (mut plan, discovery) = discover(&written, settings, &lifetimes).await;
-    let begun = begin(&mut plan, written.entries.len(), settings, &mut ready.left)?;
-    let published = Arc::clone(&begun.published);
-    published.set_shortage(descriptors::provide(descriptors::needed(plan.targets.iter(), plan.supervised.len())));
+    let clock = Clock::resume(ready.left.first_start, ready.left.last);
+    know(&mut plan, written.entries.len(), &ready.left, &clock);
+    let shortage = descriptors::provide(descriptors::needed(plan.targets.iter(), plan.supervised.len()));
+    let unwritable = |source| ServeError::Record { path: settings.record.clone().unwrap_or_default(), source };
+    let record = settings.record.as_deref().map(Blank::at).transpose().map_err(unwritable)?;
     let log = Arc::new(Mutex::new(ready.store.reader().map_err(|source| settings.unusable(source))?));
     let jsonl = jsonl(&plan, settings, &ready)?;
     let (inbox, reports) = mpsc::channel(INBOX);
@@ -99,6 +101,10 @@ pub(super) async fn start(written: Plan, settings: &Settings, mut ready: Ready, 
     let watch = reload::watch(&plan).map_err(ServeError::Watch)?;
     let (journal, journal_thread) = Journal::start(ready.store, jsonl).map_err(ServeError::Thread)?;
     let runtimes = Arc::new(runtimes(&plan, settings, inbox.clone(), &lifetimes).await?);
+    // Now, and no sooner: from here on time counts for the servers, and for whoever is asked about them.
+    let begun = begin(&plan, written.entries.len(), settings, &mut ready.left, (clock, record));
+    let published = Arc::clone(&begun.published);
+    published.set_shortage(shortage);
 
     let metrics = Arc::new(Metrics::default());
     let reporting = inbox.clone();
@@ -183,28 +189,32 @@ async fn discover(written: &Plan, settings: &Settings, lifetimes: &Lifetimes) ->
     (discovery.composed(written, settings.reading.observe), discovery)
 }
 
-/// Takes up what an earlier run has left. The first servers are `written` in the files, the others discovered.
-fn begin(plan: &mut Plan, written: usize, settings: &Settings, left: &mut Left) -> Result<Begun, ServeError> {
+/// What an earlier run has left tells the runtimes what to look for. The first servers are `written` in the files, the others discovered.
+fn know(plan: &mut Plan, written: usize, left: &Left, clock: &Clock) {
+    let memories: HashMap<_, _> = left.records.iter().map(|(name, record)| (name.as_str(), &record.memory)).collect();
+    for supervised in &mut plan.supervised {
+        let left = memories.get(supervised.name.as_str()).copied();
+        // What was discovered was there a moment ago: should it be gone, or its engine, that is followed and keeps nobody from beginning.
+        supervised.known = left.is_some() || supervised.entry >= written;
+        supervised.acting = left.and_then(|left| begun(left, clock));
+        supervised.stopped = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { stopped: true, .. }));
+        supervised.unsettled = left.is_some_and(|left| left.unsettled && !left.proven);
+    }
+}
+
+/// Takes up what an earlier run has left.
+fn begin(plan: &Plan, written: usize, settings: &Settings, left: &mut Left, (clock, record): (Clock, Option<Blank>)) -> Begun {
     let known = Known { source: settings.name.clone(), epoch: left.epoch.clone() };
-    let clock = Clock::resume(left.first_start, left.last);
     let now = clock.now();
     let names = plan.entries.iter().map(|entry| entry.name.as_str());
     let maintenance = open(&plan.maintenance, names, wall(), &clock);
     let beginning = Beginning { memory: left.memory(), spread: true, limits: reload::limits(plan), maintenance };
-    let recorder = match &settings.record {
-        Some(path) => Recorder::begin(path, &plan.loaded.file, &beginning, now)
-            .map_err(|source| ServeError::Record { path: path.clone(), source })?,
-        None => Recorder::default(),
-    };
+    let recorder = record.map(|blank| Recorder::begin(blank, &plan.loaded.file, &beginning, now)).transpose();
+    let recorder = recorder.unwrap_or_else(|error| {
+        tracing::warn!(%error, "nothing is recorded: the recording cannot be begun");
+        None
+    });
     let (fleet, effects) = Fleet::new(plan.policies.clone(), &beginning, now);
-    for supervised in &mut plan.supervised {
-        let left = beginning.memory.servers.get(&supervised.name);
-        // What was discovered was there a moment ago: should it be gone, or its engine, that is followed and keeps nobody from beginning.
-        supervised.known = left.is_some() || supervised.entry >= written;
-        supervised.acting = left.and_then(|left| begun(left, &clock));
-        supervised.stopped = left.is_some_and(|left| matches!(left.recovery, Recovery::Acting { stopped: true, .. }));
-        supervised.unsettled = left.is_some_and(|left| left.unsettled && !left.proven);
-    }
     let files = files(plan, written, left);
     let uptimes = Uptimes::new(&fleet, &mut left.uptime, origin(left.first_start), settings.retention.uptime, clock.now());
     let views = files.iter().enumerate().map(|(place, file)| {
@@ -214,7 +224,7 @@ fn begin(plan: &mut Plan, written: usize, settings: &Settings, left: &mut Left) 
     let views = views.collect();
     let published = Arc::new(Published::new(known, left.seq, wall(), views, &plan.registry));
     let effects = [vec![monitor_started(now)], effects].concat();
-    Ok(Begun { fleet, effects, clock, files, uptimes, published, recorder })
+    Begun { fleet, effects, clock, files, uptimes, published, recorder: recorder.unwrap_or_default() }
 }
 
 /// What an earlier run may have been doing to a server.

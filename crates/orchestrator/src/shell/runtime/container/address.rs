@@ -51,12 +51,14 @@ pub enum ConnectError {
         source: bollard::errors::Error,
     },
     /// It takes too long.
-    #[error("the {kind} engine at {address} does not answer within {} s", HELLO_PATIENCE.as_secs())]
+    #[error("the {kind} engine at {address} does not answer within {} s", patience.as_secs())]
     Silent {
         /// Docker or Podman.
         kind: &'static str,
         /// Where.
         address: String,
+        /// For so long.
+        patience: Duration,
     },
 }
 
@@ -110,8 +112,14 @@ impl Address {
 
     /// Connects, and agrees on a version of the API. Certificates are read anew each time: they may have been renewed.
     pub async fn connect(&self) -> Result<Connection, ConnectError> {
-        let hello = tokio::time::timeout(HELLO_PATIENCE, Box::pin(self.hello()));
-        hello.await.map_err(|_| ConnectError::Silent { kind: shown(self.kind), address: self.text.clone() })?
+        self.connect_within(HELLO_PATIENCE).await
+    }
+
+    /// The same, for whoever can go on without it.
+    pub(super) async fn connect_within(&self, patience: Duration) -> Result<Connection, ConnectError> {
+        let hello = tokio::time::timeout(patience, Box::pin(self.hello()));
+        let silent = |_| ConnectError::Silent { kind: shown(self.kind), address: self.text.clone(), patience };
+        hello.await.map_err(silent)?
     }
 
     /// Why it cannot be reached, and what to look at.
