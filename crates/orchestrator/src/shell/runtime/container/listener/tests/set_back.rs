@@ -137,6 +137,21 @@ async fn what_happens_after_an_engines_clock_was_set_back_is_news() {
 }
 
 #[tokio::test]
+async fn so_it_is_for_a_container_that_is_registered_after_that_as_long_as_moments_come_a_second_time() {
+    let docker = Docker::at(TEN + 2 * STOP).await;
+    let (mut listener, mut reports) = listener_at_noon();
+    hear(&mut listener, &docker.connection, "id1", "die", TEN + STOP).await;
+    let running = Look { name: "b".to_owned(), since: ELEVEN, ..look("id2", State::Running) };
+    let (server, ledger) = (ServerId(1), Ledger::new("b", Some(&running)));
+    let registered = Registered { server, ledger, progress: watch::channel(None).0, seen: watch::channel(None).0 };
+    listener.serve(Request::Watch(Box::new(registered)), Ok(&docker.connection));
+    listener.compare(server, Some(&running)).await;
+    hear(&mut listener, &docker.connection, "id2", "die", TEN + 3 * STOP).await;
+    let told: Vec<_> = std::iter::from_fn(|| reports.try_recv().ok()).collect();
+    assert!(matches!(told[..], [.., Input::Reported(ServerId(1), Word::Died(_))]), "{told:?}");
+}
+
+#[tokio::test]
 async fn an_event_that_is_told_late_is_no_clock_that_was_set_back() {
     let docker = Docker::at(NOON + STOP).await;
     let (mut listener, mut reports) = listener_at_noon();
