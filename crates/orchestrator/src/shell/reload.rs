@@ -283,9 +283,11 @@ impl Reloader {
                     turnover.at_next_start.extend(known.is_started_otherwise(&now).then_some(now.server));
                     turnover.otherwise.push(now);
                 }
-                Some(_) => {
+                Some(known) => {
                     turnover.gone.push(now.server);
-                    turnover.new.push(Supervised { replaces: true, ..now });
+                    // The same container may be missing just now, in the middle of a recreate: it is waited for.
+                    let known = known.is_the_same_container(&now);
+                    turnover.new.push(Supervised { replaces: true, known, ..now });
                 }
                 None => turnover.new.push(now),
             }

@@ -13,6 +13,7 @@ mod prepare;
 pub mod process;
 mod recreating;
 pub mod reporter;
+mod succession;
 mod supervised;
 pub mod systemd;
 
@@ -47,6 +48,7 @@ use self::{
     prepare::SetupPlaces,
     process::{limits::Limits, oom::Oom, reaper, wire::Wire},
     reporter::Mouth,
+    succession::Successions,
 };
 use crate::machine::{ServerId, Word, input::EngineId};
 
@@ -74,6 +76,8 @@ pub struct Runtimes {
     handles: std::sync::Mutex<HashMap<ServerId, Handle>>,
     /// How often what runs a server was taken away.
     departures: std::sync::Mutex<HashMap<ServerId, u64>>,
+    /// What successors of containers may have to take over.
+    successions: Successions,
     /// Those that are listened to.
     engines: std::sync::Mutex<BTreeMap<EngineId, Engine>>,
     /// Likewise, as long as a server holds what it is asked with.
@@ -116,6 +120,7 @@ impl Runtimes {
         let runtimes = Self {
             handles: std::sync::Mutex::default(),
             departures: std::sync::Mutex::default(),
+            successions: Successions::default(),
             engines: std::sync::Mutex::default(),
             buses: std::sync::Mutex::default(),
             places: Arc::new(SetupPlaces {
@@ -153,9 +158,11 @@ impl Runtimes {
         }
         for ready in prepared.engines {
             let (containers, news) = self.listened_to(ready);
-            for container in containers {
+            for mut container in containers {
+                self.succeed(&mut container).await;
                 let (server, same) = (container.server, Arc::new(container.clone()));
                 self.remember(server, Handle::Container(Arc::new(Mutex::new(container)), same));
+                self.successions.end(server);
             }
             if let Some((engine, registered)) = news {
                 engine.watch(registered).await;
@@ -188,8 +195,7 @@ impl Runtimes {
     /// it be registered again, whoever runs it then must not meet a restart that has only half been done.
     pub async fn let_go(&self, server: ServerId) {
         *self.departures.lock().unwrap_or_else(PoisonError::into_inner).entry(server).or_default() += 1;
-        let handle = self.handles.lock().unwrap_or_else(PoisonError::into_inner).remove(&server);
-        match handle {
+        match self.depart(server) {
             None => {}
             Some(Handle::Process(orders, ..)) => {
                 let (answer, left_alone) = oneshot::channel();
@@ -200,6 +206,9 @@ impl Runtimes {
             Some(Handle::Container(container, _)) => {
                 let container = container.lock().await;
                 let _ = container.requests.send(Request::Forget(container.server)).await;
+                if !container.unsettled {
+                    self.successions.end(server);
+                }
             }
             Some(Handle::Unit(requests)) => drop(requests.send(systemd::listener::Request::Forget(server)).await),
         }
@@ -268,6 +277,9 @@ impl Runtimes {
         let runtimes = Arc::clone(self);
         self.spawn(async move {
             join_all(servers.iter().map(|server| runtimes.let_go(*server))).await;
+            for server in servers {
+                runtimes.successions.end(server);
+            }
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod ladder;
 mod refused;
+mod reloaded;
 mod stopped;
 
 use std::collections::{BTreeSet, HashSet};

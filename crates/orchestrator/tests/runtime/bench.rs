@@ -251,6 +251,17 @@ impl Life {
         })
     }
 
+    /// As a reload does that has another container for server 0, or the same otherwise; what was replaced is put back as soon as the one before
+    /// is let go.
+    pub(crate) fn put_back_in_a_reload(&self, bench: &Bench, runtime: &Runtime) -> Result<(), ActionError> {
+        self.run(async {
+            let prepared = self.runtimes.prepare(&[bench.supervised(0, runtime)], &[ServerId(0)]).await.unwrap();
+            self.runtimes.let_go(ServerId(0)).await;
+            let put_back = self.runtimes.settle(ServerId(0), false, true);
+            tokio::join!(biased; put_back, self.runtimes.take(prepared)).0
+        })
+    }
+
     /// As a reload does that has server 0 otherwise.
     pub(crate) fn become_otherwise(&self, bench: &Bench, runtime: &Runtime) {
         assert!(self.run(self.runtimes.become_otherwise(&bench.supervised(0, runtime))));

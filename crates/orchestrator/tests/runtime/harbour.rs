@@ -200,6 +200,10 @@ impl Harbour {
         self.0.wait(self.0.client.inspect_container(&self.name(name), None)).id.unwrap()
     }
 
+    pub(crate) fn exists(&self, name: &str) -> bool {
+        self.0.scheduler.block_on(self.0.client.inspect_container(&self.name(name), None)).is_ok()
+    }
+
     pub(crate) fn restart_policy(&self, name: &str) -> Option<RestartPolicyNameEnum> {
         let found = self.0.wait(self.0.client.inspect_container(&self.name(name), None));
         found.host_config?.restart_policy?.name

@@ -4,6 +4,7 @@ use bollard::models::{
     HostConfig, RestartPolicy,
     RestartPolicyNameEnum::{self, ALWAYS, NO},
 };
+use health_spec::registry::Runtime;
 use orchestrator::machine::{Death, Input, ServerId, Word};
 
 use crate::{bench::Bench, harbour::Harbour};
@@ -120,4 +121,46 @@ fn one_that_somebody_stops_while_it_is_recreated_stays_stopped() {
     assert!(life.pending().contains(&Input::Reported(ServerId(0), Word::Stopped)));
     life.run(life.runtimes.settle(ServerId(0), false, false)).unwrap();
     assert_eq!((harbour.id("a"), harbour.is_running("a")), (id, false));
+}
+
+/// A server whose container may take another time to end.
+fn otherwise(server: &Runtime) -> Runtime {
+    Runtime { stop_timeout_seconds: serde_json::from_value(serde_json::json!(2)).unwrap(), ..server.clone() }
+}
+
+/// The reload comes before what was recreated has shown that it is well, or right after the recreate has come to nothing.
+#[test]
+fn what_was_recreated_before_a_reload_is_put_back_after_it() {
+    for comes_to_nothing in [false, true] {
+        let (harbour, mut bench) = (Harbour::new(), Bench::new());
+        let server = harbour.run("a");
+        let mut life = bench.start(std::slice::from_ref(&server));
+        assert_eq!(life.next_word(), Word::Running);
+        let id = harbour.id("a");
+        bench.known = true;
+        if comes_to_nothing {
+            harbour.hide_image();
+            life.recreate().unwrap_err();
+            harbour.show_image();
+        } else {
+            life.recreate().unwrap();
+            assert_ne!(harbour.id("a"), id);
+        }
+        life.put_back_in_a_reload(&bench, &otherwise(&server)).unwrap();
+        assert_eq!((harbour.id("a"), harbour.is_running("a"), harbour.exists(&kept("a", &id))), (id, true, false));
+    }
+}
+
+#[test]
+fn what_was_replaced_before_a_reload_is_removed_after_it() {
+    let (harbour, bench) = (Harbour::new(), Bench::new());
+    let server = harbour.run("a");
+    let mut life = bench.start(std::slice::from_ref(&server));
+    assert_eq!(life.next_word(), Word::Running);
+    let old = kept("a", &harbour.id("a"));
+    life.recreate().unwrap();
+    let id = harbour.id("a");
+    drop(life.replace_while(&bench, usize::MAX, &[(0, otherwise(&server))]));
+    life.run(life.runtimes.settle(ServerId(0), true, false)).unwrap();
+    assert_eq!((harbour.id("a"), harbour.is_running("a"), harbour.exists(&old)), (id, true, false));
 }

@@ -1,12 +1,11 @@
 //! Keeps a list of one engine's containers fresh: an event says that it has changed, a look says how. Changes nothing.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error;
 use bollard::models::EventMessage;
-use bollard::query_parameters::{EventsOptions, InspectContainerOptions, ListContainersOptions};
+use bollard::query_parameters::{EventsOptions, ListContainersOptions};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use health_spec::config::Engine;
@@ -14,12 +13,15 @@ use thiserror::Error as ThisError;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use super::container::{Container, Details};
+use self::inspected::Inspected;
+use super::container::Container;
 use super::labels::{Asked, asked};
 use crate::shell::causes::causes;
 use crate::shell::runtime::container::address::{Address, ConnectError};
 use crate::shell::runtime::container::inspect::{self, InARow};
 use crate::shell::runtime::container::listener::PATIENCE as PATIENCE_OF_LISTENERS;
+
+mod inspected;
 
 /// What can make a list another one. Podman says `remove` for `destroy`.
 const ACTIONS: [&str; 5] = ["create", "destroy", "remove", "rename", "start"];
@@ -83,13 +85,10 @@ pub struct Report {
     pub news: Result<Vec<Container>, String>,
 }
 
-/// Details of containers that have been inspected, by id.
-type Inspected = HashMap<String, Details>;
-
 /// All containers of an engine, once; those that ask to be watched with their details.
 pub async fn look(engine: &Engine) -> Result<Vec<Container>, LookError> {
     let client = connect(engine).await?;
-    Ok(list(&client, engine, &mut Inspected::new()).await?)
+    Ok(list(&client, engine, &mut Inspected::default()).await?)
 }
 
 /// Reports until it is dropped.
@@ -143,7 +142,7 @@ async fn session(engine: &Engine, reports: &mpsc::Sender<Report>, course: &mut C
     let client = connect(engine).await?;
     // Nothing is lost between the first look and the events: these are asked for from a moment before.
     let mut events = subscribe(&client, course.in_time(inspect::clock(&client)).await?);
-    let (mut inspected, mut told) = (Inspected::new(), None);
+    let (mut inspected, mut told) = (Inspected::default(), None);
     loop {
         let all = course.in_time(list(&client, engine, &mut inspected)).await?;
         course.goes_well();
@@ -153,7 +152,7 @@ async fn session(engine: &Engine, reports: &mpsc::Sender<Report>, course: &mut C
                 return Ok(());
             }
         }
-        let Ok(first) = timeout(course.paces.round, events.next()).await else { continue };
+        let Ok(first) = timeout(inspected.rest(course.paces.round), events.next()).await else { continue };
         told = None;
         forget(&mut inspected, first)?;
         let more = async {
@@ -170,7 +169,7 @@ async fn session(engine: &Engine, reports: &mpsc::Sender<Report>, course: &mut C
 fn forget(inspected: &mut Inspected, event: Option<Result<EventMessage, Error>>) -> Result<(), LookError> {
     let message = event.ok_or(LookError::Closed)??;
     if let Some(id) = message.actor.and_then(|actor| actor.id) {
-        inspected.remove(&id);
+        inspected.forget(&id);
     }
     Ok(())
 }
@@ -193,28 +192,14 @@ async fn list(client: &Docker, engine: &Engine, inspected: &mut Inspected) -> Re
         let mut container = Container::listed(&engine.name, summary);
         if asked(&container.labels) == Asked::Yes {
             // One that has gone meanwhile is left out.
-            let Some(details) = details(client, &container.id, inspected).await? else { continue };
-            container.details = Some(details);
+            if !inspected.inspect(client, &mut container).await? {
+                continue;
+            }
         }
         containers.push(container);
     }
-    inspected.retain(|id, _| containers.iter().any(|container| container.id == *id));
+    inspected.only(&containers);
     Ok(containers)
-}
-
-async fn details(client: &Docker, id: &str, inspected: &mut Inspected) -> Result<Option<Details>, Error> {
-    if let Some(known) = inspected.get(id) {
-        return Ok(Some(known.clone()));
-    }
-    match client.inspect_container(id, None::<InspectContainerOptions>).await {
-        Ok(found) => {
-            let details = Details::read(found);
-            inspected.insert(id.to_owned(), details.clone());
-            Ok(Some(details))
-        }
-        Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub struct Wish {
 /// Why nothing can be made of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denied {
-    /// It has to run first.
+    /// It has to run first, or its engine has to say how it is.
     Later(&'static str),
     /// Its labels are wrong.
     Wrong(Vec<Fault>),
@@ -42,7 +42,10 @@ pub fn key(container: &Container) -> String {
 /// Reads what a container asks for, whose labels ask for it.
 pub fn wish(container: &Container, engine: &Engine, settings: &Discovery) -> Result<Wish, Denied> {
     let labels = Labels::read(&container.labels).map_err(Denied::Wrong)?;
-    if container.details.as_ref().is_none_or(|details| !details.has_run) {
+    let Some(details) = &container.details else {
+        return Err(Denied::Later("its engine does not say how it is"));
+    };
+    if !details.has_run {
         return Err(Denied::Later("it is registered when it has been started for the first time"));
     }
     let url = match labels.url.clone() {

@@ -29,7 +29,7 @@ impl Runtimes {
 
     /// What a recreate has replaced is removed (`keep`), or put back and, if so wanted, started. Nothing, where nothing was replaced.
     pub async fn settle(&self, server: ServerId, keep: bool, start: bool) -> Result<(), ActionError> {
-        let Some(Handle::Container(container, _)) = self.handle(server) else { return Ok(()) };
+        let Some(container) = self.container_to_settle(server).await? else { return Ok(()) };
         let mut container = container.lock_owned().await;
         let settled = self.spawn(async move {
             let settled = if keep { container.keep().await } else { container.put_back(start).await };

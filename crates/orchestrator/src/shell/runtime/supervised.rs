@@ -56,6 +56,12 @@ impl Supervised {
         started(&self.runtime) != started(&other.runtime)
     }
 
+    /// Whether both are one container of one engine.
+    pub fn is_the_same_container(&self, other: &Self) -> bool {
+        let place = |runtime: &Runtime| (runtime.kind, runtime.engine.clone(), runtime.container.clone());
+        self.runtime.container.is_some() && place(&self.runtime) == place(&other.runtime)
+    }
+
     /// Something is wrong at a key of its runtime.
     pub(super) fn fault(&self, key: &str, text: String) -> Fault {
         Fault { pointer: format!("/servers/{}/runtime{key}", self.entry), text }

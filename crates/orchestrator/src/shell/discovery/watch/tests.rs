@@ -1,10 +1,10 @@
-//! An engine that tells nothing, hangs, or cannot be read.
+//! An engine that tells nothing, hangs, or cannot be read, or one of whose containers cannot.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::body::{Body, Bytes};
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Json, Response};
 use futures_util::stream;
 use health_spec::config::EngineKind;
@@ -24,32 +24,52 @@ const QUICK: Paces = Paces {
 /// Far beyond what anything here takes.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// What it lists; `None`: it does not answer.
+/// What it lists; `None`: it does not answer. A container that is to be inspected says so itself, in `tells`.
 type Lists = Arc<Mutex<Option<Value>>>;
 
 async fn answer(lists: Lists, uri: Uri) -> Response {
     let words: Vec<_> = uri.path().split('/').collect();
+    let listed = lists.lock().unwrap_or_else(PoisonError::into_inner).clone();
     match words[..] {
         [.., "version"] => Json(json!({ "ApiVersion": "1.41", "Version": "0" })).into_response(),
         [.., "info"] => Json(json!({ "SystemTime": "2026-01-01T00:00:00Z" })).into_response(),
         [.., "events"] => Body::from_stream(stream::pending::<Result<Bytes, Infallible>>()).into_response(),
-        _ => {
-            let listed = lists.lock().unwrap_or_else(PoisonError::into_inner).clone();
-            let Some(listed) = listed else { return std::future::pending().await };
-            Json(listed).into_response()
-        }
+        [.., "containers", "json"] => match listed {
+            Some(listed) => Json(listed).into_response(),
+            None => std::future::pending().await,
+        },
+        [.., id, "json"] => inspection(&listed.unwrap_or_default(), id),
+        _ => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
-/// An engine that lists this and says nothing of itself, and what is reported about it.
-async fn engine(listed: Value) -> (Lists, mpsc::Receiver<Report>, TaskTracker) {
-    let (lists, tasks) = (Lists::new(Mutex::new(Some(listed))), TaskTracker::new());
+fn inspection(listed: &Value, id: &str) -> Response {
+    let found = listed.as_array().into_iter().flatten().find(|one| one["Id"] == id);
+    match found.and_then(|one| one["tells"].as_str()) {
+        Some("everything") => {
+            Json(json!({ "Id": id, "State": { "Running": true, "StartedAt": "2026-01-01T00:00:00Z" } })).into_response()
+        }
+        Some("a word that nobody knows") => Json(json!({ "Id": id, "State": { "Status": "bewitched" } })).into_response(),
+        Some(error) => (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "message": error }))).into_response(),
+        None => (StatusCode::NOT_FOUND, Json(json!({ "message": "no such container" }))).into_response(),
+    }
+}
+
+/// An engine that lists this and says nothing of itself.
+async fn silent(listed: Value, tasks: &TaskTracker) -> (Lists, Engine) {
+    let lists = Lists::new(Mutex::new(Some(listed)));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("tcp://{}", listener.local_addr().unwrap());
     let shared = Arc::clone(&lists);
     let answers = axum::Router::new().fallback(move |uri: Uri| answer(Arc::clone(&shared), uri));
     tasks.spawn(async move { axum::serve(listener, answers).await });
-    let engine = Engine { name: "silent".to_owned(), kind: EngineKind::Docker, address, tls: None };
+    (lists, Engine { name: "silent".to_owned(), kind: EngineKind::Docker, address, tls: None })
+}
+
+/// The same, and what is reported about it.
+async fn engine(listed: Value) -> (Lists, mpsc::Receiver<Report>, TaskTracker) {
+    let tasks = TaskTracker::new();
+    let (lists, engine) = silent(listed, &tasks).await;
     let (sender, reports) = mpsc::channel(8);
     tasks.spawn(watch_at(QUICK, engine, sender));
     (lists, reports, tasks)
@@ -94,4 +114,49 @@ async fn lists_that_cannot_be_read_are_told_of_once() {
     assert!(unreadable.contains("does not list its containers"), "{unreadable}");
     list(&lists, Some(one("running")));
     assert_eq!(next(&mut reports).await, Ok(vec!["one".to_owned()]), "and nothing in between");
+}
+
+/// One that asks to be watched, and what its inspection tells.
+fn asking(id: &str, tells: &str) -> Value {
+    json!({ "Id": id, "Names": [format!("/{id}")], "State": "running", "Labels": { "mcp.health.enable": "true" }, "tells": tells })
+}
+
+/// The containers, and of which of them something is known.
+async fn known(reports: &mut mpsc::Receiver<Report>) -> Vec<(String, bool)> {
+    let report = timeout(DEADLINE, reports.recv()).await.expect("in time").expect("it watches");
+    let all = report.news.expect("the engine is well");
+    all.into_iter().map(|container| (container.name, container.details.is_some_and(|details| details.has_run))).collect()
+}
+
+#[tokio::test]
+async fn a_container_that_cannot_be_inspected_is_nobody_elses_affair() {
+    for unreadable in ["its layer is missing", "a word that nobody knows"] {
+        let (lists, mut reports, _tasks) = engine(json!([asking("a", "everything"), asking("b", unreadable)])).await;
+        let of = |name: &str, is_known| (name.to_owned(), is_known);
+        assert_eq!(known(&mut reports).await, [of("a", true), of("b", false)]);
+        list(&lists, Some(json!([asking("b", unreadable), asking("c", "everything")])));
+        assert_eq!(known(&mut reports).await, [of("b", false), of("c", true)], "others come and go");
+        list(&lists, Some(json!([asking("b", "everything")])));
+        // Its list is read before it: one of them may be the old one.
+        while known(&mut reports).await != [of("b", true)] {}
+    }
+}
+
+#[tokio::test]
+async fn what_was_known_of_a_container_stays_while_it_cannot_be_inspected() {
+    let tasks = TaskTracker::new();
+    let (lists, engine) = silent(json!([asking("a", "everything")]), &tasks).await;
+    let client = connect(&engine).await.unwrap();
+    let mut inspected = Inspected::default();
+    let before = super::list(&client, &engine, &mut inspected).await.unwrap();
+    assert!(before[0].details.as_ref().is_some_and(|details| details.runs));
+    assert_eq!(inspected.rest(PACES.round), PACES.round);
+    list(&lists, Some(json!([asking("a", "its layer is missing")])));
+    inspected.forget("a");
+    assert_eq!(super::list(&client, &engine, &mut inspected).await.unwrap(), before);
+    assert!(inspected.rest(PACES.round) < PACES.round, "it is asked for again soon");
+    for _ in 0..20 {
+        super::list(&client, &engine, &mut inspected).await.unwrap();
+    }
+    assert_eq!(inspected.rest(PACES.round), PACES.round, "but not for ever");
 }

@@ -10,7 +10,7 @@ use bollard::{
 };
 use futures_util::TryStreamExt;
 use health_spec::config::EngineKind;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{
     event::{ACTIONS, Act, Happening, Health, signal_number},
@@ -149,9 +149,14 @@ async fn read_until_now(
         return Ok((Vec::new(), Duration::ZERO));
     }
     let until = if kind == EngineKind::Podman { now.saturating_add(reading) } else { now };
-    let options = EventsOptions { until: Some(seconds(until)), ..events_since(since, filter) };
+    // A clock that was set back: what it has kept lies ahead, and Docker refuses to tell of it until now. It tells of it first, and then waits.
+    let lies_ahead = until < since;
+    let until = if lies_ahead { None } else { Some(seconds(until)) };
+    let patience = if lies_ahead { Duration::from_nanos(reading.unsigned_abs()) } else { Duration::MAX };
+    let options = EventsOptions { until, ..events_since(since, filter) };
     let (mut told, mut events, mut last) = (client.events(Some(options)), Vec::new(), Instant::now());
-    while let Some(event) = told.try_next().await? {
+    while let Ok(event) = timeout(patience, told.try_next()).await {
+        let Some(event) = event? else { break };
         events.push(event);
         last = Instant::now();
     }

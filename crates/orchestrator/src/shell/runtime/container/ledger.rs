@@ -53,7 +53,16 @@ pub struct Ledger {
     untold: bool,
     /// It has the place of another one: that it runs is a start.
     replaces: bool,
+    set_back: Option<SetBack>,
     seen: u64,
+}
+
+/// The engine's clock was set back.
+#[derive(Clone, Copy, Debug)]
+struct SetBack {
+    to: i64,
+    /// Since when the first look after that said that it is as it is: that may lie ahead.
+    said: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -171,6 +180,7 @@ impl Ledger {
             began: None,
             untold: false,
             replaces: false,
+            set_back: None,
             seen: 0,
         }
     }
@@ -238,6 +248,17 @@ impl Ledger {
     /// The engine is out of reach, after this moment.
     pub fn lost(&mut self, at: i64) {
         self.end.doubtful = self.end.stop_told.is_some_and(|told| at.saturating_sub(told) <= LAST_WORDS);
+    }
+
+    /// The engine's clock was set back, to this moment and by so much: what comes from then on is news, and what was before it lies back.
+    pub fn set_back(&mut self, to: i64, by: i64) {
+        for known in self.known.iter_mut().chain(&mut self.met) {
+            known.since = known.since.min(to);
+        }
+        for moment in [&mut self.end.stop_told, &mut self.began, &mut self.open_until].into_iter().flatten() {
+            *moment = moment.saturating_sub(by);
+        }
+        self.set_back = Some(SetBack { to, said: None });
     }
 
     /// A restart of ours begins, or a recreate or the end of one (`removes`).

@@ -6,6 +6,7 @@
 
 pub mod clock;
 mod session;
+mod set_back;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -215,6 +216,9 @@ impl Listener {
             Request::Watch(mut registered) => {
                 if let Ok(connection) = connection {
                     registered.ledger.speaks(connection.kind);
+                }
+                if let Some(to) = self.clock.repeats() {
+                    registered.ledger.set_back(to, 0);
                 }
                 self.unseen.push_back(registered.server);
                 self.containers.push(*registered);

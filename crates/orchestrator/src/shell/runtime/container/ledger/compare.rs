@@ -9,7 +9,7 @@ impl Ledger {
     pub fn compare(&mut self, look: Option<&Look>) -> Vec<Word> {
         let before = self.known;
         let was = before.map(|known| known.state);
-        let news = look.map_or(i64::MIN, |look| look.since);
+        let news = look.map_or(i64::MIN, |look| self.since(look));
         let since = news.max(before.map_or(i64::MIN, |known| known.since));
         let newer = before.is_some_and(|known| news > known.since);
         let doubtful = std::mem::take(&mut self.end.doubtful);
@@ -57,6 +57,13 @@ impl Ledger {
         };
         self.action = self.action.filter(|action| !action.late || was.is_none());
         words
+    }
+
+    /// Since when it is so. What was so already when the engine's clock was set back was so then.
+    fn since(&mut self, look: &Look) -> i64 {
+        let Some(set_back) = &mut self.set_back else { return look.since };
+        let said = *set_back.said.get_or_insert(look.since);
+        if look.since == said { said.min(set_back.to) } else { look.since }
     }
 
     /// What an earlier run of ours has begun has come to its end, or cannot have led to this.

@@ -366,3 +366,31 @@ fn a_signal_that_asks_is_told_from_one_that_does_not() {
     let told = words(&mut running(), &[Act::Kill(9), Act::Kill(15), Act::Kill(9)]);
     assert_eq!(told, [Some(Word::Killed), Some(Word::AskedToEnd(None)), Some(Word::AskedToEnd(None))]);
 }
+
+#[test]
+fn what_began_before_the_engines_clock_was_set_back_has_not_begun_anew_when_that_comes_again() {
+    let since = |at| Look { since: at, ..look(true, 0) };
+    let mut ledger = Ledger::new("a", Some(&since(90)));
+    assert_eq!(compare(&mut ledger, Some(&since(90))), Some(Word::Running));
+    ledger.set_back(50, 50);
+    for _ in 0..2 {
+        assert_eq!(compare(&mut ledger, Some(&since(90))), Some(Word::Running), "it has not been started since");
+    }
+    assert_eq!(compare(&mut ledger, Some(&since(60))), Some(Word::Started));
+    assert_eq!(fold(&mut ledger, &happening(61, Act::Die(Some(1)))), Some(died(1)));
+}
+
+#[test]
+fn a_stop_long_before_the_engines_clock_was_set_back_is_long_ago_then_too() {
+    let second = 1_000_000_000;
+    for (ago, is_doubtful) in [(60, false), (1, true)] {
+        let mut ledger = running();
+        let at = 1_000 * second;
+        for (at, act) in (at..).zip([Act::Kill(15), Act::Die(Some(0)), Act::Stop]) {
+            fold(&mut ledger, &happening(at, act));
+        }
+        ledger.set_back(100 * second, (1_000 + ago - 100) * second);
+        ledger.lost(100 * second);
+        assert_eq!(ledger.asks_why(), is_doubtful, "{ago}");
+    }
+}

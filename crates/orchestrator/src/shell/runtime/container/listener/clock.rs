@@ -12,6 +12,15 @@ pub struct EngineClock {
     /// A moment by it, in nanoseconds since 1970, and when it was told.
     told: Option<(i64, Instant)>,
     alive: Option<Instant>,
+    set_back: Option<SetBack>,
+}
+
+/// What was done to an engine's clock.
+#[derive(Clone, Copy, Debug)]
+struct SetBack {
+    to: i64,
+    /// How far it had come before.
+    from: i64,
 }
 
 impl EngineClock {
@@ -30,6 +39,23 @@ impl EngineClock {
         if at > 0 && self.at(now).is_none_or(|known| known < at) {
             self.told = Some((at, now));
         }
+    }
+
+    /// It was set back to some moment, and says `now`; it had come to `from` before.
+    pub(super) fn set_back(&mut self, to: i64, now: i64, from: i64) {
+        let moment = Instant::now();
+        let from = self.repeats_from(moment).map_or(from, |set_back| set_back.from.max(from));
+        self.set_back = Some(SetBack { to, from });
+        (self.told, self.alive) = (Some((now, moment)), Some(moment));
+    }
+
+    /// What it was set back to, as long as it has not come again to where it was: moments come a second time.
+    pub(super) fn repeats(&self) -> Option<i64> {
+        Some(self.repeats_from(Instant::now())?.to)
+    }
+
+    fn repeats_from(&self, moment: Instant) -> Option<SetBack> {
+        self.set_back.filter(|set_back| self.at(moment).is_some_and(|at| at < set_back.from))
     }
 
     /// It has answered, or ended something.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bollard::{errors::Error, models::EventMessage};
+use bollard::{errors::Error, models::EventMessage, query_parameters::EventsOptions};
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::BoxStream};
 use health_spec::config::EngineKind;
 use jiff::Timestamp;
@@ -31,7 +31,7 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 
 /// In nanoseconds. Podman's processes write their events into one log, each when it comes to it: an earlier one may stand behind a later
 /// one. What is heard twice is known ([`super::Recent`]).
-const DISORDER: i64 = 10_000_000_000;
+pub(super) const DISORDER: i64 = 10_000_000_000;
 
 /// In nanoseconds. So long an engine that begins may take to end what runs: containers have 10 s to end, unless they ask for more.
 const OWN_ENDINGS: i64 = 15_000_000_000;
@@ -61,8 +61,10 @@ impl Listener {
             container.ledger.speaks(connection.kind);
         }
         let was_lost = matches!(&*self.link.borrow(), Link::Lost(_));
+        let begins = *self.link.borrow() == Link::Begins;
+        let is_set_back = !begins && self.is_set_back(connection).await?;
         let since = match self.since {
-            Some(since) if was_lost => self.catch_up(since, connection).await?,
+            Some(since) if was_lost && !is_set_back => self.catch_up(since, connection).await?,
             Some(since) => since,
             None => {
                 let now = answer(connection, inspect::clock(&connection.client)).await?;
@@ -75,8 +77,10 @@ impl Listener {
             self.began = self.since;
             self.remember(since, connection).await?;
         }
-        let from = self.before(since, connection.kind);
-        let events = connection.client.events(Some(inspect::events_since(from, ("", vec![])))).boxed();
+        let from = inspect::events_since(self.before(since, connection.kind), ("", vec![]));
+        // Where moments come a second time, those of the first time would be told again.
+        let from = if self.clock.repeats().is_some() { EventsOptions { since: None, ..from } } else { from };
+        let events = connection.client.events(Some(from)).boxed();
         let mut session = Session { connection, events };
         if *self.link.borrow() != Link::Up {
             self.unseen = self.containers.iter().map(|container| container.server).collect();
@@ -287,6 +291,7 @@ impl Listener {
         let message = event.ok_or_else(|| ListenError::Closed(kind, connection.shown()))?;
         let message = message.map_err(|error| ListenError::Answer(connection.shown(), error))?;
         if let Some(happening) = Happening::read(message) {
+            self.mind_the_clock(&happening, connection).await?;
             self.learn(happening, connection, false).await;
         }
         Ok(())
@@ -355,7 +360,7 @@ fn is_killed_for_memory(look: &Look, at: i64, oom: Option<&Oom>) -> bool {
     look.exit_code == Some(KILLED) && look.memory_limited && oom.zip(at.ok()).is_some_and(|(oom, at)| oom.has_killed_about(at))
 }
 
-async fn answer<T>(connection: &Connection, asked: impl Future<Output = Result<T, Error>>) -> Result<T, ListenError> {
+pub(super) async fn answer<T>(connection: &Connection, asked: impl Future<Output = Result<T, Error>>) -> Result<T, ListenError> {
     let answer = timeout(PATIENCE, asked).await.map_err(|_| ListenError::Silent(connection.shown()))?;
     answer.map_err(|error| ListenError::Answer(connection.shown(), error))
 }

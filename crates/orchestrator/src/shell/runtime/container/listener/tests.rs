@@ -9,6 +9,8 @@ use super::*;
 use crate::machine::Death;
 use crate::shell::runtime::container::ledger::{ComesBack, Look, State};
 
+mod set_back;
+
 const SERVER: ServerId = ServerId(0);
 
 /// By the engine's clock.
