@@ -55,7 +55,7 @@ pub struct File {
     pub simulate: Option<Simulate>,
 }
 
-/// A number of seconds (fractions allowed) or a string with a unit: `30`, `0.5`, `"30s"`, `"5m"`.
+/// A number of seconds (fractions allowed) or a string with a unit: `30`, `0.5`, `"30s"`, `"5m"`; at most [`Seconds::LONGEST`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seconds(pub Duration);
 
@@ -213,6 +213,9 @@ pub struct EventEmission {
 }
 
 impl Seconds {
+    /// The longest that can be configured, 31 years: what is added to any moment is still one.
+    pub const LONGEST: Self = Self::new(1_000_000_000);
+
     /// Whole seconds.
     pub const fn new(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
@@ -259,7 +262,15 @@ impl<'de> Deserialize<'de> for Seconds {
             Value::String(text) => Self::parse(text),
             _ => None,
         };
-        seconds.ok_or_else(|| serde::de::Error::custom(format_args!("{value} is not a duration; write 30, 0.5 or \"30s\"")))
+        let seconds = seconds
+            .ok_or_else(|| serde::de::Error::custom(format_args!("{value} is not a duration; write 30, 0.5 or \"30s\"")))?;
+        if seconds > Self::LONGEST {
+            let longest = Self::LONGEST.0.as_secs();
+            return Err(serde::de::Error::custom(format_args!(
+                "{value} is too long; a duration has at most {longest} seconds (31 years)"
+            )));
+        }
+        Ok(seconds)
     }
 }
 
@@ -276,6 +287,11 @@ mod tests {
         assert_eq!(read("\"250ms\""), Some(Duration::from_millis(250)));
         for wrong in ["-1", "\"30\"", "\"soon\"", "\"5 parsecs\"", "true", "1e300"] {
             assert_eq!(read(wrong), None, "{wrong}");
+        }
+        assert_eq!(read("1e9"), Some(Seconds::LONGEST.0));
+        for long in ["1e19", "1000000001", "\"11575d\""] {
+            let error = serde_json::from_str::<Seconds>(long).expect_err(long).to_string();
+            assert!(error.contains("is too long; a duration has at most 1000000000 seconds"), "{error}");
         }
     }
 }

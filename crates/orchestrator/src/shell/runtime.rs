@@ -84,7 +84,6 @@ pub struct Runtimes {
     buses: std::sync::Mutex<BTreeMap<String, mpsc::WeakSender<systemd::listener::Request>>>,
     places: Arc<SetupPlaces>,
     mouth: Mouth,
-    ours: TaskTracker,
     tasks: TaskTracker,
     cancel: CancellationToken,
 }
@@ -107,7 +106,7 @@ impl Runtimes {
     /// Checks everything, then begins to run and watch it. On an error nothing has been started.
     /// What happens from then on comes through `reports`; the caller has to read them.
     ///
-    /// When `cancel` is cancelled the child processes are stopped gracefully, which `tasks` waits for.
+    /// When `cancel` is cancelled the child processes are stopped gracefully, which `tasks` waits for; containers are left alone.
     pub async fn start(
         setup: Setup,
         reports: Reports,
@@ -131,7 +130,6 @@ impl Runtimes {
                 limits: Limits::default(),
             }),
             mouth: Mouth::new(reports, cancel.clone()),
-            ours: TaskTracker::new(),
             tasks: tasks.clone(),
             cancel,
         };
@@ -314,15 +312,8 @@ impl Runtimes {
         }
     }
 
-    /// Stops the child processes gracefully and leaves containers alone. Returns when all have ended.
-    pub async fn shut_down(self) {
-        self.cancel.cancel();
-        self.ours.close();
-        self.ours.wait().await;
-    }
-
-    /// The caller's tracker waits for it, and so does [`Self::shut_down`]. Everything ends on its own after `cancel`.
+    /// The caller's tracker waits for it. Everything ends on its own after `cancel`.
     fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
-        self.tasks.spawn(self.ours.track_future(task))
+        self.tasks.spawn(task)
     }
 }

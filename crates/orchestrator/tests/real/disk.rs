@@ -103,9 +103,9 @@ fn running(orchestrator: &Orchestrator) -> Vec<i32> {
     let record: Value = serde_json::from_str(&record).expect("JSON");
     let token = find_key(&record, "token").and_then(Value::as_str).expect("a token").to_owned();
     let tokens = [format!("{token}+"), token];
-    let pids = procfs::everyone().expect("/proc").into_iter().map(|stat| stat.identity.pid);
-    pids.filter(|pid| tokens.iter().any(|token| procfs::has_environment(*pid, INSTANCE_VARIABLE, token).expect("/proc")))
-        .collect()
+    let everyone = procfs::everyone().expect("/proc");
+    let carry = |token: String| procfs::with_environment(&everyone, INSTANCE_VARIABLE, &token, usize::MAX).expect("/proc");
+    tokens.into_iter().flat_map(carry).map(|stat| stat.identity.pid).collect()
 }
 
 fn on(disk: impl FnOnce(&Path) -> Disk) -> (Disk, Orchestrator) {

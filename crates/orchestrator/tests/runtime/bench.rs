@@ -53,6 +53,8 @@ pub(crate) struct Life {
     scheduler: tokio::runtime::Runtime,
     pub(crate) runtimes: Runtimes,
     inbox: mpsc::Receiver<Input>,
+    tasks: TaskTracker,
+    cancel: CancellationToken,
 }
 
 impl Bench {
@@ -105,8 +107,7 @@ impl Bench {
 
     /// Every process that lives and was started here, directly or not.
     pub(crate) fn living(&self) -> Vec<Stat> {
-        let is_ours = |stat: &Stat| procfs::has_environment(stat.identity.pid, MARK, &self.mark).unwrap();
-        procfs::everyone().unwrap().into_iter().filter(is_ours).collect()
+        procfs::with_environment(&procfs::everyone().unwrap(), MARK, &self.mark, usize::MAX).unwrap()
     }
 
     /// The pids of those that lead a group.
@@ -126,7 +127,7 @@ impl Bench {
         };
         let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
         let runtimes = scheduler.block_on(Runtimes::start(setup, reports, &tasks, &cancel))?;
-        Ok(Life { scheduler, runtimes, inbox })
+        Ok(Life { scheduler, runtimes, inbox, tasks, cancel })
     }
 
     /// As a start of an orchestrator whose driver does not read yet; the inbox has room for one word.
@@ -142,7 +143,8 @@ impl Bench {
         let (tasks, cancel) = (TaskTracker::new(), CancellationToken::new());
         let begun = async { tokio::time::timeout(DEADLINE, Runtimes::start(setup, reports, &tasks, &cancel)).await };
         let runtimes = scheduler.block_on(begun).expect("it waits for somebody who reads")?;
-        scheduler.block_on(runtimes.shut_down());
+        drop(runtimes);
+        scheduler.block_on(ended(&tasks, &cancel));
         Ok(())
     }
 
@@ -346,14 +348,22 @@ impl Life {
 
     /// Stops gracefully.
     pub(crate) fn shut_down(self) {
-        let Self { scheduler, runtimes, .. } = self;
-        scheduler.block_on(async { tokio::time::timeout(DEADLINE, runtimes.shut_down()).await }).expect("it takes too long");
+        let Self { scheduler, runtimes, tasks, cancel, .. } = self;
+        drop(runtimes);
+        scheduler.block_on(async { tokio::time::timeout(DEADLINE, ended(&tasks, &cancel)).await }).expect("it takes too long");
     }
 
     /// Ends like a crash: nothing of ours is executed any more.
     pub(crate) fn crash(self) {
         self.scheduler.shutdown_timeout(DEADLINE);
     }
+}
+
+/// As an orchestrator ends: children are stopped, and all that runs is waited for.
+async fn ended(tasks: &TaskTracker, cancel: &CancellationToken) {
+    cancel.cancel();
+    tasks.close();
+    tasks.wait().await;
 }
 
 pub(crate) fn runtime(kind: RuntimeKind) -> Runtime {

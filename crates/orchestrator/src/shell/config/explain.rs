@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use health_spec::config::Seconds;
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
 use serde_json::Value;
@@ -187,8 +188,9 @@ pub(super) fn beyond_schema(value: &Value, shape: Shape<'_>, pointer: &str, plac
 }
 
 fn refused(value: &Value, shape: Shape<'_>) -> Option<String> {
-    if shape.is_time() && serde_json::from_value::<health_spec::config::Seconds>(value.clone()).is_err() {
-        return Some("is too long a time".to_owned());
+    if shape.is_time() && serde_json::from_value::<Seconds>(value.clone()).is_err() {
+        let longest = Seconds::LONGEST.0.as_secs();
+        return Some(format!("is too long a time; at most {longest} seconds (31 years)"));
     }
     if !shape.wants("integer") || !value.is_number() {
         return None;

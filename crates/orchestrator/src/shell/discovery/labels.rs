@@ -159,7 +159,7 @@ fn path(value: &str) -> Result<String, Fault> {
 }
 
 fn seconds(label: &str, value: &str) -> Result<Value, Fault> {
-    let help = "a number of seconds, or a number with a unit: 30, 0.5, 30s, 5m";
+    let help = "a number of seconds, or a number with a unit: 30, 0.5, 30s, 5m; at most 31 years";
     either::<Seconds>(value).ok_or_else(|| fault(label, value, "is no duration", help))
 }
 
@@ -263,6 +263,9 @@ mod tests {
             let faults = Labels::read(&labels(&[("mcp.health.url", socket)])).expect_err(socket);
             assert!(faults[0].to_string().contains("names a socket of this machine"), "{faults:?}");
         }
+        let endless =
+            Labels::read(&labels(&[("mcp.health.interval", "1e19"), ("mcp.health.timeout", "11575d")])).expect_err("endless");
+        assert_eq!(endless.len(), 2, "{endless:?}");
         let both = Labels::read(&labels(&[("mcp.health.url", "http://a"), ("mcp.health.port", "1")])).expect_err("both");
         assert_eq!((both.len(), both[0].label.as_str()), (1, "mcp.health.port"));
     }

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::machine::ServerId;
-use crate::shell::probe::Glimpse;
+use crate::shell::probe::{Glimpse, KEPT_BYTES};
 use crate::shell::secrets::Mask;
 use crate::shell::text::{beginning, cut, decoded, escaped};
 
@@ -21,6 +21,9 @@ const KEPT: usize = 10;
 
 /// So much of each body is shown (contract, section 3.2).
 const SHOWN_BYTES: usize = 512;
+
+/// At the end of a body that was cut may stand the beginning of a secret that nothing recognises any more: so much is never shown.
+const UNSURE_BYTES: usize = KEPT_BYTES - SHOWN_BYTES;
 
 /// The last answers, by server.
 #[derive(Debug, Default)]
@@ -111,12 +114,7 @@ impl Answers {
         }
     }
 
-    /// The last answers of a server that came after `since`, oldest first, without their secrets.
-    pub fn of(&self, server: ServerId, since: Option<Timestamp>, mask: &Mask) -> Vec<Answer> {
-        self.kept(server, since).iter().map(|kept| kept.shown(mask)).collect()
-    }
-
-    /// The same as they came.
+    /// The last answers of a server that came after `since`, oldest first, as they came.
     pub(super) fn kept(&self, server: ServerId, since: Option<Timestamp>) -> Vec<Kept> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(server.0).into_iter().flat_map(Ring::kept).filter(|kept| since.is_none_or(|since| kept.at() > since)).collect()
@@ -156,7 +154,7 @@ impl Kept {
             took_ms: self.took_ms.into(),
             http_status: self.http_status,
             phases: phases(&self.spent),
-            body: self.body.as_deref().map(|body| shown_body(body, mask)),
+            body: self.body.as_deref().map(|body| shown_body(body, self.body_bytes > body.len(), mask)),
             body_bytes: self.body_bytes as u64,
         }
     }
@@ -172,9 +170,10 @@ fn phases(spent: &[Spent]) -> BTreeMap<String, f32> {
     spent.iter().flat_map(of).collect()
 }
 
-fn shown_body(body: &[u8], mask: &Mask) -> String {
-    let masked = escaped(&mask.text(&decoded(body)));
-    beginning(&masked, SHOWN_BYTES).to_owned()
+fn shown_body(body: &[u8], is_cut: bool, mask: &Mask) -> String {
+    let masked = mask.text(&decoded(body));
+    let sure = if is_cut { masked.len().saturating_sub(UNSURE_BYTES) } else { masked.len() };
+    beginning(&escaped(beginning(&masked, sure)), SHOWN_BYTES).to_owned()
 }
 
 #[cfg(test)]
@@ -185,6 +184,10 @@ mod tests {
         Timestamp::from_second(second).expect("a timestamp")
     }
 
+    fn shown(answers: &Answers, server: usize, since: Option<Timestamp>) -> Vec<Answer> {
+        answers.kept(ServerId(server), since).iter().map(|kept| kept.shown(&Mask::default())).collect()
+    }
+
     #[test]
     fn the_last_ten_are_kept_each_of_512_bytes() {
         let answers = Answers::default();
@@ -193,14 +196,14 @@ mod tests {
             let verdict = Verdict::new(Outcome::Ok, None, None);
             answers.keep(ServerId(2), &verdict, Duration::from_millis(500), Some(&glimpse), at(second));
         }
-        let kept = answers.of(ServerId(2), None, &Mask::default());
+        let kept = shown(&answers, 2, None);
         assert_eq!(kept.len(), 10);
         assert_eq!((kept[0].at, kept[0].took_ms), (at(4) + Duration::from_millis(500), 500));
         assert_eq!((kept[9].body.as_ref().map(String::len), kept[9].body_bytes), (Some(512), 3_000));
-        assert_eq!(answers.of(ServerId(2), Some(at(12)), &Mask::default()).len(), 2);
-        assert!(answers.of(ServerId(0), None, &Mask::default()).is_empty());
+        assert_eq!(shown(&answers, 2, Some(at(12))).len(), 2);
+        assert!(shown(&answers, 0, None).is_empty());
         answers.forget(ServerId(2));
-        assert!(answers.of(ServerId(2), None, &Mask::default()).is_empty());
+        assert!(shown(&answers, 2, None).is_empty());
     }
 
     #[test]
@@ -229,9 +232,20 @@ mod tests {
         let verdict = Verdict::failed(Reason::HttpStatus, "token=hunter2hunter2 refused");
         let glimpse = Glimpse::of(503, body.as_bytes());
         answers.keep(ServerId(0), &verdict, Duration::ZERO, Some(&glimpse), at(1));
-        let kept = answers.of(ServerId(0), None, &Mask::default()).remove(0);
+        let kept = shown(&answers, 0, None).remove(0);
         assert_eq!((kept.reason.as_deref(), kept.http_status), (Some("http_status"), Some(503)));
         assert_eq!(kept.message.as_deref(), Some("token=*** refused"));
         assert!(!kept.body.expect("a body").contains("hunter"));
+    }
+
+    #[test]
+    fn a_known_value_at_the_cut_end_is_hidden_also_where_another_secret_made_room() {
+        let mask = Mask::of(["swordfish-under-the-sea".to_owned()]);
+        let token = format!("eyJ{}", "aB3".repeat(100));
+        let body = format!("{token} {} swordfish-under-the-sea", "x".repeat(KEPT_BYTES - token.len() - 14));
+        assert!(body[..KEPT_BYTES].ends_with("swordfish-un"));
+        let said = |length| shown_body(&body.as_bytes()[..length], length < body.len(), &mask);
+        assert!(said(KEPT_BYTES).starts_with("*** xxx") && !said(KEPT_BYTES).contains("swo"));
+        assert!(said(body.len()).ends_with("x ***"), "of a whole body nothing is missing");
     }
 }

@@ -1,13 +1,14 @@
 //! From a name to addresses, with the system's own resolver, and whose fault it is when there are none.
 //!
 //! `getaddrinfo` blocks, so each lookup has a thread of its own, and no more than [`LOOKUPS`] run at once, of each name one: a name that
-//! hangs holds one thread, however often it is checked. A name that does not exist is the server's fault. A resolver that cannot answer at all is ours: before a temporary failure is held against a
+//! hangs holds one thread, however often it is checked. Names that were not answered the last time share [`UNANSWERED`] of them, so that a
+//! zone that is dead leaves room for everybody else. A name that does not exist is the server's fault. A resolver that cannot answer at all is ours: before a temporary failure is held against a
 //! server, another name has to be answered meanwhile.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dns_lookup::{LookupError, LookupErrorKind};
 use futures_util::FutureExt;
@@ -20,6 +21,12 @@ use super::{Fault, Impaired};
 
 /// How many lookups run at once: each holds a thread, and a resolver that hangs holds all of them.
 const LOOKUPS: usize = 32;
+
+/// How many of them names may hold that were not answered the last time. Those that are answered need few: they are answered soon.
+const UNANSWERED: usize = LOOKUPS * 3 / 4;
+
+/// So many such names are known at once, which is more than there are servers; of more, all are forgotten.
+const MOST_UNANSWERED: usize = 64 * 1024;
 
 /// A name that no resolver can know and each can answer, most without asking anybody (RFC 6761).
 const NOBODY: &str = "mcp-health.invalid";
@@ -57,6 +64,9 @@ pub(super) enum Unresolved {
 pub struct Resolver {
     lookup: Arc<Lookup>,
     room: Arc<Semaphore>,
+    /// A part of it, for those of `unanswered`.
+    part: Arc<Semaphore>,
+    unanswered: Arc<Mutex<HashSet<Box<str>>>>,
     underway: Underway,
     /// Names that were answered, and when; the latest last.
     answered: Arc<Mutex<Answered>>,
@@ -78,15 +88,22 @@ impl fmt::Debug for Resolver {
 
 impl Resolver {
     pub(super) fn with(lookup: Arc<Lookup>) -> Self {
-        let room = Arc::new(Semaphore::new(LOOKUPS));
-        Self { lookup, room, underway: Arc::default(), answered: Arc::default(), turn: Arc::default() }
+        Self {
+            lookup,
+            room: Arc::new(Semaphore::new(LOOKUPS)),
+            part: Arc::new(Semaphore::new(UNANSWERED)),
+            unanswered: Arc::default(),
+            underway: Arc::default(),
+            answered: Arc::default(),
+            turn: Arc::default(),
+        }
     }
 
     /// The addresses of `name`, never none, before `deadline`.
     pub(super) async fn addresses(&self, name: &str, deadline: Instant) -> Result<Vec<IpAddr>, Fault> {
         let began = Instant::now();
         let Ok(lookup) = timeout_at(deadline, self.ask(name)).await else {
-            return Err(Fault::Ours(Impaired::Resolver(format!("{LOOKUPS} other lookups are still waiting for an answer"))));
+            return Err(Fault::Ours(Impaired::Resolver("too many other lookups are still waiting for an answer".to_owned())));
         };
         let mut lookup = lookup?;
         let half = began + deadline.saturating_duration_since(began) / 2;
@@ -103,6 +120,7 @@ impl Resolver {
                 () = sleep_until(deadline) => break,
             }
         }
+        self.not_answered(name);
         Err(blamed(works == Some(true), name, "no answer in time"))
     }
 
@@ -121,13 +139,19 @@ impl Resolver {
                 self.remember(name);
                 Ok(addresses.clone())
             }
-            Ok(_) => Err(Fault::Server(Reason::Dns, format!("{name} has no address"))),
+            Ok(_) => {
+                self.unanswered().remove(name);
+                Err(Fault::Server(Reason::Dns, format!("{name} has no address")))
+            }
             Err(Unresolved::NoSuchName(error)) => {
                 self.remember(name);
                 Err(Fault::Server(Reason::Dns, format!("{name} does not resolve: {error}")))
             }
             // An engine's resolver answers so for a container that is gone.
-            Err(Unresolved::NoAnswer(error)) => Err(blamed(self.answers(name, began, deadline).await, name, error)),
+            Err(Unresolved::NoAnswer(error)) => {
+                self.not_answered(name);
+                Err(blamed(self.answers(name, began, deadline).await, name, error))
+            }
             Err(Unresolved::Ours(error)) => Err(Fault::Ours(Impaired::of(copied(error)))),
         }
     }
@@ -158,6 +182,8 @@ impl Resolver {
         if let Some(running) = lock(&self.underway).get(name) {
             return Ok(running.clone());
         }
+        let is_unanswered = self.unanswered().contains(name);
+        let part = if is_unanswered { Some(Arc::clone(&self.part).acquire_owned().await) } else { None };
         let permit = Arc::clone(&self.room).acquire_owned().await;
         let mut underway = lock(&self.underway);
         if let Some(running) = underway.get(name) {
@@ -166,7 +192,7 @@ impl Resolver {
         let (answer, answered) = oneshot::channel();
         let (lookup, ends) = (Arc::clone(&self.lookup), Ends { name: name.into(), underway: Arc::clone(&self.underway) });
         let run = move || {
-            let _held = permit;
+            let _held = (permit, part);
             let found = lookup(&ends.name);
             // Who asks from now on asks anew.
             drop(ends);
@@ -183,7 +209,20 @@ impl Resolver {
         Ok(running)
     }
 
+    fn unanswered(&self) -> MutexGuard<'_, HashSet<Box<str>>> {
+        self.unanswered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn not_answered(&self, name: &str) {
+        let mut unanswered = self.unanswered();
+        if unanswered.len() >= MOST_UNANSWERED {
+            unanswered.clear();
+        }
+        unanswered.insert(name.into());
+    }
+
     fn remember(&self, name: &str) {
+        self.unanswered().remove(name);
         let mut answered = self.answered.lock().unwrap_or_else(PoisonError::into_inner);
         answered.retain(|(_, known)| **known != *name);
         if answered.len() == REMEMBERED {
@@ -227,7 +266,7 @@ impl Drop for Ends {
     }
 }
 
-fn lock(underway: &Underway) -> std::sync::MutexGuard<'_, HashMap<Box<str>, Running>> {
+fn lock(underway: &Underway) -> MutexGuard<'_, HashMap<Box<str>, Running>> {
     underway.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -273,99 +312,4 @@ fn unresolved(error: LookupError) -> Unresolved {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    /// Longer than anything that is meant to end.
-    const PATIENT: Duration = Duration::from_secs(30);
-
-    fn resolver(lookup: impl Fn(&str) -> Result<Vec<IpAddr>, Unresolved> + Send + Sync + 'static) -> Resolver {
-        Resolver::with(Arc::new(lookup))
-    }
-
-    async fn ask(resolver: &Resolver, name: &str) -> Result<Vec<IpAddr>, Fault> {
-        resolver.addresses(name, Instant::now() + PATIENT).await
-    }
-
-    fn down(_: &str) -> Result<Vec<IpAddr>, Unresolved> {
-        Err(Unresolved::NoAnswer("try again".to_owned()))
-    }
-
-    #[tokio::test]
-    async fn a_resolver_that_is_down_is_nobodys_fault_but_ours() {
-        let found = ask(&resolver(down), "a.example").await;
-        assert!(matches!(found, Err(Fault::Ours(Impaired::Resolver(_)))), "{found:?}");
-    }
-
-    #[tokio::test]
-    async fn a_name_that_fails_while_others_are_answered_is_the_servers_fault() {
-        let partly = resolver(|name| match name {
-            "b.example" => Ok(vec![IpAddr::from([10, 0, 0, 1])]),
-            _ => down(name),
-        });
-        assert!(ask(&partly, "b.example").await.is_ok());
-        let found = ask(&partly, "a.example").await;
-        assert!(matches!(found, Err(Fault::Server(Reason::Dns, _))), "{found:?}");
-    }
-
-    #[tokio::test]
-    async fn a_name_that_nobody_can_know_tells_too() {
-        let only = resolver(|name| match name {
-            NOBODY => Err(Unresolved::NoSuchName("no such name".to_owned())),
-            _ => down(name),
-        });
-        let found = ask(&only, "a.example").await;
-        assert!(matches!(found, Err(Fault::Server(Reason::Dns, _))), "{found:?}");
-    }
-
-    #[tokio::test]
-    async fn what_stands_in_a_file_says_nothing_about_the_resolver() {
-        let local = resolver(|name| if name == "localhost" { Ok(vec![IpAddr::from([127, 0, 0, 1])]) } else { down(name) });
-        assert!(ask(&local, "localhost").await.is_ok());
-        let found = ask(&local, "a.example").await;
-        assert!(matches!(found, Err(Fault::Ours(_))), "{found:?}");
-    }
-
-    #[tokio::test]
-    async fn a_resolver_that_hangs_holds_up_no_more_than_its_threads() {
-        let (release, held) = std::sync::mpsc::channel::<()>();
-        let held = Mutex::new(held);
-        let hanging = resolver(move |_| {
-            // Until the test ends.
-            let _ = held.lock().map(|held| held.recv());
-            down("")
-        });
-        let deadline = Instant::now() + Duration::from_millis(80);
-        let names: Vec<String> = (0..LOOKUPS + 8).map(|number| format!("{number}.example")).collect();
-        let all = futures_util::future::join_all(names.iter().map(|name| hanging.addresses(name, deadline))).await;
-        assert!(all.iter().all(|found| matches!(found, Err(Fault::Ours(Impaired::Resolver(_))))), "{all:?}");
-        drop(release);
-    }
-
-    #[tokio::test]
-    async fn a_name_that_hangs_holds_one_thread_however_often_it_is_checked() {
-        let (release, held) = std::sync::mpsc::channel::<()>();
-        let held = Mutex::new(held);
-        let partly = resolver(move |name| {
-            if name == "hangs.example" {
-                // Until the test ends.
-                let _ = held.lock().map(|held| held.recv());
-                return down("");
-            }
-            Ok(vec![IpAddr::from([10, 0, 0, 1])])
-        });
-        let deadline = Instant::now() + Duration::from_millis(80);
-        let checks = (0..LOOKUPS + 8).map(|_| partly.addresses("hangs.example", deadline));
-        assert!(futures_util::future::join_all(checks).await.iter().all(Result::is_err));
-        let found = ask(&partly, "another.example").await;
-        assert!(found.is_ok(), "{found:?}");
-        drop(release);
-        // What has ended runs no longer: it is asked anew.
-        while lock(&partly.underway).contains_key("hangs.example") {
-            tokio::task::yield_now().await;
-        }
-        assert!(ask(&partly, "hangs.example").await.is_err());
-    }
-}
+mod tests;

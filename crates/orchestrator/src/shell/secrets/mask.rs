@@ -4,18 +4,18 @@
 //! what shows by its form, the very values are known that a registry entry gives to its server, or names files for.
 
 mod forms;
+mod known;
 mod open;
+mod written;
 
 use regex_lite::{Captures, Regex};
 
 use forms::{COLOURS, HEXADECIMAL, KEY_MATERIAL, KNOWN_FORM, NAMED_FORM, SCHEME_FORM, UNFINISHED_LINE, formless};
+use known::Known;
 use open::is_open;
 
 /// What stands where a secret was.
 pub const MASK: &str = "***";
-
-/// Values shorter than this, in bytes, are too common to be searched for.
-const SHORTEST_VALUE: usize = 6;
 
 /// More of a line is no name.
 const NAME_BYTES: usize = 256;
@@ -23,18 +23,13 @@ const NAME_BYTES: usize = 256;
 /// Hides secrets, of which some are known.
 #[derive(Clone, Default)]
 pub struct Mask {
-    /// The longest first, so that none is found within another.
-    values: Vec<String>,
+    values: Known,
 }
 
 impl Mask {
-    /// Hides these too.
+    /// Hides these too, and of those with several lines each line.
     pub fn of(values: impl IntoIterator<Item = String>) -> Self {
-        let trimmed = values.into_iter().map(|value| value.trim().to_owned());
-        let mut values: Vec<_> = trimmed.filter(|value| value.len() >= SHORTEST_VALUE && !is_common(value)).collect();
-        values.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
-        values.dedup();
-        Self { values }
+        Self { values: Known::of(values) }
     }
 
     /// These, and more of them.
@@ -48,7 +43,7 @@ impl Mask {
         // The shortest form of a key has eleven characters, with numbers or capitals among them.
         let is_word = word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
         let is_short = word.len() <= 10 && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.+-".contains(&byte));
-        (is_word && word.len() <= 64 || is_short) && !self.values.iter().any(|value| word.contains(value))
+        (is_word && word.len() <= 64 || is_short) && !self.values.iter().any(|value| word.contains(value.as_str()))
     }
 
     /// One text, which may have several lines. Its colours go where they would hide a secret.
@@ -64,13 +59,7 @@ impl Mask {
     }
 
     fn hidden(&self, text: &str) -> String {
-        let mut masked = text.to_owned();
-        for value in &self.values {
-            if masked.contains(value) {
-                masked = masked.replace(value, MASK);
-            }
-        }
-        masked = formless(masked);
+        let mut masked = formless(self.values.hidden(text));
         masked = SCHEME_FORM.replace_all(&masked, credentials).into_owned();
         nameless(&replaced(&KNOWN_FORM, &masked, MASK))
     }
@@ -208,11 +197,5 @@ fn is_key_material(line: &str) -> bool {
     (length == 64 || length == 76) && KEY_MATERIAL.is_match(line) && !HEXADECIMAL.is_match(line)
 }
 
-/// Values that are in many environments and hide nothing.
-fn is_common(value: &str) -> bool {
-    const WORDS: [&str; 8] = ["production", "development", "staging", "localhost", "127.0.0.1", "0.0.0.0", "disabled", "enabled"];
-    WORDS.contains(&value.to_ascii_lowercase().as_str()) || value == MASK
-}
-
 #[cfg(test)]
-mod tests;
+pub(in crate::shell) mod tests;

@@ -8,12 +8,13 @@ use serde_json::Value;
 
 use crate::shell::secrets::credentials::passwords;
 use crate::shell::secrets::{is_secret, may_be_secret};
+use crate::shell::text::decoded;
 
 /// Keys whose value is a URL that a check asks.
 const URLS: [&str; 3] = ["url", "endpoint", "health_url"];
 
-/// The most that is read of a file with a secret in it.
-const SECRET_FILE_BYTES: u64 = 4 * 1024;
+/// The most that is read of a file with a secret in it: more than any server takes in a header.
+const SECRET_FILE_BYTES: u64 = 64 * 1024;
 
 /// The same of a file of variables: there are many in one.
 const ENVIRONMENT_FILE_BYTES: u64 = 256 * 1024;
@@ -89,21 +90,23 @@ pub fn pairs(text: &str) -> impl Iterator<Item = (&str, &str)> {
     pairs.map(|(name, value)| (name.trim().trim_start_matches("export "), value.trim().trim_matches(['"', '\''])))
 }
 
-/// Certificates stand in files too, and are no secrets; a file that cannot be read has none that anybody could show.
+/// What stands in a file with a secret. One that cannot be read has none that anybody could show, nor has one that is no text, such as a
+/// certificate in binary form.
 pub(super) fn read_secret(path: &Path) -> Option<String> {
-    let mut text = String::new();
-    std::fs::File::open(path).ok()?.take(SECRET_FILE_BYTES).read_to_string(&mut text).ok()?;
-    (!text.contains("-----BEGIN ")).then_some(text)
+    let bytes = read(path, SECRET_FILE_BYTES)?;
+    (!bytes.contains(&0)).then(|| decoded(&bytes))
 }
 
 /// The values in a file of variables: also of one that has a key on several lines beside them, or what is no text.
 pub(super) fn read_environment(path: &Path) -> Vec<String> {
-    let mut bytes = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(ENVIRONMENT_FILE_BYTES).read_to_end(&mut bytes));
-    if read.is_err() {
-        return Vec::new();
-    }
-    let text = String::from_utf8_lossy(&bytes);
+    let Some(bytes) = read(path, ENVIRONMENT_FILE_BYTES) else { return Vec::new() };
+    let text = decoded(&bytes);
     let values = pairs(&text).map(|(_, value)| value);
     values.flat_map(|value| std::iter::once(value).chain(passwords(value))).map(str::to_owned).collect()
+}
+
+fn read(path: &Path, most: u64) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).ok()?.take(most).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }

@@ -1,6 +1,7 @@
 //! What is hidden of a server: from its entry, from files, before and after they change.
 
 use super::*;
+use crate::shell::secrets::mask::tests::made_up;
 
 const PATIENT: Duration = Duration::from_secs(30);
 
@@ -103,6 +104,27 @@ async fn a_file_of_variables_may_be_long_and_hold_a_key_and_what_is_no_text() {
     let subject = Arc::new(Subject::new("a", None, &[], [(&entry, directories.registry)], directories));
     let mask = subject.mask(Instant::now(), PATIENT).await;
     assert_eq!(mask.text("the-first-one, the-last-one"), "***, ***");
+}
+
+#[tokio::test]
+async fn files_of_secrets_may_be_long_hold_several_and_be_no_text() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let hidden = async |content: &[u8], text: &str| {
+        std::fs::write(directory.path().join("bearer"), content).expect("written");
+        let entry = serde_json::json!({ "probes": [{ "bearer_token_file": "bearer" }] });
+        let directories = Directories { state: directory.path(), registry: directory.path() };
+        let subject = Arc::new(Subject::new("a", None, &[], [(&entry, directories.registry)], directories));
+        subject.mask(Instant::now(), PATIENT).await.text(text)
+    };
+    let long = made_up(6_000);
+    assert_eq!(hidden(long.as_bytes(), &format!("a {long} b")).await, "a *** b");
+    let longer = format!("{}\u{e9} and more", made_up(64 * 1024 - 1));
+    let part = &longer[..6_400];
+    assert_eq!(hidden(longer.as_bytes(), part).await, "***", "what is read ends within a character");
+    assert_eq!(hidden(b"the-first-one\nthe-second-one\n", "the-second-one, the-first-one").await, "***, ***");
+    assert_eq!(hidden(b"sw\xe4rdfish\n", r"a sw\xe4rdfish b").await, "a *** b", "as it is shown");
+    let key = b"-----BEGIN PRIVATE KEY-----\nMIIEvQIBADAN\n-----END PRIVATE KEY-----\n";
+    assert_eq!(hidden(key, "a MIIEvQIBADAN b").await, "a *** b");
 }
 
 #[tokio::test]

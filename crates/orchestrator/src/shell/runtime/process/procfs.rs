@@ -125,13 +125,7 @@ pub fn name(pid: RawPid) -> String {
     String::from_utf8_lossy(&name).trim().to_owned()
 }
 
-/// Whether `variable=value` is in the environment that a process was started with.
-/// False as well when that is not for us to read.
-pub fn has_environment(pid: RawPid, variable: &str, value: &str) -> io::Result<bool> {
-    Ok(!holders(vec![pid], 1, |pid| look_for(pid, variable, value), || thread::park_timeout(PAUSE))?.is_empty())
-}
-
-/// Who of these has it; no more than `enough` need be found.
+/// Who of these was started with `variable=value` in its environment, as far as that is for us to read; no more than `enough` need be found.
 pub fn with_environment(among: &[Stat], variable: &str, value: &str, enough: usize) -> io::Result<Vec<Stat>> {
     let pids = among.iter().map(|stat| stat.identity.pid).collect();
     let found = holders(pids, enough, |pid| look_for(pid, variable, value), || thread::park_timeout(PAUSE))?;
@@ -279,10 +273,10 @@ mod tests {
         let ourselves = Identity::of(pid).unwrap().unwrap();
         assert!(ourselves.is_alive());
         assert!(!Identity { start: ourselves.start + 1, ..ourselves }.is_alive());
-        assert!(everyone().unwrap().iter().any(|stat| stat.identity == ourselves));
+        let ours: Vec<_> = everyone().unwrap().into_iter().filter(|stat| stat.identity == ourselves).collect();
         let (variable, value) = std::env::vars().find(|(_, value)| !value.is_empty()).unwrap();
-        assert!(has_environment(pid, &variable, &value).unwrap());
-        assert!(!has_environment(pid, "MCP_HEALTH_INSTANCE", "nobody").unwrap());
+        assert_eq!(with_environment(&ours, &variable, &value, 1).unwrap(), ours);
+        assert_eq!(with_environment(&ours, "MCP_HEALTH_INSTANCE", "nobody", 1).unwrap(), []);
         assert!(!boot_id().is_empty());
     }
 
@@ -307,6 +301,7 @@ mod tests {
             return;
         }
         let ourselves = Identity::of(RawPid::try_from(std::process::id()).unwrap()).unwrap().unwrap();
+        let us = stat(ourselves.pid).unwrap().unwrap();
         let before = rustix::process::getrlimit(Resource::Nofile);
         rustix::process::setrlimit(Resource::Nofile, Rlimit { current: Some(64), ..before }).unwrap();
         let taken: Vec<_> = std::iter::from_fn(|| fs::File::open("/dev/null").ok()).collect();
@@ -314,7 +309,7 @@ mod tests {
             stat(ourselves.pid).map(drop),
             ourselves.lives().map(drop),
             everyone().map(drop),
-            has_environment(ourselves.pid, "A", "B").map(drop),
+            with_environment(&[us], "A", "B", 1).map(drop),
         ];
         let is_alive = ourselves.is_alive();
         drop(taken);

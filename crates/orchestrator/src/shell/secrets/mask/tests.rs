@@ -228,6 +228,68 @@ fn values_that_are_known_are_hidden_wherever_they_stand() {
 }
 
 #[test]
+fn each_line_of_a_known_value_is_hidden_also_where_it_stands_alone() {
+    let mask = Mask::of(["first-of-two\n  second-of-two\r\nshort\n".to_owned()]);
+    assert_eq!(mask.lines(["a first-of-two", "b second-of-two c", "short"]), ["a ***", "b *** c", "short"]);
+    assert_eq!(mask.text(r#"{"a":"first-of-two\n  second-of-two\r\nshort\n"}"#), r#"{"a":"***\n"}"#);
+}
+
+#[test]
+fn of_a_known_key_the_lines_are_hidden_and_a_certificate_is_not() {
+    let blocks = |key: &str, other: &str| {
+        format!(
+            "subject=CN = calculator\n-----BEGIN CERTIFICATE-----\n{other}\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n{key}\n-----END PRIVATE KEY-----"
+        )
+    };
+    let pem = blocks("MIIEvQIBADAN\nxYzAbC12", "MIIDazCC");
+    for value in [pem.clone(), pem.replace('\n', "\\n")] {
+        let mask = Mask::of([value]);
+        let text = "MIIEvQIBADAN and xYzAbC12 and MIIDazCC of subject=CN = calculator";
+        assert_eq!(mask.text(text), "*** and *** and MIIDazCC of subject=CN = calculator");
+        assert_eq!(mask.text("-----BEGIN PRIVATE KEY-----\nanother one"), "-----BEGIN ***-----");
+    }
+    let account = "{\n\"private_key\": \"-----BEGIN PRIVATE KEY-----\\nMIIEvQIBADAN\\n-----END PRIVATE KEY-----\\n\",\n\"refresh\": \"swordfish\"\n}";
+    let mask = Mask::of([account.to_owned()]);
+    assert_eq!(mask.lines(["MIIEvQIBADAN", "\"refresh\": \"swordfish\""]), ["***", "***"]);
+}
+
+#[test]
+fn a_known_value_is_hidden_however_it_is_escaped() {
+    let value = "p\"a/s\\s+w=\u{f6}rd '<1>";
+    let mask = Mask::of([value.to_owned()]);
+    for written in [
+        value,
+        r#"p\"a/s\\s+w=örd '<1>"#,
+        r#"p\"a\/s\\s+w=\u00f6rd '<1>"#,
+        r"p\u0022a/s\\s\u002Bw\u003d\u00F6rd \u0027\u003c1\u003e",
+        r#"p\\\"a\\/s\\\\s+w=örd '<1>"#,
+        "p%22a%2Fs%5Cs%2Bw%3D%C3%B6rd%20%27%3C1%3E",
+        "p%22a/s%5cs%2bw=%c3%b6rd+'%3c1%3e",
+        r"p%22a\/s%5Cs%2Bw%3D%C3%B6rd%20'%3C1%3E",
+    ] {
+        assert_eq!(mask.text(&format!("a {written} b")), "a *** b", "{written}");
+    }
+    assert_eq!(mask.text(r"C:\a 100 % \u00"), r"C:\a 100 % \u00");
+    let mask = Mask::of(["pa%2Fss%3Dword".to_owned()]);
+    assert_eq!(mask.text("pa/ss=word or pa%2Fss%3Dword"), "*** or ***", "one that the entry escapes, too");
+}
+
+/// Letters that do not repeat.
+pub(in crate::shell) fn made_up(length: u32) -> String {
+    (0..length).map(|at| char::from(b'a' + u8::try_from(at * at % 7_919 % 26).expect("a letter"))).collect()
+}
+
+#[test]
+fn of_a_long_value_a_part_is_hidden_too() {
+    let value = made_up(500);
+    let mask = Mask::of([value.clone(), "-".repeat(300)]);
+    assert_eq!(mask.text(&format!("a {value} b")), "a *** b");
+    let (cut, rest) = (mask.text(&format!("a {}", &value[..400])), 400 % 64);
+    assert_eq!(cut, format!("a ***{}", &value[400 - rest..400]), "less than a piece is left");
+    assert_eq!(mask.text(&"-".repeat(64)), "-".repeat(64), "that is everywhere");
+}
+
+#[test]
 fn a_key_on_several_lines_is_hidden_wherever_the_reading_began() {
     let material = "MIIEpAIBAAKCAQEA7bq2kqzzzXkQ0Jm5Yc1Z9sQyqAbCdEfGhIjKlMnOpQrStUvW";
     let lines = ["starting", "-----BEGIN PRIVATE KEY-----", material, "c2hvcnQ=", "-----END PRIVATE KEY-----", "done"];
