@@ -132,7 +132,8 @@ mod tests {
             tokio::task::yield_now().await;
             beside(&ONE, || 7).await
         };
-        let (hangs, done) = tokio::join!(hanging, another);
+        let both = timeout(Duration::from_secs(30), async { tokio::join!(hanging, another) });
+        let (hangs, done) = both.await.expect("it waits for what hangs");
         assert_eq!(hangs.unwrap_err().kind(), io::ErrorKind::TimedOut);
         assert_eq!(done.unwrap(), 7, "it waits for the turn of the one that hangs, and no longer");
         drop(end);
@@ -144,7 +145,8 @@ mod tests {
         let (end, ends) = mpsc::channel::<()>();
         let forgotten = timeout(Duration::from_millis(1), beside(&ONE, move || ends.recv())).await;
         assert!(forgotten.is_err());
-        assert_eq!(beside(&ONE, || 7).await.unwrap(), 7);
+        let another = timeout(Duration::from_secs(30), beside(&ONE, || 7)).await;
+        assert_eq!(another.expect("it waits for what hangs").unwrap(), 7);
         drop(end);
     }
 
