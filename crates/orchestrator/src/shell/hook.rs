@@ -77,6 +77,17 @@ pub enum HookError {
         /// Why.
         source: std::io::Error,
     },
+    /// Whether the program can be started is not known yet.
+    #[error(
+        "`{program}` has not started within {} s: it may be on a disk that does not answer; should it start later, it is ended at once",
+        .after.as_secs_f64()
+    )]
+    Hangs {
+        /// Where it is.
+        program: String,
+        /// Its timeout.
+        after: Duration,
+    },
     /// That it runs could not be written down, so it was not run.
     #[error("it was not run")]
     Unrecorded(#[from] RecordError),
@@ -123,6 +134,9 @@ pub enum HookError {
     /// The orchestrator ends, and with it the hook.
     #[error("the orchestrator is shutting down")]
     ShuttingDown,
+    /// The same, in the middle of its start.
+    #[error("the orchestrator is shutting down")]
+    CutOff,
 }
 
 /// Runs hooks, and ends those that an earlier run has left.

@@ -4,18 +4,18 @@
 //! nothing. What follows from a right one is the machine's to say.
 
 mod in_force;
+mod leaving;
 mod watch;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use futures_util::StreamExt;
-use futures_util::future::join_all;
 use futures_util::stream::FuturesUnordered;
 use health_spec::config::Engine;
 use tokio::sync::{mpsc, oneshot, watch as watch_channel};
-use tokio::task::{JoinHandle, block_in_place};
+use tokio::task::block_in_place;
 
 use super::alarm::forgiving;
 use super::causes::causes;
@@ -29,6 +29,7 @@ use super::secrets::Mask;
 use crate::machine::ServerId;
 use crate::machine::fleet::Limits;
 use in_force::InForce;
+use leaving::Leaving;
 use watch::Cause;
 pub use watch::{Watch, WatchError};
 
@@ -59,7 +60,7 @@ pub struct Reloader {
     maintenance: watch_channel::Sender<Kept>,
     watch: Watch,
     /// Those that are being let go.
-    leaving: Vec<JoinHandle<()>>,
+    leaving: Leaving,
     /// Why the last one was rejected, if it was.
     rejected: Option<String>,
 }
@@ -117,7 +118,7 @@ impl Reloader {
             driver,
             maintenance,
             watch,
-            leaving: vec![],
+            leaving: Leaving::default(),
             rejected,
         }
     }
@@ -193,7 +194,8 @@ impl Reloader {
     /// Checks what is new. A discovered server that cannot be run costs nobody else anything: it is left out.
     async fn prepared(&mut self, mut plan: Plan, written: &Plan) -> Result<(Plan, Turnover, Prepared), LoadError> {
         // What an earlier reload has let go must have ended before anything is looked at that may be the same.
-        join_all(self.leaving.drain(..)).await;
+        let new = self.turnover(&plan).new;
+        self.leaving.have_left(&new).await;
         loop {
             let turnover = self.turnover(&plan);
             let error = match self.runtimes.prepare(&turnover.new, &turnover.gone).await {
@@ -231,8 +233,14 @@ impl Reloader {
             return;
         }
         let Ok(reloaded) = answered.await else { return };
-        let (replaced, gone) = turnover.gone.into_iter().partition(|id| turnover.new.iter().any(|new| new.server == *id));
-        self.leaving.push(self.runtimes.let_all_go(gone));
+        let (replaced, gone): (Vec<_>, Vec<_>) =
+            turnover.gone.into_iter().partition(|id| turnover.new.iter().any(|new| new.server == *id));
+        let gone: HashSet<ServerId> = gone.into_iter().collect();
+        for supervised in &self.in_force.supervised {
+            if let Some(id) = self.places.get(&supervised.name).filter(|id| gone.contains(id)) {
+                self.leaving.add(supervised.clone(), self.runtimes.let_go_beside(*id));
+            }
+        }
         for supervised in &turnover.otherwise {
             if turnover.at_next_start.contains(&supervised.server) {
                 let name = &supervised.name;

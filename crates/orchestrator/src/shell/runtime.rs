@@ -24,7 +24,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::join_all;
 use health_spec::config;
 use thiserror::Error;
 use tokio::{
@@ -270,14 +269,12 @@ impl Runtimes {
         }
     }
 
-    /// These are no longer registered: they are let go in a task, however long that takes.
-    pub fn let_all_go(self: &Arc<Self>, servers: Vec<ServerId>) -> JoinHandle<()> {
+    /// The same in a task, however long that takes.
+    pub fn let_go_beside(self: &Arc<Self>, server: ServerId) -> JoinHandle<()> {
         let runtimes = Arc::clone(self);
         self.spawn(async move {
-            join_all(servers.iter().map(|server| runtimes.let_go(*server))).await;
-            for server in servers {
-                runtimes.successions.end(server);
-            }
+            runtimes.let_go(server).await;
+            runtimes.successions.end(server);
         })
     }
 

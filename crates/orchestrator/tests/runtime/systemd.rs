@@ -276,6 +276,26 @@ fn a_bus_has_one_listener_as_long_as_it_has_units() {
     assert_eq!(life.next(), Input::Reported(ServerId(2), Word::Running));
 }
 
+/// A message bus allows a connection 512 rules of what it wants to hear, unless somebody says otherwise.
+#[test]
+fn there_may_be_more_units_than_a_bus_allows_rules() {
+    const UNITS: usize = 520;
+    let bench = Bench::new();
+    let bus = Bus::start(bench.path());
+    let names: Vec<String> = (0..UNITS).map(|at| format!("unit-{at}.service")).collect();
+    let units: Vec<_> = names.iter().map(|name| (name.as_str(), State::running())).collect();
+    let systemd = Systemd::start(&bus, &units);
+    let yard = Yard { bench, bus, systemd };
+    let servers: Vec<_> = names.iter().map(|name| yard.server(name)).collect();
+    let mut life = yard.bench.start(&servers);
+    for at in 0..UNITS {
+        assert_eq!(life.next(), Input::Reported(ServerId(at), Word::Running));
+    }
+    yard.systemd.dies(&names[UNITS - 1], 9);
+    let death = died(Death { signal: Some(9), ..Death::default() });
+    assert_eq!(life.next(), Input::Reported(ServerId(UNITS - 1), death));
+}
+
 #[test]
 fn what_cannot_be_watched_is_said_before_anything_starts() {
     let bench = Bench::new();

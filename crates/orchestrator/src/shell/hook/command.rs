@@ -2,19 +2,20 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use rustix::process::RawPid;
+use rustix::process::{Pid, RawPid, Signal, kill_process_group};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
 use super::output::Output;
 use super::{About, HookError};
 use crate::shell::runtime::process::INSTANCE_VARIABLE;
-use crate::shell::runtime::process::beside::{STARTS, beside};
 use crate::shell::runtime::process::environment;
 use crate::shell::runtime::process::group::{GroupError, Members, ask_to_end};
+use crate::shell::runtime::process::launch::{Launch, Place};
 use crate::shell::runtime::process::procfs;
 use crate::shell::runtime::process::program::Missing;
 use crate::shell::runtime::process::reaper::Claim;
@@ -67,9 +68,11 @@ impl Program {
         record: &RecordFile,
         cancel: &CancellationToken,
     ) -> Result<(), HookError> {
+        // Not beside one that hangs: that is the one on record.
+        let place = Place::take(record.path()).map_err(|source| self.unstartable(source))?;
         let token = uuid::Uuid::new_v4().simple().to_string();
         record.write(Record::Starting { token: token.clone(), bound: false }).await?;
-        let outcome = self.run_recorded(timeout, about, (record, token), cancel).await;
+        let outcome = self.run_recorded(timeout, about, (record, token, place), cancel).await;
         if has_ended(&outcome) {
             // What cannot be written is found again at the next start, where there is nobody left to end.
             let _ = record.write(Record::Stopped).await;
@@ -81,10 +84,17 @@ impl Program {
         &self,
         timeout: Duration,
         about: &About,
-        (record, token): (&RecordFile, String),
+        (record, token, place): (&RecordFile, String, Place),
         cancel: &CancellationToken,
     ) -> Result<(), HookError> {
-        let (mut child, mut output) = self.started(about, &token).await.map_err(|source| self.unstartable(source))?;
+        let mut too_long = pin!(tokio::time::sleep(timeout));
+        let started = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(HookError::CutOff),
+            started = self.started(about, &token, place) => started,
+            () = &mut too_long => return Err(HookError::Hangs { program: self.path.display().to_string(), after: timeout }),
+        };
+        let (mut child, mut output) = started.map_err(|source| self.unstartable(source))?;
         let pid = child.id().and_then(|pid| RawPid::try_from(pid).ok());
         let _claim = pid.map(Claim::on);
         if let Some(Ok(Some(stat))) = pid.map(procfs::stat) {
@@ -96,7 +106,7 @@ impl Program {
             biased;
             () = cancel.cancelled() => End::Cancelled,
             status = wait(&mut child, &mut output) => End::Exited(status),
-            () = tokio::time::sleep(timeout) => End::TimedOut,
+            () = &mut too_long => End::TimedOut,
         };
         let outcome = match end {
             End::Exited(Ok(status)) if status.success() => Ok(()),
@@ -112,10 +122,11 @@ impl Program {
         outcome
     }
 
-    /// Its program may be on a disk that does not answer: checks go on meanwhile.
-    async fn started(&self, about: &About, token: &str) -> io::Result<(Child, Output)> {
+    /// Its program may be on a disk that does not answer: checks go on meanwhile, and one that comes too late is ended.
+    async fn started(&self, about: &About, token: &str, place: Place) -> io::Result<(Child, Output)> {
         let (program, about, token) = (self.clone(), about.clone(), token.to_owned());
-        beside(&STARTS, move || program.start(&about, &token)).await?
+        let start = move |_: &CancellationToken| program.start(&about, &token);
+        Launch::begin(place, start, |late| late.map_or((), end)).await?.done().await?
     }
 
     fn start(&self, about: &About, token: &str) -> io::Result<(Child, Output)> {
@@ -139,6 +150,13 @@ impl Program {
 
     fn unstartable(&self, source: io::Error) -> HookError {
         HookError::Start { program: self.path.display().to_string(), source }
+    }
+}
+
+/// Ends one that was just started, with what it has started itself by now.
+fn end((child, _): (Child, Output)) {
+    if let Some(group) = child.id().and_then(|pid| RawPid::try_from(pid).ok()).and_then(Pid::from_raw) {
+        let _ = kill_process_group(group, Signal::KILL);
     }
 }
 
@@ -178,7 +196,7 @@ async fn end_members(leader: RawPid) -> Result<(), GroupError> {
 
 /// Whether nothing of it is left that should not be.
 fn has_ended(outcome: &Result<(), HookError>) -> bool {
-    !matches!(outcome, Err(HookError::Undying(_) | HookError::Lost(_)))
+    !matches!(outcome, Err(HookError::Undying(_) | HookError::Lost(_) | HookError::Hangs { .. } | HookError::CutOff))
 }
 
 fn how(status: ExitStatus) -> String {
@@ -195,6 +213,7 @@ mod tests {
     use health_spec::config::Strategy;
 
     use super::*;
+    use crate::shell::runtime::process::beside::STARTS;
 
     fn about() -> About {
         About { server: "a".to_owned(), attempt: 1, reason: String::new(), strategy: Strategy::Repair, incident: None }
@@ -206,7 +225,10 @@ mod tests {
         let program = Program::of(&["touch".to_owned(), "started".to_owned()], directory.path());
         let record = RecordFile::new(directory.path().join("a.json"), procfs::boot_id());
         let (about, cancel) = (about(), CancellationToken::new());
-        let turns = STARTS.acquire_many(16).await.unwrap();
+        let mut turns = Vec::new();
+        for _ in 0..16 {
+            turns.push(STARTS.turn().await.unwrap());
+        }
         let mut run = std::pin::pin!(program.run(Duration::from_secs(30), &about, &record, &cancel));
         let before_its_turn = tokio::time::timeout(Duration::from_millis(200), &mut run).await;
         assert!(before_its_turn.is_err() && !directory.path().join("started").exists());
@@ -215,6 +237,37 @@ mod tests {
         run.await.unwrap();
         assert!(directory.path().join("started").exists());
         assert_eq!(record.read().unwrap(), Some(Record::Stopped));
+    }
+
+    /// It waits for its turn, as for a disk that does not answer.
+    #[tokio::test]
+    async fn a_start_that_hangs_has_the_timeout_of_the_hook_and_ends_with_us() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = Program::of(&["touch".to_owned(), "started".to_owned()], directory.path());
+        let record = RecordFile::new(directory.path().join("a.json"), procfs::boot_id());
+        let mut turns = Vec::new();
+        for _ in 0..16 {
+            turns.push(STARTS.turn().await.unwrap());
+        }
+        let (about, cancel) = (about(), CancellationToken::new());
+        let hangs = program.run(Duration::from_millis(50), &about, &record, &cancel).await.unwrap_err().to_string();
+        assert!(hangs.starts_with("`touch` has not started within 0.05 s"), "{hangs}");
+        assert!(matches!(record.read().unwrap(), Some(Record::Starting { .. })), "it is looked for at the next start");
+        cancel.cancel();
+        assert!(matches!(program.run(Duration::MAX, &about, &record, &cancel).await, Err(HookError::CutOff)));
+        assert!(!directory.path().join("started").exists());
+    }
+
+    #[tokio::test]
+    async fn one_that_comes_too_late_is_ended_with_what_it_has_started() {
+        let command = ["/bin/sh", "-c", "sleep 1000 & echo ready; wait"].map(str::to_owned);
+        let (child, mut output) = Program::of(&command, Path::new("/")).start(&about(), "token").unwrap();
+        while !output.tail.said().contains("ready") {
+            let _ = tokio::time::timeout(Duration::from_millis(5), output.read()).await;
+        }
+        let leader = RawPid::try_from(child.id().unwrap()).unwrap();
+        end((child, output));
+        assert!(Members::Of(leader).are_gone_within(Duration::from_secs(30)).await.unwrap());
     }
 
     #[tokio::test]
@@ -231,6 +284,8 @@ mod tests {
             (Ok(()), true),
             (Err(HookError::Ended { how: "exit code 1".to_owned(), said: String::new() }), true),
             (Err(HookError::ShuttingDown), true),
+            (Err(HookError::CutOff), false),
+            (Err(HookError::Hangs { program: "a".to_owned(), after: GRACE }), false),
             (Err(undying), false),
             (Err(HookError::Lost(io::Error::other("no"))), false),
         ] {

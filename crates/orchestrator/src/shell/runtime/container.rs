@@ -4,6 +4,7 @@
 //! ends. One [`listener`] an engine tells all of its servers' news; everybody else asks the engine through it.
 
 pub mod address;
+mod answer;
 pub mod consent;
 pub mod engine;
 pub mod event;

@@ -1,14 +1,22 @@
 //! Checks what there is to run, all of it at once, and changes nothing.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use health_spec::{config, registry::RuntimeKind};
+use tokio::{sync::watch, time::sleep};
 
 use super::{
     Fault, Runtimes, StartError, Supervised,
     container::{self, Ready},
-    process::{Process, limits::Limits, oom::Oom, places::Places, program::Program},
+    process::{
+        Process,
+        beside::{CHECKS, PATIENCE},
+        limits::Limits,
+        oom::Oom,
+        places::Places,
+        program::Program,
+    },
     reporter::Mouth,
     systemd,
 };
@@ -55,16 +63,10 @@ impl Runtimes {
         if faults.is_empty() { Ok(Prepared { processes, engines, buses }) } else { Err(StartError { faults }) }
     }
 
-    /// Users of a directory in the network are looked up: checks go on meanwhile.
     async fn processes(&self, servers: &[Supervised], faults: &mut Vec<Fault>) -> Vec<(ServerId, Process)> {
-        let (places, servers, mouth) = (Arc::clone(&self.places), servers.to_vec(), self.mouth.clone());
-        let prepared = tokio::task::spawn_blocking(move || {
-            let mut faults = Vec::new();
-            (processes(&places, &servers, &mouth, &mut faults), faults)
-        });
-        let failed =
-            |error: tokio::task::JoinError| (Vec::new(), vec![Fault { pointer: "/servers".to_owned(), text: causes(&error) }]);
-        let (processes, found) = prepared.await.unwrap_or_else(failed);
+        let mut wanted = servers.to_vec();
+        wanted.retain(Supervised::is_process);
+        let (processes, found) = processes(&self.places, wanted, &self.mouth, PATIENCE).await;
         faults.extend(found);
         processes
     }
@@ -76,15 +78,54 @@ impl SetupPlaces {
     }
 }
 
-fn processes(places: &SetupPlaces, servers: &[Supervised], mouth: &Mouth, faults: &mut Vec<Fault>) -> Vec<(ServerId, Process)> {
-    let mut processes = Vec::new();
-    for supervised in servers.iter().filter(|supervised| supervised.runtime.kind == RuntimeKind::Process) {
-        match process(places, supervised, mouth) {
-            Ok(process) => processes.push((supervised.server, process)),
-            Err(fault) => faults.push(fault),
+type Checked = (Vec<(ServerId, Process)>, Vec<Fault>);
+
+/// Users of a directory in the network are looked up, and files are read that may be on a disk there: checks go on meanwhile, and the one
+/// that has not been looked at within `patience` is a fault.
+async fn processes(places: &Arc<SetupPlaces>, servers: Vec<Supervised>, mouth: &Mouth, patience: Duration) -> Checked {
+    if servers.is_empty() {
+        return Checked::default();
+    }
+    let failed = |text: String| (Vec::new(), vec![Fault { pointer: "/servers".to_owned(), text }]);
+    let turn = match CHECKS.turn().await {
+        Ok(turn) => turn,
+        Err(error) => return failed(format!("what processes are started with cannot be looked at: {error}")),
+    };
+    let (of, (at, mut looked_at)) = ((Arc::clone(places), servers.clone(), mouth.clone()), watch::channel(0));
+    let mut checked = tokio::task::spawn_blocking(move || {
+        let mut checked = Checked::default();
+        for (now, supervised) in of.1.iter().enumerate() {
+            at.send_replace(now);
+            match process(&of.0, supervised, &of.2) {
+                Ok(process) => checked.0.push((supervised.server, process)),
+                Err(fault) => checked.1.push(fault),
+            }
+        }
+        drop(turn);
+        checked
+    });
+    loop {
+        tokio::select! {
+            biased;
+            checked = &mut checked => return checked.unwrap_or_else(|error| failed(causes(&error))),
+            // Whoever looks is at its end where this fails.
+            Ok(()) = looked_at.changed() => {}
+            () = sleep(patience) => {
+                let hangs = *looked_at.borrow();
+                return (Vec::new(), vec![unanswered(&servers[hangs], places, patience)]);
+            }
         }
     }
-    processes
+}
+
+fn unanswered(supervised: &Supervised, places: &SetupPlaces, patience: Duration) -> Fault {
+    let reads = places.program(supervised).map(|program| program.reads()).unwrap_or_default();
+    let seconds = patience.as_secs_f64();
+    let text = format!(
+        "server {}: what it is started with cannot be looked at within {seconds} s: {reads}; is it on a disk that does not answer?",
+        supervised.name
+    );
+    supervised.fault("", text)
 }
 
 fn process(places: &SetupPlaces, supervised: &Supervised, mouth: &Mouth) -> Result<Process, Fault> {
@@ -138,4 +179,56 @@ async fn engines(
         }
     }
     ready
+}
+
+#[cfg(test)]
+mod tests {
+    use health_spec::registry::Runtime;
+    use tokio::{sync::mpsc, time::timeout};
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::shell::runtime::container::consent::Consent;
+
+    fn server(name: &str, env_file: Option<&str>) -> Supervised {
+        let (command, env_file) = (Some("/bin/true".to_owned()), env_file.map(str::to_owned));
+        Supervised {
+            server: ServerId(0),
+            entry: 1,
+            name: name.to_owned(),
+            runtime: Runtime { kind: RuntimeKind::Process, command, env_file, ..Runtime::default() },
+            stop_timeout: None,
+            acting: None,
+            stopped: false,
+            unsettled: false,
+            known: false,
+            replaces: false,
+            consent: Consent::default(),
+        }
+    }
+
+    /// A pipe that nobody writes into.
+    #[tokio::test]
+    async fn a_file_on_a_disk_that_does_not_answer_is_a_fault_and_no_end_of_all_reloads() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("variables");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &file, rustix::fs::Mode::RWXU).unwrap();
+        let places = Arc::new(SetupPlaces {
+            engines: vec![],
+            state_directory: directory.path().to_owned(),
+            registry_directory: directory.path().to_owned(),
+            oom: Oom::default(),
+            limits: Limits::default(),
+        });
+        let mouth = Mouth::new(mpsc::channel(1).0, CancellationToken::new());
+        let servers = vec![server("a", None), server("b", Some("variables"))];
+        let checked = processes(&places, servers, &mouth, Duration::from_millis(100));
+        let (prepared, faults) = timeout(Duration::from_secs(30), checked).await.expect("it hangs");
+        assert!(prepared.is_empty() && faults.len() == 1, "{faults:?}");
+        assert_eq!(faults[0].pointer, "/servers/1/runtime");
+        assert!(faults[0].text.starts_with("server b: what it is started with cannot be looked at within 0.1 s"), "{faults:?}");
+        assert!(faults[0].text.contains("variables"), "{faults:?}");
+        // Whoever looks goes on.
+        std::fs::write(file, "A=1\n").unwrap();
+    }
 }

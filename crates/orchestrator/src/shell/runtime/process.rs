@@ -25,6 +25,9 @@
 //! Where the table says *adopts*, a server with `on_crash: end` is ended and started anew. So is one with `stdio: mcp`, running or
 //! not: its pipes ended with us, and so does it, which is no death of its own.
 //!
+//! A start that hangs, as on a disk that does not answer, is given up and still ours ([`launch`]): what comes of it late is taken for the
+//! server, and until then it is not started again.
+//!
 //! A child that gave itself another user cannot be found by its token unless we are root, only by its pid.
 
 mod begin;
@@ -32,6 +35,7 @@ pub mod beside;
 pub mod child;
 pub mod environment;
 pub mod group;
+pub mod launch;
 pub mod limits;
 pub mod log;
 pub mod oom;
@@ -43,12 +47,13 @@ pub mod reaper;
 pub mod record;
 pub mod search;
 mod sight;
+mod spawn;
 mod strays;
 mod together;
 pub mod user;
 pub mod wire;
 
-use std::{fs::File, future};
+use std::{fs::File, future, time::Duration};
 
 use health_spec::registry::ProcessLog;
 use rustix::process::Signal;
@@ -56,8 +61,8 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::order::{Order, ProcessError};
 use self::{
-    beside::{LOOKS, beside},
-    child::Child,
+    beside::{LOOKS, PATIENCE, beside},
+    child::{Child, Launching},
     group::{GroupError, Members},
     limits::Limits,
     log::Log,
@@ -89,6 +94,10 @@ pub struct Process {
     oom: Oom,
     reporter: Reporter,
     child: Option<Child>,
+    /// A start that has not come to its end in time.
+    launching: Option<Launching>,
+    /// How long a start is waited for.
+    start_patience: Duration,
     first: Option<Record>,
     sight: Sight,
     /// The token of the last start of this run.
@@ -117,6 +126,8 @@ impl Process {
             oom: Oom::default(),
             reporter,
             child: None,
+            launching: None,
+            start_patience: PATIENCE,
             first,
             sight: Sight::default(),
             announced: String::new(),
@@ -166,6 +177,7 @@ impl Process {
                     }
                     self.mourn(death).await;
                 }
+                started = spawn::late(self.launching.as_mut()) => self.came_late(started).await,
                 () = self.sight.is_due() => self.look_again().await,
                 Some(order) = orders.recv() => match order {
                     Order::Restart(answer) => self.restart_for(answer).await,
@@ -213,6 +225,12 @@ impl Process {
     async fn restart(&mut self) -> Result<(), ProcessError> {
         // Half of a restart is worse than none.
         see().await?;
+        match self.launched().await {
+            // What nobody has waited for is what is wanted now.
+            Ok(true) => return Ok(()),
+            Ok(false) | Err(ProcessError::Start(_)) => {}
+            Err(error) => return Err(error),
+        }
         match &self.child {
             Some(child) => {
                 let stopping = self.record.write(Record::Stopping(child.instance().clone())).await;
@@ -242,47 +260,6 @@ impl Process {
         self.wire.disconnect();
         self.child = None;
         Ok(())
-    }
-
-    /// The intent first, then the spawn, then the pid.
-    async fn spawn(&mut self) -> Result<(), ProcessError> {
-        if self.reporter.cancel().is_cancelled() {
-            return Err(ProcessError::ShuttingDown);
-        }
-        let token = self.announce().await?;
-        let child = Child::spawn(&self.program, token, self.open_log(), &self.wire).await.map_err(ProcessError::Start)?;
-        // Without the pid on disk it is still found by its token.
-        self.write_or_warn(Record::Running(child.instance().clone())).await;
-        self.child = Some(child);
-        Ok(())
-    }
-
-    /// Writes down that it is about to be started, under a token of its own. Where nothing can be written, the one start that an
-    /// attempt may still make has a token by which the next run finds it all the same.
-    async fn announce(&mut self) -> Result<String, RecordError> {
-        let token = uuid::Uuid::new_v4().to_string();
-        let token = match self.record.write(Record::Starting { token: token.clone(), bound: self.program.speaks }).await {
-            Ok(()) => token,
-            Err(error) => {
-                // What the disk has half taken is not built upon.
-                let next = self.unwritten_token().filter(|next| *next != record::unwritten_after(&token));
-                tracing::warn!(
-                    server = self.name,
-                    error = causes(&error),
-                    starts = next.is_some(),
-                    "a start cannot be written down"
-                );
-                next.ok_or(error)?
-            }
-        };
-        self.announced.clone_from(&token);
-        Ok(token)
-    }
-
-    /// For a start that cannot be written down: there is one, until something can. `None` when the next run would not find it.
-    fn unwritten_token(&self) -> Option<String> {
-        let next = record::unwritten_after(self.record.read().ok()??.token()?);
-        (next != self.announced).then_some(next)
     }
 
     /// It ended, and not through us.
@@ -340,7 +317,7 @@ impl Process {
         // What cannot be looked at afterwards is not started either.
         let look = move || procfs::look().and_then(|()| Plan::of(record, on_crash, Identity::lives, carrier));
         let planned = beside(&LOOKS, look).await;
-        Ok(planned.and_then(|planned| planned).map_err(GroupError::Unseen)?)
+        Ok(planned.and_then(|planned| planned)?)
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use bollard::{Docker, models::ContainerInspectResponse, query_parameters::InspectContainerOptions};
 
+use super::answer::whole;
 use super::restart::RestartError;
 
 /// The opt-in: nothing without it, or an entry in the registry, is ever touched.
@@ -39,7 +40,8 @@ impl Consent {
         if self.0.is_empty() {
             return Ok(());
         }
-        let found = client.inspect_container(id, None::<InspectContainerOptions>).await.map_err(RestartError::Unseen)?;
+        let found =
+            whole(client, client.inspect_container(id, None::<InspectContainerOptions>)).await.map_err(RestartError::Unseen)?;
         self.given_by(&found)
     }
 

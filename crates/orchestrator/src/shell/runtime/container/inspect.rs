@@ -13,6 +13,7 @@ use health_spec::config::EngineKind;
 use tokio::time::{Instant, timeout};
 
 use super::{
+    answer::whole,
     event::{ACTIONS, Act, Happening, Health, signal_number},
     ledger::{ComesBack, Look, State, means, tell_of_a_stop},
     patience,
@@ -59,7 +60,7 @@ pub async fn look(client: &Docker, wanted: &str) -> Result<Option<Look>, Error> 
 
 /// The same, asked once.
 pub async fn glance(client: &Docker, wanted: &str) -> Result<Option<Look>, Error> {
-    match client.inspect_container(wanted, None::<InspectContainerOptions>).await {
+    match whole(client, client.inspect_container(wanted, None::<InspectContainerOptions>)).await {
         Ok(found) => Ok(Some(found).filter(|found| is_meant(found, wanted)).map(read)),
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
         Err(error) => Err(error),
@@ -198,12 +199,13 @@ fn seconds(nanoseconds: i64) -> String {
 /// The engine's own clock, in nanoseconds since 1970: what events are asked for from. Engines may be on other machines.
 /// One that does not tell sends all events that it has kept.
 pub async fn clock(client: &Docker) -> Result<i64, Error> {
-    Ok(client.info().await?.system_time.and_then(|text| nanoseconds(&text)).unwrap_or_default())
+    Ok(whole(client, client.info()).await?.system_time.and_then(|text| nanoseconds(&text)).unwrap_or_default())
 }
 
 /// All containers.
 pub async fn list(client: &Docker) -> Result<Vec<ContainerSummary>, Error> {
-    client.list_containers(Some(ListContainersOptions { all: true, ..ListContainersOptions::default() })).await
+    let options = ListContainersOptions { all: true, ..ListContainersOptions::default() };
+    whole(client, client.list_containers(Some(options))).await
 }
 
 /// The names of a container.

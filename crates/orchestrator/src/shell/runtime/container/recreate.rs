@@ -22,7 +22,10 @@ use thiserror::Error as ThisError;
 
 pub use self::layout::{LABEL, kept_of};
 use self::layout::{Layout, label_of, name_of};
+#[cfg(test)]
+pub(super) use self::sharing::sharing;
 use super::{
+    answer::whole,
     consent::Consent,
     ledger::{Seen, Stage, State, is_id},
     listener::Does,
@@ -178,7 +181,7 @@ impl Container {
         }
         // Whoever has removed it meanwhile does not want it back.
         let kept = old.as_deref().unwrap_or(id);
-        client.inspect_container(kept, None).await.map_err(|_| RecreateError::Gone(self.wanted.clone()))?;
+        whole(client, client.inspect_container(kept, None)).await.map_err(|_| RecreateError::Gone(self.wanted.clone()))?;
         self.create(client, spec, (kept, &current)).await
     }
 
@@ -190,10 +193,14 @@ impl Container {
         (kept, old): (&str, &ContainerInspectResponse),
     ) -> Result<(), RecreateError> {
         let options = CreateContainerOptions { name: Some(self.wanted.clone()), ..CreateContainerOptions::default() };
-        let created = client.create_container(Some(options), spec.body).await.map_err(refused("create the new container"))?;
+        let created = whole(client, client.create_container(Some(options), spec.body))
+            .await
+            .map_err(refused("create the new container"))?;
         for (network, endpoint) in spec.more_networks {
             let request = NetworkConnectRequest { container: created.id.clone(), endpoint_config: Some(endpoint) };
-            client.connect_network(&network, request).await.map_err(refused("connect the new container to its networks"))?;
+            whole(client, client.connect_network(&network, request))
+                .await
+                .map_err(refused("connect the new container to its networks"))?;
         }
         // Or it would be started beside its successor when the engine starts.
         quieten(client, kept, policy_of(old)).await;
@@ -213,10 +220,10 @@ impl Container {
     async fn stop(&self, client: &Docker, kind: EngineKind, id: &str) -> Result<(), RecreateError> {
         if kind == EngineKind::Podman {
             // Docker wakes a paused one to stop it. It refuses when there is nothing to wake.
-            let _ = client.unpause_container(id).await;
+            let _ = whole(client, client.unpause_container(id)).await;
         }
         let options = StopContainerOptions { t: self.patience.map(whole_seconds), signal: None };
-        client.stop_container(id, Some(options)).await.map_err(refused(STOP))
+        whole(client, client.stop_container(id, Some(options))).await.map_err(refused(STOP))
     }
 
     /// Which of these others, known by their names or ids, have no network of their own and use this one's. None when that cannot be told.
@@ -305,7 +312,7 @@ impl Container {
         let id = current.id.as_deref().unwrap_or_default();
         if layout::is_running(current) {
             let options = StopContainerOptions { t: self.patience.map(whole_seconds), signal: None };
-            client.stop_container(id, Some(options)).await.map_err(refused("stop the new container"))?;
+            whole(client, client.stop_container(id, Some(options))).await.map_err(refused("stop the new container"))?;
         }
         remove(client, id).await
     }
@@ -347,17 +354,17 @@ async fn follow(client: &Docker, shared: &mut String) -> Result<(), RecreateErro
 
 async fn rename(client: &Docker, id: &str, name: &str) -> Result<(), RecreateError> {
     let options = RenameContainerOptions { name: name.to_owned() };
-    client.rename_container(id, options).await.map_err(refused("rename the container"))
+    whole(client, client.rename_container(id, options)).await.map_err(refused("rename the container"))
 }
 
 async fn start(client: &Docker, id: &str) -> Result<(), RecreateError> {
-    client.start_container(id, None::<StartContainerOptions>).await.map_err(refused("start the container"))
+    whole(client, client.start_container(id, None::<StartContainerOptions>)).await.map_err(refused("start the container"))
 }
 
 /// Without its volumes, which another one uses. One that is gone is gone.
 async fn remove(client: &Docker, id: &str) -> Result<(), RecreateError> {
     let options = RemoveContainerOptions { v: false, force: false, link: false };
-    match client.remove_container(id, Some(options)).await {
+    match whole(client, client.remove_container(id, Some(options))).await {
         Ok(()) | Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(()),
         Err(error) => Err(refused("remove the container")(error)),
     }
@@ -385,12 +392,12 @@ async fn set_policy(client: &Docker, id: &str, policy: Option<RestartPolicy>) {
         return;
     };
     let body = ContainerUpdateBody { restart_policy: Some(policy), ..ContainerUpdateBody::default() };
-    if let Err(error) = client.update_container(id, body).await {
+    if let Err(error) = whole(client, client.update_container(id, body)).await {
         tracing::debug!(%error, id, "the restart policy of a replaced container stays as it is");
     }
 }
 
 /// What the engine has under the image's name now.
 async fn digest(client: &Docker, id: &str) -> Option<String> {
-    client.inspect_container(id, None).await.ok()?.image
+    whole(client, client.inspect_container(id, None)).await.ok()?.image
 }

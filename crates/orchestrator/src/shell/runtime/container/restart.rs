@@ -14,6 +14,7 @@ use tokio::{
 
 use super::{
     address::ANSWER_PATIENCE,
+    answer::whole,
     consent::Consent,
     failure::Place,
     inspect,
@@ -111,10 +112,10 @@ impl Container {
         }
         if reach.connection.kind == EngineKind::Podman {
             // It refuses when there is nothing to wake.
-            let _ = client.unpause_container(id).await;
+            let _ = whole(client, client.unpause_container(id)).await;
         }
         let options = RestartContainerOptions { t: self.patience.map(whole_seconds), signal: None };
-        let outcome = client.restart_container(id, Some(options)).await;
+        let outcome = whole(client, client.restart_container(id, Some(options))).await;
         let seen = match &outcome {
             Ok(()) => self.wait_until(Stage::Restarted).await,
             Err(_) if is_down(&reach).await => self.wait_until(Stage::Stopped).await,

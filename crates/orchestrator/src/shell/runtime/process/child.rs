@@ -2,22 +2,38 @@
 //!
 //! It starts, waits and stops. When to, and what is written down first, is the supervisor's.
 
-use std::{fs::File, process, time::Duration};
+use std::{fs::File, io, process, time::Duration};
 
 use rustix::process::{Pid, RawPid, Signal, WaitId, WaitIdOptions, WaitIdStatus, kill_process_group, waitid};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     beside::{STARTS, beside},
     group::{self, GroupError, Handle, Members},
+    launch::{Launch, Place},
     procfs,
-    program::{Patience, Program},
+    program::{Patience, Program, ProgramError},
     reaper::Claim,
     record::Instance,
     wire::Wire,
 };
 use crate::machine::Death;
 use crate::shell::causes::causes;
+
+/// What has come of a start.
+pub type Started = Result<process::Child, ProgramError>;
+
+/// A start that is under way, and may hang.
+#[derive(Debug)]
+pub struct Launching {
+    /// What comes of it.
+    pub launch: Launch<Started>,
+    /// Names it in the environment.
+    pub token: String,
+    /// Pipes of ours belong to it.
+    pub bound: bool,
+}
 
 /// A running server.
 #[derive(Debug)]
@@ -30,15 +46,20 @@ pub struct Child {
 }
 
 impl Child {
-    /// Starts it, with its protocol's streams on this wire if it speaks. The error is a sentence for people.
-    pub async fn spawn(program: &Program, token: String, log: Option<File>, wire: &Wire) -> Result<Self, String> {
-        // The user may be one of a directory in the network, and the file of variables on a disk there.
-        let starting = (program.clone(), token.clone());
-        let started = beside(&STARTS, move || starting.0.start(&starting.1, log)).await;
-        let mut own = started.map_err(|error| causes(&error))?.map_err(|error| causes(&error))?;
+    /// Begins to start it.
+    pub async fn launch(program: &Program, token: &str, log: Option<File>, place: Place) -> io::Result<Launching> {
+        let (of, bound) = ((program.clone(), token.to_owned()), program.speaks);
+        let start = move |unwanted: &CancellationToken| of.0.start(&of.1, log, || !unwanted.is_cancelled());
+        let launch = Launch::begin(place, start, |late| late.map_or((), end)).await?;
+        Ok(Launching { launch, token: token.to_owned(), bound })
+    }
+
+    /// One that was started, with its protocol's streams on this wire if it speaks. The error is a sentence for people.
+    pub async fn started(started: Started, (token, bound): (String, bool), wire: &Wire) -> Result<Self, String> {
+        let mut own = started.map_err(|error| causes(&error))?;
         let claim = RawPid::try_from(own.id()).ok().map(Claim::on);
         let connected = wire.connect(&mut own, &token).map_err(|error| format!("cannot use its streams: {error}"));
-        match connected.and_then(|()| Self::hold(&own, token, program.speaks)) {
+        match connected.and_then(|()| Self::hold(&own, token, bound)) {
             Ok((instance, handle)) => Ok(Self { instance, handle, own: Some(own), _claim: claim }),
             Err(error) => {
                 // What we cannot watch we must not leave running.

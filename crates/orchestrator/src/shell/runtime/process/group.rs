@@ -42,6 +42,12 @@ pub enum GroupError {
     /// Nobody knows who is there.
     #[error("cannot look for processes in /proc")]
     Unseen(#[source] io::Error),
+    /// One of the processes that are looked at keeps whoever looks.
+    #[error(
+        "the look for its processes in /proc hangs, since one of them waits for the kernel, as for a dead disk; \
+         `ps -eo pid,stat,wchan,comm` shows it with a `D`"
+    )]
+    Hangs(#[source] io::Error),
 }
 
 /// Which processes belong together.
@@ -54,6 +60,12 @@ pub enum Members {
     Marked(Instance),
     /// All who carry this token.
     Carrying(String),
+}
+
+impl From<io::Error> for GroupError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::TimedOut { Self::Hangs(error) } else { Self::Unseen(error) }
+    }
 }
 
 impl Members {
@@ -76,7 +88,7 @@ impl Members {
     /// The same, while others go on.
     pub async fn found(&self) -> Result<Vec<Stat>, GroupError> {
         let members = self.clone();
-        beside(&LOOKS, move || members.living()).await.and_then(|found| found).map_err(GroupError::Unseen)
+        Ok(beside(&LOOKS, move || members.living()).await.and_then(|found| found)?)
     }
 
     /// Who leads a group among them; the oldest, since a descendant can lead a group of its own.

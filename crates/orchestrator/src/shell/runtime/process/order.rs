@@ -1,6 +1,6 @@
 //! What the supervisor of one server is asked for, and why that may fail.
 
-use std::io;
+use std::{io, time::Duration};
 
 use health_spec::registry::ProcessLog;
 use thiserror::Error;
@@ -22,6 +22,18 @@ pub enum ProcessError {
     /// The new one could not be started.
     #[error("{0}")]
     Start(String),
+    /// Whether the new one can be started is not known yet.
+    #[error(
+        "the start of {program} has not ended within {} s, and is not begun anew before it has: a disk or a directory of users \
+         that it needs does not answer; `ls` of these paths hangs as well where that is so",
+        .after.as_secs_f64()
+    )]
+    Hangs {
+        /// What is started, and where.
+        program: String,
+        /// How long it was waited for.
+        after: Duration,
+    },
     /// The orchestrator is shutting down.
     #[error("the orchestrator is shutting down")]
     ShuttingDown,
@@ -36,7 +48,7 @@ impl ProcessError {
 
 impl From<io::Error> for ProcessError {
     fn from(unseen: io::Error) -> Self {
-        Self::Stop(GroupError::Unseen(unseen))
+        Self::Stop(unseen.into())
     }
 }
 
@@ -55,6 +67,7 @@ pub enum Order {
 mod tests {
     use super::*;
     use crate::shell::causes::causes;
+    use crate::shell::runtime::process::beside::hangs;
 
     #[test]
     fn an_error_says_where_and_what_to_do() {
@@ -65,6 +78,11 @@ mod tests {
             (GroupError::Undying { pid: 7 }.into(), ["not started anew", "`ps -o stat,wchan -p 7`"]),
             (GroupError::Refused { pid: 7, source: refused() }.into(), ["process 7", "of the user"]),
             (GroupError::Unseen(refused()).into(), ["not started anew", "/proc: permission denied"]),
+            (hangs(Duration::from_secs(30)).into(), ["hangs", "no end within 30 s"]),
+            (
+                ProcessError::Hangs { program: "\"a\" in \"/nfs\"".into(), after: Duration::from_secs(30) },
+                ["\"/nfs\"", "within 30 s"],
+            ),
         ];
         for (error, parts) in cases {
             let said = causes(&error);

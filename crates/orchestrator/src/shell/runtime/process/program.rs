@@ -85,6 +85,9 @@ pub enum ProgramError {
     /// Who it is to run as.
     #[error(transparent)]
     User(#[from] UserError),
+    /// Nobody waits for it any more.
+    #[error("it was not started, since it is no longer wanted")]
+    Unwanted,
     /// The kernel's word is the same for a missing program and a missing directory: this one says which.
     #[error("cannot start \"{}\": the working directory \"{}\" is not there", .command.display(), .cwd.display())]
     Directory {
@@ -110,7 +113,7 @@ impl ProgramError {
             Self::Environment(_) => "/env_file",
             Self::User(_) => "/user",
             Self::Directory { .. } => "/cwd",
-            Self::Spawn { .. } => "/command",
+            Self::Spawn { .. } | Self::Unwanted => "/command",
         }
     }
 }
@@ -136,6 +139,14 @@ impl Program {
             on_crash: runtime.on_crash.unwrap_or_default(),
             patience: patience(runtime, term),
         })
+    }
+
+    /// What a start of it reads, for people.
+    pub fn reads(&self) -> String {
+        let file = self.env_file.as_ref().map(|file| format!(", the file of variables \"{}\"", file.display()));
+        let user = self.user.as_ref().map(|user| format!(", or whoever knows the user \"{user}\""));
+        let (file, user) = (file.unwrap_or_default(), user.unwrap_or_default());
+        format!("\"{}\" in \"{}\"{file}{user}", self.command.display(), self.cwd.display())
     }
 
     /// What can be seen to be wrong before it is started.
@@ -173,10 +184,13 @@ impl Program {
         missing
     }
 
-    /// Starts it, with a log or without.
-    pub fn start(&self, token: &str, log: Option<File>) -> Result<Child, ProgramError> {
+    /// Starts it, with a log or without; not one that is no longer wanted when everything has been read.
+    pub fn start(&self, token: &str, log: Option<File>, is_wanted: impl Fn() -> bool) -> Result<Child, ProgramError> {
         let user = self.user()?;
         let mut command = self.command(token, user.as_ref())?;
+        if !is_wanted() {
+            return Err(ProgramError::Unwanted);
+        }
         self.streams(&mut command, log).map_err(|error| self.explain(error))?;
         match user {
             None => self.spawn(command).map_err(|error| self.explain(error)),

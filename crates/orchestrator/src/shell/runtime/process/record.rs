@@ -239,6 +239,11 @@ impl RecordFile {
         Self { path, boot }
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The record; `None` when there is none, or none that this boot of the machine could know.
     pub fn read(&self) -> Result<Option<Record>, RecordError> {
         let text = match fs::read(&self.path) {

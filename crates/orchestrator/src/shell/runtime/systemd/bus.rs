@@ -5,7 +5,7 @@
 //! machine can send a signal.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, VecDeque},
     num::NonZeroU32,
     time::Duration,
 };
@@ -127,8 +127,6 @@ pub struct Session {
     kept: VecDeque<Message>,
     /// The only name that is believed.
     owner: String,
-    /// Units whose changes are listened to.
-    loaded: HashSet<String>,
 }
 
 impl Session {
@@ -136,9 +134,14 @@ impl Session {
     pub async fn open(bus: &Bus) -> Result<Self, BusError> {
         let connection = tokio::time::timeout(PATIENCE, bus.connect()).await.map_err(|_| BusError::Slow)??;
         let messages = MessageStream::from(&connection);
-        let mut session = Self { connection, messages, kept: VecDeque::new(), owner: String::new(), loaded: HashSet::new() };
+        let mut session = Self { connection, messages, kept: VecDeque::new(), owner: String::new() };
         for member in ["JobNew", "JobRemoved"] {
             session.listen_to(&format!("sender='{SYSTEMD}',interface='{MANAGER}',member='{member}'")).await?;
+        }
+        // Of all units at once: a bus allows a connection so many rules and no more, 512 as a rule, and units come and go.
+        for half in [UNIT, SERVICE] {
+            let changes = format!("interface='{PROPERTIES}',member='PropertiesChanged',arg0='{half}'");
+            session.listen_to(&format!("sender='{SYSTEMD}',path_namespace='{MANAGER_PATH}/unit',{changes}")).await?;
         }
         session.listen_to(&format!("sender='{DBUS}',member='NameOwnerChanged',arg0='{SYSTEMD}'")).await?;
         let owner = session.ask(DBUS, DBUS_PATH, DBUS, "GetNameOwner", &SYSTEMD).await;
@@ -151,15 +154,11 @@ impl Session {
         self.ask(DBUS, DBUS_PATH, DBUS, "AddMatch", &format!("type='signal',{rule}")).await.map(drop)
     }
 
-    /// A unit's path, with its changes listened to.
+    /// A unit's path; it is loaded as long as somebody is interested.
     pub async fn load(&mut self, name: &str) -> Result<String, BusError> {
         let answer = self.ask(SYSTEMD, MANAGER_PATH, MANAGER, "LoadUnit", &name).await?;
         let path: OwnedObjectPath = answer.body().deserialize()?;
-        let path = path.as_str().to_owned();
-        if self.loaded.insert(path.clone()) {
-            self.listen_to(&format!("sender='{SYSTEMD}',interface='{PROPERTIES}',path='{path}'")).await?;
-        }
-        Ok(path)
+        Ok(path.as_str().to_owned())
     }
 
     /// How a unit is now.

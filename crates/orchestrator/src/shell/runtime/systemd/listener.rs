@@ -3,6 +3,8 @@
 //! Restarts go through here as well, so that their end is told from everything else by the order of the messages. When
 //! the bus or systemd is lost, everything is subscribed to anew and every unit is compared.
 
+mod ending;
+
 use std::{collections::HashMap, num::NonZeroU32, time::Duration};
 
 use tokio::{
@@ -274,38 +276,10 @@ impl Listener {
         self.say(at, words).await;
     }
 
-    /// The job of our restart has ended.
-    async fn job_ended(&mut self, at: usize, result: &str) {
-        let ended = match result {
-            "done" => Ok(()),
-            "canceled" => Err(UnitError::Job("somebody else's job took the place of the restart".to_owned())),
-            "dependency" => Err(UnitError::Job("a unit that it needs could not be started".to_owned())),
-            result => {
-                let unit = &self.units[at].unit;
-                let why = unit.status().explain(unit.name());
-                Err(UnitError::Job(format!("the restart ended as \"{result}\": {why}")))
-            }
-        };
-        self.finish(at, ended).await;
-    }
-
     /// The unit of that name that a signal is news for.
     fn at(&self, name: &str, message: &Message) -> Option<usize> {
         let is_it = |unit: &Unit| unit.status().id == name && !unit.knows(message.recv_position());
         self.units.iter().position(|watched| is_it(&watched.unit))
-    }
-
-    /// First the report, then the answer: whoever waits for that may count on the report being in the inbox.
-    async fn finish(&mut self, at: usize, ended: Result<(), UnitError>) {
-        let words = self.units[at].unit.acted();
-        if words.is_empty() {
-            self.mouth.about(self.units[at].server).rests();
-        }
-        self.say(at, words).await;
-        if let Some(asked) = self.units[at].asked.take() {
-            // Whoever asked may be gone.
-            let _ = asked.answer.send(ended);
-        }
     }
 
     async fn serve(&mut self, request: Request, session: &mut Session, open: &mut Open) -> Result<(), BusError> {
@@ -339,24 +313,6 @@ impl Listener {
         let forgotten = self.units.extract_if(.., |watched| watched.server == server);
         for asked in forgotten.filter_map(|watched| watched.asked) {
             let _ = asked.answer.send(Err(UnitError::Forgotten));
-        }
-    }
-
-    /// A job takes longer than systemd itself would let it.
-    async fn give_up(&mut self) {
-        let now = Instant::now();
-        for at in 0..self.units.len() {
-            if self.units[at].asked.as_ref().is_some_and(|asked| asked.until <= now) {
-                let seconds = self.units[at].unit.status().patience.as_secs();
-                let error = UnitError::Job(format!("systemd has not ended the restart within {seconds} s"));
-                self.finish(at, Err(error)).await;
-            }
-        }
-    }
-
-    fn interrupt(&mut self) {
-        for asked in self.units.iter_mut().filter_map(|watched| watched.asked.take()) {
-            let _ = asked.answer.send(Err(UnitError::Interrupted));
         }
     }
 

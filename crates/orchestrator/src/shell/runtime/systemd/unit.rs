@@ -77,13 +77,24 @@ impl Unit {
         received <= self.as_of
     }
 
-    /// After a lost connection: numbering begins anew, and what was waited for does not come any more.
+    /// After a lost connection: numbering begins anew, and what was waited for does not come any more, but for the end of a job of ours that is
+    /// under way.
     pub fn compare(&mut self, path: String, look: Look) -> Vec<Word> {
         self.path = path;
         self.jobs.clear();
-        self.ours = Ours::None;
         let was = self.up;
+        let ours = std::mem::replace(&mut self.ours, Ours::None);
         self.take(look);
+        match &self.status.job {
+            // It is under way still, and what comes of it is our doing.
+            Some(job) if ours == Ours::Job(job.clone()) => {
+                self.jobs.remove(job);
+                self.ours = ours;
+                return Vec::new();
+            }
+            _ if ours != Ours::None && self.status.life() == Life::Up => return self.acted(),
+            _ => {}
+        }
         if !self.jobs.is_empty() && self.status.life() != Life::Up {
             return Vec::new();
         }
@@ -218,6 +229,11 @@ impl Unit {
     /// Whether this is the job of our restart.
     pub fn is_ours(&self, job: &str) -> bool {
         matches!(&self.ours, Ours::Job(ours) if ours == job)
+    }
+
+    /// Whether the job of a restart of ours is known, so that its end will be.
+    pub fn has_job_of_ours(&self) -> bool {
+        matches!(self.ours, Ours::Job(_))
     }
 
     /// Our restart has ended, well or not. Without it, what is seen is somebody else's doing.

@@ -8,7 +8,7 @@ use bollard::{
 };
 
 use super::{RecreateError, refused};
-use crate::shell::runtime::container::inspect::is_meant;
+use crate::shell::runtime::container::{answer::whole, inspect::is_meant};
 
 /// Carried by a new container: the id of the one that it has replaced.
 pub const LABEL: &str = "mcp-health.recreates";
@@ -73,7 +73,7 @@ pub fn kept_of(name: &str) -> Option<&str> {
 
 /// `None`: there is none.
 pub(super) async fn inspect(client: &Docker, container: &str) -> Result<Option<ContainerInspectResponse>, RecreateError> {
-    match client.inspect_container(container, None::<InspectContainerOptions>).await {
+    match whole(client, client.inspect_container(container, None::<InspectContainerOptions>)).await {
         Ok(found) => Ok(Some(found).filter(|found| is_meant(found, container))),
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
         Err(error) => Err(refused("say how the container is")(error)),
@@ -84,7 +84,7 @@ pub(super) async fn inspect(client: &Docker, container: &str) -> Result<Option<C
 async fn kept_ids(client: &Docker, name: &str) -> Result<Vec<String>, RecreateError> {
     let filters = Some([("name".to_owned(), vec![format!("{name}{KEPT}")])].into());
     let options = ListContainersOptions { all: true, filters, ..ListContainersOptions::default() };
-    let found = client.list_containers(Some(options)).await.map_err(refused("list its containers"))?;
+    let found = whole(client, client.list_containers(Some(options))).await.map_err(refused("list its containers"))?;
     let is_ours = |kept: &String| kept_of(kept.trim_start_matches('/')) == Some(name);
     let ours = found.into_iter().filter(|container| container.names.iter().flatten().any(is_ours));
     Ok(ours.filter_map(|container| container.id).collect())
@@ -115,7 +115,7 @@ pub(super) fn was_never_started(container: &ContainerInspectResponse) -> bool {
 pub(super) async fn successor(client: &Docker, id: &str) -> Result<Option<String>, RecreateError> {
     let filters = Some([("label".to_owned(), vec![format!("{LABEL}={id}")])].into());
     let options = ListContainersOptions { all: true, filters, ..ListContainersOptions::default() };
-    let found = client.list_containers(Some(options)).await.map_err(refused("list its containers"))?;
+    let found = whole(client, client.list_containers(Some(options))).await.map_err(refused("list its containers"))?;
     Ok(found.into_iter().find_map(|container| container.id))
 }
 

@@ -5,13 +5,17 @@ use futures_util::future::join_all;
 use health_spec::config::EngineKind;
 
 use super::{RecreateError, layout, refused};
-use crate::shell::runtime::container::{inspect::names, ledger::means, listener::Reach};
+use crate::shell::runtime::container::{answer::whole, inspect::names, ledger::means, listener::Reach};
 
 /// So many are asked at once.
 const AT_ONCE: usize = 8;
 
 /// The container that is reached so has this name. `others` are known by their names or ids.
-pub(super) async fn sharing(reach: &Reach, name: &str, others: Vec<String>) -> Result<Vec<String>, RecreateError> {
+pub(in crate::shell::runtime::container) async fn sharing(
+    reach: &Reach,
+    name: &str,
+    others: Vec<String>,
+) -> Result<Vec<String>, RecreateError> {
     let client = &reach.connection.client;
     let shares = |mode: Option<&str>| {
         mode.and_then(|mode| mode.strip_prefix("container:")).is_some_and(|leader| leader == reach.id || leader == name)
@@ -28,7 +32,7 @@ async fn listed(
     mut others: Vec<String>,
 ) -> Result<Vec<String>, RecreateError> {
     let options = ListContainersOptions { all: true, ..ListContainersOptions::default() };
-    let mut found = client.list_containers(Some(options)).await.map_err(refused("list its containers"))?;
+    let mut found = whole(client, client.list_containers(Some(options))).await.map_err(refused("list its containers"))?;
     found.retain(|container| shares(container.host_config.as_ref().and_then(|config| config.network_mode.as_deref())));
     others.retain(|other| {
         let id = |container: &bollard::models::ContainerSummary| container.id.clone().unwrap_or_default();

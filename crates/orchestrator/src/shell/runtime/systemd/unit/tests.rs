@@ -171,6 +171,31 @@ fn after_a_loss_what_happened_meanwhile_is_told() {
 }
 
 #[test]
+fn a_restart_of_ours_stays_ours_over_a_loss() {
+    let job = Some("/job/9".to_owned());
+    let interrupted = || {
+        let mut unit = unit(running(1));
+        unit.act();
+        unit.acts_as("/job/9");
+        unit.changed(status("activating", "start", 2));
+        unit
+    };
+    let mut goes_on = interrupted();
+    assert_eq!(goes_on.compare("/a".to_owned(), look(Status { job, ..status("activating", "start", 2) })), []);
+    assert!(goes_on.is_ours("/job/9"));
+    assert_eq!(goes_on.changed(running(2)), []);
+    assert_eq!(goes_on.acted(), [Word::Running]);
+
+    assert_eq!(interrupted().compare("/a".to_owned(), look(running(2))), [Word::Running], "it has ended meanwhile");
+    assert_eq!(interrupted().compare("/a".to_owned(), look(status("inactive", "dead", 2))), [Word::Stopped]);
+    let job = Some("/job/10".to_owned());
+    let mut anothers = interrupted();
+    assert_eq!(anothers.compare("/a".to_owned(), look(Status { job, ..status("deactivating", "stop-sigterm", 2) })), []);
+    assert_eq!(anothers.changed(status("inactive", "dead", 2)), []);
+    assert_eq!(anothers.job_ends("/job/10", "done"), [Word::Stopped]);
+}
+
+#[test]
 fn a_start_limit_is_explained() {
     let text = failed(1, 1, "start-limit-hit").explain("a.service");
     assert!(text.contains("systemctl reset-failed a.service"), "{text}");
