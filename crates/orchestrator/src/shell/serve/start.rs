@@ -190,7 +190,8 @@ fn begin(plan: &mut Plan, written: usize, settings: &Settings, left: &mut Left) 
     let now = clock.now();
     let names = plan.entries.iter().map(|entry| entry.name.as_str());
     let maintenance = open(&plan.maintenance, names, wall(), &clock);
-    let beginning = Beginning { memory: left.memory(), spread: true, limits: reload::limits(plan), maintenance };
+    let beginning =
+        Beginning { memory: left.memory(), spread: true, limits: reload::limits(plan), maintenance, hears_first: true };
     let recorder = match &settings.record {
         Some(path) => Recorder::begin(path, &plan.loaded.file, &beginning, now)
             .map_err(|source| ServeError::Record { path: path.clone(), source })?,
