@@ -52,6 +52,10 @@ pub struct Fleet {
     /// Servers whose check is due and has to wait for others to end.
     queued: Queue,
     spread: bool,
+    /// Whoever runs child processes says of each how it stands, before it is checked.
+    hears_first: bool,
+    /// Those of which it is still to be said.
+    unheard: BTreeSet<usize>,
     deadlines: BinaryHeap<Reverse<(Mono, usize)>>,
     serial: u64,
     incidents: u64,
@@ -233,6 +237,11 @@ impl Fleet {
         } else {
             self.postponed.remove(&id.0);
         }
+        if server.is_unheard() {
+            self.unheard.insert(id.0);
+        } else {
+            self.unheard.remove(&id.0);
+        }
         let is_stormed = server.held() == Some(Reason::Storm);
         self.stormed.put(id, is_stormed.then_some(server.state().since));
         if !server.is_waiting() {
@@ -293,6 +302,11 @@ impl Fleet {
         if let Entry::Vacant(place) = self.lost_engines.entry(engine) {
             place.insert(now);
             impaired(now, "engine", error, effects);
+        }
+        if engine == EngineId::PROCESSES {
+            for index in std::mem::take(&mut self.unheard) {
+                self.turn(now, ServerId(index), effects, |server, _| server.cannot_be_heard_of());
+            }
         }
     }
 

@@ -143,6 +143,8 @@ pub enum Word {
     Cut(Cut),
     /// That action on this other server has done nothing to it after all.
     NotCut(String),
+    /// It is there and running when first seen, and was started with other settings than are in force.
+    RunsOtherwise,
     /// It is there and running when first seen, when the engine came back, or because an action has just started it.
     Running,
 }
@@ -168,6 +170,9 @@ pub struct Death {
     /// Whether it was a stop is said afterwards, if it was.
     #[serde(default)]
     pub unclear: bool,
+    /// An earlier run has told it already.
+    #[serde(default)]
+    pub known: bool,
     /// What was told as a stop before was none: it was its engine's own end.
     #[serde(default)]
     pub retracts_stop: bool,

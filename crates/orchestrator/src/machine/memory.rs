@@ -70,6 +70,9 @@ pub struct ServerMemory {
     /// Its death has been said, and it has not been started or well since.
     #[serde(default)]
     pub is_dead: bool,
+    /// It has been well after its death was said, and has not been started since: something else answers in its place.
+    #[serde(default)]
+    pub is_outlived: bool,
     /// Only checks have decided that it is down: no engine, no supervisor.
     #[serde(default)]
     pub by_checks: bool,

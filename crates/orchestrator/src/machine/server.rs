@@ -22,6 +22,7 @@ mod recovery;
 mod settle;
 #[cfg(test)]
 mod tests;
+mod unheard;
 mod word;
 
 use settle::Unkept;
@@ -51,6 +52,8 @@ pub struct Server {
     unkept: Unkept,
     /// Its attempt is due, and waits for what others say about the monitor.
     postponed: bool,
+    /// Whoever runs its process has not said yet how that stands.
+    unheard: bool,
     /// The registry has lost it; it stays as an empty place, so that the others keep theirs.
     retired: bool,
     /// The deadline that stands on the fleet's heap.
@@ -102,6 +105,7 @@ impl Server {
             settling: None,
             unkept: Unkept::default(),
             postponed: false,
+            unheard: false,
             retired: false,
             armed: None,
         }
@@ -222,15 +226,23 @@ impl Server {
         if self.retired {
             return None;
         }
-        let dying = self.state.dying.as_ref().map(|dying| dying.until);
         let paused = self.state.paused.as_ref().and_then(|pause| pause.until);
+        if self.unheard {
+            return paused;
+        }
+        let dying = self.state.dying.as_ref().map(|dying| dying.until);
         [dying, paused, recovery, self.state.next_check].into_iter().flatten().min()
     }
 
     /// A deadline has passed: an attempt's timer goes before the next check.
     pub(super) fn woken(&mut self, turn: &mut Turn<'_>) {
-        self.judge_if_due(turn);
+        if !self.unheard {
+            self.judge_if_due(turn);
+        }
         self.resume_if_due(turn);
+        if self.unheard {
+            return;
+        }
         match self.state.recovery {
             Recovery::Waiting { due, .. } if due <= turn.now => self.attempt_due(turn),
             Recovery::Verifying { until, attempt, .. } if until <= turn.now => self.not_verified(turn, attempt),

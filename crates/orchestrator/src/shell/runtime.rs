@@ -45,7 +45,7 @@ use self::{
         restart::Container,
     },
     prepare::SetupPlaces,
-    process::{limits::Limits, oom::Oom, reaper, wire::Wire},
+    process::{in_force::InForce, limits::Limits, oom::Oom, reaper, wire::Wire},
     reporter::Mouth,
     succession::Successions,
 };
@@ -94,8 +94,8 @@ pub struct Incumbent(u64);
 /// How to restart a server.
 #[derive(Clone, Debug)]
 enum Handle {
-    /// With how long its end may take.
-    Process(mpsc::Sender<process::Order>, Wire, Duration),
+    /// With what it is started with.
+    Process(mpsc::Sender<process::Order>, Wire, InForce),
     /// The lock is held while a restart runs; what it is, and what is known about it, can be asked for all the same.
     Container(Arc<Mutex<Container>>, Arc<Container>),
     Unit(mpsc::Sender<systemd::listener::Request>),
@@ -150,7 +150,7 @@ impl Runtimes {
     pub async fn take(&self, prepared: Prepared) {
         for (server, process) in prepared.processes {
             let (orders, requests) = mpsc::channel(1);
-            self.remember(server, Handle::Process(orders, process.wire(), process.patience().whole()));
+            self.remember(server, Handle::Process(orders, process.wire(), process.in_force()));
             self.spawn(process.supervise(requests));
         }
         for ready in prepared.engines {
@@ -215,11 +215,12 @@ impl Runtimes {
     /// nothing of the kind.
     pub async fn become_otherwise(&self, supervised: &Supervised) -> bool {
         match self.handle(supervised.server) {
-            Some(Handle::Process(orders, wire, _)) => {
+            Some(Handle::Process(orders, _, in_force)) => {
                 let Some(program) = self.places.program(supervised) else { return false };
-                self.remember(supervised.server, Handle::Process(orders.clone(), wire, program.patience.whole()));
+                // A restart that runs now is to start it.
+                in_force.become_otherwise(program);
                 let kept = supervised.runtime.log.unwrap_or_default();
-                orders.send(process::Order::Become(Box::new(program), kept)).await.is_ok()
+                orders.send(process::Order::Become(kept)).await.is_ok()
             }
             Some(Handle::Container(container, _)) => {
                 container.lock().await.consent.clone_from(&supervised.consent);
@@ -241,7 +242,7 @@ impl Runtimes {
     pub fn longest_end(&self) -> Duration {
         let handles = self.handles.lock().unwrap_or_else(PoisonError::into_inner);
         let ends = handles.values().filter_map(|handle| match handle {
-            Handle::Process(_, _, end) => Some(*end),
+            Handle::Process(_, _, in_force) => Some(in_force.end()),
             Handle::Container(..) | Handle::Unit(_) => None,
         });
         ends.max().unwrap_or_default()

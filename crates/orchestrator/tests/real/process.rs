@@ -179,12 +179,12 @@ fn wait_for_status(socket: &mut WebSocket<MaybeTlsStream<TcpStream>>, status: &s
 fn after_a_crash_a_server_that_speaks_on_its_pipes_is_started_anew_and_nothing_is_down() {
     let port = free_port();
     let server = sample_server().display();
-    // Ends with its input, as such servers do.
-    let script = format!("echo started >> starts; {server} --listen 127.0.0.1:{port} <&- >&2 & cat > /dev/null; kill $!");
-    let runtime = format!("{{kind: process, command: /bin/sh, args: [-c, {script:?}], stdio: mcp}}");
-    let entry = format!(
-        "  - name: calculator\n    port: {port}\n    probes: [{{kind: http}}]\n    health_check: {{failure_threshold: 100}}\n    runtime: {runtime}\n"
-    );
+    // It answers nobody any more after the end of its input, and has to be killed: checks would find it down long before.
+    let serve = format!("{server} --listen 127.0.0.1:{port} <&- >&2 & cat > /dev/null; kill -KILL $!");
+    let script = format!("echo started >> starts; {serve}; trap '' TERM; while :; do sleep 0.1; done");
+    let stop = "{stdin_seconds: 0.5, term_seconds: 2}";
+    let runtime = format!("{{kind: process, command: /bin/sh, args: [-c, {script:?}], stdio: mcp, stop: {stop}}}");
+    let entry = format!("  - name: calculator\n    port: {port}\n    probes: [{{kind: http}}]\n    runtime: {runtime}\n");
     let orchestrator = Orchestrator::start_alone(&entry);
     orchestrator.events().wait_for("calculator", "status_changed");
     let mut orchestrator = orchestrator.crash_and_start_again();

@@ -269,6 +269,27 @@ impl Life {
         assert!(self.run(self.runtimes.become_otherwise(&bench.supervised(0, runtime))));
     }
 
+    /// Restarts server 0, and has it otherwise as soon as it is so.
+    pub(crate) fn become_otherwise_in_a_restart(
+        &self,
+        bench: &Bench,
+        runtime: &Runtime,
+        mut is_so: impl FnMut() -> bool,
+        then: impl FnOnce(),
+    ) {
+        let supervised = bench.supervised(0, runtime);
+        let reload = async {
+            let mut look = tokio::time::interval(Duration::from_millis(5));
+            while !is_so() {
+                look.tick().await;
+            }
+            let asked = self.runtimes.become_otherwise(&supervised);
+            assert!(asked.await);
+            then();
+        };
+        self.run(async { tokio::join!(self.runtimes.restart(ServerId(0)), reload).0 }).unwrap();
+    }
+
     /// As a reload that is refused: why.
     pub(crate) fn refuses(&self, bench: &Bench, at: usize, runtime: &Runtime) -> String {
         let servers = [bench.supervised(at, runtime)];

@@ -83,10 +83,72 @@ fn one_that_a_restart_has_only_ended_is_known_not_to_run() {
     (server.command, server.args) = (Some(program.display().to_string()), vec![]);
     let (mut life, _) = begin_as(&bench, server);
     assert_eq!(life.of_the_first(), life::Life::Running);
-    fs::remove_file(&program).unwrap();
+    // That its interpreter is not there cannot be seen before.
+    fs::write(&program, "#!/no/such/interpreter\n").unwrap();
     life.restart().unwrap_err();
     assert_eq!(life.pending(), []);
     assert!(matches!(life.of_the_first(), life::Life::NotRunning(_)), "{:?}", life.of_the_first());
+}
+
+#[test]
+fn one_that_could_not_be_started_again_is_not_ended() {
+    let bench = Bench::new();
+    let (program, variables, directory) =
+        (bench.path().join("server"), bench.path().join("variables"), bench.path().join("here"));
+    let whole = || {
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(&variables, "A=1\n").unwrap();
+        fs::write(&program, format!("#!/bin/sh\n{STAYS}\n")).unwrap();
+        fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    };
+    whole();
+    let mut server = bench.shell("");
+    (server.command, server.args) = (Some(program.display().to_string()), vec![]);
+    (server.cwd, server.env_file) = (Some("here".to_owned()), Some("variables".to_owned()));
+    let (mut life, pid) = begin_as(&bench, server.clone());
+    let breaks: [(&str, &dyn Fn()); 4] = [
+        ("there is no", &|| fs::remove_file(&program).unwrap()),
+        ("is no executable file", &|| fs::set_permissions(&program, Permissions::from_mode(0o644)).unwrap()),
+        ("cannot read the environment file", &|| fs::remove_file(&variables).unwrap()),
+        ("the working directory", &|| fs::remove_dir(&directory).unwrap()),
+    ];
+    for (why, break_it) in breaks {
+        break_it();
+        let error = orchestrator::shell::causes::causes(&life.restart().unwrap_err());
+        assert!(error.starts_with("the server was not touched") && error.contains(why), "{error}");
+        assert_eq!((only(&bench.leaders()), life.of_the_first()), (pid, life::Life::Running));
+        assert!(bench.record_is("running"));
+        whole();
+    }
+    // A reload names a user that is not there: a registry that says so at its start is refused.
+    life.become_otherwise(&bench, &Runtime { user: Some("no-such-user".to_owned()), ..server.clone() });
+    let error = orchestrator::shell::causes::causes(&life.restart().unwrap_err());
+    assert!(error.contains("there is no user \"no-such-user\""), "{error}");
+    assert_eq!((only(&bench.leaders()), life.pending()), (pid, vec![]));
+    // A bare name is looked for in PATH, as it is given to it.
+    let bare = Runtime { command: Some("sleep".to_owned()), args: vec!["1000".to_owned()], ..server };
+    let mut elsewhere = bare.clone();
+    elsewhere.env.insert("PATH".to_owned(), "/nowhere".to_owned());
+    life.become_otherwise(&bench, &elsewhere);
+    life.restart().unwrap_err();
+    assert_eq!(only(&bench.leaders()), pid);
+    life.become_otherwise(&bench, &bare);
+    life.restart().unwrap();
+    assert_ne!(only(&bench.leaders()), pid);
+}
+
+/// A reload while the old one is being stopped.
+#[test]
+fn a_restart_starts_what_is_in_force_when_it_starts() {
+    let bench = Bench::new();
+    let (go, farewell) = (bench.path().join("go"), "while [ ! -e $GO ]; do sleep 0.01; done; exit 0");
+    let mut server = bench.shell(&format!("trap '{farewell}' TERM; echo ready; while :; do sleep 0.02; done"));
+    server.env.insert("GO".to_owned(), go.display().to_string());
+    let (life, before) = begin_as(&bench, server);
+    let other = bench.shell("echo ready otherwise; exec sleep 1000");
+    life.become_otherwise_in_a_restart(&bench, &other, || bench.record_is("stopping"), || fs::write(&go, "").unwrap());
+    eventually("the other one runs", || bench.log().ends_with("ready otherwise\n"));
+    assert_ne!(only(&bench.leaders()), before);
 }
 
 #[test]

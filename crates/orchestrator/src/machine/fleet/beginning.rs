@@ -41,6 +41,9 @@ pub struct Beginning {
     /// The maintenance windows that are open, by server name, and until when.
     #[serde(default)]
     pub maintenance: BTreeMap<String, Mono>,
+    /// Child processes are not checked before their supervisors have said how they stand. `simulate` has no supervisors.
+    #[serde(default)]
+    pub hears_first: bool,
 }
 
 impl Fleet {
@@ -63,6 +66,8 @@ impl Fleet {
             checking: 0,
             queued: Queue::default(),
             spread: beginning.spread,
+            hears_first: beginning.hears_first,
+            unheard: BTreeSet::new(),
             deadlines: BinaryHeap::new(),
             serial: 0,
             incidents: beginning.memory.incidents,
@@ -116,7 +121,8 @@ impl Fleet {
                 incident: None,
             }));
         }
-        self.servers.push(Server::new(policy, memory, self.spread.then_some(id.0), others, now));
+        let server = Server::new(policy, memory, self.spread.then_some(id.0), others, now);
+        self.servers.push(if self.hears_first { server.heard_of_first() } else { server });
         self.count(id);
         self.arm(id);
     }

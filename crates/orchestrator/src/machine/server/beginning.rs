@@ -34,6 +34,7 @@ pub(super) fn born(policy: &Policy, first_check: Mono, now: Mono) -> ServerMemor
         stop: None,
         starter: Starter::default(),
         is_dead: false,
+        is_outlived: false,
         by_checks: false,
         episodes: VecDeque::new(),
         is_flapping: false,

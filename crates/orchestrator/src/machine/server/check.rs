@@ -81,6 +81,12 @@ impl Server {
         }
     }
 
+    /// Its own process runs.
+    pub(super) fn lives(&mut self) {
+        self.state.is_dead = false;
+        self.state.is_outlived = false;
+    }
+
     /// It starts anew: neither its uptime nor its sessions go on.
     pub(super) fn forget_life(&mut self) {
         self.state.uptime_seconds = None;
@@ -104,7 +110,7 @@ impl Server {
     }
 
     fn answered_well(&mut self, turn: &mut Turn<'_>, status: Observed) {
-        self.state.is_dead = false;
+        self.state.is_outlived |= std::mem::take(&mut self.state.is_dead);
         self.state.failures = 0;
         self.state.first_failure = None;
         match self.state.phase {

@@ -54,6 +54,9 @@ impl Server {
     /// The delay has run: everything is asked again, then the action starts.
     pub(super) fn attempt_due(&mut self, turn: &mut Turn<'_>) {
         let Recovery::Waiting { delay, .. } = self.state.recovery else { return };
+        if self.unheard {
+            return;
+        }
         if let Some(until) = self.unclear_until(turn.now) {
             // Somebody may be stopping it.
             return self.wait_at_least(until);
@@ -176,7 +179,7 @@ impl Server {
             }
             Ok(()) if stage == Stage::Died => self.attempt_failed(turn, attempt, "container_died".to_owned()),
             Ok(()) => {
-                self.state.is_dead = false;
+                self.lives();
                 self.verify(turn, attempt);
             }
             Err(cause) if cause.is_empty() => self.attempt_failed(turn, attempt, "action".to_owned()),

@@ -18,6 +18,7 @@ mod deaths;
 mod ending;
 mod restarts;
 mod strategies;
+mod unheard;
 
 const A: ServerId = ServerId(0);
 

@@ -16,6 +16,7 @@ const COMES_BACK_WITHIN: Duration = Duration::from_secs(5);
 
 impl Server {
     pub(in crate::machine) fn reported(&mut self, turn: &mut Turn<'_>, word: Word) {
+        self.hears(&word);
         match word {
             Word::Died(death) => self.died(turn, death),
             Word::Killed => self.signalled(turn, false, None),
@@ -28,6 +29,7 @@ impl Server {
             Word::FoundStopped if self.never_ran() && self.policy.recovery.start_stopped => self.not_running(turn),
             Word::Stopped | Word::FoundStopped => self.stop(turn, Stop::Operator),
             Word::Running => self.runs(turn),
+            Word::RunsOtherwise => self.say(turn, EventKind::ServerUpdated { reason: "next_start".to_owned() }),
             Word::Cut(cut) => {
                 let before = self.state.cut.take().filter(|before| before.leader == cut.leader).map(|before| before.strategy);
                 self.state.cut = Some(Cut { before, ..cut });
@@ -42,6 +44,10 @@ impl Server {
     }
 
     fn died(&mut self, turn: &mut Turn<'_>, death: Death) {
+        if death.known && self.is_well_without() {
+            return;
+        }
+        self.state.is_outlived = false;
         let Death { exit_code, signal, oom_killed, core_dumped, error, .. } = death.clone();
         // A monitor that begins, or an engine that is back, tells again of what had died before: that is not said again.
         let again = std::mem::replace(&mut self.state.is_dead, true);
@@ -74,6 +80,11 @@ impl Server {
             return;
         }
         self.judge_death(turn, &death, turn.now);
+    }
+
+    /// Its process has ended, and it has been well since.
+    fn is_well_without(&self) -> bool {
+        self.state.is_outlived && matches!(self.state.recovery, Recovery::Idle | Recovery::Waiting { .. })
     }
 
     /// What a death leads to is under way, or it is stopped: the same death once more changes nothing.
@@ -187,7 +198,7 @@ impl Server {
         if self.state.phase == Phase::Stopped && self.state.recovery == Recovery::Idle {
             return self.started(turn, Starter::Outside);
         }
-        self.state.is_dead = false;
+        self.lives();
         match &mut self.state.recovery {
             Recovery::Idle | Recovery::Waiting { .. } => {}
             Recovery::Acting { stage, .. } if stage.is_before_touching() => {}
@@ -216,7 +227,7 @@ impl Server {
         // What it had failed before is forgotten, and its grace begins: also for a run that comes after a crash.
         turn.effects.push(Effect::Remember(turn.id));
         self.forget_signal();
-        self.state.is_dead = false;
+        self.lives();
         self.state.alone_until = None;
         self.forget_life();
         self.joins_network(Strategy::Restart);
@@ -313,7 +324,7 @@ impl Server {
         if strategy == Strategy::Manual {
             return Err(Refusal::NotRestartable);
         }
-        if matches!(self.state.recovery, Recovery::Acting { .. }) {
+        if self.unheard || matches!(self.state.recovery, Recovery::Acting { .. }) {
             return Err(Refusal::Busy);
         }
         if turn.around.engine_lost.is_some() && strategy != Strategy::Repair {

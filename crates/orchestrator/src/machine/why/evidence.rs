@@ -39,6 +39,12 @@ impl Account<'_> {
         if state.is_dead {
             evidence.push("its process or container has ended".to_owned());
         }
+        if state.is_outlived {
+            evidence.push("its own process or container has ended, and something else answers in its place".to_owned());
+        }
+        if self.server.is_unheard() {
+            evidence.push("its process is taken up from an earlier run, or ended and started anew".to_owned());
+        }
         if state.phase == Phase::Starting {
             evidence.push("it has not answered well since it started".to_owned());
         }

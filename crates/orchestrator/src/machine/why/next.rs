@@ -10,6 +10,9 @@ use crate::machine::{Mono, storm};
 
 impl Account<'_> {
     pub(super) fn next(&self) -> Vec<Step> {
+        if self.server.is_unheard() {
+            return vec![Step::then("its process runs, or has failed to: it is not checked, and nothing is done to it, before")];
+        }
         let mut next = self.recovery_steps();
         next.extend(self.storm_steps());
         next.extend(self.check_steps());

@@ -38,7 +38,8 @@ impl ActionError {
         match self {
             Self::Unmanaged | Self::NoContainer | Self::Replaced => true,
             Self::Container(failure) => failure.is_untouched(),
-            Self::ShuttingDown | Self::Process(_) | Self::Unit(_) => false,
+            Self::Process(error) => matches!(error, ProcessError::Unstartable(_)),
+            Self::ShuttingDown | Self::Unit(_) => false,
         }
     }
 }

@@ -22,7 +22,7 @@ pub struct LastWords(Mutex<HashMap<ServerId, Life>>);
 impl LastWords {
     pub(super) fn note(&self, server: ServerId, word: &Word) {
         let life = match word {
-            Word::Started | Word::Restarted | Word::Running => Life::Running,
+            Word::Started | Word::Restarted | Word::Running | Word::RunsOtherwise => Life::Running,
             Word::Paused => Life::Frozen,
             Word::Stopped | Word::FoundStopped => Life::NotRunning("somebody stopped it".to_owned()),
             Word::NotRunning => Life::NotRunning("it does not run".to_owned()),

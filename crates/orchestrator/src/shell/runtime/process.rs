@@ -35,6 +35,7 @@ pub mod beside;
 pub mod child;
 pub mod environment;
 pub mod group;
+pub mod in_force;
 pub mod launch;
 pub mod limits;
 pub mod log;
@@ -61,15 +62,16 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use self::order::{Order, ProcessError};
 use self::{
-    beside::{LOOKS, PATIENCE, beside},
+    beside::{LOOKS, PATIENCE, STARTS, beside},
     child::{Child, Launching},
     group::{GroupError, Members},
+    in_force::InForce,
     limits::Limits,
     log::Log,
     oom::Oom,
     places::Places,
     procfs::Identity,
-    program::{Patience, Program},
+    program::Program,
     record::{Instance, Plan, Record, RecordError, RecordFile},
     sight::Sight,
     wire::Wire,
@@ -84,7 +86,9 @@ pub const INSTANCE_VARIABLE: &str = "MCP_HEALTH_INSTANCE";
 /// One server, and what is known about it. [`Process::supervise`] is its life.
 #[derive(Debug)]
 pub struct Process {
+    /// What runs, or was last to.
     program: Program,
+    in_force: InForce,
     name: String,
     record: RecordFile,
     log: Log,
@@ -117,6 +121,7 @@ impl Process {
         let first = record.read()?;
         let (log, wire) = (Log::new(log, limits), Wire::default());
         Ok(Self {
+            in_force: InForce::new(program.clone()),
             program,
             name,
             record,
@@ -145,9 +150,9 @@ impl Process {
         self.wire.clone()
     }
 
-    /// How it is ended.
-    pub fn patience(&self) -> Patience {
-        self.program.patience
+    /// What it is started with.
+    pub fn in_force(&self) -> InForce {
+        self.in_force.clone()
     }
 
     /// Adopts or starts the server, then watches it and restarts it on request.
@@ -181,8 +186,8 @@ impl Process {
                 () = self.sight.is_due() => self.look_again().await,
                 Some(order) = orders.recv() => match order {
                     Order::Restart(answer) => self.restart_for(answer).await,
-                    Order::Become(program, kept) => {
-                        self.program = *program;
+                    Order::Become(kept) => {
+                        self.program = self.in_force.now();
                         self.log.keep(kept);
                     }
                     Order::LetGo(answer) => return self.let_go(answer).await,
@@ -233,6 +238,7 @@ impl Process {
         }
         match &self.child {
             Some(child) => {
+                self.can_start().await?;
                 let stopping = self.record.write(Record::Stopping(child.instance().clone())).await;
                 // What could not be started again is not stopped.
                 stopping.or_else(|error| self.unwritten_token().map(|_| ()).ok_or(error))?;
@@ -242,6 +248,14 @@ impl Process {
         }
         self.stop().await?;
         self.spawn().await
+    }
+
+    /// Whether what is in force could be started, as far as that can be seen.
+    async fn can_start(&self) -> Result<(), ProcessError> {
+        let program = self.in_force.now();
+        let looked = beside(&STARTS, move || program.can_start()).await.map_err(|error| causes(&error));
+        let seen = looked.and_then(|looked| looked.map_err(|error| causes(&error)));
+        seen.map_err(ProcessError::Unstartable)
     }
 
     async fn resume_from(&mut self, record: Option<Record>) -> Result<(), ProcessError> {

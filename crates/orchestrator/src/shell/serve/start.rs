@@ -208,7 +208,8 @@ fn begin(plan: &Plan, written: usize, settings: &Settings, left: &mut Left, (clo
     let now = clock.now();
     let names = plan.entries.iter().map(|entry| entry.name.as_str());
     let maintenance = open(&plan.maintenance, names, wall(), &clock);
-    let beginning = Beginning { memory: left.memory(), spread: true, limits: reload::limits(plan), maintenance };
+    let limits = reload::limits(plan);
+    let beginning = Beginning { memory: left.memory(), spread: true, limits, maintenance, hears_first: true };
     let recorder = record.map(|blank| Recorder::begin(blank, &plan.loaded.file, &beginning, now)).transpose();
     let recorder = recorder.unwrap_or_else(|error| {
         tracing::warn!(%error, "nothing is recorded: the recording cannot be begun");

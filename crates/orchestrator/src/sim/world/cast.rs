@@ -162,7 +162,13 @@ impl Actor {
                 self.stopped = true;
             }
             Word::Started | Word::Restarted => self.starts(now),
-            Word::Killed | Word::AskedToEnd(_) | Word::NotRunning | Word::Running | Word::Cut(_) | Word::NotCut(_) => {}
+            Word::Killed
+            | Word::AskedToEnd(_)
+            | Word::NotRunning
+            | Word::Running
+            | Word::RunsOtherwise
+            | Word::Cut(_)
+            | Word::NotCut(_) => {}
         }
     }
 

@@ -156,7 +156,8 @@ impl World {
         self.step.reborn = true;
         let memory = self.disk.memory.clone();
         let maintenance = self.cast.windows(&self.policies);
-        let beginning = Beginning { memory, spread: self.setting.spread, limits: self.setting.limits, maintenance };
+        let beginning =
+            Beginning { memory, spread: self.setting.spread, limits: self.setting.limits, maintenance, hears_first: false };
         let (fleet, effects) = Fleet::new(self.policies.clone(), &beginning, self.now);
         self.fleet = fleet;
         self.cast.take_places(&self.policies);

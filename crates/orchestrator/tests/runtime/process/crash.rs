@@ -6,8 +6,9 @@ use std::{
     process::{Command, Stdio},
 };
 
+use health_spec::registry::{Runtime, Stop};
 use orchestrator::{
-    machine::Word,
+    machine::{Death, Word},
     shell::runtime::{
         ActionError,
         process::{ProcessError, procfs},
@@ -62,7 +63,7 @@ fn an_adopted_one_is_restarted_with_its_grandchildren() {
     let before = bench.living();
     life.crash();
     let mut life = next_life(&bench);
-    assert_eq!(life.next_word(), Word::Running);
+    assert_eq!((life.next_word(), life.next_word()), (Word::RunsOtherwise, Word::Running));
     life.restart().unwrap();
     assert!(before.iter().all(|stat| !stat.identity.is_alive()));
     assert_eq!(life.next_word(), Word::Running);
@@ -139,8 +140,38 @@ fn a_death_that_was_seen_is_reported_again_as_it_was() {
     assert_eq!((life.next_word(), life.next_word()), (Word::Started, died(Some(0), None)));
     eventually("the end is on disk", || bench.record_is("ended"));
     life.crash();
-    assert_eq!(next_life(&bench).next_word(), died(Some(0), None));
+    let known = Death { exit_code: Some(0), known: true, ..Death::default() };
+    assert_eq!(next_life(&bench).next_word(), Word::Died(known));
     assert!(bench.living().is_empty());
+}
+
+/// Its settings were changed while no orchestrator ran.
+#[test]
+fn one_that_was_started_with_other_settings_is_said_to_until_it_is_started_again() {
+    let bench = Bench::new();
+    let (life, pid) = begin(&bench, STAYS);
+    eventually("the pid is on disk", || bench.record_is("running"));
+    life.crash();
+    let mut other = bench.shell(STAYS);
+    other.env.insert("OTHER".to_owned(), "1".to_owned());
+    for _ in 0..2 {
+        let mut life = bench.start(&[other.clone()]);
+        assert_eq!((life.next_word(), life.next_word()), (Word::RunsOtherwise, Word::Running));
+        assert_eq!(only(&bench.leaders()), pid);
+        life.crash();
+    }
+    // What only its end depends on is nothing that it runs with.
+    let mut life = bench.start(&[Runtime { stop: Some(Stop::default()), ..bench.shell(STAYS) }]);
+    assert_eq!(life.next_word(), Word::Running);
+    life.crash();
+    let mut life = bench.start(&[other.clone()]);
+    assert_eq!((life.next_word(), life.next_word()), (Word::RunsOtherwise, Word::Running));
+    life.restart().unwrap();
+    assert_eq!(life.next_word(), Word::Running);
+    life.crash();
+    let mut life = bench.start(&[other]);
+    assert_eq!(life.next_word(), Word::Running);
+    assert_eq!(life.pending(), []);
 }
 
 #[test]

@@ -111,7 +111,7 @@ fn a_core_dump_is_noticed() {
     eventually("the end is on disk", || bench.record_is("ended"));
     life.crash();
     let mut life = bench.start(&[bench.shell(script)]);
-    assert_eq!(life.next_word(), Word::Died(Death { signal: Some(6), core_dumped: true, ..Death::default() }));
+    assert_eq!(life.next_word(), Word::Died(Death { signal: Some(6), core_dumped: true, known: true, ..Death::default() }));
 }
 
 #[test]

@@ -80,9 +80,22 @@ impl Process {
     async fn adopt(&mut self, instance: Instance) -> Result<(), ProcessError> {
         self.child = Child::adopt(instance.clone())?;
         if self.child.is_some() {
-            tracing::info!(server = self.name, pid = instance.leader.pid, "a server of an earlier run is watched again");
+            let otherwise = self.record.was_started_otherwise(&self.program.settings());
+            tracing::info!(
+                server = self.name,
+                pid = instance.leader.pid,
+                "a server of an earlier run is watched again{}",
+                if otherwise {
+                    "; it was started with other settings than the configuration has: those wait for its next start"
+                } else {
+                    ""
+                }
+            );
             self.log.follow(instance.leader.pid);
             self.write_or_warn(Record::Running(instance)).await;
+            if otherwise {
+                self.reporter.say(Word::RunsOtherwise).await;
+            }
         } else {
             self.mourn_absent(instance, Death::default()).await;
         }

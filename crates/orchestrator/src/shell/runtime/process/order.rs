@@ -6,7 +6,7 @@ use health_spec::registry::ProcessLog;
 use thiserror::Error;
 use tokio::sync::oneshot;
 
-use super::{group::GroupError, program::Program, record::RecordError};
+use super::{group::GroupError, record::RecordError};
 
 /// A restart did not come to its end.
 #[derive(Debug, Error)]
@@ -19,6 +19,9 @@ pub enum ProcessError {
     /// The old one could not be stopped.
     #[error("the server could not be stopped, so it was not started anew")]
     Stop(#[from] GroupError),
+    /// The new one could not be started, so the old one goes on.
+    #[error("the server was not touched, for it could not be started again: {0}")]
+    Unstartable(String),
     /// The new one could not be started.
     #[error("{0}")]
     Start(String),
@@ -57,8 +60,8 @@ impl From<io::Error> for ProcessError {
 pub enum Order {
     /// Restart it, and say how that went.
     Restart(oneshot::Sender<Result<(), ProcessError>>),
-    /// From the next start on it is this; so much of its log is kept from now on.
-    Become(Box<Program>, ProcessLog),
+    /// What it is started and ended with is otherwise; so much of its log is kept from now on.
+    Become(ProcessLog),
     /// It is no longer registered: leave it alone, running or not, and say when what was being done to it is at its end.
     LetGo(oneshot::Sender<()>),
 }

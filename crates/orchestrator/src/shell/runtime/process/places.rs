@@ -59,7 +59,7 @@ fn encoded(byte: u8, first: bool) -> String {
 }
 
 /// FNV-1a, 64 bits: the same in every version of the program.
-fn fnv1a(text: &str) -> u64 {
+pub(super) fn fnv1a(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 

@@ -19,7 +19,8 @@ use thiserror::Error;
 use super::{
     INSTANCE_VARIABLE,
     environment::{self, EnvironmentError},
-    search,
+    places::fnv1a,
+    search::{self, Absent},
     user::{User, UserError},
 };
 
@@ -88,6 +89,9 @@ pub enum ProgramError {
     /// Nobody waits for it any more.
     #[error("it was not started, since it is no longer wanted")]
     Unwanted,
+    /// There is no such program.
+    #[error(transparent)]
+    Absent(#[from] Absent),
     /// The kernel's word is the same for a missing program and a missing directory: this one says which.
     #[error("cannot start \"{}\": the working directory \"{}\" is not there", .command.display(), .cwd.display())]
     Directory {
@@ -113,7 +117,7 @@ impl ProgramError {
             Self::Environment(_) => "/env_file",
             Self::User(_) => "/user",
             Self::Directory { .. } => "/cwd",
-            Self::Spawn { .. } | Self::Unwanted => "/command",
+            Self::Absent(_) | Self::Spawn { .. } | Self::Unwanted => "/command",
         }
     }
 }
@@ -149,6 +153,16 @@ impl Program {
         format!("\"{}\" in \"{}\"{file}{user}", self.command.display(), self.cwd.display())
     }
 
+    /// Stands for all that a start of it is made with. It is short, so that nobody finds out by trying which secrets are in it.
+    pub fn settings(&self) -> String {
+        let Self { command, args, env, env_file, cwd, user, session, speaks, on_crash: _, patience: _ } = self;
+        let paths =
+            [Some(command), env_file.as_ref(), Some(cwd)].map(|path| path.map(|path| path.as_os_str().as_encoded_bytes()));
+        let all = serde_json::to_string(&(paths, args, env, user, session, speaks)).unwrap_or_default();
+        let hash = fnv1a(&all);
+        format!("{:08x}", (hash ^ (hash >> 32)) & 0xffff_ffff)
+    }
+
     /// What can be seen to be wrong before it is started.
     pub fn check(&self) -> Result<(), ProgramError> {
         self.variables()?;
@@ -159,9 +173,7 @@ impl Program {
     /// What of it this machine does not have; `path` is our own PATH. Who may become whom is not asked: whoever looks need not be who starts it.
     pub fn missing(&self, path: Option<&str>) -> Vec<Missing> {
         let (variables, user) = (self.variables(), self.user());
-        let own = |(name, value): &(String, String)| (name == "PATH").then(|| value.clone());
-        let of_file = variables.as_ref().ok().and_then(|variables| variables.iter().rev().find_map(own));
-        let path = self.env.get("PATH").or(of_file.as_ref()).map(String::as_str).or(path);
+        let path = variables.as_ref().ok().and_then(|variables| self.path(variables)).or_else(|| self.path(&[])).or(path);
         let has_directory = search::is_directory(&self.cwd);
         let mut missing = Vec::new();
         let mut say = |key, text, help| missing.push(Missing { key, text, help });
@@ -182,6 +194,23 @@ impl Program {
             say("env_file", refused(&error), "a file of NAME=value lines that can be read");
         }
         missing
+    }
+
+    /// Whether it could be started now, as far as whoever it runs as can see.
+    pub fn can_start(&self) -> Result<(), ProgramError> {
+        let (variables, user) = (self.variables()?, self.user()?);
+        let inherited = inherited_path();
+        let path = self.path(&variables).or(inherited.as_deref());
+        let look = || {
+            if !search::is_directory(&self.cwd) {
+                return Err(ProgramError::Directory { command: self.command.clone(), cwd: self.cwd.clone() });
+            }
+            Ok(search::find(&self.command, &self.cwd, path)?)
+        };
+        match user {
+            None => look(),
+            Some(user) => user.run(look)?,
+        }
     }
 
     /// Starts it, with a log or without; not one that is no longer wanted when everything has been read.
@@ -232,6 +261,12 @@ impl Program {
         self.env_file.as_deref().map_or(Ok(Vec::new()), environment::read)
     }
 
+    /// The PATH that it is given.
+    fn path<'a>(&'a self, of_file: &'a [(String, String)]) -> Option<&'a str> {
+        let own = |(name, value): &'a (String, String)| (name == "PATH").then_some(value);
+        self.env.get("PATH").or_else(|| of_file.iter().rev().find_map(own)).map(String::as_str)
+    }
+
     fn user(&self) -> Result<Option<User>, UserError> {
         self.user.as_deref().map_or(Ok(None), User::find)
     }
@@ -244,6 +279,12 @@ impl Program {
             ProgramError::Directory { command, cwd: self.cwd.clone() }
         }
     }
+}
+
+/// A child that is given no PATH has ours.
+#[expect(clippy::disallowed_methods, reason = "the child reads it, not we")]
+fn inherited_path() -> Option<String> {
+    std::env::var("PATH").ok()
 }
 
 fn patience(runtime: &Runtime, term: Option<Duration>) -> Patience {

@@ -213,7 +213,7 @@ impl Plan {
             Some(Record::Running(instance)) => Self::Mourn(instance, Death::default()),
             Some(Record::Stopping(instance)) => Self::FinishStop(instance, Because::CutShort),
             Some(Record::Ended { instance, exit_code, signal, core_dumped, oom_killed, at: _ }) => {
-                Self::Mourn(instance, Death { exit_code, signal, oom_killed, core_dumped, ..Death::default() })
+                Self::Mourn(instance, Death { exit_code, signal, oom_killed, core_dumped, known: true, ..Death::default() })
             }
         })
     }
@@ -224,19 +224,36 @@ impl Plan {
 pub struct RecordFile {
     path: PathBuf,
     boot: String,
+    /// Stands for what the last start was made with, where that is known.
+    settings: Option<String>,
 }
 
 /// The file's content.
 #[derive(Serialize, Deserialize)]
 struct Page {
     boot: String,
+    #[serde(default)]
+    settings: Option<String>,
     record: Record,
 }
 
 impl RecordFile {
     /// `boot` names this boot of the machine.
     pub fn new(path: PathBuf, boot: String) -> Self {
-        Self { path, boot }
+        let new = Self { path, boot, settings: None };
+        // What cannot be read is an error when the record is asked for.
+        let settings = new.page().ok().flatten().and_then(|page| page.settings);
+        Self { settings, ..new }
+    }
+
+    /// The next start is made with this.
+    pub fn starts_with(&mut self, settings: String) {
+        self.settings = Some(settings);
+    }
+
+    /// Whether the last start was made with something else, as far as is known.
+    pub fn was_started_otherwise(&self, settings: &str) -> bool {
+        self.settings.as_deref().is_some_and(|started| started != settings)
     }
 
     /// Where it is.
@@ -246,21 +263,24 @@ impl RecordFile {
 
     /// The record; `None` when there is none, or none that this boot of the machine could know.
     pub fn read(&self) -> Result<Option<Record>, RecordError> {
+        // A reboot ended every process and none of them died; an end that was seen before it is still true.
+        let holds = |page: &Page| page.boot == self.boot || matches!(page.record, Record::Ended { .. });
+        Ok(self.page()?.filter(holds).map(|page| page.record))
+    }
+
+    fn page(&self) -> Result<Option<Page>, RecordError> {
         let text = match fs::read(&self.path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(source) => return Err(RecordError::Read { path: self.path.clone(), source }),
         };
-        let page: Page =
-            serde_json::from_slice(&text).map_err(|source| RecordError::Malformed { path: self.path.clone(), source })?;
-        // A reboot ended every process and none of them died; an end that was seen before it is still true.
-        let holds = page.boot == self.boot || matches!(page.record, Record::Ended { .. });
-        Ok(holds.then_some(page.record))
+        let page = serde_json::from_slice(&text);
+        page.map(Some).map_err(|source| RecordError::Malformed { path: self.path.clone(), source })
     }
 
     /// Replaces the record. When this returns, it is on disk.
     pub async fn write(&self, record: Record) -> Result<(), RecordError> {
-        let page = Page { boot: self.boot.clone(), record };
+        let page = Page { boot: self.boot.clone(), settings: self.settings.clone(), record };
         let path = self.path.clone();
         let written = tokio::task::spawn_blocking(move || replace(&path, &serde_json::to_vec_pretty(&page)?)).await;
         written

@@ -24,6 +24,8 @@ impl Process {
         }
         let unstartable = |error: io::Error| ProcessError::Start(causes(&error));
         let place = Place::take(self.record.path()).map_err(unstartable)?;
+        self.program = self.in_force.now();
+        self.record.starts_with(self.program.settings());
         let token = self.announce().await?;
         let cancel = self.reporter.cancel().clone();
         let launch = cancel.run_until_cancelled(Child::launch(&self.program, &token, self.open_log(), place)).await;

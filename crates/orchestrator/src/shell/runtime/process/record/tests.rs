@@ -37,7 +37,7 @@ fn each_crash_point_has_its_plan() {
         (Some(Record::Stopping(instance())), true, Plan::FinishStop(instance(), Because::CutShort)),
         (Some(Record::Stopping(instance())), false, Plan::FinishStop(instance(), Because::CutShort)),
         (Some(Record::Stopped), false, spawn(None)),
-        (ended, false, Plan::Mourn(instance(), seen)),
+        (ended, false, Plan::Mourn(instance(), Death { known: true, ..seen })),
     ] {
         let found = planned(record.as_ref(), OnCrash::Adopt, lives, |token| (lives && token == "t").then_some(instance().leader));
         assert_eq!(found, plan, "{record:?}, alive: {lives}");
@@ -84,7 +84,7 @@ fn what_is_bound_to_us_or_is_to_end_with_us_is_ended_and_started() {
 fn what_was_seen_of_an_end_is_told_after_a_restart() {
     let seen = Death { signal: Some(9), oom_killed: true, core_dumped: true, ..Death::default() };
     let found = planned(Some(&ended(&seen)), OnCrash::Adopt, false, |_| None);
-    assert_eq!(found, Plan::Mourn(instance(), seen));
+    assert_eq!(found, Plan::Mourn(instance(), Death { known: true, ..seen }));
     assert_eq!((ended(&Death::default()).ended_at(), Record::Stopped.ended_at()), (Some(Timestamp::UNIX_EPOCH), None));
 }
 
@@ -115,7 +115,8 @@ async fn a_record_can_be_written_over_where_there_is_no_room_for_another() {
     let path = directory.path().join("a.json");
     let file = RecordFile::new(path.clone(), "boot".to_owned());
     file.write(Record::Starting { token: "t".to_owned(), bound: true }).await.unwrap();
-    let longer = serde_json::to_vec(&Page { boot: "boot".to_owned(), record: Record::Running(instance()) }).unwrap();
+    let longer =
+        serde_json::to_vec(&Page { boot: "boot".to_owned(), settings: None, record: Record::Running(instance()) }).unwrap();
     let mut padded = longer.clone();
     padded.resize(ROOM, b' ');
     write_over(&path, &padded).unwrap();
