@@ -4,6 +4,7 @@
 //! what shows by its form, the very values are known that a registry entry gives to its server, or names files for.
 
 mod forms;
+mod object;
 mod open;
 
 use regex_lite::{Captures, Regex};
