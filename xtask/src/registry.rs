@@ -36,7 +36,8 @@ pub(crate) enum Runtime {
 
 /// Writes a registry; `settings` are the YAML sections beside `servers`.
 pub(crate) fn write(file: &Path, settings: &str, servers: &[Entry]) -> Outcome {
-    let mut text = format!("version: \"1.1\"\n{settings}servers:\n");
+    let none = if servers.is_empty() { " []" } else { "" };
+    let mut text = format!("version: \"1.1\"\n{settings}servers:{none}\n");
     for server in servers {
         let _infallible = write!(text, "{server}");
     }

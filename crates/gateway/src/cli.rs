@@ -5,6 +5,7 @@ mod logs;
 mod run;
 
 use std::error::Error;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -53,8 +54,13 @@ pub(crate) fn main() -> ExitCode {
 fn fail(error: &(dyn Error + 'static), code: u8) -> ExitCode {
     let causes = std::iter::successors(Some(error), |error| (*error).source());
     let chain: Vec<String> = causes.map(ToString::to_string).collect();
-    eprintln!("error: {}", chain.join(": "));
+    note(&format!("error: {}", chain.join(": ")));
     ExitCode::from(code)
+}
+
+/// A line on stderr. One that cannot be written must not end anything.
+fn note(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 #[cfg(test)]

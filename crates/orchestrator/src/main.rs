@@ -1,5 +1,8 @@
 //! The `orchestrator` command: a table of contents.
 
+// They panic when their reader has gone, such as `head`: `cli::print` and `cli::note` do not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 mod cli;
 
 use std::process::ExitCode;

@@ -1,5 +1,6 @@
 //! `gateway healthcheck`.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -27,7 +28,8 @@ impl Healthcheck {
     pub(super) async fn run(self) -> ExitCode {
         match healthcheck(&self.url).await {
             Ok(status) => {
-                println!("{}", status.as_str());
+                // A reader that has gone away is no failure.
+                let _ = writeln!(std::io::stdout(), "{}", status.as_str());
                 if status == Status::Down { ExitCode::from(FAILURE) } else { ExitCode::SUCCESS }
             }
             Err(error @ HealthcheckError::Address(_)) => fail(&error, USAGE),

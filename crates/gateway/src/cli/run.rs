@@ -9,7 +9,7 @@ use gateway::{BindError, Settings, bind};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{BAD_CONFIGURATION, FAILURE, fail, logs};
+use super::{BAD_CONFIGURATION, FAILURE, fail, logs, note};
 
 /// What can be typed.
 const EXAMPLES: &str = "Examples:
@@ -46,7 +46,7 @@ impl Run {
             Err(error @ BindError::Listen { .. }) => return fail(&error, FAILURE),
             Err(error) => return fail(&error, BAD_CONFIGURATION),
         };
-        eprintln!("gateway: serving on http://{}", gateway.address());
+        note(&format!("gateway: serving on http://{}", gateway.address()));
         let shutdown = CancellationToken::new();
         let served = tokio::select! {
             served = gateway.serve(shutdown.clone()) => served,

@@ -81,7 +81,10 @@ Examples:
     /// Tell the machine again what `run --record` has written down; or tell it to another policy.
     #[command(after_help = "Examples:
   orchestrator replay yesterday.jsonl                         # exit code 1 when it decides otherwise
-  orchestrator replay yesterday.jsonl --config patient.yaml   # what would have been different")]
+  orchestrator replay yesterday.jsonl --config patient.yaml   # what would have been different
+
+With --config servers answer as they did, whatever the other policy does: one that a recorded restart brought back
+comes back at that time also where the other policy makes no restart. What it shows of recoveries is a hint, no proof.")]
     Replay(Replay),
     /// Those that ask a running orchestrator.
     #[command(flatten)]

@@ -11,7 +11,7 @@ use orchestrator::shell::plan::{self, Plan};
 use serde_json::{Value, json};
 
 use super::args::Discover;
-use super::{End, Outcome, print, variable};
+use super::{End, Outcome, note, print, variable};
 
 /// What every engine said.
 struct Seen {
@@ -31,7 +31,7 @@ pub(super) fn run(arguments: &Discover) -> Outcome {
     // Of engines that nobody named, only where they usually are is known.
     let named = !plan.loaded.file.engines.is_empty() || !arguments.engine.is_empty() || seen.listings.is_empty();
     for (engine, error) in seen.errors.iter().filter(|_| named) {
-        eprintln!("note: engine {engine}: {error}");
+        note(&format!("note: engine {engine}: {error}"));
     }
     if seen.listings.is_empty() {
         return Err("no engine could be asked; is one running? may this user open its socket? --engine names another one".into());
@@ -43,7 +43,7 @@ pub(super) fn run(arguments: &Discover) -> Outcome {
     }
     print(&table(&selection))?;
     if !is_on(&plan) {
-        eprintln!("note: discovery is off; `discovery: {{enabled: true}}` in the configuration switches it on");
+        note("note: discovery is off; `discovery: {enabled: true}` in the configuration switches it on");
     }
     Ok(End::Fine)
 }

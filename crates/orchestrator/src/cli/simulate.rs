@@ -15,7 +15,7 @@ use orchestrator::sim::chart::chart;
 use orchestrator::sim::{Setting, Window, World};
 
 use super::args::Simulate;
-use super::{End, Outcome, environment, variable};
+use super::{End, Outcome, environment, print, variable};
 
 /// Where virtual time begins when `simulate.start` does not say: a Monday.
 const START: Timestamp = Timestamp::constant(4 * 86_400, 0);
@@ -32,10 +32,10 @@ pub(super) fn run(arguments: &Simulate) -> Outcome {
     let world = world.map_err(|_| "the file makes no world")?;
     let trace = world.run();
     if arguments.json {
-        print!("{}", trace.json_lines());
+        print(&trace.json_lines())?;
     } else {
         let colour = std::io::stdout().is_terminal() && environment("NO_COLOR").is_none();
-        print!("{}\n{}", trace.table(), chart(&trace, width(), colour));
+        print(&format!("{}\n{}", trace.table(), chart(&trace, width(), colour)))?;
     }
     Ok(End::Fine)
 }

@@ -36,6 +36,15 @@ fn a_recording_replays_to_the_bit_and_to_another_policy() {
     let lines: Vec<serde_json::Value> = said.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert!(code == 0 && lines.iter().all(|line| line["server_name"] == "calculator"), "{code}: {said}");
 
+    std::fs::write(directory.join("others.yaml"), "servers: [{name: other, health_url: 'http://a/'}]").expect("written");
+    let (code, said) = replay(directory, &["told.jsonl", "--config", "others.yaml"]);
+    assert!(code == 1 && said.contains("0 of the 1 recorded servers are in it") && !said.contains("\n- "), "{code}: {said}");
+    let (_, said) = replay(directory, &["told.jsonl", "--config", "sooner.yaml"]);
+    assert!(said.contains("also where the other policy makes no restart"), "{said}");
+    nobody_reads(directory, &["replay", "told.jsonl"]);
+    nobody_reads(directory, &["replay", "told.jsonl", "--json"]);
+    nobody_reads(directory, &["replay", "told.jsonl", "--config", "sooner.yaml"]);
+
     let text = std::fs::read_to_string(directory.join("told.jsonl")).expect("readable");
     let put = |text: &str| std::fs::write(directory.join("other.jsonl"), text).expect("written");
     put(&text[..text.len() - 10]);
@@ -49,4 +58,34 @@ fn a_recording_replays_to_the_bit_and_to_another_policy() {
     put("servers: []\n");
     let (code, said) = replay(directory, &["other.jsonl"]);
     assert!(code == 1 && said.contains("does not begin like a recording"), "{code}: {said}");
+}
+
+/// A reader that has gone, such as `head`, is no failure.
+#[test]
+fn what_nobody_reads_any_more_is_no_failure() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let simulation = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/simulate.yaml");
+    let simulation = simulation.to_str().expect("text");
+    std::fs::write(directory.path().join("registry.yaml"), "servers: []").expect("written");
+    for arguments in [
+        &["simulate", simulation][..],
+        &["simulate", simulation, "--json"],
+        &["check-config", "registry.yaml"],
+        &["schema"],
+        &["completions", "bash"],
+    ] {
+        nobody_reads(directory.path(), arguments);
+    }
+}
+
+/// Runs it with both outputs closed.
+fn nobody_reads(directory: &Path, arguments: &[&str]) {
+    let closed = || {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        writer
+    };
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_orchestrator"));
+    let status = command.args(arguments).current_dir(directory).stdout(closed()).stderr(closed()).status().expect("it runs");
+    assert_eq!(status.code(), Some(0), "{arguments:?}");
 }

@@ -25,6 +25,8 @@ pub(super) struct Builder<'a> {
     pub(super) problems: Vec<Problem>,
     /// Keys that stand twice in one mapping; the first one is kept.
     pub(super) twice: Vec<Problem>,
+    /// Where `servers:` stands with nothing behind it.
+    pub(super) nothing: Vec<Spot>,
     /// Files that values were read from.
     pub(super) secrets: Vec<PathBuf>,
     pub(super) lookup: Lookup<'a>,
@@ -34,8 +36,8 @@ pub(super) struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     pub(super) fn new(lookup: Lookup<'a>) -> Self {
-        let (problems, twice, secrets) = (Vec::new(), Vec::new(), Vec::new());
-        Self { value: Map::new(), places: Places::default(), problems, twice, secrets, lookup, source: 0 }
+        let (problems, twice, nothing, secrets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { value: Map::new(), places: Places::default(), problems, twice, nothing, secrets, lookup, source: 0 }
     }
 
     /// Adds one document of the file `source`.
@@ -57,6 +59,9 @@ impl<'a> Builder<'a> {
     fn section(&mut self, entry: &Entry) {
         let (key, node) = entry;
         let pointer = step("", &key.value);
+        if key.value == "servers" && matches!(node.value, Node::Null) {
+            self.nothing.push(spot(&key.defined, self.source));
+        }
         match (self.value.get(&key.value), &node.value) {
             (None | Some(Value::Null), _) => {
                 let (key, value) = self.entry(entry, "");

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::build::Builder;
 use super::damage::{Damage, forget, repair};
 use super::interpolate::Lookup;
-use super::places::Spot;
+use super::places::{Places, Spot};
 use super::problem::Problem;
 use super::shape::Shape;
 use super::unknown::{Unknown, unknown};
@@ -57,8 +57,11 @@ impl<'a> Reading<'a> {
 
     /// Everything that was read, and everything that is wrong with its form.
     pub(super) fn finish(self, paths: &[PathBuf], mut watched: Vec<PathBuf>) -> Draft {
-        let Self { builder, lookup, warnings, mut damage, broken } = self;
-        let Builder { mut value, mut places, problems: gaps, twice, secrets, .. } = builder;
+        let Self { builder, lookup, mut warnings, mut damage, mut broken } = self;
+        let Builder { mut value, mut places, problems: gaps, twice, nothing, secrets, .. } = builder;
+        // Among others it is odd. Where there are no others it may be a file that is being written: nobody is deregistered by one.
+        let told = if value.get("servers").is_none_or(Value::is_null) { &mut broken } else { &mut warnings };
+        told.extend(nothing.into_iter().map(|spot| no_list(&places, spot)));
         environment::overlay(&mut value, &mut places, lookup);
         let (value, schema) = (Value::Object(value), health_spec::schema::registry());
         let unknown = unknown(&value, Shape::new(&schema), &places);
@@ -95,4 +98,9 @@ impl<'a> Reading<'a> {
         problems.extend(issues.into_iter().filter_map(|issue| damage.believed(issue)).map(|issue| located(&loaded, issue)));
         Draft { loaded, problems, damage }
     }
+}
+
+fn no_list(places: &Places, spot: Spot) -> Problem {
+    let help = "write a list of servers behind it, or `servers: []` when none are meant".to_owned();
+    places.at(spot, "/servers", "nothing stands behind `servers:`".to_owned(), Some(help))
 }

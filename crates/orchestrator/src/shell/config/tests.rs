@@ -163,7 +163,21 @@ fn several_documents_and_files_are_one_configuration() {
         assert_eq!((place.path.as_path(), place.line, place.column), (second.as_path(), 3, 19));
         assert!(loaded.watched.contains(&first) && loaded.watched.contains(&second));
     }
-    assert_eq!(loaded(&[directory.path()]).expect("good files").warnings.len(), 1, "the empty file is odd");
+    let odd = loaded(&[directory.path()]).expect("good files").warnings;
+    let odd: Vec<_> = odd.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(odd, ["nothing stands behind `servers:`", "the file is empty"]);
+}
+
+/// A file that is only half written must not deregister everything.
+#[test]
+fn servers_with_nothing_behind_it_is_a_mistake_and_an_empty_list_is_none() {
+    for text in ["servers:", "version: 1.1\nservers: ~\n", "servers: null\n---\nhealth_check: { interval_seconds: 10 }\n"] {
+        let error = read(text).expect_err("nothing is meant by it").to_string();
+        assert!(error.contains("nothing stands behind `servers:`") && error.contains("`servers: []`"), "{text}: {error}");
+    }
+    for text in ["servers: []", "health_check: { interval_seconds: 10 }"] {
+        assert!(read(text).expect("fine").file.servers.is_empty(), "{text}");
+    }
 }
 
 #[test]

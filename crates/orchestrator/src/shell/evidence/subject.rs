@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use crate::machine::policy::engine_of;
 use crate::shell::config::Stamps;
 use crate::shell::runtime::process::places::Places;
+use crate::shell::secrets::credentials::behind_scheme;
 use crate::shell::secrets::{Mask, digest};
 pub use secret::pairs;
 use secret::{Secret, collect, read_environment, read_secret};
@@ -104,10 +105,11 @@ impl Subject {
 
     /// The values that the registry entry itself gives.
     pub fn values(&self) -> impl Iterator<Item = String> {
-        self.secrets.iter().filter_map(|secret| match secret {
+        let given = self.secrets.iter().filter_map(|secret| match secret {
             Secret::Value(value) => Some(value.to_string()),
             Secret::File(_) | Secret::Environment(_) => None,
-        })
+        });
+        given.flat_map(with_and_without_scheme)
     }
 
     /// What was hidden of the one before is still hidden, until files are read again. Where nothing has changed, what was read holds.
@@ -148,7 +150,7 @@ impl Subject {
         for secret in &self.secrets {
             match secret {
                 Secret::Value(_) => {}
-                Secret::File(path) => values.extend(read_secret(path)),
+                Secret::File(path) => values.extend(read_secret(path).into_iter().flat_map(with_and_without_scheme)),
                 Secret::Environment(path) => values.extend(read_environment(path)),
             }
         }
@@ -311,6 +313,12 @@ fn process(name: &str, runtime: &Runtime, directories: Directories<'_>) -> Proce
         log,
         record,
     }
+}
+
+/// As it is sent, and as whoever receives it prints it.
+fn with_and_without_scheme(value: String) -> impl Iterator<Item = String> {
+    let token = behind_scheme(&value).map(str::to_owned);
+    std::iter::once(value).chain(token)
 }
 
 #[cfg(test)]

@@ -122,7 +122,12 @@ fn look(path: &Path, before: &str, known: &Mutex<Option<Known>>) -> std::io::Res
 
 fn read(path: &Path, before: &str) -> std::io::Result<HeaderValue> {
     let text = std::fs::read_to_string(path)?;
-    let made = HeaderValue::try_from(format!("{before}{}", text.trim()));
+    let text = text.trim();
+    if text.is_empty() {
+        // Somebody is writing it, or failed to: a server that refuses an empty token is not to blame.
+        return Err(std::io::Error::other("it is empty"));
+    }
+    let made = HeaderValue::try_from(format!("{before}{text}"));
     let mut value = made.map_err(|_| std::io::Error::other("it holds what no header can carry"))?;
     value.set_sensitive(true);
     Ok(value)
@@ -211,6 +216,21 @@ mod tests {
         std::fs::remove_file(&path).expect("removed");
         forget_the_look(&secret);
         assert!(matches!(secret.value(), Err(Impaired::Secret { .. })));
+    }
+
+    #[test]
+    fn an_empty_file_is_no_token() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("token");
+        for before in ["", "Bearer "] {
+            for text in ["", " \r\n\n"] {
+                std::fs::write(&path, text).expect("written");
+                let secret = Secret::new(AUTHORIZATION, before, path.clone());
+                let error = secret.value().expect_err("nothing to send");
+                let said = crate::shell::causes::causes(&error);
+                assert!(said.ends_with("token cannot be used: it is empty"), "{said}");
+            }
+        }
     }
 
     /// A pipe that nobody writes to is a disk that does not answer.

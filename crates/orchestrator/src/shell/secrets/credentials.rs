@@ -20,6 +20,15 @@ pub fn passwords(text: &str) -> impl Iterator<Item = &str> {
     rests.filter_map(|rest| rest[..credentials(rest)? - 1].split_once(':').map(|(_, password)| password))
 }
 
+/// Schemes of the header `Authorization`, and what others write like them.
+const SCHEMES: [&str; 9] = ["bearer", "basic", "digest", "token", "apikey", "api-key", "key", "negotiate", "hmac"];
+
+/// What follows the name of a scheme: whoever prints a token prints it without one.
+pub fn behind_scheme(value: &str) -> Option<&str> {
+    let (scheme, token) = value.trim().split_once(char::is_whitespace)?;
+    SCHEMES.iter().any(|known| known.eq_ignore_ascii_case(scheme)).then_some(token.trim())
+}
+
 /// The line with a star for each character of who asks, and of what is asked for in a query: everything stays where it stands.
 pub fn starred(line: &str) -> String {
     let mut shown = String::with_capacity(line.len());
@@ -63,6 +72,15 @@ mod tests {
         let all = |text| passwords(text).collect::<Vec<_>>();
         assert_eq!(all("postgres://u:pgpw5566@db/x,amqp://:other@b"), ["pgpw5566", "other"]);
         assert_eq!(all("http://a:80/@me https://token@c"), [""; 0]);
+    }
+
+    #[test]
+    fn a_token_stands_behind_its_scheme() {
+        for (value, token) in
+            [("Bearer  a-token\n", Some("a-token")), ("token a b", Some("a b")), ("my monitor", None), ("Bearer", None)]
+        {
+            assert_eq!(behind_scheme(value), token, "{value}");
+        }
     }
 
     #[test]

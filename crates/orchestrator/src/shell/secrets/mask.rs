@@ -5,6 +5,7 @@
 
 mod forms;
 mod known;
+mod object;
 mod open;
 mod written;
 

@@ -54,6 +54,26 @@ async fn what_the_registry_gives_is_hidden() {
     assert!(!format!("{subject:?}").contains("from-the-environment"));
 }
 
+/// A server prints what it was sent without the name of the scheme.
+#[tokio::test]
+async fn what_follows_the_name_of_a_scheme_is_hidden_too() {
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("key"), "Token KEY-of-a-file\n").expect("written");
+    let entry = serde_json::json!({
+        "probes": [{ "headers": { "Authorization": "Bearer PRBTOK-of-a-probe", "X-Key": "Token KEYTOK-of-a-probe" },
+                     "header_files": { "X-Other": "key" } }],
+        "recovery": { "before": { "headers": { "Authorization": "Basic QmFzaWM6b2YtYS1ob29r" } } },
+    });
+    let directories = Directories { state: directory.path(), registry: directory.path() };
+    let subject = Arc::new(Subject::new("a", None, &[], [(&entry, directories.registry)], directories));
+    let mask = subject.mask(Instant::now(), PATIENT).await;
+    for token in ["PRBTOK-of-a-probe", "KEYTOK-of-a-probe", "KEY-of-a-file", "QmFzaWM6b2YtYS1ob29r"] {
+        assert_eq!(mask.text(&format!("rejected {token}!")), "rejected ***!");
+    }
+    let known: Vec<_> = subject.values().collect();
+    assert!(known.contains(&"PRBTOK-of-a-probe".to_owned()), "also before files are read");
+}
+
 #[tokio::test]
 async fn a_file_that_has_not_changed_is_not_read_again() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use regex_lite::{Captures, Regex};
 
 use super::MASK;
+use super::object::object;
 use super::open::counts;
 
 /// Parts of names that say that the value is a secret.
@@ -81,6 +82,15 @@ const ELEMENT: &str = concat!(
     r"(?:<!\[CDATA\[.*?(?:\]\]>|$)|([^\s<][^<]*?)(\s*(?:</|<\\/|\\u003c/|&lt;/))|[^\s<>]+$)",
 );
 
+/// An object behind a secret's name: `"api_key": {"v": "x"}`; what is cut off has no end.
+const OBJECT: &str = concat!("(?i)(", names!(), r")([\x22'\\]*\s*(?::=|=>|=|:)\s*)(\{(?:[^{}]|\{[^{}]*\}?)*\}?)");
+
+/// What a client answers to a challenge of this scheme, or is challenged with.
+const DIGEST: &str = concat!(
+    r"(?i)(\bdigest\s+)([a-z]+\s*=\s*(?:\\*\x22[^\x22\\]*(?:\\*\x22|$)|[^\s,\x22'\\]+)",
+    r"(?:\s*,\s*[a-z]+\s*=\s*(?:\\*\x22[^\x22\\]*(?:\\*\x22|$)|[^\s,\x22'\\]+))*)"
+);
+
 /// A form that shows by itself.
 pub(super) struct Form {
     /// One of these is in it, in small letters.
@@ -103,8 +113,9 @@ const fn judged(has: &'static [&'static str], pattern: &'static str, instead: fn
 }
 
 /// In this order.
-const FORMS: [Form; 20] = [
+const FORMS: [Form; 22] = [
     form(&["-----begin "], r"(?s)-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|$)", "-----BEGIN ***-----"),
+    judged(&["digest"], DIGEST, digest),
     form(
         &["authorization"],
         r"(?i)(\b(?:proxy-)?authorization\b[\x22'\\]*\s*[:=]\s*[\x22'\\]*\[?\s*[\x22'\\]*)[^\x22'\r\n\\]+",
@@ -200,6 +211,7 @@ const FORMS: [Form; 20] = [
         "${1}***",
     ),
     judged(&["<", "\\u003c", "&lt;"], ELEMENT, element),
+    judged(&[":{", ": {", "={", "= {", ">{", "> {"], OBJECT, object),
 ];
 
 /// Keys and tokens whose makers have given them a form.
@@ -272,6 +284,12 @@ pub(super) fn formless(text: String) -> String {
         Instead::Text(instead) => pattern.replace_all(&text, instead).into_owned(),
         Instead::Of(instead) => pattern.replace_all(&text, instead).into_owned(),
     })
+}
+
+/// A challenge has no secret in it, an answer has.
+fn digest(found: &Captures<'_>) -> String {
+    let is_answer = found[2].to_ascii_lowercase().contains("response");
+    if is_answer { format!("{}{MASK}", &found[1]) } else { found[0].to_owned() }
 }
 
 /// `1000:1000` are a user's number and a group's; what goes on with two slashes is a URL.

@@ -128,12 +128,12 @@ fn is_state(value: &str) -> bool {
     STATES.iter().any(|state| state.eq_ignore_ascii_case(word))
 }
 
-/// `pass=1 fail=0`, `token: 5 remaining`.
+/// `pass=1 fail=0`, `token: 5 remaining`, `killed by sig=9`.
 fn counts_something(name: &str, value: &str, after: &str) -> bool {
     let is_number = !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit());
     let next = after.trim_start_matches([' ', '/']).split(|it: char| !it.is_ascii_alphabetic()).next().unwrap_or_default();
     let is_counted = COUNTED.contains(&next) && name.ends_with("token");
-    is_number && (is_counted || name == "pass" && value.len() <= COUNT_DIGITS)
+    is_number && (is_counted || ["pass", "sig"].contains(&name) && value.len() <= COUNT_DIGITS)
 }
 
 /// `auth: token: x`, and in YAML what stands below a name.
