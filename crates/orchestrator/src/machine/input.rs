@@ -139,6 +139,8 @@ pub enum Word {
     NotRunning,
     /// The same, and its engine still knows that somebody stopped it.
     FoundStopped,
+    /// The action of ours that runs fails before it touches it: it goes on as it was.
+    Spared,
     /// An action of ours has taken away the network that it shares with another server.
     Cut(Cut),
     /// That action on this other server has done nothing to it after all.

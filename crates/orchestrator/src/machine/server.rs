@@ -52,6 +52,8 @@ pub struct Server {
     unkept: Unkept,
     /// Its attempt is due, and waits for what others say about the monitor.
     postponed: bool,
+    /// The action that runs has said that it does nothing to it.
+    spared: bool,
     /// Whoever runs its process has not said yet how that stands.
     unheard: bool,
     /// The registry has lost it; it stays as an empty place, so that the others keep theirs.
@@ -105,6 +107,7 @@ impl Server {
             settling: None,
             unkept: Unkept::default(),
             postponed: false,
+            spared: false,
             unheard: false,
             retired: false,
             armed: None,

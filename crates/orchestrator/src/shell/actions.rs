@@ -175,8 +175,11 @@ impl Actions {
             Strategy::Manual => return Err("a person does it".to_owned()),
         };
         if let Err(error) = done {
-            for follower in followers.into_iter().filter(|_| error.is_untouched()) {
-                report(&self.inbox, Input::Reported(follower, Word::NotCut(about.server.clone()))).await;
+            if error.is_untouched() {
+                report(&self.inbox, Input::Reported(server, Word::Spared)).await;
+                for follower in followers {
+                    report(&self.inbox, Input::Reported(follower, Word::NotCut(about.server.clone()))).await;
+                }
             }
             return Err(causes(&error));
         }

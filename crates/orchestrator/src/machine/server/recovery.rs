@@ -160,6 +160,7 @@ impl Server {
         if serial != current {
             return;
         }
+        let is_as_before = std::mem::take(&mut self.spared) && self.state.incident.is_none();
         self.forget_streaks();
         // What is killed once it runs again, or before anything was done to it, is killed by somebody: maybe that is a stop.
         if !(stage == Stage::Started || ((stage.is_before_touching() || stage == Stage::Begun) && result.is_err())) {
@@ -181,6 +182,12 @@ impl Server {
             Ok(()) => {
                 self.lives();
                 self.verify(turn, attempt);
+            }
+            Err(cause) if is_as_before => {
+                let error = format!("action: {cause}");
+                self.say(turn, EventKind::RecoveryFailed { attempt: number(attempt), error, recovery_successful: false });
+                // It was well, and has only to show that it still is.
+                self.verify(turn, Attempt::Foreign);
             }
             Err(cause) if cause.is_empty() => self.attempt_failed(turn, attempt, "action".to_owned()),
             Err(cause) => self.attempt_failed(turn, attempt, format!("action: {cause}")),

@@ -30,6 +30,7 @@ impl Server {
             Word::Stopped | Word::FoundStopped => self.stop(turn, Stop::Operator),
             Word::Running => self.runs(turn),
             Word::RunsOtherwise => self.say(turn, EventKind::ServerUpdated { reason: "next_start".to_owned() }),
+            Word::Spared => self.spared = matches!(self.state.recovery, Recovery::Acting { .. }),
             Word::Cut(cut) => {
                 let before = self.state.cut.take().filter(|before| before.leader == cut.leader).map(|before| before.strategy);
                 self.state.cut = Some(Cut { before, ..cut });

@@ -38,6 +38,7 @@ impl ActionError {
         match self {
             Self::Unmanaged | Self::NoContainer | Self::Replaced => true,
             Self::Container(failure) => failure.is_untouched(),
+            Self::Process(ProcessError::Unstartable(_)) => true,
             Self::Process(error) => matches!(error, ProcessError::Unstartable(_)),
             Self::ShuttingDown | Self::Unit(_) => false,
         }

@@ -28,7 +28,7 @@ impl LastWords {
             Word::NotRunning => Life::NotRunning("it does not run".to_owned()),
             Word::Died(death) => Life::NotRunning(died(death)),
             // It may survive that.
-            Word::Killed | Word::AskedToEnd(_) | Word::Cut(_) | Word::NotCut(_) => return,
+            Word::Killed | Word::AskedToEnd(_) | Word::Spared | Word::Cut(_) | Word::NotCut(_) => return,
         };
         self.lock().insert(server, life);
     }
