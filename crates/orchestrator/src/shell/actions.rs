@@ -91,6 +91,7 @@ impl Actions {
             if !found_nothing_wrong {
                 // What its engine knows comes first: it may have been stopped while nobody looked.
                 runtimes.compared(ticket.server).await;
+                runtimes.asked_whether_it_is_stopped(ticket.server).await;
             }
             report(&inbox, input).await;
             if !found_nothing_wrong {

@@ -2,13 +2,14 @@
 
 mod endings;
 
-use bollard::models::RestartPolicyNameEnum;
+use bollard::models::{ContainerStateStatusEnum, RestartPolicyNameEnum};
+use bollard::query_parameters::RestartContainerOptions;
 use health_spec::config::EngineKind::{self, Docker, Podman};
 use serde_json::Value;
 
 use crate::gate::{Gate, Side};
 use crate::harness::{Events, Orchestrator, QUICK, free_port, log, until};
-use crate::pier::{Habits, Pier};
+use crate::pier::{Container, Habits, Pier};
 use crate::quay;
 
 /// Seconds; longer than a test waits: what the container was created with is not what ends it.
@@ -79,6 +80,48 @@ fn one_that_does_not_end_when_asked_is_killed_in_podman() {
 #[test]
 fn also_when_it_is_recreated_in_podman() {
     is_killed_when_its_time_is_over(Podman, "recreate");
+}
+
+/// Longer than the listener's rounds are apart, in seconds: it looks while they are being stopped.
+const LONGER_THAN_A_ROUND: i32 = 12;
+
+/// Podman tells of the life before while it waits for the end of this one. One of them does not answer any more, and both take their time.
+#[test]
+fn whoever_is_being_stopped_or_restarted_in_podman_is_left_alone_until_that_has_ended() {
+    let pier = Pier::with(Podman);
+    let habits = Habits { stop_signal: Some("SIGHUP"), ..Habits::default() };
+    let (stopped, restarted) = (pier.run_with("calculator", habits.clone()), pier.run_with("restarted", habits));
+    for container in [&stopped, &restarted] {
+        container.stop(1);
+        container.start();
+        until("it answers again", || container.answers().then_some(()));
+    }
+    let (orchestrator, mut events) = watch(Podman, QUICK, &format!("{}{}", stopped.entry(), restarted.entry()));
+    let is_stopping = |container: &Container<'_>| {
+        let state = container.state().status;
+        (state == Some(ContainerStateStatusEnum::STOPPING)).then_some(())
+    };
+    let before = restarted.life();
+
+    std::thread::scope(|scope| {
+        scope.spawn(|| stopped.stop(LONGER_THAN_A_ROUND));
+        scope.spawn(|| {
+            let options = RestartContainerOptions { t: Some(LONGER_THAN_A_ROUND), signal: None };
+            pier.0.wait(pier.0.client.restart_container(&restarted.full_name(), Some(options)));
+        });
+        until("both are being stopped", || is_stopping(&stopped).and(is_stopping(&restarted)));
+        stopped.break_by("hang");
+    });
+
+    events.wait_for("calculator", "server_stopped");
+    events.wait_for("restarted", "server_started");
+    let told = log(&orchestrator);
+    let of = |event_type: &str| told.iter().filter(|event| event["event_type"] == event_type).collect::<Vec<_>>();
+    assert!(of("server_down").is_empty() && of("recovery_started").is_empty(), "{told:#?}");
+    assert!(of("container_died").iter().all(|death| death["exit_code"] == 137), "{told:#?}");
+    assert!(!stopped.answers() && restarted.life() != before);
+    drop(orchestrator);
+    restarted.kill();
 }
 
 #[test]

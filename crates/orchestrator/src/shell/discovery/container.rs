@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use bollard::models::{ContainerInspectResponse, ContainerSummary, PortMap};
 
+use crate::shell::runtime::container::inspect::is_alive;
+
 /// A container, as it is listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Container {
@@ -83,8 +85,8 @@ impl Details {
         let addresses = networks.into_values().flat_map(|network| [network.ip_address, network.global_ipv6_address]);
         Self {
             // What never happened is written as the year 1.
+            runs: is_alive(&state),
             has_run: state.started_at.is_some_and(|at| !at.is_empty() && !at.starts_with("0001-")),
-            runs: state.running.unwrap_or_default(),
             ports: ports(&settings.ports.unwrap_or_default(), &host.port_bindings.unwrap_or_default(), &exposed),
             addresses: addresses.filter_map(|address| address?.parse().ok()).collect(),
             host_network: host.network_mode.as_deref() == Some("host"),

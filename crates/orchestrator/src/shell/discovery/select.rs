@@ -139,6 +139,7 @@ pub fn select(listings: &BTreeMap<String, Vec<Container>>, known: &BTreeMap<Stri
     }
     name::settle(&mut findings, &mut wishes, known, ground);
     let mut servers = keep::kept(&findings, listings, known, ground);
+    name::hold(&mut findings, &mut wishes, &servers, ground);
     for (at, wish) in &wishes {
         servers.insert(wish.name.clone(), watched(&findings[*at].container, wish));
     }

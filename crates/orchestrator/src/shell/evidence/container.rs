@@ -3,6 +3,8 @@
 //! It only reads: `GET /containers/{id}/json`, `/containers/{id}/logs`, `/images/{id}/json`, `/info`. On a connection of its own, so that a
 //! capture neither waits for anything else nor delays it.
 
+use std::time::Duration;
+
 use bollard::Docker;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
@@ -16,7 +18,11 @@ use jiff::{SignedDuration, Timestamp};
 use super::facts::word;
 use super::found::{Deadline, Found, RawLine, Want};
 use crate::shell::causes::causes;
-use crate::shell::runtime::container::{address::Address, inspect::is_meant};
+use crate::shell::runtime::container::{
+    address::Address,
+    failure::said_by,
+    inspect::{is_alive, is_meant},
+};
 use crate::shell::secrets::credentials::passwords;
 use crate::shell::secrets::{digest, may_be_secret};
 
@@ -28,6 +34,10 @@ const MOST_LOG_BYTES: usize = 256 * 1024;
 
 /// The most that is read of it for its last lines, which come at the end.
 const MOST_TAIL_BYTES: usize = 64 * 1024 * 1024;
+
+/// How long the engine's load is waited for, beside everything else: it is told by a call for which an engine counts all that it has, and no
+/// restart destroys it.
+const LOAD_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A container that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,36 +89,44 @@ async fn inspect(client: &Docker, container: &str) -> Result<Option<ContainerIns
 /// Looks at a container; what cannot be had before the deadline is named.
 pub(super) async fn look(engine: &Engine, sought: Sought<'_>, want: Want, deadline: Deadline) -> Found {
     let mut found = Found::default();
+    look_at(engine, sought, want, deadline, &mut found).await;
+    found.missing = found.missing.into_iter().map(|why| said_by(engine.kind, why)).collect();
+    found
+}
+
+async fn look_at(engine: &Engine, sought: Sought<'_>, want: Want, deadline: Deadline, found: &mut Found) {
     let client = async {
         let connection = Address::of(engine).map_err(|error| causes(&error))?.connect().await;
         connection.map(|connection| connection.client).map_err(|error| causes(&error))
     };
-    let Some(client) = found.part("engine", deadline.hold(client).await) else {
-        return found;
-    };
-    let (inspected, load) = tokio::join!(deadline.hold(sought.inspect(&client)), deadline.hold(load(&client, &engine.name)));
+    let Some(client) = found.part("engine", deadline.hold(client).await) else { return };
+    let load = tokio::time::timeout(LOAD_PATIENCE, load(&client, &engine.name));
+    let ((), load) = tokio::join!(ask(&client, sought, want, deadline, found), load);
+    let load = load.unwrap_or_else(|_| Err(format!("not within {} s", LOAD_PATIENCE.as_secs())));
     if let Some(load) = found.part("engine load", load) {
         found.facts.extend(load.version.iter().map(|version| ("engine.version".to_owned(), version.clone())));
         found.engine = Some(load);
     }
-    let Some(inspected) = found.part("container", inspected) else {
-        return found;
-    };
+}
+
+/// What a restart would destroy.
+async fn ask(client: &Docker, sought: Sought<'_>, want: Want, deadline: Deadline, found: &mut Found) {
+    let inspected = deadline.hold(sought.inspect(client)).await;
+    let Some(inspected) = found.part("container", inspected) else { return };
     let (state, image, config) =
         (state(sought.kind, &inspected), image(&inspected), inspected.config.clone().unwrap_or_default());
     let id = state.id.clone().unwrap_or_default();
     let (image, lines) = tokio::join!(
-        deadline.hold(complete(&client, image)),
-        deadline.hold(lines(&client, &id, &config, want, first_word(&state)))
+        deadline.hold(complete(client, image)),
+        deadline.hold(lines(client, &id, &config, want, first_word(&state)))
     );
     found.secrets = secrets(&config);
     let image = found.part("image", image).or_else(|| state.image.clone());
     let state = RuntimeState { image, environment: names(&config), ..state };
-    facts(&inspected, &state, &mut found);
+    facts(&inspected, &state, found);
     found.lines = found.part("logs", lines);
     found.log_source = format!("{} logs {}", sought.kind, state.name);
     found.state = Some(state);
-    found
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the shape of `map_err`")]
@@ -131,7 +149,7 @@ async fn load(client: &Docker, name: &str) -> Result<EngineLoad, String> {
 
 fn state(kind: &str, found: &ContainerInspectResponse) -> RuntimeState {
     let state = found.state.clone().unwrap_or_default();
-    let running = state.running.unwrap_or_default();
+    let running = is_alive(&state);
     let limit = found.host_config.as_ref().and_then(|config| config.memory).and_then(|bytes| u64::try_from(bytes).ok());
     let health = state.health.as_ref().and_then(|health| health.status);
     RuntimeState {

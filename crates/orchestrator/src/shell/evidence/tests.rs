@@ -111,6 +111,45 @@ async fn what_was_found_before_an_operators_restart_belongs_to_the_incident_that
     assert_eq!(moments, [Moment::BeforeAttempt, Moment::Opened]);
 }
 
+/// One that has a container and does not say how it is itself.
+async fn engine_without_load(listener: UnixListener) {
+    let answer = async |uri: axum::http::Uri| -> (axum::http::StatusCode, Vec<u8>) {
+        let known = match uri.path() {
+            path if path.ends_with("/info") => std::future::pending().await,
+            path if path.ends_with("/version") => r#"{"ApiVersion":"1.43"}"#,
+            path if path.ends_with("/logs") => "\u{1}\0\0\0\0\0\0\u{6}hello\n",
+            path if path.ends_with("/containers/a/json") => {
+                r#"{"Id":"1f","Name":"/a","State":{"Status":"running","Running":true}}"#
+            }
+            _ => return (axum::http::StatusCode::NOT_FOUND, b"{}".to_vec()),
+        };
+        (axum::http::StatusCode::OK, known.into())
+    };
+    axum::serve(listener, axum::Router::new().fallback(answer)).await.expect("it serves");
+}
+
+#[tokio::test]
+async fn an_engine_that_does_not_tell_its_load_tells_what_a_restart_would_destroy() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let socket = directory.path().join("engine.sock");
+    let serving = engine_without_load(UnixListener::bind(&socket).expect("a socket"));
+    let address = format!("unix://{}", socket.display());
+    let (collector, _journal) = collector(directory.path(), &runtime(RuntimeKind::Docker), &address);
+    open_incident(&collector);
+    let began = Instant::now();
+    tokio::select! {
+        () = collector.before(SERVER, collector.turn(SERVER)) => {}
+        () = serving => panic!("it serves on"),
+    }
+    assert!(began.elapsed() < PATIENCE, "it has a limit of its own");
+    let evidence = kept(&collector).await;
+    let capture = &evidence.captures[0];
+    assert_eq!(capture.missing, ["engine load: not within 2 s"]);
+    assert_eq!(capture.state.as_ref().and_then(|state| state.running), Some(true));
+    let lines: Vec<_> = capture.logs.iter().flat_map(|logs| &logs.lines).map(|line| line.text.as_str()).collect();
+    assert_eq!(lines, ["hello"]);
+}
+
 /// An engine with one container, which has a secret in its environment.
 async fn sham_engine(listener: UnixListener) {
     const CONTAINER: &str = r#"{"Id":"1f","Name":"/a","State":{"Status":"running"},"Config":{"Env":["API_KEY=swordfish-9"]}}"#;

@@ -57,6 +57,14 @@ impl Runtimes {
             _ = link.wait_for(|link| matches!(link, Link::Lost(_))) => {}
         }
     }
+
+    /// Has it said when somebody is stopping this server's container, where no event tells of it.
+    pub async fn asked_whether_it_is_stopped(&self, server: ServerId) {
+        let Some(Handle::Container(_, container)) = self.handle(server) else { return };
+        if let Some(look) = container.is_being_stopped().await {
+            self.mouth.about(server).say(Word::AskedToEnd(look.stop_timeout)).await;
+        }
+    }
 }
 
 impl Lives for Runtimes {

@@ -167,6 +167,7 @@ impl Actor {
             | Word::NotRunning
             | Word::Running
             | Word::RunsOtherwise
+            | Word::Spared
             | Word::Cut(_)
             | Word::NotCut(_) => {}
         }

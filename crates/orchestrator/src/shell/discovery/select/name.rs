@@ -44,11 +44,31 @@ pub(super) fn settle(
     }
 }
 
+/// Whoever has a name keeps it while it is only away: another one is refused until that is given up.
+pub(super) fn hold(
+    findings: &mut [Finding],
+    wishes: &mut Vec<(usize, Wish)>,
+    kept: &BTreeMap<String, Known>,
+    ground: &Ground<'_>,
+) {
+    wishes.retain(|(at, wish)| {
+        let finding = &mut findings[*at];
+        let Some(known) = kept.get(&wish.name).filter(|known| known.key != key(&finding.container)) else { return true };
+        let (winner, gone) = (named(&known.container, &known.engine, ground), known.gone.is_some());
+        let until = if gone { ", which was removed and may be created again" } else { "" };
+        finding.verdict = Verdict::Wrong(vec![taken(&wish.name, &format!("by container {winner}{until}"))]);
+        false
+    });
+}
+
 fn age(container: &Container) -> (i64, String) {
     (container.created, container.id.clone())
 }
 
 fn shown(container: &Container, ground: &Ground<'_>) -> String {
-    let Container { name, engine, .. } = container;
-    if ground.engines.len() > 1 { format!("{name} of engine {engine}") } else { name.clone() }
+    named(&container.name, &container.engine, ground)
+}
+
+fn named(name: &str, engine: &str, ground: &Ground<'_>) -> String {
+    if ground.engines.len() > 1 { format!("{name} of engine {engine}") } else { name.to_owned() }
 }

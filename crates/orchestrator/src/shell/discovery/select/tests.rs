@@ -18,11 +18,15 @@ impl Yard {
 
     /// Judges, and remembers.
     fn select(&mut self) -> Selection {
-        let engine = json!({ "name": "local", "kind": "docker", "address": "unix:///a.sock" });
-        let engine: Engine = serde_json::from_value(engine).expect("an engine");
+        let engine = |name: &str| {
+            let engine = json!({ "name": name, "kind": "docker", "address": "unix:///a.sock" });
+            serde_json::from_value::<Engine>(engine).expect("an engine")
+        };
+        let mut engines = vec![engine("local")];
+        engines.extend(self.listings.keys().filter(|name| *name != "local").map(|name| engine(name)));
         let ground = Ground {
             settings: &self.settings,
-            engines: &[engine],
+            engines: &engines,
             names: self.registry.iter().map(|(name, _)| *name).collect(),
             claims: self.registry.iter().map(|(name, container)| ("local", *container, *name)).collect(),
             judge: &|_| Vec::new(),
@@ -227,6 +231,38 @@ fn whoever_has_a_name_keeps_it_and_the_other_is_told() {
     );
     yard.known.clear();
     assert_eq!(yard.select().servers["web"].id, "2", "nobody has it: the oldest");
+}
+
+/// It is `docker compose rm -sf web`, and `up -d` a little later, beside a container that wants the same name.
+#[test]
+fn a_name_waits_for_its_owner_as_long_as_that_may_come_back() {
+    let stranger = asking("stranger", &[("mcp.health.name", "web")]);
+    let mut yard = Yard::new(&[service("shop", "web", "1", 1)]);
+    yard.select();
+    yard.becomes(&[service("shop", "web", "1", 1), stranger.clone()]);
+    let gone = yard.becomes(std::slice::from_ref(&stranger));
+    assert_eq!((gone.servers["web"].id.as_str(), gone.next), ("1", Some(yard.now + Duration::from_secs(10))));
+    let why = gone.findings[0].why();
+    assert!(why.contains("`web` is taken by container shop-web-1, which was removed and may be created again"), "{why}");
+    yard.after(9);
+    let back = yard.becomes(&[service("shop", "web", "2", 2), stranger.clone()]);
+    assert_eq!((back.servers["web"].id.as_str(), back.servers["web"].gone), ("2", None));
+
+    yard.becomes(&[stranger]);
+    assert_eq!(yard.after(9).servers["web"].id, "2");
+    assert_eq!(yard.after(1).servers["web"].id, "id-of-stranger", "it was given up");
+}
+
+#[test]
+fn a_name_waits_also_while_the_engine_of_its_owner_is_silent() {
+    let mut yard = Yard::new(&[service("shop", "web", "1", 1)]);
+    yard.select();
+    let stranger = Container { engine: "other".into(), ..asking("stranger", &[("mcp.health.name", "web")]) };
+    yard.listings = BTreeMap::from([("other".to_owned(), vec![stranger])]);
+    let selection = yard.select();
+    assert_eq!(selection.servers["web"].id, "1");
+    let why = selection.findings[0].why();
+    assert!(why.contains("`web` is taken by container shop-web-1 of engine local;"), "{why}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use health_spec::config::EngineKind;
 use thiserror::Error as ThisError;
 
 use super::{
+    address::shown,
     recreate::{RecreateError, STOP},
     restart::{Container, RestartError},
 };
@@ -19,7 +20,7 @@ const PAGE: &str = ": <";
 
 /// An action on a container erred.
 #[derive(Debug, ThisError)]
-#[error("container \"{container}\" of engine \"{}\": {}{}", .at.name, plain(causes(.error)), self.hint())]
+#[error("container \"{container}\" of engine \"{}\": {}{}", .at.name, said_by(.at.kind, plain(causes(.error))), self.hint())]
 pub struct Failure {
     container: String,
     at: Place,
@@ -77,6 +78,14 @@ impl Failure {
     }
 }
 
+/// As this engine has said it: whoever asks calls each of them Docker.
+pub fn said_by(kind: EngineKind, why: String) -> String {
+    match kind {
+        EngineKind::Docker => why,
+        EngineKind::Podman => why.replace("Docker responded with", &format!("{} responded with", shown(kind))),
+    }
+}
+
 /// Without a page of HTML.
 pub(super) fn plain(mut why: String) -> String {
     if let Some(at) = why.find(PAGE) {
@@ -117,30 +126,30 @@ mod tests {
         let step = |error| RecreateError::Refused { step: "stop the container", source: error };
         let page = "<html><body>\n<h1>403 Forbidden</h1></body></html>";
         let cases = [
-            (restart(answer(403, page)), "the engine did not restart it: Docker responded with status code 403", FILTERED),
+            (restart(answer(403, page)), "the engine did not restart it: Podman responded with status code 403", FILTERED),
             (
                 step(answer(403, "no")),
-                "the engine did not stop the container: Docker responded with status code 403: no",
+                "the engine did not stop the container: Podman responded with status code 403: no",
                 FILTERED,
             ),
             (
                 restart(answer(404, "No such container")),
-                "the engine did not restart it: Docker responded with status code 404: No such container",
+                "the engine did not restart it: Podman responded with status code 404: No such container",
                 "`podman ps -a` lists those that there are",
             ),
             (
                 step(answer(404, "No such image")),
-                "the engine did not stop the container: Docker responded with status code 404: No such image",
+                "the engine did not stop the container: Podman responded with status code 404: No such image",
                 "`podman inspect notes` shows how it is now",
             ),
             (
                 restart(answer(409, "marked for removal")),
-                "the engine did not restart it: Docker responded with status code 409: marked for removal",
+                "the engine did not restart it: Podman responded with status code 409: marked for removal",
                 "`podman inspect notes` shows how it is now",
             ),
             (
                 restart(answer(500, "port is already allocated")),
-                "the engine did not restart it: Docker responded with status code 500: port is already allocated",
+                "the engine did not restart it: Podman responded with status code 500: port is already allocated",
                 "`podman logs notes` and `podman inspect notes` tell more",
             ),
             (
@@ -154,6 +163,7 @@ mod tests {
             assert_eq!(said(EngineKind::Podman, error), format!("container \"notes\" of engine \"local\": {why}; {hint}"));
         }
         let docker = said(EngineKind::Docker, restart(answer(500, "it failed")));
+        assert!(docker.contains("Docker responded with status code 500"), "{docker}");
         assert!(docker.ends_with("`docker logs notes` and `docker inspect notes` tell more"), "{docker}");
         let enough = said(EngineKind::Docker, RecreateError::Stopped);
         assert_eq!(enough, "container \"notes\" of engine \"local\": somebody stopped it meanwhile");

@@ -5,7 +5,10 @@ use std::time::Duration;
 use bollard::{
     Docker,
     errors::Error,
-    models::{ContainerInspectResponse, ContainerSummary, ContainerSummaryStateEnum, EventMessage, RestartPolicyNameEnum},
+    models::{
+        ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum,
+        EventMessage, RestartPolicyNameEnum,
+    },
     query_parameters::{EventsOptions, InspectContainerOptions, ListContainersOptions},
 };
 use futures_util::TryStreamExt;
@@ -216,10 +219,25 @@ pub fn names(summary: &ContainerSummary) -> impl Iterator<Item = &str> {
 /// What a listed container does.
 pub fn state(summary: &ContainerSummary) -> State {
     match summary.state {
-        Some(ContainerSummaryStateEnum::RUNNING) => State::Running,
+        Some(ContainerSummaryStateEnum::RUNNING | ContainerSummaryStateEnum::STOPPING) => State::Running,
         Some(ContainerSummaryStateEnum::PAUSED) => State::Paused,
         _ => State::Ended,
     }
+}
+
+/// Whether somebody is stopping a listed container, which Podman tells and Docker does not.
+pub fn is_listed_as_stopping(summary: &ContainerSummary) -> bool {
+    summary.state == Some(ContainerSummaryStateEnum::STOPPING)
+}
+
+/// The same of one that was asked for. Podman calls such a one not running, although its processes are there until they have ended.
+pub fn is_being_stopped(state: &ContainerState) -> bool {
+    state.status == Some(ContainerStateStatusEnum::STOPPING)
+}
+
+/// Whether its processes are there.
+pub fn is_alive(state: &ContainerState) -> bool {
+    is_being_stopped(state) || state.running.unwrap_or_default()
 }
 
 /// Names of containers that somebody may have meant.
@@ -231,7 +249,8 @@ pub async fn similar(client: &Docker, wanted: &str) -> Result<Vec<String>, Error
 
 fn read(found: ContainerInspectResponse) -> Look {
     let state = found.state.unwrap_or_default();
-    let running = state.running.unwrap_or_default() && !state.restarting.unwrap_or_default();
+    let is_stopping = is_being_stopped(&state);
+    let running = is_alive(&state) && !state.restarting.unwrap_or_default();
     let host = found.host_config.unwrap_or_default();
     let policy = host.restart_policy.and_then(|policy| policy.name);
     let started = state.started_at.and_then(|text| nanoseconds(&text)).unwrap_or(NEVER);
@@ -251,6 +270,7 @@ fn read(found: ContainerInspectResponse) -> Look {
         oom_killed: state.oom_killed.unwrap_or_default(),
         memory_limited: host.memory.is_some_and(|bytes| bytes > 0),
         stopped: false,
+        is_stopping,
         comes_back: match policy {
             None | Some(RestartPolicyNameEnum::EMPTY | RestartPolicyNameEnum::NO) => ComesBack::Never,
             Some(RestartPolicyNameEnum::ON_FAILURE) => ComesBack::AfterFailure,
@@ -323,6 +343,17 @@ mod tests {
         let created = serde_json::json!({ "Id": "b0db", "State": { "StartedAt": "0001-01-01T00:00:00Z", "FinishedAt": "0001-01-01T00:00:00Z" } });
         let look = read(serde_json::from_value(created).unwrap());
         assert_eq!(told_of(&look, EngineKind::Podman, &[]).await, (false, 0));
+    }
+
+    /// As Podman 4.3 tells it of one that has ended once before.
+    #[test]
+    fn one_that_is_being_stopped_has_not_ended() {
+        let state = serde_json::json!({ "Status": "stopping", "Running": false, "Pid": 1605, "ExitCode": 0,
+            "StartedAt": "1970-01-01T00:00:03Z", "FinishedAt": "1970-01-01T00:00:02Z" });
+        let look = read(serde_json::from_value(serde_json::json!({ "Id": "b0db", "State": state })).unwrap());
+        assert_eq!((look.state, look.since, look.is_stopping), (State::Running, 3 * SECOND, true));
+        let listed = serde_json::from_value(serde_json::json!({ "Id": "b0db", "State": "stopping" })).unwrap();
+        assert!(super::state(&listed) == State::Running && is_listed_as_stopping(&listed));
     }
 
     #[test]

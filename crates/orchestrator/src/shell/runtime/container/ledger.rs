@@ -190,6 +190,11 @@ impl Ledger {
         self.kind = kind;
     }
 
+    /// The same.
+    pub fn kind(&self) -> EngineKind {
+        self.kind
+    }
+
     /// What to ask the engine for.
     pub fn wanted(&self) -> &str {
         &self.wanted

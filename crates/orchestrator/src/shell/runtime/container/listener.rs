@@ -28,7 +28,7 @@ use super::{
     address::{Address, ConnectError, Connection},
     engine::Link,
     event::Happening,
-    failure::plain,
+    failure::{plain, said_by},
     inspect::{InARow, KEPT_EVENTS},
     ledger::{Action, Ledger, Seen},
     patience::Until,
@@ -168,7 +168,7 @@ impl Listener {
                     continue;
                 }
             }
-            let error = self.address.with_advice(plain(causes(&error)));
+            let error = self.address.with_advice(said_by(self.address.kind(), plain(causes(&error))));
             self.lose(&error).await;
             self.refuse_for(pause.next(), &error).await;
             connection = self.address.connect().await;

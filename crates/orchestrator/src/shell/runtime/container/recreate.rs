@@ -6,6 +6,7 @@
 //! steps may be made twice. What is there and does not fit is left alone.
 
 mod layout;
+mod moved;
 mod sharing;
 mod spec;
 
@@ -27,6 +28,7 @@ pub(super) use self::sharing::sharing;
 use super::{
     answer::whole,
     consent::Consent,
+    inspect::is_being_stopped,
     ledger::{Seen, Stage, State, is_id},
     listener::Does,
     restart::{Container, RestartError, whole_seconds},
@@ -159,6 +161,9 @@ impl Container {
             return Err(RecreateError::ById);
         }
         self.consent.given_by(&current)?;
+        if current.state.as_ref().is_some_and(is_being_stopped) {
+            return Err(RestartError::BeingStopped.into());
+        }
         if current.host_config.as_ref().and_then(|config| config.auto_remove) == Some(true) {
             return Err(RecreateError::AutoRemoved);
         }
@@ -207,8 +212,10 @@ impl Container {
         self.is_wanted()?;
         start(client, &created.id).await?;
         let image = old.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default();
-        let digest = digest(client, &created.id).await.unwrap_or_default();
+        let now = whole(client, client.inspect_container(&created.id, None)).await.unwrap_or_default();
+        let digest = now.image.as_deref().unwrap_or_default();
         tracing::info!("recreated {} from {image} ({digest}); the one before is kept until this one is well", self.wanted);
+        moved::tell(&self.wanted, self.engine.kind, old, &now);
         Ok(())
     }
 
@@ -395,9 +402,4 @@ async fn set_policy(client: &Docker, id: &str, policy: Option<RestartPolicy>) {
     if let Err(error) = whole(client, client.update_container(id, body)).await {
         tracing::debug!(%error, id, "the restart policy of a replaced container stays as it is");
     }
-}
-
-/// What the engine has under the image's name now.
-async fn digest(client: &Docker, id: &str) -> Option<String> {
-    whole(client, client.inspect_container(id, None)).await.ok()?.image
 }

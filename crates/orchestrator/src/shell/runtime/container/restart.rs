@@ -18,8 +18,8 @@ use super::{
     consent::Consent,
     failure::Place,
     inspect,
-    ledger::{Action, Seen, Stage},
-    listener::{Does, Reach, Request},
+    ledger::{Action, Look, Seen, Stage},
+    listener::{Does, PATIENCE, Reach, Request},
     patience,
 };
 use crate::machine::ServerId;
@@ -47,6 +47,9 @@ pub enum RestartError {
     /// It is watched because of a label, and whoever has its name now was made for one command.
     #[error("container {0} is a one-off container of `docker compose run`, so it is left alone")]
     OneOff(String),
+    /// Its engine would refuse, and whoever stops it does not want it started.
+    #[error("somebody is stopping it: it is left alone until it has ended")]
+    BeingStopped,
     /// Whether it may be touched is not known.
     #[error("the engine does not say which labels the container has, so it is left alone")]
     Unseen(#[source] Error),
@@ -91,7 +94,7 @@ impl RestartError {
             Self::Unseen(error) | Self::Refused(error) => {
                 matches!(error, Error::DockerResponseServerError { status_code: 404, .. })
             }
-            Self::OutOfReach(_) | Self::NotAsked { .. } | Self::OneOff(_) | Self::ShuttingDown => false,
+            Self::OutOfReach(_) | Self::NotAsked { .. } | Self::OneOff(_) | Self::BeingStopped | Self::ShuttingDown => false,
         }
     }
 }
@@ -111,6 +114,10 @@ impl Container {
             return Err(error);
         }
         if reach.connection.kind == EngineKind::Podman {
+            if matches!(inspect::glance(client, id).await, Ok(Some(look)) if look.is_stopping) {
+                self.end(&reach, true).await;
+                return Err(RestartError::BeingStopped);
+            }
             // It refuses when there is nothing to wake.
             let _ = whole(client, client.unpause_container(id)).await;
         }
@@ -171,6 +178,14 @@ impl Container {
             _ = seen.wait_for(Option::is_some) => {}
             _ = self.reach() => {}
         }
+    }
+
+    /// A look at it, if somebody other than us is stopping it: Podman has no event for that, and no signal.
+    pub async fn is_being_stopped(&self) -> Option<Look> {
+        let Reach { connection, id } = self.reach().await.ok().filter(|it| it.connection.kind == EngineKind::Podman)?;
+        let looked = timeout(PATIENCE, inspect::glance(&connection.client, self.called(&id))).await;
+        let look = looked.ok()?.ok()?.filter(|look| look.is_stopping)?;
+        self.progress.borrow().is_none().then_some(look)
     }
 
     /// Whether it came in time. What does not is recognised when it comes.

@@ -7,6 +7,9 @@ impl Ledger {
     /// A look, when first seen, after the engine was out of reach, or when something does not agree.
     /// `None`: there is no such container.
     pub fn compare(&mut self, look: Option<&Look>) -> Vec<Word> {
+        if look.is_some_and(|look| self.is_overtaken(look)) {
+            return Vec::new();
+        }
         let before = self.known;
         let was = before.map(|known| known.state);
         let news = look.map_or(i64::MIN, |look| self.since(look));
@@ -27,7 +30,7 @@ impl Ledger {
         let state = look.map_or(State::Gone, |look| look.state);
         self.known = Some(Known { state, since });
         let again = if by_itself { Word::Restarted } else { Word::Started };
-        let words = match (was, state) {
+        let mut words = match (was, state) {
             // Between the stop and the start of our restart.
             (None, State::Ended | State::Gone) if self.action.is_some() => Vec::new(),
             (None, State::Ended) if is_over && look.is_some_and(|look| !look.stopped) => self.ended(look),
@@ -56,6 +59,9 @@ impl Ledger {
             (Some(State::Ended | State::Gone), State::Ended | State::Gone) => Vec::new(),
         };
         self.action = self.action.filter(|action| !action.late || was.is_none());
+        if look.is_some_and(|look| look.is_stopping) && self.action.is_none() {
+            words.push(Word::AskedToEnd(self.stop_timeout));
+        }
         words
     }
 
@@ -64,6 +70,12 @@ impl Ledger {
         let Some(set_back) = &mut self.set_back else { return look.since };
         let said = *set_back.said.get_or_insert(look.since);
         if look.since == said { said.min(set_back.to) } else { look.since }
+    }
+
+    /// It says that a life is being ended whose end is known.
+    fn is_overtaken(&self, look: &Look) -> bool {
+        let ended = self.known.filter(|known| !known.state.is_alive() && self.id == look.id);
+        look.is_stopping && ended.is_some_and(|ended| look.started <= ended.since)
     }
 
     /// What an earlier run of ours has begun has come to its end, or cannot have led to this.

@@ -7,6 +7,7 @@ use crate::shell::runtime::container::event::{Act, Health};
 
 /// What the engine says when asked about a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a thing that the engine says")]
 pub struct Look {
     /// Its full id.
     pub id: String,
@@ -26,6 +27,8 @@ pub struct Look {
     pub memory_limited: bool,
     /// Somebody stopped it, as far as the engine still knows.
     pub stopped: bool,
+    /// Somebody is stopping it, and it has not ended yet.
+    pub is_stopping: bool,
     /// What asks it to end.
     pub stop_signal: Option<i32>,
     /// How long its engine waits for that, where it was created with such a time.

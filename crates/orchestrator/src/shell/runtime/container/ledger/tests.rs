@@ -48,6 +48,24 @@ fn what_others_do_is_told() {
     assert_eq!(words(&mut running(), &RESTART), told);
 }
 
+/// Podman tells of it when it is asked, and not before.
+#[test]
+fn one_that_is_being_stopped_is_asked_to_end_and_has_not_ended() {
+    let mut ledger = running();
+    ledger.speaks(EngineKind::Podman);
+    let stopping = Look { is_stopping: true, stop_timeout: Some(Duration::from_secs(30)), ..look(true, 0) };
+    let asked = Word::AskedToEnd(Some(Duration::from_secs(30)));
+    assert_eq!(ledger.compare(Some(&stopping)), [Word::Running, asked]);
+    let told = words(&mut ledger, &[Act::Die(Some(137)), Act::Cleanup, Act::Cleanup]);
+    assert_eq!((matches!(told[0], Some(Word::Died(_))), &told[1..]), (true, &[None, Some(Word::Stopped)][..]));
+    assert_eq!(ledger.compare(Some(&stopping)), [], "the end is known by now");
+    assert_eq!(ledger.present().unwrap().state, State::Ended);
+
+    let mut ledger = running();
+    ledger.begin(false);
+    assert_eq!(ledger.compare(Some(&stopping)), [Word::Running], "it is our restart");
+}
+
 #[test]
 fn our_own_restart_is_a_death_and_a_server_that_runs_again() {
     let mut ledger = running();

@@ -18,6 +18,7 @@ use crate::shell::runtime::container::{
     address::{Connection, shown},
     engine::Link,
     event::{Act, Happening},
+    failure::said_by,
     inspect::{self, InARow},
     ledger::{Ledger, Look},
 };
@@ -178,7 +179,7 @@ impl Listener {
     /// It is tried again in every round; the others are none the worse for it.
     fn leave_unseen(&mut self, server: ServerId, error: &Error) {
         let Some(container) = self.container(server) else { return };
-        let (wanted, why) = (container.ledger.wanted().to_owned(), causes(error));
+        let (wanted, why) = (container.ledger.wanted().to_owned(), said_by(container.ledger.kind(), causes(error)));
         if self.unreadable.insert(server, why.clone()).as_ref() != Some(&why) {
             tracing::warn!("the engine does not say how container \"{wanted}\" is; until it does, that is not known: {why}");
         }
@@ -229,7 +230,7 @@ impl Listener {
             Ok(listed) => listed,
             Err(error) => {
                 if self.unread.are_too_many() {
-                    let (kind, why) = (shown(session.connection.kind), causes(&error));
+                    let (kind, why) = (shown(session.connection.kind), said_by(session.connection.kind, causes(&error)));
                     tracing::warn!(
                         "the {kind} engine's lists of containers cannot be read; what no event tells is not seen: {why}"
                     );
@@ -245,8 +246,9 @@ impl Listener {
             let has_the_name = |one: &&_| ledger.is_by_name() && inspect::names(one).any(|name| name == ledger.wanted());
             let has_the_id = |one: &&bollard::models::ContainerSummary| one.id.as_deref() == Some(ledger.id());
             let one = listed.iter().find(has_the_name).or_else(|| listed.iter().find(has_the_id));
+            let is_stopping = one.is_some_and(inspect::is_listed_as_stopping);
             let one = one.map(|one| (one.id.as_deref().unwrap_or_default(), inspect::state(one)));
-            if has_a_quiet_verdict(ledger, kind) || !ledger.agrees(one) {
+            if is_stopping || has_a_quiet_verdict(ledger, kind) || !ledger.agrees(one) {
                 self.unseen.push_back(container.server);
             }
         }

@@ -8,7 +8,10 @@ use bollard::{
 };
 
 use super::{RecreateError, refused};
-use crate::shell::runtime::container::{answer::whole, inspect::is_meant};
+use crate::shell::runtime::container::{
+    answer::whole,
+    inspect::{is_alive, is_meant},
+};
 
 /// Carried by a new container: the id of the one that it has replaced.
 pub const LABEL: &str = "mcp-health.recreates";
@@ -102,7 +105,7 @@ pub(super) fn label_of(container: &ContainerInspectResponse) -> Option<&str> {
 
 /// A paused one does too.
 pub(super) fn is_running(container: &ContainerInspectResponse) -> bool {
-    container.state.as_ref().and_then(|state| state.running).unwrap_or_default()
+    container.state.as_ref().is_some_and(is_alive)
 }
 
 /// It was created, and that is all.
