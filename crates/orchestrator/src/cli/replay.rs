@@ -66,8 +66,9 @@ fn compare_names(config: &str, recorded: &BTreeSet<&str>, judged: &BTreeSet<&str
 
 fn same(arguments: &Replay, told: usize, differs_at: Option<usize>, trace: &Trace) -> Outcome {
     if arguments.json {
-        let lines: String = trace.lines.iter().map(|line| format!("{}\n", line.json())).collect();
-        print(&format!("{lines}{}\n", json!({ "told": told, "differs_at": differs_at })))?;
+        let mut lines: Vec<_> = trace.lines.iter().map(|line| line.json().to_string()).collect();
+        lines.push(json!({ "told": told, "differs_at": differs_at }).to_string());
+        print(&(lines.join("\n") + "\n"))?;
     } else if let Some(line) = differs_at {
         print(&format!("{told} inputs; from line {line} on this program decides otherwise than the one that recorded\n"))?;
     } else {

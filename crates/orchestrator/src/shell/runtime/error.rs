@@ -36,9 +36,8 @@ impl ActionError {
     /// Nothing was done to the server, for certain.
     pub fn is_untouched(&self) -> bool {
         match self {
-            Self::Unmanaged | Self::NoContainer | Self::Replaced => true,
+            Self::Unmanaged | Self::NoContainer | Self::Replaced | Self::Process(ProcessError::Unstartable(_)) => true,
             Self::Container(failure) => failure.is_untouched(),
-            Self::Process(ProcessError::Unstartable(_)) => true,
             Self::Process(error) => matches!(error, ProcessError::Unstartable(_)),
             Self::ShuttingDown | Self::Unit(_) => false,
         }
