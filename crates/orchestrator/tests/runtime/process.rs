@@ -141,8 +141,9 @@ fn one_that_could_not_be_started_again_is_not_ended() {
 #[test]
 fn a_restart_starts_what_is_in_force_when_it_starts() {
     let bench = Bench::new();
-    let (go, farewell) = (bench.path().join("go"), "while [ ! -e $GO ]; do sleep 0.01; done; exit 0");
-    let mut server = bench.shell(&format!("trap '{farewell}' TERM; echo ready; while :; do sleep 0.02; done"));
+    let go = bench.path().join("go");
+    assert!(std::process::Command::new("mkfifo").arg(&go).status().unwrap().success());
+    let mut server = bench.shell("trap 'cat $GO; exit 0' TERM; echo ready; while :; do sleep 0.02; done");
     server.env.insert("GO".to_owned(), go.display().to_string());
     let (life, before) = begin_as(&bench, server);
     let other = bench.shell("echo ready otherwise; exec sleep 1000");

@@ -48,24 +48,6 @@ mod tests {
     use tokio_util::task::TaskTracker;
 
     use super::*;
-    use crate::machine::ServerId;
-    use crate::shell::runtime::container::consent::Consent;
-
-    fn server(name: &str, runtime: Runtime) -> Supervised {
-        Supervised {
-            server: ServerId(0),
-            entry: 0,
-            name: name.to_owned(),
-            runtime,
-            stop_timeout: None,
-            acting: None,
-            stopped: false,
-            unsettled: false,
-            known: false,
-            replaces: false,
-            consent: Consent::default(),
-        }
-    }
 
     fn of(kind: RuntimeKind, thing: &str) -> Runtime {
         let thing = Some(thing.to_owned());
@@ -80,9 +62,9 @@ mod tests {
     async fn one_that_hangs_is_waited_for_by_whoever_may_be_it_and_by_nobody_else() {
         use RuntimeKind::{Docker, Podman, Process, Systemd};
         let (mut leaving, tasks) = (Leaving::default(), TaskTracker::new());
-        leaving.add(server("child", of(Process, "serve")), tasks.spawn(std::future::pending()));
-        leaving.add(server("notes", of(Docker, "notes")), tasks.spawn(std::future::pending()));
-        leaving.add(server("unit", of(Systemd, "a.service")), tasks.spawn(std::future::ready(())));
+        leaving.add(Supervised::plain("child", of(Process, "serve")), tasks.spawn(std::future::pending()));
+        leaving.add(Supervised::plain("notes", of(Docker, "notes")), tasks.spawn(std::future::pending()));
+        leaving.add(Supervised::plain("unit", of(Systemd, "a.service")), tasks.spawn(std::future::ready(())));
         while !leaving.0[2].1.is_finished() {
             tokio::task::yield_now().await;
         }
@@ -95,13 +77,13 @@ mod tests {
             ("another", of(Docker, "b0db"), true),
             ("child", of(Process, "serve2"), true),
         ] {
-            let new = [server(name, runtime.clone())];
+            let new = [Supervised::plain(name, runtime.clone())];
             let hangs = leaving.0.iter().any(|(old, task)| !task.is_finished() && may_be(old, &new[0]));
             assert_eq!(hangs, waits, "{runtime:?}");
             if !waits {
                 timeout(Duration::from_secs(30), leaving.have_left(&new)).await.expect("it waits for another");
             }
         }
-        assert!(timeout(short, leaving.have_left(&[server("child", of(Process, "serve"))])).await.is_err());
+        assert!(timeout(short, leaving.have_left(&[Supervised::plain("child", of(Process, "serve"))])).await.is_err());
     }
 }

@@ -188,23 +188,11 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     use super::*;
-    use crate::shell::runtime::container::consent::Consent;
 
     fn server(name: &str, env_file: Option<&str>) -> Supervised {
         let (command, env_file) = (Some("/bin/true".to_owned()), env_file.map(str::to_owned));
-        Supervised {
-            server: ServerId(0),
-            entry: 1,
-            name: name.to_owned(),
-            runtime: Runtime { kind: RuntimeKind::Process, command, env_file, ..Runtime::default() },
-            stop_timeout: None,
-            acting: None,
-            stopped: false,
-            unsettled: false,
-            known: false,
-            replaces: false,
-            consent: Consent::default(),
-        }
+        let runtime = Runtime { kind: RuntimeKind::Process, command, env_file, ..Runtime::default() };
+        Supervised { entry: 1, ..Supervised::plain(name, runtime) }
     }
 
     /// A pipe that nobody writes into.

@@ -45,6 +45,24 @@ pub struct Acting {
 }
 
 impl Supervised {
+    /// One that runs this, and of which nothing else is known.
+    #[cfg(test)]
+    pub(crate) fn plain(name: &str, runtime: Runtime) -> Self {
+        Self {
+            server: ServerId(0),
+            entry: 0,
+            name: name.to_owned(),
+            runtime,
+            stop_timeout: None,
+            acting: None,
+            stopped: false,
+            unsettled: false,
+            known: false,
+            replaces: false,
+            consent: Consent::default(),
+        }
+    }
+
     /// Whether it is a child of ours.
     pub fn is_process(&self) -> bool {
         self.runtime.kind == RuntimeKind::Process

@@ -8,8 +8,8 @@ use crate::harness::{Orchestrator, until};
 use crate::pier::Pier;
 use crate::reload::rewrite;
 
-/// Verification begins when the file `go` is there.
-const WAITS: &str = "after: {command: [sh, -c, \"while [ ! -e go ]; do sleep 0.05; done\"], timeout_seconds: 600}";
+/// Verification begins when somebody writes into the pipe `go`.
+const WAITS: &str = "after: {command: [cat, go], timeout_seconds: 600}";
 
 /// The same container, which may take another time to end.
 fn otherwise(entry: &str) -> String {
@@ -28,12 +28,14 @@ fn what_is_not_verified_is_put_back_after_a_reload_too() {
     let mut events = orchestrator.events();
     events.wait_for("calculator", "status_changed");
     listened_to(&orchestrator);
+    let go = orchestrator.directory.path().join("go");
+    assert!(std::process::Command::new("mkfifo").arg(&go).status().expect("it runs").success());
     let before = container.id();
     container.break_by("hang");
     events.wait_for("calculator", "recovery_started");
     until("it is replaced", || (container.id() != before && container.answers()).then_some(()));
     container.break_by("hang");
-    std::fs::write(orchestrator.directory.path().join("go"), "").expect("written");
+    std::fs::write(&go, "").expect("written");
 
     rewrite(&orchestrator, &registry.replace(&entry, &otherwise(&entry)));
     events.wait_until("the reload", |event| event["event_type"] == "config_reloaded");
