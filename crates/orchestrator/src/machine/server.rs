@@ -354,6 +354,8 @@ impl Server {
         self.state.by_checks = reason.ends_with(BY_CHECKS);
         self.settle_down();
         self.publish_status(turn, Observed::Down, reason);
+        // It may have been down for another reason, such as a stop.
+        self.state.reason = Some(reason.to_owned());
         let detection_ms = milliseconds(turn.now.since(since));
         let kind = EventKind::ServerDown { reason: reason.to_owned(), first_failure_at: None, detection_ms };
         self.say_with(turn, kind, first_failure);

@@ -240,6 +240,11 @@ impl Driver {
     /// Remembers what checks have shown, for the next check and for the view.
     fn learn(&mut self, verdicts: &[(ServerId, Verdict)], happened: &[Happened]) {
         let now = wall();
+        for it in happened {
+            if let Some(server) = it.server {
+                self.files[server.0].hear(it);
+            }
+        }
         for (id, verdict) in verdicts {
             let file = &mut self.files[id.0];
             file.history.learn(verdict, now);

@@ -79,7 +79,7 @@ pub enum HookError {
     },
     /// Whether the program can be started is not known yet.
     #[error(
-        "`{program}` has not started within {} s: it may be on a disk that does not answer; should it start later, it is ended at once",
+        "`{program}` has not started within {} s, its `timeout_seconds`: it may be on a disk that does not answer; should it start later, it is ended at once",
         .after.as_secs_f64()
     )]
     Hangs {
@@ -100,7 +100,7 @@ pub enum HookError {
         said: String,
     },
     /// It took too long, and was ended with everything that it had started.
-    #[error("it was ended after {} s{said}", .after.as_secs_f64())]
+    #[error("it was ended after {} s, its `timeout_seconds`{said}", .after.as_secs_f64())]
     TimedOut {
         /// Its timeout.
         after: Duration,

@@ -105,10 +105,12 @@ fn compiled(mut draft: Draft, found: impl FnOnce() -> Vec<Engine>, observe: bool
     let targets = probes::targets(&file.servers, &draft.loaded, &mut issues);
     draft.loaded.warnings.extend(address::odd_endpoints(&file.servers, &draft.loaded));
     draft.loaded.warnings.extend(probes::oddities(&file.servers, &draft.loaded));
+    draft.loaded.warnings.extend(odd_version(&draft.loaded));
     address::check_engines(&file.engines, &mut issues);
     discovered::check(&file, &engines(&file), &mut issues);
     let listen = address::listen("orchestrator", file.listen.orchestrator.as_deref(), defaults::LISTEN, &mut issues);
     let gateway = address::listen("gateway", file.listen.gateway.as_deref(), defaults::LISTEN_GATEWAY, &mut issues);
+    address::one_for_both(listen, gateway, &mut issues);
     let maintenance = Maintenance::compile(&file, &mut issues);
     let hooks = hook::compile(&file, &|pointer| directory_at(&draft.loaded, pointer), &mut issues);
     let supervised = supervised(&file.servers, &draft.loaded);
@@ -144,6 +146,15 @@ fn look_around(draft: &mut Draft, supervised: &[Supervised], look: Look<'_>, iss
         warnings.extend(certificates.into_iter().map(|issue| located(&draft.loaded, issue)));
     }
     draft.loaded.warnings.extend(warnings);
+}
+
+/// A version that is not known: what the file means may be something else.
+fn odd_version(loaded: &Loaded) -> Option<Problem> {
+    let version = loaded.file.version.as_ref()?;
+    let text = version.as_str().map_or_else(|| version.to_string(), str::to_owned);
+    let message = format!("the version of this format is {text}, and only 1.x is known: its keys are read as those of 1.1");
+    let help = Some("write version: \"1.1\", or leave it out".to_owned());
+    (text.split('.').next() != Some("1")).then(|| loaded.places.problem("/version", message, help))
 }
 
 fn observe_only(file: &mut File) {

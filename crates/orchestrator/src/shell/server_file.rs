@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use health_spec::verdict::History;
 use health_spec::view::LastCheck;
+use health_spec::{EventKind, Status};
 
-use crate::machine::Mono;
+use crate::machine::{Happened, Mono};
 use crate::shell::probe::aim::Aim;
+use crate::shell::text::ending::ending;
 
 /// What is known of one server beside the machine.
 #[derive(Clone, Debug, Default)]
@@ -23,9 +25,31 @@ pub struct ServerFile {
     pub aim: Aim,
     /// Since when they look elsewhere than before, if they have.
     pub aimed_at: Option<Mono>,
+    /// Why it could not be looked at, until a check of it has ended again.
+    pub blind: Option<Box<str>>,
+    /// When and how its process or container ended last, until it is well again.
+    pub end: Option<Box<(Mono, String)>>,
 }
 
 impl ServerFile {
+    /// Something has happened to it.
+    pub fn hear(&mut self, happened: &Happened) {
+        match &happened.kind {
+            EventKind::MonitorImpaired { reason, error } if reason == "probe" => self.blind = Some(error.as_str().into()),
+            EventKind::ContainerDied { exit_code, signal, oom_killed, error, .. } => {
+                let how = ending(*exit_code, *signal, *oom_killed, error.as_deref());
+                self.end = Some(Box::new((happened.at, how)));
+            }
+            EventKind::HealthCheckCompleted { status, .. } => {
+                self.blind = None;
+                if *status != Status::Down {
+                    self.end = None;
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Checked so from now on. A container that was recreated has another address and is the same server: unless the files say where it is
     /// (`is_written`), only what it is asked counts.
     pub fn aim(&mut self, aim: Aim, is_written: bool, now: Mono) {
@@ -89,5 +113,28 @@ mod tests {
         let list = mcp("http://127.0.0.1:81/mcp", Depth::List);
         assert!(remembers(&list, mcp("http://127.0.0.1:81/mcp", Depth::List), true));
         assert!(!remembers(&list, mcp("http://127.0.0.1:81/mcp", Depth::Discover), true));
+    }
+
+    /// Invariant: an end is told until it is well again, and what is in the way of checks until one has been made.
+    #[test]
+    fn what_has_happened_to_it_is_kept_while_it_counts() {
+        let mut file = ServerFile::default();
+        let happened = |kind| Happened { at: Mono(Duration::from_secs(9)), server: None, kind, moment: None, phase: None, incident: None };
+        let checked = |status| {
+            happened(EventKind::HealthCheckCompleted { status, response_time_ms: 1, checks: [].into(), failure: None })
+        };
+        let impaired = |reason: &str| happened(EventKind::MonitorImpaired { reason: reason.into(), error: "t".into() });
+        let (exit_code, signal, error) = (Some(3), None, None);
+        file.hear(&happened(EventKind::ContainerDied { exit_code, signal, oom_killed: false, core_dumped: false, error }));
+        file.hear(&impaired("recreate"));
+        assert_eq!(file.blind, None);
+        file.hear(&impaired("probe"));
+        let known = |file: &ServerFile| (file.blind.as_deref().map(str::to_owned), file.end.as_ref().map(|end| end.1.clone()));
+        let end = Some(", exit code 3".to_owned());
+        assert_eq!(known(&file), (Some("t".into()), end.clone()));
+        file.hear(&checked(Status::Down));
+        assert_eq!(known(&file), (None, end));
+        file.hear(&checked(Status::Ok));
+        assert_eq!(known(&file), (None, None));
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+pub mod ending;
+
 /// The most of one line, in bytes.
 pub const LINE_BYTES: usize = 512;
 

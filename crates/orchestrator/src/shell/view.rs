@@ -12,6 +12,11 @@ use crate::machine::memory::{self, Attempt};
 use crate::machine::server::Server;
 use crate::machine::{Fleet, ServerId, why};
 
+/// How the evidence begins that says why a server cannot be looked at.
+pub const IN_THE_WAY: &str = "in the way of its checks: ";
+/// How the evidence begins that says how its process or container ended.
+pub const LAST_END: &str = "it ended at ";
+
 /// What a view needs beside the machine's state.
 #[derive(Clone, Debug)]
 pub struct Known {
@@ -58,9 +63,11 @@ fn explain(fleet: &Fleet, id: ServerId, file: &ServerFile, clock: &Clock) -> Why
     let why = fleet.why(id, &|at| moment(clock.wall_of(at), now));
     let planned = |step: why::Step| Planned { what: step.what, at: step.at.map(|at| clock.wall_of(at)) };
     let last = file.last_check.as_ref().map(|check| answer(check, now));
+    let blind = file.blind.as_ref().map(|error| format!("{IN_THE_WAY}{error}"));
+    let end = file.end.as_ref().map(|end| format!("{LAST_END}{}{}", moment(clock.wall_of(end.0), now), end.1));
     Why {
         believes: why.believes,
-        evidence: last.into_iter().chain(why.evidence).collect(),
+        evidence: [last, blind, end].into_iter().flatten().chain(why.evidence).collect(),
         next: why.next.into_iter().map(planned).collect(),
         waiting_for: why.waiting_for,
     }

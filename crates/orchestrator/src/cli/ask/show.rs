@@ -6,6 +6,7 @@ use health_spec::status::Observed;
 use health_spec::{Phase, ServerView, Snapshot};
 use orchestrator::shell::client::Question;
 use orchestrator::shell::clock::wall;
+use orchestrator::shell::view::{IN_THE_WAY, LAST_END};
 
 use super::super::args::{Healthcheck, Status, Why};
 use super::super::{End, Outcome, note, print};
@@ -42,10 +43,12 @@ fn table(snapshot: &Snapshot) -> String {
 }
 
 fn reason(view: &ServerView) -> String {
-    let last = view.last_check.as_ref().and_then(|check| check.message.clone());
+    let of_check = || view.last_check.as_ref().and_then(|check| check.message.clone());
+    let begins = |words: &str| view.why.evidence.iter().find(|line| line.starts_with(words)).cloned();
+    let known = [begins(IN_THE_WAY).or_else(of_check), begins(LAST_END)].into_iter().flatten().collect::<Vec<_>>();
     // That nobody answers any more is no news of what was stopped.
     let stopped = (view.phase == Phase::Stopped).then(|| stopped(view));
-    let why = stopped.or(last).or_else(|| view.reason.clone()).unwrap_or_default();
+    let why = stopped.or_else(|| (!known.is_empty()).then(|| known.join("; "))).or_else(|| view.reason.clone()).unwrap_or_default();
     let Some(paused) = &view.paused else { return why };
     let until = paused.until.map(|until| format!(" until {until:.0}")).unwrap_or_default();
     let paused = format!("paused{until} by {}", paused.by);
@@ -88,4 +91,26 @@ pub(super) fn healthcheck(arguments: &Healthcheck) -> Outcome {
     let (code, body) = ask(&arguments.daemon.url, "/health", Question::get())?;
     print_raw(&body)?;
     Ok(if code.is_success() { End::Fine } else { End::Failure })
+}
+
+#[cfg(test)]
+mod tests {
+    use health_spec::view::Why;
+
+    use super::*;
+
+    /// Invariant: how it ended, and that it cannot be looked at, is in the table.
+    #[test]
+    fn the_table_says_how_it_ended_and_what_is_in_the_way() {
+        let said = |evidence: &[&str], phase| {
+            let why = Why { evidence: evidence.iter().map(|&line| line.to_owned()).collect(), ..Why::default() };
+            reason(&ServerView { why, phase, reason: Some("container_died".into()), ..ServerView::default() })
+        };
+        assert_eq!(said(&[], Phase::Down), "container_died");
+        let ended = format!("{LAST_END}12:00:00 UTC, exit code 3");
+        assert_eq!(said(&[&ended], Phase::Down), ended);
+        let blind = format!("{IN_THE_WAY}the token file is empty");
+        assert_eq!(said(&["something", &blind, &ended], Phase::Down), format!("{blind}; {ended}"));
+        assert_eq!(said(&[&ended], Phase::Stopped), "it was stopped");
+    }
 }

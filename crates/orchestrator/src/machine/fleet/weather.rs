@@ -179,8 +179,12 @@ impl Fleet {
         let stride = (count / LOOKED_AT).max(1);
         let first = self.live.partition_point(|id| *id <= about);
         let others = (0..count).step_by(stride).map(|step| self.live[(first + step) % count]).filter(|id| *id != about);
-        // Suspect ones too: what strikes all at once makes all of them suspect in the same second. Not one that has never been well.
-        let has_been_up = |id: &ServerId| self.servers[id.0].is_up() && self.servers[id.0].state().up_since.is_some();
+        // Suspect ones too: what strikes all at once makes all of them suspect in the same second. Not one that has never been well, or whose
+        // process may be being ended by our own start.
+        let has_been_up = |id: &ServerId| {
+            let server = &self.servers[id.0];
+            server.is_up() && server.state().up_since.is_some() && !server.is_unheard()
+        };
         let up = others.filter(|id| has_been_up(id) && !self.servers[id.0].is_retired());
         let (elsewhere, here): (Vec<_>, Vec<_>) = up.partition(|id| place(id) != there);
         let mut chosen = from_all_over(&elsewhere, WITNESSES);

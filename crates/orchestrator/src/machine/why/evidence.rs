@@ -3,7 +3,9 @@
 use health_spec::Phase;
 
 use super::Account;
+use crate::machine::EngineId;
 use crate::machine::memory::{Recovery, Stop};
+use crate::machine::policy::Engine;
 
 impl Account<'_> {
     pub(super) fn evidence(&self) -> Vec<String> {
@@ -24,12 +26,20 @@ impl Account<'_> {
             state.is_blind,
             "its last check could not be made: that is the monitor's fault, and nothing is held against it".to_owned(),
         );
-        let only_checks = match policy.engine.as_ref().filter(|engine| self.fleet.engine_lost_since(engine.id).is_some()) {
-            Some(engine) => format!("only checks say that it is down: {} cannot be asked", engine.name),
-            None => "only checks say that it is down, its engine does not".to_owned(),
-        };
-        add(state.by_checks && !state.is_dead, only_checks);
+        // Where there is nothing else to be asked, that only checks say so is no news.
+        if let Some(engine) = policy.engine.as_ref().filter(|_| state.by_checks && !state.is_dead) {
+            add(true, self.only_checks(engine));
+        }
         evidence
+    }
+
+    fn only_checks(&self, engine: &Engine) -> String {
+        let name = &engine.name;
+        match (self.fleet.engine_lost_since(engine.id), engine.id) {
+            (Some(_), _) => format!("only checks say that it is down: {name} cannot be asked"),
+            (None, EngineId::PROCESSES) => "only checks say that it is down: its process runs".to_owned(),
+            (None, _) => format!("only checks say that it is down: for {name} it runs"),
+        }
     }
 
     /// What is known of its process or container, and of people.
@@ -70,7 +80,7 @@ impl Account<'_> {
             }
             Some(Stop::ExitZero) => "it ended with exit code 0, which is a stop for it: it is not started again".to_owned(),
             Some(Stop::Operator) | None => {
-                "somebody stopped it on purpose, or it has never run: it is not started again".to_owned()
+                "somebody stopped or removed it on purpose, or it has never run: it is not started again".to_owned()
             }
         }
     }

@@ -72,7 +72,7 @@ fn a_dependency_is_named_with_how_it_is_and_since_when() {
 
 #[test]
 fn what_stopped_it_is_said() {
-    let stopped = "somebody stopped it on purpose, or it has never run: it is not started again";
+    let stopped = "somebody stopped or removed it on purpose, or it has never run: it is not started again";
     let paused = "it is paused in its engine: its container is frozen, and nothing is done until it is unpaused there";
     let ended = "it ended with exit code 0, which is a stop for it: it is not started again";
     let zero = Word::Died(Death { exit_code: Some(0), ..Death::default() });
@@ -202,6 +202,6 @@ fn an_engine_that_is_away_says_nothing() {
         run(&mut fleet, 32, &[0]);
         why(&fleet, 0).evidence.into_iter().find(|it| it.starts_with("only checks")).unwrap_or_default()
     };
-    assert_eq!(said(false), "only checks say that it is down, its engine does not");
+    assert_eq!(said(false), "only checks say that it is down: for docker it runs");
     assert_eq!(said(true), "only checks say that it is down: local cannot be asked");
 }

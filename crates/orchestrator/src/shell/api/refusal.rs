@@ -16,14 +16,14 @@ impl Refused {
     pub(super) fn unknown_server(name: &str) -> Self {
         Self(
             Problem::new(404, "unknown_server", "No such server")
-                .detail(format!("no server `{name}` is registered; GET /servers lists them")),
+                .detail(format!("no server `{name}` is registered; `orchestrator status` or GET /servers lists them")),
         )
     }
 
     pub(super) fn unknown_incident(id: &str) -> Self {
         Self(
             Problem::new(404, "unknown_incident", "No such incident")
-                .detail(format!("no incident `{id}` is kept; GET /incidents lists them")),
+                .detail(format!("no incident `{id}` is kept; `orchestrator incidents` or GET /incidents lists them")),
         )
     }
 

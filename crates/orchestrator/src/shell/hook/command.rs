@@ -251,7 +251,7 @@ mod tests {
         }
         let (about, cancel) = (about(), CancellationToken::new());
         let hangs = program.run(Duration::from_millis(50), &about, &record, &cancel).await.unwrap_err().to_string();
-        assert!(hangs.starts_with("`touch` has not started within 0.05 s"), "{hangs}");
+        assert!(hangs.starts_with("`touch` has not started within 0.05 s, its `timeout_seconds`: "), "{hangs}");
         assert!(matches!(record.read().unwrap(), Some(Record::Starting { .. })), "it is looked for at the next start");
         cancel.cancel();
         assert!(matches!(program.run(Duration::MAX, &about, &record, &cancel).await, Err(HookError::CutOff)));

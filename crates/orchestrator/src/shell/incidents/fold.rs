@@ -5,6 +5,7 @@ use health_spec::{Event, EventKind};
 use jiff::Timestamp;
 
 use super::Teller;
+use crate::shell::text::ending::ending;
 use crate::shell::text::escaped;
 
 /// More attempts than these are not listed; the first ones go.
@@ -117,20 +118,13 @@ pub(super) fn noticed(incident: &Incident, first_failure_at: Option<Timestamp>, 
             Some(count) => format!("{count} checks in a row failed"),
             None => format!("{who}: {}", incident.reason.replace('_', " ")),
         },
-        (_, Some(death)) => format!("{who} reported that it ended{}", ending(death)),
+        (_, Some(death)) => format!("{who} reported that it ended{}", in_words(death)),
         (_, None) => format!("{who} reported: {}", incident.reason.replace('_', " ")),
     };
     let at = first_failure_at.filter(|_| by == DetectedBy::Probe).or(death.map(|death| death.at)).unwrap_or(incident.opened_at);
     Noticed { by, at, how }
 }
 
-fn ending(death: &Death) -> String {
-    let how = match (death.signal, death.exit_code) {
-        (Some(signal), _) => format!(", signal {signal}"),
-        (None, Some(code)) => format!(", exit code {code}"),
-        (None, None) => String::new(),
-    };
-    let memory = if death.oom_killed { ", killed for memory" } else { "" };
-    let error = death.error.as_ref().map(|error| format!(": {error}")).unwrap_or_default();
-    format!("{how}{memory}{error}")
+fn in_words(death: &Death) -> String {
+    ending(death.exit_code, death.signal, death.oom_killed, death.error.as_deref())
 }

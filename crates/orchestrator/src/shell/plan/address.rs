@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use health_spec::config::Engine;
+use health_spec::config::{Engine, defaults};
 use health_spec::registry::ServerEntry;
 
 use super::parent;
@@ -55,6 +55,17 @@ pub(super) fn check_engines(engines: &[Engine], issues: &mut Vec<Issue>) {
                 help: "give every engine a name of its own".to_owned(),
             });
         }
+    }
+}
+
+/// The daemons cannot both listen on one address.
+pub(super) fn one_for_both(orchestrator: Option<SocketAddr>, gateway: Option<SocketAddr>, issues: &mut Vec<Issue>) {
+    if let Some(address) = orchestrator.filter(|own| own.port() != 0 && gateway == Some(*own)) {
+        issues.push(Issue {
+            pointer: "/listen/gateway".to_owned(),
+            message: format!("the orchestrator listens on {address} already"),
+            help: format!("give the gateway a port of its own, such as {}", defaults::LISTEN_GATEWAY),
+        });
     }
 }
 

@@ -1,5 +1,6 @@
 //! From what is written about probes to what is looked at: addresses, headers, certificates. Every mistake with its place.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,8 +36,15 @@ pub(super) fn targets(entries: &[ServerEntry], loaded: &Loaded, issues: &mut Vec
 
 /// What is not wrong, and will not do what it seems to.
 pub(super) fn oddities(entries: &[ServerEntry], loaded: &Loaded) -> Vec<Problem> {
-    let mut found = Vec::new();
+    let (mut found, mut taken) = (Vec::new(), HashMap::new());
     for (index, entry) in entries.iter().enumerate() {
+        if let Some((key, place)) = listens_at(entry)
+            && let Some(first) = taken.insert((key, place), &entry.name)
+        {
+            let message = format!("`{}` is checked where `{first}` is: two processes cannot both listen there", entry.name);
+            let help = Some("give each a port of its own".to_owned());
+            found.push(loaded.places.problem(&format!("/servers/{index}/{key}"), message, help));
+        }
         for (at, probe) in entry.probes.iter().enumerate() {
             let pointer = format!("/servers/{index}/probes/{at}");
             let mut say = |key: &str, message: &str, help: &str| {
@@ -53,6 +61,16 @@ pub(super) fn oddities(entries: &[ServerEntry], loaded: &Loaded) -> Vec<Problem>
         }
     }
     found
+}
+
+/// The key that says where a process of ours is checked, and what it says.
+fn listens_at(entry: &ServerEntry) -> Option<(&'static str, String)> {
+    let runtime = entry.runtime.as_ref().filter(|runtime| runtime.kind == RuntimeKind::Process)?;
+    if !entry.probes.is_empty() || runtime.stdio == Some(Stdio::Mcp) {
+        return None;
+    }
+    let (url, port) = (entry.health_url.clone(), entry.port);
+    url.map(|url| ("health_url", url)).or_else(|| Some(("port", port?.to_string())))
 }
 
 /// Plain HTTP to somewhere that is not this machine.

@@ -333,11 +333,10 @@ fn files(plan: &Plan, written: usize, left: &Left) -> Vec<ServerFile> {
     let one = |(index, (entry, target)): (usize, (&ServerEntry, &Target))| {
         let record = records.get(entry.name.as_str()).map(|record| Record::clone(record));
         let known = record.map(|Record { history, last_check, aim, .. }| ServerFile {
-            group: None,
             history,
             last_check,
             aim,
-            aimed_at: None,
+            ..ServerFile::default()
         });
         let mut file = ServerFile { group: entry.group.clone(), ..known.unwrap_or_default() };
         file.aim(target.aim(), index < written, Mono::default());

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use health_spec::incident::{Capture, Evidence, HostLoad, Moment, RuntimeState};
+use orchestrator::shell::text::ending;
 
 use super::{printable, span};
 
@@ -30,10 +31,13 @@ impl Page {
     pub(super) fn evidence(&mut self, evidence: &Evidence) {
         if let Some(death) = &evidence.death {
             self.title("death");
-            let number = |number: Option<i64>| number.map_or_else(|| "none".to_owned(), |number| number.to_string());
             self.line("at", &format!("{:.3}", death.at));
-            self.line("exit code", &number(death.exit_code));
-            self.line("signal", &number(death.signal.map(i64::from)));
+            if let Some(code) = death.exit_code {
+                self.line("exit code", &ending::exit(code));
+            }
+            if let Some(signal) = death.signal {
+                self.line("signal", &ending::killed(signal));
+            }
             self.line("memory", if death.oom_killed { "killed by the kernel for memory" } else { "not killed for memory" });
             if let Some(dumped) = death.core_dumped {
                 self.line("core dump", if dumped { "yes" } else { "no" });
@@ -53,7 +57,7 @@ impl Page {
 
     fn changes(&mut self, evidence: &Evidence) {
         let Some(well_at) = evidence.well_at else {
-            return self.title("what changed is not known: it was never seen well");
+            return self.title("what changed is not known: what it was made of when it was last well is not on record");
         };
         if evidence.changed.is_empty() {
             return self.title(&format!("nothing has changed since it became well at {well_at:.0}"));

@@ -4,7 +4,8 @@ use health_spec::config::File;
 use health_spec::{Outcome, Verdict};
 
 use super::*;
-use crate::machine::Input;
+use crate::machine::memory::FleetMemory;
+use crate::machine::{Input, Word};
 use crate::machine::fleet::{Beginning, Limits};
 use crate::machine::policy::{Policy, Purpose, compile};
 
@@ -32,4 +33,28 @@ fn witnesses_are_found_among_many_empty_places() {
         assert_eq!(witnesses.len(), WITNESSES, "{about}: {witnesses:?}");
         assert!(witnesses.iter().all(|id| id.0 >= 3_000 && id.0 != about), "{about}: {witnesses:?}");
     }
+}
+
+/// Invariant: whose process may be being ended by our own start is no witness.
+#[test]
+fn a_child_of_which_nothing_has_been_heard_is_no_witness() {
+    let runtime = |number: usize| if number == 0 { "" } else { ", runtime: {kind: process, command: a}" };
+    let names: Vec<_> = (0..5).map(|number| format!("{{name: s{number}, port: 1{}}}", runtime(number))).collect();
+    let file: File = serde_saphyr::from_str(&format!("servers: [{}]", names.join(", "))).expect("it reads");
+    let policies = || compile(&file, Purpose::Simulate).expect("it compiles");
+    let (mut first, _) = Fleet::new(policies(), &Beginning { spread: false, ..Beginning::default() }, Mono::default());
+    let mut effects = first.step(Mono::default(), Input::Woken);
+    while let Some(effect) = effects.pop() {
+        if let Effect::Probe { ticket, .. } = effect {
+            let verdict = Verdict::new(Outcome::Ok, None, None);
+            effects.extend(first.step(Mono::default(), Input::Observed { ticket, verdict, took: Duration::ZERO }));
+        }
+    }
+    let servers = first.servers().iter().map(|server| (server.policy().name.clone(), server.memory())).collect();
+    let memory = FleetMemory { incidents: first.incidents(), servers };
+    let beginning = Beginning { memory, spread: false, hears_first: true, ..Beginning::default() };
+    let (mut second, _) = Fleet::new(policies(), &beginning, Mono::default());
+    assert_eq!(second.witnesses(ServerId(0)), []);
+    second.step(Mono::default(), Input::Reported(ServerId(3), Word::Running));
+    assert_eq!(second.witnesses(ServerId(0)), [ServerId(3)]);
 }

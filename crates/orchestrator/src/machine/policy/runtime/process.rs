@@ -28,4 +28,23 @@ pub(super) fn check(index: usize, runtime: &Runtime, issues: &mut Vec<Issue>) {
     if runtime.user.as_deref().is_some_and(|user| user.is_empty() || user.starts_with(':') || user.ends_with(':')) {
         say("user", "that is no user", "a name, a number, or either with a group: mcp, 1000, mcp:mcp, 1000:1000");
     }
+    let (no_zero, leave_out) = ("nothing that a program is started with can have a zero byte", "remove the zero byte");
+    for (key, text) in [("command", &runtime.command), ("cwd", &runtime.cwd), ("env_file", &runtime.env_file)] {
+        if text.as_ref().is_some_and(|text| text.contains('\0')) {
+            say(key, no_zero, leave_out);
+        }
+    }
+    for (at, _) in runtime.args.iter().enumerate().filter(|(_, argument)| argument.contains('\0')) {
+        say(&format!("args/{at}"), no_zero, leave_out);
+    }
+    for (name, value) in &runtime.env {
+        // As a part of a JSON pointer.
+        let key = format!("env/{}", name.replace('~', "~0").replace('/', "~1"));
+        if name.is_empty() || name.contains(['=', '\0']) {
+            say(&key, "that is no name of a variable", "a name of at least one character, without `=`; the value stands behind the colon");
+        }
+        if value.contains('\0') {
+            say(&key, no_zero, leave_out);
+        }
+    }
 }

@@ -43,6 +43,7 @@ fn a_death_that_takes_back_a_stop_is_a_death() {
     let back = Death { retracts_stop: true, ..Death::default() };
     let again = || Input::Reported(A, Word::Died(back.clone()));
     assert_eq!(names(&fleet.step(at(60.0), again())), ["server_down"]);
+    assert_eq!(fleet.servers()[0].state().reason.as_deref(), Some("container_died"), "it is not down for the stop any more");
     assert_eq!(names(&fleet.step(at(60.1), again())), Vec::<&str>::new());
     assert_eq!(run(&mut fleet, 61.0, &refused()), ["recovery_started", "ACT"]);
 }

@@ -47,6 +47,9 @@ impl McpTarget {
     }
 }
 
+const TOO_LARGE: &str =
+    "the answer is larger than what is read of it: 1 MiB of a list or a tool's result, 64 KiB of anything else; `depth: discover` asks for neither";
+
 pub(super) fn judge(reply: &Reply, asked: Asked<'_>, known: &Known, question: &Question<'_>) -> Verdict {
     let code = reply.status;
     if wants_credentials(reply) {
@@ -59,7 +62,7 @@ pub(super) fn judge(reply: &Reply, asked: Asked<'_>, known: &Known, question: &Q
         return Verdict { retry_after, ..Verdict::new(Outcome::Degraded, Some(Reason::Overloaded), Some(message)) };
     }
     if reply.is_cut && reply.answer.is_none() {
-        return Verdict::failed(Reason::BodyTooLarge, "the answer is larger than what is read of it");
+        return Verdict::failed(Reason::BodyTooLarge, TOO_LARGE);
     }
     match &reply.answer {
         Some(answer) if reply.is_success() || matches!(code, 400 | 404) => answered(reply, answer, asked, question),

@@ -66,6 +66,9 @@ impl Default for Patience {
     }
 }
 
+/// What to do about a command with a space that is not there.
+const NOT_A_LINE: &str = "a command is one program; its arguments stand in `args`, such as command: python3, args: [-m, server]";
+
 /// Something that the machine does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Missing {
@@ -180,7 +183,8 @@ impl Program {
         if let Err(error) = search::find(&self.command, &self.cwd, path)
             && (has_directory || !self.command.starts_with(&self.cwd))
         {
-            say("command", error.to_string(), error.help());
+            let is_a_line = self.command.as_os_str().as_encoded_bytes().contains(&b' ');
+            say("command", error.to_string(), if is_a_line { NOT_A_LINE } else { error.help() });
         }
         if !has_directory {
             let text = format!("there is no directory \"{}\" on this machine", self.cwd.display());

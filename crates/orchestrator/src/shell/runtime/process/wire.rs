@@ -13,12 +13,14 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use thiserror::Error;
 use tokio::{
     net::unix::pipe::{Receiver, Sender},
     sync::{Notify, OwnedMutexGuard, watch},
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +35,10 @@ const KEPT_BYTES: usize = 2 * LONGEST_LINE;
 
 /// What is read at once: as much as a pipe holds.
 const CHUNK: usize = 64 * 1024;
+
+/// So much is read within a [`BREATH`] without a pause: more than any answer that counts. Whoever writes more waits, as at any full pipe.
+const GULP: usize = 2 * LONGEST_LINE;
+const BREATH: Duration = Duration::from_millis(50);
 
 /// Nothing can be said or heard.
 #[derive(Debug, Error)]
@@ -258,6 +264,7 @@ impl Ends {
     /// Until the child closes its output.
     async fn read(&self) {
         let (mut chunk, mut line) = (vec![0; CHUNK], Unfinished::default());
+        let (mut since, mut gulped) = (Instant::now(), 0);
         loop {
             if self.output.readable().await.is_err() {
                 return;
@@ -269,8 +276,14 @@ impl Ends {
                 Err(_) => return,
             };
             self.take(&chunk[..read], &mut line);
-            // One that never stops talking is always ready: everybody else has a turn in between.
-            tokio::task::yield_now().await;
+            // One that never stops talking is always ready: everybody else has a turn in between, and it does not cost a processor.
+            gulped += read;
+            if gulped < GULP {
+                tokio::task::yield_now().await;
+                continue;
+            }
+            tokio::time::sleep_until(since + BREATH).await;
+            (since, gulped) = (Instant::now(), 0);
         }
     }
 
