@@ -202,6 +202,6 @@ fn an_engine_that_is_away_says_nothing() {
         run(&mut fleet, 32, &[0]);
         why(&fleet, 0).evidence.into_iter().find(|it| it.starts_with("only checks")).unwrap_or_default()
     };
-    assert_eq!(said(false), "only checks say that it is down: for docker it runs");
+    assert_eq!(said(false), "only checks say that it is down: for local it runs");
     assert_eq!(said(true), "only checks say that it is down: local cannot be asked");
 }

@@ -98,7 +98,7 @@ fn a_death_before_the_incident_is_its_cause() {
     let death = evidence.death.expect("a death");
     assert_eq!((death.exit_code, death.oom_killed, death.at.as_second()), (Some(137), true, 10));
     let noticed = evidence.noticed.expect("somebody noticed");
-    assert_eq!(noticed.how, "the engine reported that it ended, exit code 137, killed for memory");
+    assert_eq!(noticed.how, "the engine reported that it ended, exit code 137 (as after SIGKILL), killed for memory");
 }
 
 #[test]
