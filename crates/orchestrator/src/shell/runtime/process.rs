@@ -106,6 +106,8 @@ pub struct Process {
     sight: Sight,
     /// The token of the last start of this run.
     announced: String,
+    /// The token of the start that no other has followed: the last one of this run, or the one that lived when this run began.
+    latest: Option<String>,
 }
 
 impl Process {
@@ -136,6 +138,7 @@ impl Process {
             first,
             sight: Sight::default(),
             announced: String::new(),
+            latest: None,
         })
     }
 
@@ -327,7 +330,13 @@ impl Process {
     /// It looks for who carries a token: not for a task.
     async fn plan(&self, record: Option<Record>) -> Result<Plan, ProcessError> {
         let on_crash = self.program.on_crash;
-        let carrier = |token: &str| Members::Carrying(token.to_owned()).leader();
+        // A look at every process can hang at one that has nothing to do with this one.
+        let none = self.latest.as_deref().filter(|latest| record.as_ref().and_then(Record::token) == Some(*latest));
+        let none = none.map(record::unwritten_after);
+        let carrier = move |token: &str| match &none {
+            Some(none) if none == token => Ok(None),
+            _ => Members::Carrying(token.to_owned()).leader(),
+        };
         // What cannot be looked at afterwards is not started either.
         let look = move || procfs::look().and_then(|()| Plan::of(record, on_crash, Identity::lives, carrier));
         let planned = beside(&LOOKS, look).await;

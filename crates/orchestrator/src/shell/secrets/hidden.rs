@@ -73,7 +73,10 @@ fn masked(text: &str, mask: &Mask) -> String {
     };
     let (shown, rest) = credentials(rest).map_or(("", rest), |end| ("***@", &rest[end..]));
     let (host, path) = rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
-    format!("{scheme}://{shown}{host}{}", mask.text(path))
+    // Some secrets are known by the host that they are for.
+    let whole = mask.text(rest);
+    let path = whole.strip_prefix(host).map_or_else(|| mask.text(path), str::to_owned);
+    format!("{scheme}://{shown}{host}{path}")
 }
 
 fn hide_hooks(value: &mut Value) {

@@ -80,6 +80,7 @@ impl Process {
     async fn adopt(&mut self, instance: Instance) -> Result<(), ProcessError> {
         self.child = Child::adopt(instance.clone())?;
         if self.child.is_some() {
+            self.latest = Some(instance.token.clone());
             let otherwise = self.record.was_started_otherwise(&self.program.settings());
             tracing::info!(
                 server = self.name,

@@ -217,6 +217,10 @@ impl Handle {
         let descriptor = match pidfd_open(pid, PidfdFlags::NONBLOCK) {
             Ok(descriptor) => descriptor,
             Err(rustix::io::Errno::SRCH) => return Ok(None),
+            // Its number is a thread's by now, or a group has it whose leader is gone: what the kernel says of these differs by its version.
+            Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOENT) if !identity.lives().map_err(GroupError::Unseen)? => {
+                return Ok(None);
+            }
             Err(error) => return Err(refused(error.into())),
         };
         let descriptor = watch(descriptor).map_err(refused)?;
@@ -258,6 +262,20 @@ mod tests {
         child.wait().unwrap();
         assert_eq!(found, [leader]);
         assert_eq!(of_another, [], "its number, and not it");
+    }
+
+    #[tokio::test]
+    async fn a_process_whose_number_is_a_threads_by_now_is_gone() {
+        let (tell, told) = std::sync::mpsc::channel();
+        let (end, ended) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            tell.send(rustix::thread::gettid().as_raw_pid()).unwrap();
+            ended.recv().unwrap_err();
+        });
+        let opened = Handle::open(Identity { pid: told.recv().unwrap(), start: 1 });
+        drop(end);
+        thread.join().unwrap();
+        assert!(matches!(opened, Ok(None)), "{opened:?}");
     }
 
     /// The leader is root's, another member is not: who is that other one may kill only the latter.

@@ -90,6 +90,7 @@ impl Process {
             }
         };
         self.announced.clone_from(&token);
+        self.latest = Some(token.clone());
         Ok(token)
     }
 

@@ -195,3 +195,33 @@ async fn a_start_that_hangs_does_not_keep_us_from_ending() {
     timeout(Duration::from_secs(30), supervised).await.expect("it hangs");
     hanging.answers().await;
 }
+
+/// Invariant: nobody is looked for who could carry the token of a start that this run knows not to have been made. A look at all
+/// processes hangs where one of them does.
+#[tokio::test]
+async fn what_this_run_has_started_last_is_followed_by_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let runtime = Runtime { command: Some("/bin/sleep".to_owned()), args: vec!["1000".to_owned()], ..Runtime::default() };
+    let program = Program::of(&runtime, directory.path(), Some(Duration::from_secs(1))).unwrap();
+    let (reports, _told) = mpsc::channel(8);
+    let reporter = Mouth::new(reports, CancellationToken::new()).about(ServerId(0));
+    let places = Places::of(directory.path(), "a");
+    let mut process = Process::new(program, places, (ProcessLog::default(), &Limits::default()), reporter).unwrap();
+    process.begin().await;
+    let first = process.child.as_ref().unwrap().instance().clone();
+    // Whoever looked would find this one, and take it for the server.
+    let next = record::unwritten_after(&first.token);
+    let mut other = Command::new("/bin/sleep").arg("1000").process_group(0).env(INSTANCE_VARIABLE, next).spawn().unwrap();
+    rustix::process::kill_process(first.leader.pid().unwrap(), Signal::KILL).unwrap();
+    let death = ended(process.child.as_ref()).await;
+    process.mourn(death).await;
+
+    process.restart().await.unwrap();
+
+    let again = process.child.as_ref().unwrap().instance().clone();
+    process.stop().await.unwrap();
+    let lives = other.try_wait().unwrap().is_none();
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert!(lives && again.leader.pid != RawPid::try_from(other.id()).unwrap(), "{again:?}");
+}

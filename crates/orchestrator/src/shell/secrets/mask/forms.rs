@@ -113,7 +113,7 @@ const fn judged(has: &'static [&'static str], pattern: &'static str, instead: fn
 }
 
 /// In this order.
-const FORMS: [Form; 22] = [
+const FORMS: [Form; 23] = [
     form(&["-----begin "], r"(?s)-----BEGIN [A-Z0-9 ]+-----.*?(?:-----END [A-Z0-9 ]+-----|$)", "-----BEGIN ***-----"),
     judged(&["digest"], DIGEST, digest),
     form(
@@ -137,6 +137,7 @@ const FORMS: [Form; 22] = [
     form(&["://"], r"(?i)(\b[a-z][a-z0-9+.-]*://)[^\s/:@]{12,}@", "${1}***@"),
     // Whoever knows these addresses may write there.
     form(&["hooks.slack.com"], r"(?i)(\bhooks\.slack\.com/[a-z]+/)[^\s\x22'<>\\]+", "${1}***"),
+    form(&["/api/webhooks/"], r"(?i)(/api/webhooks/[0-9]+/)[a-z0-9_-]+", "${1}***"),
     form(&["api.telegram.org"], r"(?i)(\bapi\.telegram\.org/(?:file/)?bot[0-9]*)(?::|%3a)[a-z0-9_-]+", "${1}:***"),
     form(&["-"], concat!(r"(?i)((?:^|[\s\x22'=\[,(])--?[a-z0-9_-]*(?:", words!(), r")\s+)[^\s\x22'-][^\s\x22',\]]*"), "${1}***"),
     // The same as a list of words.
