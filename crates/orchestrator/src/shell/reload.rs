@@ -194,10 +194,10 @@ impl Reloader {
     /// Checks what is new. A discovered server that cannot be run costs nobody else anything: it is left out.
     async fn prepared(&mut self, mut plan: Plan, written: &Plan) -> Result<(Plan, Turnover, Prepared), LoadError> {
         // What an earlier reload has let go must have ended before anything is looked at that may be the same.
-        let new = self.turnover(&plan).new;
+        let new = self.turnover(&plan, written.entries.len()).new;
         self.leaving.have_left(&new).await;
         loop {
-            let turnover = self.turnover(&plan);
+            let turnover = self.turnover(&plan, written.entries.len());
             let error = match self.runtimes.prepare(&turnover.new, &turnover.gone).await {
                 Ok(prepared) => return Ok((plan, turnover, prepared)),
                 Err(error) => error,
@@ -269,8 +269,8 @@ impl Reloader {
         runtimes.take(prepared).await;
     }
 
-    /// Compares what runs the servers, under the places that the machine is going to give them.
-    fn turnover(&self, plan: &Plan) -> Turnover {
+    /// Compares what runs the servers, under the places that the machine is going to give them. So many are `written` in the files.
+    fn turnover(&self, plan: &Plan, written: usize) -> Turnover {
         let mut turnover = Turnover::default();
         let mut next = self.next_place;
         let mut place = |name: &str| {
@@ -297,7 +297,8 @@ impl Reloader {
                     let known = known.is_the_same_container(&now);
                     turnover.new.push(Supervised { replaces: true, known, ..now });
                 }
-                None => turnover.new.push(now),
+                // What was discovered was there a moment ago: should it be gone, or its engine, that is followed and keeps no reload back.
+                None => turnover.new.push(Supervised { known: now.entry >= written, ..now }),
             }
         }
         turnover.gone.extend(before.into_keys().filter_map(|name| self.places.get(name)));

@@ -21,6 +21,8 @@ pub(crate) enum Tells {
     Running,
     /// An error of its own.
     Error,
+    /// Nothing at all: the question hangs.
+    Nothing,
 }
 
 /// The engine. None of its restarts ends.
@@ -80,7 +82,10 @@ impl Yard {
             [.., "events"] if is_past => Body::empty().into_response(),
             [.., "events"] => Body::from_stream(stream::pending::<Result<Bytes, Infallible>>().boxed()).into_response(),
             [.., "containers", "json"] => Json(self.list()).into_response(),
-            [.., "containers", container, "json"] => self.describe(container),
+            [.., "containers", container, "json"] => match self.describe(container) {
+                Some(answer) => answer,
+                None => std::future::pending().await,
+            },
             [.., "restart"] if method == Method::POST => {
                 self.restarts.notify_one();
                 std::future::pending().await
@@ -98,10 +103,11 @@ impl Yard {
         containers.keys().map(one).collect()
     }
 
-    fn describe(&self, wanted: &str) -> Response {
+    fn describe(&self, wanted: &str) -> Option<Response> {
         let containers = self.containers.lock().unwrap_or_else(PoisonError::into_inner);
         let found = containers.iter().find(|(name, _)| **name == wanted || id(name) == wanted);
-        match found {
+        Some(match found {
+            Some((_, Tells::Nothing)) => return None,
             Some((name, Tells::Running)) => {
                 let state = json!({ "Running": true, "StartedAt": "2026-01-01T00:00:00Z" });
                 Json(json!({ "Id": id(name), "Name": format!("/{name}"), "State": state })).into_response()
@@ -110,7 +116,7 @@ impl Yard {
                 (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "message": "its layer is missing" }))).into_response()
             }
             None => (StatusCode::NOT_FOUND, Json(json!({ "message": "no such container" }))).into_response(),
-        }
+        })
     }
 }
 

@@ -16,6 +16,8 @@ pub(crate) enum Side {
     After,
     /// The engine hears of it late.
     Late,
+    /// The engine never hears of it, however often it is asked, and the connection breaks.
+    Cut,
 }
 
 /// Which call: method and a part of its path.
@@ -60,9 +62,10 @@ impl Gate {
         *self.trap.lock().expect("not poisoned") = Trap { armed: Some((call, side)), ..Trap::default() };
     }
 
-    /// What is held up for a while goes on.
+    /// What is held up for a while goes on; nothing is cut any more.
     pub(crate) fn let_go(&self) {
-        self.trap.lock().expect("not poisoned").let_go = true;
+        let mut trap = self.trap.lock().expect("not poisoned");
+        (trap.armed, trap.let_go) = (None, true);
     }
 
     pub(crate) fn wait_until_caught(&self, what: &str) {
@@ -92,6 +95,7 @@ fn forward(mut near: UnixStream, mut far: UnixStream, trap: &Arc<Mutex<Trap>>) {
     while let Ok(length @ 1..) = near.read(&mut buffer) {
         match caught(&buffer[..length], trap) {
             Some(Side::Before) => trap.lock().expect("not poisoned").caught = true,
+            Some(Side::Cut) => break,
             side => {
                 if side == Some(Side::Late) {
                     trap.lock().expect("not poisoned").caught = true;
@@ -113,5 +117,12 @@ fn caught(request: &[u8], trap: &Arc<Mutex<Trap>>) -> Option<Side> {
     let is_it = |((method, part), _): &mut (Call, Side)| {
         line.split(' ').next() == Some(method) && line.split(' ').nth(1).is_some_and(|path| path.contains(&**part))
     };
-    trap.lock().expect("not poisoned").armed.take_if(is_it).map(|(_, side)| side)
+    let mut trap = trap.lock().expect("not poisoned");
+    let again = trap.armed;
+    let armed = &mut trap.armed;
+    let side = armed.take_if(is_it).map(|(_, side)| side);
+    if side == Some(Side::Cut) {
+        *armed = again;
+    }
+    side
 }

@@ -228,6 +228,31 @@ fn crash_in(kind: EngineKind, call: Call, sides: &[Side]) {
 
 const BOTH: [Side; 2] = [Side::Before, Side::After];
 
+/// What it has replaced cannot be removed, for weeks perhaps. It is not thrown away for that one.
+#[test]
+fn one_that_was_well_stays_while_what_it_has_replaced_cannot_be_removed() {
+    let pier = Pier::with(Docker);
+    let container = pier.run("calculator");
+    let directory = tempfile::tempdir().expect("a directory");
+    let gate = Gate::open(&directory.path().join("gate.sock"), &engine(Docker).address);
+    let (orchestrator, mut events) = watch(&container, &gate.engine("docker"), "enabled: true");
+    gate.arm(("DELETE", "/containers/"), Side::Cut);
+    container.break_by("hang");
+    events.wait_for("calculator", "recovery_successful");
+    events.wait_until("it is said", |event| event["event_type"] == "monitor_impaired" && event["reason"] == "recreate");
+    let (second, kept) = (container.id(), container.kept());
+    container.break_by("hang");
+    let failed = events.wait_for("calculator", "recovery_failed");
+    let error = failed["error"].as_str().expect("an error");
+    assert!(error.contains("is still there") && error.contains(kept[0].trim_start_matches('/')), "{failed}");
+    assert_eq!((container.id(), container.kept()), (second.clone(), kept));
+    gate.let_go();
+    events.wait_for("calculator", "recovery_successful");
+    until("what was replaced is gone", || container.kept().is_empty().then_some(()));
+    assert_eq!((container.label("mcp-health.recreates"), container.answers()), (Some(second), true));
+    drop(orchestrator);
+}
+
 #[test]
 fn a_crash_when_it_is_stopped() {
     crash_in(Docker, ("POST", "/stop"), &BOTH);

@@ -322,6 +322,17 @@ fn one_that_its_engine_cannot_describe_is_alone_in_that() {
     assert_eq!(life.next(), Input::Reported(ServerId(1), Word::Running));
 }
 
+/// As one whose start waits for a disk that does not answer.
+#[test]
+fn one_about_which_its_engine_says_nothing_takes_nobody_along() {
+    let (sham, mut bench) = (Sham::start(&[("well", Tells::Running), ("stuck", Tells::Nothing)]), Bench::new());
+    bench.engines = vec![sham.engine()];
+    let mut life = bench.start(&[Sham::server("stuck"), Sham::server("well")]);
+    assert_eq!(life.next(), Input::Reported(ServerId(1), Word::Running), "the engine is there");
+    sham.tells("stuck", Tells::Running);
+    assert_eq!(life.next(), Input::Reported(ServerId(0), Word::Running));
+}
+
 #[test]
 fn who_shares_its_network_is_known_while_that_one_is_being_restarted() {
     let (sham, mut bench) = (Sham::start(&[("leader", Tells::Running), ("sharing", Tells::Running)]), Bench::new());

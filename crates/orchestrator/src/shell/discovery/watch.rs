@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error;
-use bollard::models::EventMessage;
-use bollard::query_parameters::{EventsOptions, ListContainersOptions};
+use bollard::models::{ContainerSummary, EventMessage};
+use bollard::query_parameters::EventsOptions;
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
 use health_spec::config::Engine;
@@ -88,7 +88,8 @@ pub struct Report {
 /// All containers of an engine, once; those that ask to be watched with their details.
 pub async fn look(engine: &Engine) -> Result<Vec<Container>, LookError> {
     let client = connect(engine).await?;
-    Ok(list(&client, engine, &mut Inspected::default()).await?)
+    let listed = inspect::list(&client).await?;
+    Ok(inspect_all(&client, engine, listed, &mut Inspected::default()).await?)
 }
 
 /// Reports until it is dropped.
@@ -144,7 +145,8 @@ async fn session(engine: &Engine, reports: &mpsc::Sender<Report>, course: &mut C
     let mut events = subscribe(&client, course.in_time(inspect::clock(&client)).await?);
     let (mut inspected, mut told) = (Inspected::default(), None);
     loop {
-        let all = course.in_time(list(&client, engine, &mut inspected)).await?;
+        let listed = course.in_time(inspect::list(&client)).await?;
+        let all = inspect_all(&client, engine, listed, &mut inspected).await?;
         course.goes_well();
         if told.as_ref() != Some(&all) {
             told = Some(all.clone());
@@ -185,10 +187,14 @@ fn subscribe(client: &Docker, since: i64) -> BoxStream<'static, Result<EventMess
     client.events(Some(EventsOptions { since: Some(since), until: None, filters: Some(filters.into()) })).boxed()
 }
 
-async fn list(client: &Docker, engine: &Engine, inspected: &mut Inspected) -> Result<Vec<Container>, Error> {
-    let all = ListContainersOptions { all: true, ..ListContainersOptions::default() };
+async fn inspect_all(
+    client: &Docker,
+    engine: &Engine,
+    listed: Vec<ContainerSummary>,
+    inspected: &mut Inspected,
+) -> Result<Vec<Container>, Error> {
     let mut containers = Vec::new();
-    for summary in client.list_containers(Some(all)).await? {
+    for summary in listed {
         let mut container = Container::listed(&engine.name, summary);
         if asked(&container.labels) == Asked::Yes {
             // One that has gone meanwhile is left out.

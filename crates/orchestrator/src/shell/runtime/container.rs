@@ -189,8 +189,7 @@ async fn find(client: &Docker, engine: &str, supervised: &Supervised) -> Result<
         }
         Ok(look) => Ok(look),
         // The listener says so, and tries again.
-        Err(error) if inspect::is_about_it_alone(&error) => Ok(None),
-        Err(error) => Err(Unfound::Lost(error)),
+        Err(error) => inspect::about_it_alone(client, error).await.map(|_| None).map_err(Unfound::Lost),
     }
 }
 

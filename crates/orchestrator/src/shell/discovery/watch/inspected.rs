@@ -10,7 +10,7 @@ use bollard::query_parameters::InspectContainerOptions;
 
 use super::super::container::{Container, Details};
 use crate::shell::causes::causes;
-use crate::shell::runtime::container::inspect::{InARow, is_about_it_alone, is_passing};
+use crate::shell::runtime::container::inspect::{self, InARow, is_passing, of_one};
 
 /// Until one that could not be read is asked for again: doubled each time, up to a round.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -55,13 +55,15 @@ impl Inspected {
     pub(super) async fn inspect(&mut self, client: &Docker, container: &mut Container) -> Result<bool, Error> {
         let inspection = self.0.entry(container.id.clone()).or_default();
         if !inspection.is_fresh {
-            match client.inspect_container(&container.id, None::<InspectContainerOptions>).await {
+            match of_one(client.inspect_container(&container.id, None::<InspectContainerOptions>)).await {
                 Ok(found) => {
                     *inspection = Inspection { details: Some(Details::read(found)), is_fresh: true, unread: Unread::default() };
                 }
                 Err(Error::DockerResponseServerError { status_code: 404, .. }) => return Ok(false),
-                Err(error) if is_about_it_alone(&error) => inspection.unread.once_more(container, &error),
-                Err(error) => return Err(error),
+                Err(error) => {
+                    let error = inspect::about_it_alone(client, error).await?;
+                    inspection.unread.once_more(container, &error);
+                }
             }
         }
         container.details.clone_from(&inspection.details);

@@ -38,21 +38,26 @@ async fn answer(lists: Lists, uri: Uri) -> Response {
             Some(listed) => Json(listed).into_response(),
             None => std::future::pending().await,
         },
-        [.., id, "json"] => inspection(&listed.unwrap_or_default(), id),
+        [.., id, "json"] => match inspection(&listed.unwrap_or_default(), id) {
+            Some(answer) => answer,
+            None => std::future::pending().await,
+        },
         _ => StatusCode::NOT_FOUND.into_response(),
     }
 }
 
-fn inspection(listed: &Value, id: &str) -> Response {
+/// `None`: it does not answer.
+fn inspection(listed: &Value, id: &str) -> Option<Response> {
     let found = listed.as_array().into_iter().flatten().find(|one| one["Id"] == id);
-    match found.and_then(|one| one["tells"].as_str()) {
+    Some(match found.and_then(|one| one["tells"].as_str()) {
+        Some("nothing") => return None,
         Some("everything") => {
             Json(json!({ "Id": id, "State": { "Running": true, "StartedAt": "2026-01-01T00:00:00Z" } })).into_response()
         }
         Some("a word that nobody knows") => Json(json!({ "Id": id, "State": { "Status": "bewitched" } })).into_response(),
         Some(error) => (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "message": error }))).into_response(),
         None => (StatusCode::NOT_FOUND, Json(json!({ "message": "no such container" }))).into_response(),
-    }
+    })
 }
 
 /// An engine that lists this and says nothing of itself.
@@ -130,7 +135,7 @@ async fn known(reports: &mut mpsc::Receiver<Report>) -> Vec<(String, bool)> {
 
 #[tokio::test]
 async fn a_container_that_cannot_be_inspected_is_nobody_elses_affair() {
-    for unreadable in ["its layer is missing", "a word that nobody knows"] {
+    for unreadable in ["its layer is missing", "a word that nobody knows", "nothing"] {
         let (lists, mut reports, _tasks) = engine(json!([asking("a", "everything"), asking("b", unreadable)])).await;
         let of = |name: &str, is_known| (name.to_owned(), is_known);
         assert_eq!(known(&mut reports).await, [of("a", true), of("b", false)]);
@@ -142,21 +147,26 @@ async fn a_container_that_cannot_be_inspected_is_nobody_elses_affair() {
     }
 }
 
+async fn all(client: &Docker, engine: &Engine, inspected: &mut Inspected) -> Vec<Container> {
+    let listed = inspect::list(client).await.unwrap();
+    inspect_all(client, engine, listed, inspected).await.unwrap()
+}
+
 #[tokio::test]
 async fn what_was_known_of_a_container_stays_while_it_cannot_be_inspected() {
     let tasks = TaskTracker::new();
     let (lists, engine) = silent(json!([asking("a", "everything")]), &tasks).await;
     let client = connect(&engine).await.unwrap();
     let mut inspected = Inspected::default();
-    let before = super::list(&client, &engine, &mut inspected).await.unwrap();
+    let before = all(&client, &engine, &mut inspected).await;
     assert!(before[0].details.as_ref().is_some_and(|details| details.runs));
     assert_eq!(inspected.rest(PACES.round), PACES.round);
     list(&lists, Some(json!([asking("a", "its layer is missing")])));
     inspected.forget("a");
-    assert_eq!(super::list(&client, &engine, &mut inspected).await.unwrap(), before);
+    assert_eq!(all(&client, &engine, &mut inspected).await, before);
     assert!(inspected.rest(PACES.round) < PACES.round, "it is asked for again soon");
     for _ in 0..20 {
-        super::list(&client, &engine, &mut inspected).await.unwrap();
+        all(&client, &engine, &mut inspected).await;
     }
     assert_eq!(inspected.rest(PACES.round), PACES.round, "but not for ever");
 }

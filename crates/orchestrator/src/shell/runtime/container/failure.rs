@@ -54,7 +54,11 @@ impl Failure {
             | RecreateError::Taken { .. }
             | RecreateError::Stopped
             | RecreateError::Gone(_) => false,
-            RecreateError::AutoRemoved | RecreateError::ById | RecreateError::Stranger { .. } | RecreateError::Restart(_) => true,
+            RecreateError::AutoRemoved
+            | RecreateError::ById
+            | RecreateError::Stranger { .. }
+            | RecreateError::StillKept { .. }
+            | RecreateError::Restart(_) => true,
         }
     }
 

@@ -50,6 +50,13 @@ const QUIET: Duration = Duration::from_millis(100);
 const BETWEEN_WORDS: Duration = Duration::from_millis(100);
 const LOOKS: u32 = 50;
 
+/// How long the engine may take to say how one container is. One that hangs in its engine, as on a disk that does not answer, makes every
+/// question about it hang, and no other.
+const OF_ONE: Duration = Duration::from_secs(5);
+
+/// And how long to list all of them.
+const OF_ALL: Duration = Duration::from_secs(15);
+
 /// How one container is. `None`: there is no such container.
 pub async fn look(client: &Docker, wanted: &str) -> Result<Option<Look>, Error> {
     let mut looks = 0..LOOKS;
@@ -63,11 +70,16 @@ pub async fn look(client: &Docker, wanted: &str) -> Result<Option<Look>, Error> 
 
 /// The same, asked once.
 pub async fn glance(client: &Docker, wanted: &str) -> Result<Option<Look>, Error> {
-    match whole(client, client.inspect_container(wanted, None::<InspectContainerOptions>)).await {
+    match of_one(whole(client, client.inspect_container(wanted, None::<InspectContainerOptions>))).await {
         Ok(found) => Ok(Some(found).filter(|found| is_meant(found, wanted)).map(read)),
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// A question about one container that others wait for.
+pub async fn of_one<T>(asked: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    timeout(OF_ONE, asked).await.unwrap_or(Err(Error::RequestTimeoutError))
 }
 
 /// Whether that is what was asked for.
@@ -99,8 +111,22 @@ impl InARow {
     }
 }
 
-/// The engine has answered, but not how the container is. That says nothing about the engine, and nothing about other containers.
-pub fn is_about_it_alone(error: &Error) -> bool {
+/// What was answered when a container was asked for, where it says nothing about the engine and nothing about other containers; an error
+/// of the engine's is one here. One that has not said anything about it is asked something else.
+pub async fn about_it_alone(client: &Docker, error: Error) -> Result<Error, Error> {
+    match error {
+        Error::RequestTimeoutError => match timeout(OF_ALL, list(client)).await {
+            Ok(Err(other)) if !is_passing(&other) => Err(other),
+            Ok(_) => Ok(error),
+            Err(_) => Err(error),
+        },
+        _ if is_answered(&error) => Ok(error),
+        _ => Err(error),
+    }
+}
+
+/// The engine has answered, but not what was asked for.
+fn is_answered(error: &Error) -> bool {
     is_passing(error) || matches!(error, Error::DockerResponseServerError { .. })
 }
 
@@ -182,7 +208,7 @@ pub async fn memory(client: &Docker) -> Result<(Vec<Happening>, bool), Error> {
             Ok((kept.into_iter().filter_map(Happening::read).collect(), is_all))
         }
         // There is one of a kind that we do not know, or a proxy does not let us ask.
-        Err(error) if is_about_it_alone(&error) => Ok((Vec::new(), false)),
+        Err(error) if is_answered(&error) => Ok((Vec::new(), false)),
         Err(error) => Err(error),
     }
 }

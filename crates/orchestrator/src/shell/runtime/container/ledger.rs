@@ -289,9 +289,7 @@ impl Ledger {
 
     /// Whether a look is to tell what was taken for the restart of an earlier run: that is over for certain by now.
     pub fn is_untold(&mut self, now: i64) -> bool {
-        if self.began.is_some() {
-            self.expire(now);
-        }
+        self.expire(now);
         self.untold
     }
 

@@ -5,6 +5,7 @@
 //! from what is there: [`tidy`] does that at the next start, [`Container::put_back`] whenever it is asked. Each of their
 //! steps may be made twice. What is there and does not fit is left alone.
 
+mod error;
 mod layout;
 mod moved;
 mod sharing;
@@ -19,71 +20,27 @@ use bollard::{
     },
 };
 use health_spec::config::EngineKind;
-use thiserror::Error as ThisError;
 
-pub use self::layout::{LABEL, kept_of};
+pub use self::{
+    error::RecreateError,
+    layout::{LABEL, kept_of},
+};
 use self::layout::{Layout, label_of, name_of};
 #[cfg(test)]
 pub(super) use self::sharing::sharing;
 use super::{
     answer::whole,
     consent::Consent,
+    failure::plain,
     inspect::is_being_stopped,
     ledger::{Seen, Stage, State, is_id},
     listener::Does,
     restart::{Container, RestartError, whole_seconds},
 };
+use crate::shell::causes::causes;
 
 /// The first step that changes anything.
 pub(super) const STOP: &str = "stop the container";
-
-/// A container was not recreated, or what was recreated is not settled.
-#[derive(Debug, ThisError)]
-pub enum RecreateError {
-    /// It cannot be reached.
-    #[error(transparent)]
-    Restart(#[from] RestartError),
-    /// It would be gone as soon as it is stopped.
-    #[error(
-        "the container was created with --rm, so the engine removes it when it stops and it could not be put back; use `restart`"
-    )]
-    AutoRemoved,
-    /// A new one would have another id, and nobody would know it.
-    #[error("the container is registered by its id, which a new one would not have; register it by its name")]
-    ById,
-    /// The engine refused, or failed.
-    #[error("the engine did not {step}")]
-    Refused {
-        /// What it was to do.
-        step: &'static str,
-        /// Why not.
-        source: Error,
-    },
-    /// Somebody has made another container of the name meanwhile.
-    #[error("`{name}` is another container now; the one that was replaced is kept as `{old}`")]
-    Taken {
-        /// The name.
-        name: String,
-        /// Where the old one is.
-        old: String,
-    },
-    /// Nobody could tell afterwards which one is to be put back.
-    #[error(
-        "`{kept}` is kept from an earlier recreate, and the present `{name}` is not its successor: remove or rename `{kept}`"
-    )]
-    Stranger {
-        /// The name.
-        name: String,
-        /// What is in the way.
-        kept: String,
-    },
-    /// Somebody has stopped it while it was being recreated: it is not started again.
-    #[error("somebody stopped it meanwhile")]
-    Stopped,
-    /// Somebody has removed it.
-    #[error("there is neither a container `{0}` nor one that it has replaced")]
-    Gone(String),
-}
 
 fn refused(step: &'static str) -> impl FnOnce(Error) -> RecreateError {
     move |source| RecreateError::Refused { step, source }
@@ -167,8 +124,21 @@ impl Container {
         if current.host_config.as_ref().and_then(|config| config.auto_remove) == Some(true) {
             return Err(RecreateError::AutoRemoved);
         }
-        // One that was recreated before and has not been well since is no predecessor worth keeping.
-        let old = old.and_then(|old| old.id);
+        // One that was recreated before and has not been well since is no predecessor worth keeping. Of one that has been, what it has
+        // replaced is to go first: of two that are kept nobody could tell which one is to be put back.
+        let old = match old {
+            Some(old) if !self.unsettled => {
+                let id = old.id.as_deref().filter(|_| !layout::is_running(&old));
+                let removed = match id {
+                    Some(id) => remove(client, id).await.map_err(|error| plain(causes(&error))),
+                    None => Err("somebody has started it".to_owned()),
+                };
+                let (name, kept) = (self.wanted.clone(), name_of(&old).to_owned());
+                removed.map_err(|why| RecreateError::StillKept { name, kept, why })?;
+                None
+            }
+            old => old.and_then(|old| old.id),
+        };
         let mut spec = spec::of(&current, old.as_deref().unwrap_or(id), kind, client.client_version());
         for shared in spec::shared(&mut spec.body) {
             follow(client, shared).await?;
@@ -241,25 +211,20 @@ impl Container {
 
     /// It is well: what it has replaced is removed. Its volumes are its successor's, and stay.
     pub async fn keep(&mut self) -> Result<(), RecreateError> {
+        // Whatever becomes of the old one: it is the new one that stays.
+        (self.interrupted, self.unsettled) = (false, false);
         let client = self.reach().await?.connection.client;
         let Layout { current, old } = Layout::of(&client, &self.wanted).await?;
-        self.interrupted = false;
-        let Some(old) = old else {
-            self.unsettled = false;
-            return Ok(());
-        };
+        let Some(old) = old else { return Ok(()) };
         let id = old.id.clone().unwrap_or_default();
         if layout::is_running(&old) || current.as_ref().and_then(label_of) != Some(id.as_str()) {
             let (name, old) = (&self.wanted, name_of(&old));
             tracing::warn!(
                 "`{old}`, which `{name}` has replaced, is left alone: somebody has started it, or made another `{name}`"
             );
-            self.unsettled = false;
             return Ok(());
         }
-        remove(&client, &id).await?;
-        self.unsettled = false;
-        Ok(())
+        remove(&client, &id).await
     }
 
     /// The new one goes, and the old one is back under its name and, unless somebody has stopped it, started. Nothing is done where

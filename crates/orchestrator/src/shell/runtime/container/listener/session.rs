@@ -207,8 +207,8 @@ impl Listener {
         };
         let look = async move {
             match asked.await {
-                Err(error) if !inspect::is_about_it_alone(&error) => Err(error),
-                look => Ok(look),
+                Err(error) => inspect::about_it_alone(client, error).await.map(Err),
+                Ok(look) => Ok(Ok(look)),
             }
         };
         self.meanwhile(session, look.boxed()).await

@@ -1,0 +1,67 @@
+//! Why a container was not recreated, or what was recreated is not settled.
+
+use bollard::errors::Error;
+use thiserror::Error as ThisError;
+
+use crate::shell::runtime::container::restart::RestartError;
+
+/// A container was not recreated, or what was recreated is not settled.
+#[derive(Debug, ThisError)]
+pub enum RecreateError {
+    /// It cannot be reached.
+    #[error(transparent)]
+    Restart(#[from] RestartError),
+    /// It would be gone as soon as it is stopped.
+    #[error(
+        "the container was created with --rm, so the engine removes it when it stops and it could not be put back; use `restart`"
+    )]
+    AutoRemoved,
+    /// A new one would have another id, and nobody would know it.
+    #[error("the container is registered by its id, which a new one would not have; register it by its name")]
+    ById,
+    /// The engine refused, or failed.
+    #[error("the engine did not {step}")]
+    Refused {
+        /// What it was to do.
+        step: &'static str,
+        /// Why not.
+        source: Error,
+    },
+    /// Somebody has made another container of the name meanwhile.
+    #[error("`{name}` is another container now; the one that was replaced is kept as `{old}`")]
+    Taken {
+        /// The name.
+        name: String,
+        /// Where the old one is.
+        old: String,
+    },
+    /// Nobody could tell afterwards which one is to be put back.
+    #[error(
+        "`{kept}` is kept from an earlier recreate, and the present `{name}` is not its successor: remove or rename `{kept}`"
+    )]
+    Stranger {
+        /// The name.
+        name: String,
+        /// What is in the way.
+        kept: String,
+    },
+    /// What it has replaced earlier cannot be removed, and this one has been well since.
+    #[error(
+        "`{kept}`, which `{name}` has replaced earlier, is still there: {why}. `{name}` has been well since, and is not thrown away for it: \
+         remove `{kept}`"
+    )]
+    StillKept {
+        /// The name.
+        name: String,
+        /// What is in the way.
+        kept: String,
+        /// Why it cannot be removed.
+        why: String,
+    },
+    /// Somebody has stopped it while it was being recreated: it is not started again.
+    #[error("somebody stopped it meanwhile")]
+    Stopped,
+    /// Somebody has removed it.
+    #[error("there is neither a container `{0}` nor one that it has replaced")]
+    Gone(String),
+}
