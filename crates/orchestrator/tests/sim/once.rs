@@ -60,6 +60,19 @@ fn a_monitor_that_ends_while_it_asks_asks_again() {
     assert_eq!((said(&trace, "recovery_started"), said(&trace, "recovery_held")), (0, 1), "{}", trace.table());
 }
 
+/// Whoever was up then was well all the time: a monitor that began anew asked those alone, and ended a storm that went on.
+#[test]
+fn a_storm_goes_on_when_the_monitor_begins_anew() {
+    use health_spec::config::Becomes;
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
+    let servers = names.map(|name| format!("{{name: {name}}}")).join(", ");
+    let text = format!("{{servers: [{servers}], recovery: {{backoff: {{schedule: [5]}}}}}}");
+    let mut turns: Vec<_> = names[..8].iter().map(|name| turn(60_000, name, Change::Becomes(Becomes::Hang))).collect();
+    turns.push(Turn { at: at(130_000), twist: Twist::Crash { until: at(131_000), done: false } });
+    let trace = play_on_a_disk(&text, turns, 145);
+    assert_eq!((said(&trace, "recovery_held"), said(&trace, "recovery_started")), (8, 0), "{}", trace.table());
+}
+
 /// Nothing is said of such a start. After a crash the failures from before it counted again, and its grace was forgotten.
 #[test]
 fn a_start_right_before_a_crash_is_remembered() {

@@ -114,12 +114,20 @@ impl Fleet {
         self.storm.forget_empty();
     }
 
-    /// An earlier run suspected itself. Who its witnesses were is not known any more: any that are up will do, and are asked at once.
+    /// An earlier run suspected itself, since these did not answer: they are asked at once. Who is up was well all the time, perhaps, and
+    /// takes only the places of the others.
     pub(super) fn resume_doubt(&mut self, now: Mono) {
         if let Some(first) = self.next_canary() {
-            let since = self.servers[first.0].state().since;
-            self.storm.resume(self.present(&[]), since, now);
+            let state = self.servers[first.0].state();
+            let failing = state.held.iter().flat_map(|hold| &hold.on);
+            let failing: Vec<_> = failing.filter_map(|name| self.of_name(name)).take(WITNESSES).collect();
+            let since = state.since;
+            self.storm.resume(self.present(&failing), since, now);
         }
+    }
+
+    fn of_name(&self, name: &str) -> Option<ServerId> {
+        self.servers.iter().position(|server| !server.is_retired() && server.policy().name == name).map(ServerId)
     }
 
     /// An earlier run planned recoveries and may have ended while it asked: one round is about all of them.
@@ -179,11 +187,12 @@ impl Fleet {
         let stride = (count / LOOKED_AT).max(1);
         let first = self.live.partition_point(|id| *id <= about);
         let others = (0..count).step_by(stride).map(|step| self.live[(first + step) % count]).filter(|id| *id != about);
-        // Suspect ones too: what strikes all at once makes all of them suspect in the same second. Not one that has never been well, or whose
-        // process may be being ended by our own start.
+        // Suspect ones too: what strikes all at once makes all of them suspect in the same second. Not one that has never been well, whose
+        // process may be being ended by our own start, or that has died by another's word.
         let has_been_up = |id: &ServerId| {
-            let server = &self.servers[id.0];
-            server.is_up() && server.state().up_since.is_some() && !server.is_unheard()
+            let (server, state) = (&self.servers[id.0], self.servers[id.0].state());
+            let lives = !state.is_dead && state.dying.is_none() && state.signal.is_none();
+            server.is_up() && state.up_since.is_some() && !server.is_unheard() && lives
         };
         let up = others.filter(|id| has_been_up(id) && !self.servers[id.0].is_retired());
         let (elsewhere, here): (Vec<_>, Vec<_>) = up.partition(|id| place(id) != there);
