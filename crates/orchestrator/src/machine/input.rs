@@ -139,7 +139,7 @@ pub enum Word {
     NotRunning,
     /// The same, and its engine still knows that somebody stopped it.
     FoundStopped,
-    /// The action of ours that runs fails before it touches it: it goes on as it was.
+    /// The action of ours that runs fails before it touches it, or an earlier run ended before its action did: it goes on as it was.
     Spared,
     /// An action of ours has taken away the network that it shares with another server.
     Cut(Cut),

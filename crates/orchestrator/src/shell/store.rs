@@ -124,6 +124,9 @@ pub struct Record {
     /// Where it was checked.
     #[serde(default)]
     pub aim: Aim,
+    /// When and how its process or container ended last, until it is well again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end: Option<Box<(Mono, String)>>,
 }
 
 /// What an earlier run has left.

@@ -6,6 +6,7 @@ use health_spec::status::Observed;
 use health_spec::{Phase, ServerView, Snapshot};
 use orchestrator::shell::client::Question;
 use orchestrator::shell::clock::wall;
+use orchestrator::shell::text::escaped;
 use orchestrator::shell::view::{IN_THE_WAY, LAST_END};
 
 use super::super::args::{Healthcheck, Status, Why};
@@ -48,7 +49,8 @@ fn reason(view: &ServerView) -> String {
     let known = [begins(IN_THE_WAY).or_else(of_check), begins(LAST_END)].into_iter().flatten().collect::<Vec<_>>();
     // That nobody answers any more is no news of what was stopped.
     let stopped = (view.phase == Phase::Stopped).then(|| stopped(view));
-    let why = stopped.or_else(|| (!known.is_empty()).then(|| known.join("; "))).or_else(|| view.reason.clone()).unwrap_or_default();
+    let why =
+        stopped.or_else(|| (!known.is_empty()).then(|| known.join("; "))).or_else(|| view.reason.clone()).unwrap_or_default();
     let Some(paused) = &view.paused else { return why };
     let until = paused.until.map(|until| format!(" until {until:.0}")).unwrap_or_default();
     let paused = format!("paused{until} by {}", paused.by);
@@ -84,7 +86,7 @@ fn explained(view: &ServerView) -> String {
     let why = &view.why;
     let mut lines = vec![format!("{}: {} since {:.0}, {}", view.name, why.believes, view.since, view.phase)];
     lines.extend(why.lines(wall()).into_iter().map(|line| format!("  {line}")));
-    lines.iter().map(|line| printable(line) + "\n").collect()
+    lines.iter().map(|line| escaped(line) + "\n").collect()
 }
 
 pub(super) fn healthcheck(arguments: &Healthcheck) -> Outcome {

@@ -140,6 +140,11 @@ impl Server {
     }
 
     fn comes_up(&mut self, turn: &mut Turn<'_>, status: Observed) {
+        if let Recovery::Verifying { untouched: true, attempt, .. } = self.state.recovery
+            && attempt != Attempt::Foreign
+        {
+            return self.came_to_nothing(turn, attempt);
+        }
         let down_for = self.state.incident.map(|incident| milliseconds(turn.now.since(incident.opened)));
         // It has a network.
         self.state.cut = None;

@@ -194,6 +194,13 @@ impl Server {
         }
     }
 
+    /// It is well, and not because of an attempt that did nothing to it: it has only to show that it is.
+    pub(super) fn came_to_nothing(&mut self, turn: &mut Turn<'_>, attempt: Attempt) {
+        let error = UNTOUCHED.to_owned();
+        self.say(turn, EventKind::RecoveryFailed { attempt: number(attempt), error, recovery_successful: false });
+        self.verify(turn, Attempt::Foreign);
+    }
+
     /// Gives the server `verify_timeout` to come back, and looks at once.
     pub(super) fn verify(&mut self, turn: &mut Turn<'_>, attempt: Attempt) {
         let until = turn.now.after(self.policy.recovery.verify_timeout);

@@ -30,7 +30,7 @@ impl Server {
             Word::Stopped | Word::FoundStopped => self.stop(turn, Stop::Operator),
             Word::Running => self.runs(turn),
             Word::RunsOtherwise => self.say(turn, EventKind::ServerUpdated { reason: "next_start".to_owned() }),
-            Word::Spared => self.spared = matches!(self.state.recovery, Recovery::Acting { .. }),
+            Word::Spared => self.is_spared(),
             Word::Cut(cut) => {
                 let before = self.state.cut.take().filter(|before| before.leader == cut.leader).map(|before| before.strategy);
                 self.state.cut = Some(Cut { before, ..cut });
@@ -190,6 +190,15 @@ impl Server {
         self.forget_signal();
         if self.state.next_check.is_none() && !self.queued {
             self.schedule(turn.now);
+        }
+    }
+
+    /// Nothing was done to it by the action that runs, or by the one that the end of an earlier run has cut off.
+    fn is_spared(&mut self) {
+        match &mut self.state.recovery {
+            Recovery::Acting { .. } => self.spared = true,
+            Recovery::Verifying { cut_off: true, untouched, .. } => *untouched = true,
+            Recovery::Verifying { .. } | Recovery::Waiting { .. } | Recovery::Idle => {}
         }
     }
 

@@ -32,17 +32,21 @@ pub(super) async fn readable(collector: &Collector, server: ServerId, verdict: V
 fn length(verdict: &Verdict) -> usize {
     let of_reading = |reading: &Reading| {
         let names: usize = reading.checks.iter().map(|(name, _)| name.len()).sum();
-        names + [&reading.error, &reading.version].into_iter().flatten().map(String::len).sum::<usize>()
+        let paths: usize = reading.lost.iter().map(|lost| lost.path.len()).sum();
+        names + paths + [&reading.error, &reading.version].into_iter().flatten().map(String::len).sum::<usize>()
     };
     let messages = verdict.probed.iter().map(|probed| &probed.message).chain([&verdict.message]).flatten();
-    messages.map(String::len).sum::<usize>() + verdict.reading.as_ref().map_or(0, of_reading)
+    let readings = verdict.probed.iter().filter_map(|probed| probed.reading.as_deref()).chain(&verdict.reading);
+    messages.map(String::len).sum::<usize>() + readings.map(of_reading).sum::<usize>()
 }
 
 fn says_nothing(verdict: &Verdict) -> bool {
-    let is_silent = |reading: &Reading| reading.version.is_none() && reading.error.is_none() && reading.checks.is_empty();
+    let is_silent = |reading: &Reading| {
+        reading.version.is_none() && reading.error.is_none() && reading.checks.is_empty() && reading.lost.is_empty()
+    };
     verdict.message.is_none()
         && verdict.reading.as_ref().is_none_or(is_silent)
-        && verdict.probed.iter().all(|probed| probed.message.is_none())
+        && verdict.probed.iter().all(|probed| probed.message.is_none() && probed.reading.as_deref().is_none_or(is_silent))
 }
 
 fn hidden(mut verdict: Verdict, mask: &Mask) -> Verdict {
@@ -50,10 +54,13 @@ fn hidden(mut verdict: Verdict, mask: &Mask) -> Verdict {
     for message in probed.chain([&mut verdict.message]).flatten() {
         *message = told(message, mask);
     }
-    if let Some(reading) = &mut verdict.reading {
+    let of_probes = verdict.probed.iter_mut().filter_map(|probed| probed.reading.as_deref_mut());
+    for reading in of_probes.chain(&mut verdict.reading) {
         reading.checks.truncate(MOST_CHECKS);
+        reading.lost.truncate(MOST_CHECKS);
         let names = reading.checks.iter_mut().map(|(name, _)| name);
-        for word in names.chain(&mut reading.version).filter(|word| !mask.is_plain(word)) {
+        let paths = reading.lost.iter_mut().map(|lost| &mut lost.path);
+        for word in names.chain(&mut reading.version).chain(paths).filter(|word| !mask.is_plain(word)) {
             *word = told_word(word, mask);
         }
         reading.error = reading.error.take().map(|error| told(&error, mask));
@@ -63,6 +70,7 @@ fn hidden(mut verdict: Verdict, mask: &Mask) -> Verdict {
 
 #[cfg(test)]
 mod tests {
+    use health_spec::dialect::{Loss, LossKind};
     use health_spec::verdict::Probed;
     use health_spec::{Outcome, Reason, Status};
 
@@ -97,7 +105,8 @@ mod tests {
     fn a_server_that_repeats_our_token_is_not_repeated() {
         let checks = vec![("database".to_owned(), Status::Ok), ("swordfish-1".to_owned(), Status::Down)];
         let said = || Some("you sent swordfish-1".to_owned());
-        let reading = Reading { error: said(), version: said(), checks, ..Reading::plain() };
+        let lost = vec![Loss { path: "/checks/swordfish-1".to_owned(), kind: LossKind::Unreadable }];
+        let reading = Reading { error: said(), version: said(), checks, lost, ..Reading::plain() };
         let verdict = Verdict { reading: Some(reading), ..Verdict::failed(Reason::Reported, "you sent swordfish-1") };
         let told = hidden(verdict, &Mask::of(["swordfish-1".to_owned()]));
         assert!(!format!("{told:?}").contains("swordfish"), "{told:?}");

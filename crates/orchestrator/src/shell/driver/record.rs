@@ -11,6 +11,7 @@ use crate::shell::clock::wall;
 use crate::shell::incidents::{Row, Teller};
 use crate::shell::journal::{Answer, Logged, answered};
 use crate::shell::narrate::narrate;
+use crate::shell::server_file::ServerFile;
 use crate::shell::store::{Batch, Record, StoreError, Written};
 
 /// What has happened: numbered, folded, and as everyone will see it.
@@ -210,9 +211,9 @@ impl Driver {
     }
 
     pub(super) fn state(&self, place: usize) -> Record {
-        let file = &self.files[place];
         let memory = self.fleet.memory(ServerId(place));
-        Record { memory, history: file.history.clone(), last_check: file.last_check.clone(), aim: file.aim.clone() }
+        let ServerFile { history, last_check, aim, end, .. } = self.files[place].clone();
+        Record { memory, history, last_check, aim, end }
     }
 }
 

@@ -69,7 +69,7 @@ fn look_now(source: &ProcessSource, want: Want) -> Found {
         name: source.command.clone(),
         id: pid.map(|pid| pid.to_string()),
         running: Some(alive),
-        started_at: leader.filter(|_| of_this_boot).and_then(|it| Identity::deserialize(it).ok()).and_then(kernel::started_at),
+        started_at: leader.filter(|_| of_this_boot).and_then(|it| Identity::deserialize(it).ok()).and_then(Identity::started_at),
         finished_at: ended.and_then(|record| key(record, "at")).and_then(|at| at.as_str()?.parse().ok()),
         exit_code: ended.and_then(|record| key(record, "exit_code")).and_then(Value::as_i64),
         oom_killed: ended.and_then(|record| key(record, "oom_killed")).and_then(Value::as_bool),

@@ -135,7 +135,8 @@ fn process(places: &SetupPlaces, supervised: &Supervised, mouth: &Mouth) -> Resu
     let own = Places::of(&places.state_directory, &supervised.name);
     let kept = supervised.runtime.log.unwrap_or_default();
     let process = Process::new(program, own, (kept, &places.limits), mouth.about(supervised.server));
-    process.map(|process| process.with(&places.oom)).map_err(|error| supervised.fault("", causes(&error)))
+    let acted = supervised.acting.and_then(|acting| acting.since);
+    process.map(|process| process.with(&places.oom).after(acted)).map_err(|error| supervised.fault("", causes(&error)))
 }
 
 /// Each bus with the units that are on it.

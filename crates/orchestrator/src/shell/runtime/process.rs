@@ -57,6 +57,7 @@ pub mod wire;
 use std::{fs::File, future, time::Duration};
 
 use health_spec::registry::ProcessLog;
+use jiff::Timestamp;
 use rustix::process::Signal;
 use tokio::sync::{mpsc, oneshot};
 
@@ -103,6 +104,8 @@ pub struct Process {
     /// How long a start is waited for.
     start_patience: Duration,
     first: Option<Record>,
+    /// An earlier run had begun to restart it then, and did not see the end of that.
+    acted: Option<Timestamp>,
     sight: Sight,
     /// The token of the last start of this run.
     announced: String,
@@ -136,6 +139,7 @@ impl Process {
             launching: None,
             start_patience: PATIENCE,
             first,
+            acted: None,
             sight: Sight::default(),
             announced: String::new(),
             latest: None,
@@ -146,6 +150,12 @@ impl Process {
     #[must_use]
     pub fn with(self, oom: &Oom) -> Self {
         Self { oom: oom.clone(), ..self }
+    }
+
+    /// An earlier run had begun to restart it then, and did not see the end of that.
+    #[must_use]
+    pub fn after(self, acted: Option<Timestamp>) -> Self {
+        Self { acted, ..self }
     }
 
     /// Through which it is spoken with, if it speaks.

@@ -17,8 +17,7 @@ mod arguments;
 const HIDDEN: &str = "***";
 
 /// Keys of an entry that everybody is told anyway, or that only describe: a schema of tools has keys that look like secrets.
-const OPEN: [&str; 9] =
-    ["name", "namespace", "group", "trace_id", "depends_on", "docker_image", "description", "capabilities", "tools"];
+const OPEN: [&str; 8] = ["name", "namespace", "group", "trace_id", "depends_on", "docker_image", "capabilities", "tools"];
 
 /// Keys, wherever they stand, of a text that is no secret and must not be taken for one: `token-service:8080` is an address.
 const PLAIN: [&str; 8] = ["kind", "container", "engine", "unit", "user", "host", "address", "unix_socket"];
@@ -147,7 +146,7 @@ mod tests {
     #[test]
     fn whatever_else_looks_like_a_secret_is_hidden_too() {
         let mut entry = json!({
-            "name": "token-service", "docker_image": "auth:1", "health_url": "http://me:secret1@token-service:80/health?key=secret2&deep=1",
+            "name": "token-service", "description": "login with password=secret", "docker_image": "auth:1", "health_url": "http://me:secret1@token-service:80/health?key=secret2&deep=1",
             "runtime": { "kind": "process", "command": "serve", "env_file": "token.env", "env": { "DB": "secret3-of-the-db" },
                 "args": ["-v", "--api-key=secret4", "--token", "secret5", "--port", "80", "--db", "secret3-of-the-db"] },
             "probes": [{ "kind": "mcp", "bearer_token_file": "t", "header_files": { "x-token": "u" }, "address": "auth:80",
@@ -157,7 +156,7 @@ mod tests {
         });
         hide_entry(&mut entry);
         let expected = json!({
-            "name": "token-service", "docker_image": "auth:1", "health_url": "http://***@token-service:80/health?key=***&deep=1",
+            "name": "token-service", "description": "login with password=***", "docker_image": "auth:1", "health_url": "http://***@token-service:80/health?key=***&deep=1",
             "runtime": { "kind": "process", "command": "serve", "env_file": "token.env", "env": { "DB": "***" },
                 "args": ["-v", "--api-key=***", "--token", "***", "--port", "80", "--db", "***"] },
             "probes": [{ "kind": "mcp", "bearer_token_file": "t", "header_files": { "x-token": "u" }, "address": "auth:80",

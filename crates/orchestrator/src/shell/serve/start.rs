@@ -332,10 +332,11 @@ fn files(plan: &Plan, written: usize, left: &Left) -> Vec<ServerFile> {
     let records: HashMap<&str, &Record> = left.records.iter().map(|(name, record)| (name.as_str(), record)).collect();
     let one = |(index, (entry, target)): (usize, (&ServerEntry, &Target))| {
         let record = records.get(entry.name.as_str()).map(|record| Record::clone(record));
-        let known = record.map(|Record { history, last_check, aim, .. }| ServerFile {
+        let known = record.map(|Record { history, last_check, aim, end, .. }| ServerFile {
             history,
             last_check,
             aim,
+            end,
             ..ServerFile::default()
         });
         let mut file = ServerFile { group: entry.group.clone(), ..known.unwrap_or_default() };

@@ -375,3 +375,23 @@ fn an_attempt_that_was_cut_off_before_it_touched_anything_says_so() {
     }
     assert_eq!(errors, ["action: interrupted, since the orchestrator ended before it touched the server"]);
 }
+
+/// Invariant: whoever comes back is not said to have been brought back by what did nothing to it.
+#[test]
+fn an_attempt_that_did_not_come_to_the_server_is_no_success() {
+    for touches in [false, true] {
+        let mut first = well("servers: [{name: a}]");
+        first.operate(at(1.0), A, Command::Restart { by: "operator".into() }).expect("accepted");
+        let Recovery::Acting { serial, .. } = first.servers()[0].state().recovery else { panic!("it acts") };
+        if touches {
+            first.step(at(1.0), Input::Touches { ticket: Ticket { server: A, serial } });
+        }
+        let mut second = after_a_break("servers: [{name: a}]", &first, 40.0);
+        if touches {
+            said(&mut second, 40.0, Word::Spared);
+        }
+        said(&mut second, 40.0, Word::Running);
+        assert_eq!(run(&mut second, 60.0, &ok()), ["recovery_failed"], "{touches}");
+        assert_eq!(second.servers()[0].phase(), Phase::Healthy);
+    }
+}

@@ -59,6 +59,9 @@ pub(super) fn collect(value: &Value, directory: &Path, secrets: &mut Vec<Secret>
                     Value::String(path) if key == "env_file" => secrets.push(Secret::Environment(directory.join(path))),
                     Value::String(path) if key.ends_with("_file") => secrets.push(Secret::File(directory.join(path))),
                     Value::String(url) if URLS.contains(&key.as_str()) => secrets.extend(in_query(url).map(Secret::Value)),
+                    Value::Array(words) if key == "args" || key == "command" => {
+                        secrets.extend(after_flags(words).map(Secret::Value));
+                    }
                     Value::String(text) if is_secret(key) => secrets.push(Secret::Value(text.as_str().into())),
                     _ => collect(value, directory, secrets),
                 }
@@ -67,6 +70,21 @@ pub(super) fn collect(value: &Value, directory: &Path, secrets: &mut Vec<Secret>
         Value::Array(items) => items.iter().for_each(|item| collect(item, directory, secrets)),
         _ => {}
     }
+}
+
+/// Of a program's arguments those that a flag calls a secret: `--key X`, `--key=X`. What is a path is none.
+fn after_flags(words: &[Value]) -> impl Iterator<Item = Box<str>> {
+    let is_named = |flag: &str| flag.starts_with('-') && is_secret(flag.trim_start_matches('-'));
+    let before = std::iter::once(None).chain(words.iter().map(Value::as_str));
+    let values = words.iter().zip(before).filter_map(move |(word, before)| {
+        let word = word.as_str()?;
+        match word.split_once('=') {
+            Some((flag, value)) if is_named(flag) => Some(value),
+            _ if before.is_some_and(is_named) && !word.starts_with("--") => Some(word),
+            _ => None,
+        }
+    });
+    values.filter(|value| !value.contains('/')).map(Box::from)
 }
 
 /// What stands in the query of a URL: keys, often.

@@ -21,13 +21,13 @@ use bollard::{
 };
 use health_spec::config::EngineKind;
 
+use self::layout::{Layout, label_of, name_of};
+#[cfg(test)]
+pub(super) use self::sharing::sharing;
 pub use self::{
     error::RecreateError,
     layout::{LABEL, kept_of},
 };
-use self::layout::{Layout, label_of, name_of};
-#[cfg(test)]
-pub(super) use self::sharing::sharing;
 use super::{
     answer::whole,
     consent::Consent,

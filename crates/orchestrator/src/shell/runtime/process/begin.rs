@@ -93,6 +93,11 @@ impl Process {
                 }
             );
             self.log.follow(instance.leader.pid);
+            // It runs since before an earlier run was allowed to end it: that has not come to it.
+            let acted = self.acted.take().zip(instance.leader.started_at());
+            if acted.is_some_and(|(acted, started)| started < acted) {
+                self.reporter.say(Word::Spared).await;
+            }
             self.write_or_warn(Record::Running(instance)).await;
             if otherwise {
                 self.reporter.say(Word::RunsOtherwise).await;

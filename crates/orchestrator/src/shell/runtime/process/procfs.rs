@@ -5,8 +5,14 @@
 use std::time::Duration;
 use std::{fs, io, thread};
 
+use jiff::{SignedDuration, Timestamp};
 use rustix::process::{Pid, RawPid};
 use serde::{Deserialize, Serialize};
+
+use crate::shell::clock::wall;
+
+/// Milliseconds of one tick in `/proc/PID/stat`: `USER_HZ` is 100 on everything that this runs on.
+const TICK_MS: i64 = 10;
 
 /// A process, told apart from a later one that was given the same pid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -48,10 +54,22 @@ impl Identity {
         self.lives().unwrap_or(true)
     }
 
+    /// When it started, of a process of this boot of the machine.
+    pub fn started_at(self) -> Option<Timestamp> {
+        started(&fs::read_to_string("/proc/uptime").ok()?, self.start, wall())
+    }
+
     /// The pid as system calls want it.
     pub fn pid(self) -> io::Result<Pid> {
         Pid::from_raw(self.pid).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
     }
+}
+
+fn started(uptime: &str, ticks: u64, now: Timestamp) -> Option<Timestamp> {
+    let (seconds, hundredths) = uptime.split_ascii_whitespace().next()?.split_once('.')?;
+    let up = seconds.parse::<i64>().ok()?.checked_mul(100)?.checked_add(hundredths.parse().ok()?)?;
+    let age = up.checked_sub(i64::try_from(ticks).ok()?)?.max(0);
+    now.checked_sub(SignedDuration::from_millis(age.checked_mul(TICK_MS)?)).ok()
 }
 
 /// What is gone is nothing. Whatever else keeps us from looking (no descriptor left, no memory) says nothing about who is there.
@@ -256,6 +274,15 @@ mod tests {
 
     use super::*;
     use crate::shell::root::is_alone;
+
+    #[test]
+    fn a_start_is_counted_from_that_of_the_machine() {
+        let now: Timestamp = "2026-01-02T03:04:05Z".parse().expect("a timestamp");
+        let at = |uptime: &str, ticks: u64| started(uptime, ticks, now).map(|at| at.to_string());
+        assert_eq!(at("100.25 7.00\n", 2_500).as_deref(), Some("2026-01-02T03:02:49.75Z"));
+        assert_eq!(at("100.25 7.00\n", 20_000).as_deref(), Some("2026-01-02T03:04:05Z"), "not in the future");
+        assert_eq!(at("nonsense", 1), None);
+    }
 
     #[test]
     fn a_name_with_parentheses_does_not_shift_the_fields() {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{HIDDEN, masked};
-use crate::shell::secrets::Mask;
+use crate::shell::secrets::{Mask, is_secret};
 
 /// All of them, in order.
 pub(super) fn hide_arguments(arguments: &mut [Value], mask: &Mask) {
@@ -37,7 +37,8 @@ pub(super) fn is_flag(text: &str) -> bool {
 fn value_of(name: &str, value: &str, mask: &Mask) -> String {
     let named = format!("{name}={value}");
     let own = format!("{name}={}", mask.text(value));
-    if mask.text(&named) == own { masked(value, mask) } else { HIDDEN.to_owned() }
+    let is_named = is_secret(name.trim_start_matches('-')) && !value.contains('/');
+    if mask.text(&named) == own && !is_named { masked(value, mask) } else { HIDDEN.to_owned() }
 }
 
 #[cfg(test)]
@@ -65,6 +66,7 @@ mod tests {
     fn what_a_secrets_name_announces_is_hidden_and_nothing_else() {
         for (written, expected) in [
             (json!(["--token", "ab,cd ef"]), json!(["--token", "***"])),
+            (json!(["--key", "ab", "-v"]), json!(["--key", "***", "-v"])),
             (json!(["--token=ab,cd ef", "x"]), json!(["--token=***", "x"])),
             (json!(["--token", "-ab"]), json!(["--token", "***"])),
             (json!(["--token", "--verbose", "x"]), json!(["--token", "--verbose", "x"])),
@@ -78,7 +80,10 @@ mod tests {
                 json!(["--webhook", "https://hooks.slack.com/services/T0/B0/abc", "--to=https://api.telegram.org/bot1:abc/send"]),
                 json!(["--webhook", "https://hooks.slack.com/services/***", "--to=https://api.telegram.org/bot1:***/send"]),
             ),
-            (json!(["https://discord.com/api/webhooks/123/abc-_9?wait=1"]), json!(["https://discord.com/api/webhooks/123/***?wait=1"])),
+            (
+                json!(["https://discord.com/api/webhooks/123/abc-_9?wait=1"]),
+                json!(["https://discord.com/api/webhooks/123/***?wait=1"]),
+            ),
             (json!(["-m", "server", "--port", "8082", "/srv/a"]), json!(["-m", "server", "--port", "8082", "/srv/a"])),
             (json!(["a-known-value", "ghp_0123456789abcdefghij"]), json!(["***", "***"])),
             (json!(["-c", "export PASSWORD=abc; run"]), json!(["-c", "export PASSWORD=***; run"])),
