@@ -33,7 +33,7 @@ use self::{
     failure::{Place, plain},
     inspect::InARow,
     ledger::{Ledger, Look, means},
-    listener::{Listener, Recent, Registered, clock::EngineClock},
+    listener::{Listener, Recent, Registered, clock::EngineClock, volley::Volley},
     restart::Container,
 };
 use super::{Fault, Supervised, process::oom::Oom, reporter::Mouth};
@@ -253,6 +253,7 @@ impl Ready {
             clock: EngineClock::of(self.since),
             began: None,
             recent: Recent::default(),
+            volley: Volley::default(),
             unseen: VecDeque::new(),
             unread: InARow::default(),
             unreadable: BTreeMap::new(),

@@ -97,6 +97,30 @@ fn an_engine_that_is_shut_down_and_started_again_leaves_nobody_down() {
     both_are_back(orchestrator, &lives);
 }
 
+/// Longer than the last words of an engine are taken for its own end.
+const SLOW: i64 = 8;
+
+#[test]
+fn an_engine_that_waits_for_one_that_does_not_end_leaves_those_that_ended_at_once_not_down_either() {
+    let mut dock = Dock::start();
+    let pier = Pier::at(&dock.engine());
+    let quick = pier.run_with("quick", on_host());
+    // Its server does not mind the signal.
+    let habits = Habits { stop_signal: Some("SIGHUP"), ..on_host() };
+    let slow = pier.run_changed("slow", habits, &[], |body| body.stop_timeout = Some(SLOW));
+    let lives = [("quick", &quick, pid(&quick)), ("slow", &slow, pid(&slow))];
+    let (mut orchestrator, mut events) = watch(&[dock.engine()], &[&quick, &slow]);
+
+    leaves(&dock, "TERM", &mut events);
+    dock.come_back();
+
+    well_again(&orchestrator, &lives);
+    assert!(orchestrator.stop().success());
+    let log = log(&orchestrator);
+    brought_by_us(&log, "quick", &quick);
+    brought_by_us(&log, "slow", &slow);
+}
+
 #[test]
 fn an_engine_that_is_killed_and_started_again_leaves_nobody_down() {
     let mut dock = Dock::start();

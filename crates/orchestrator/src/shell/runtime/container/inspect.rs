@@ -7,7 +7,7 @@ use bollard::{
     errors::Error,
     models::{
         ContainerInspectResponse, ContainerState, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum,
-        EventMessage, RestartPolicyNameEnum,
+        EventMessage, EventMessageTypeEnum, RestartPolicyNameEnum,
     },
     query_parameters::{EventsOptions, InspectContainerOptions, ListContainersOptions},
 };
@@ -193,22 +193,32 @@ async fn read_until_now(
     Ok((events, last.elapsed()))
 }
 
-/// Everything that a Docker engine still knows of what happened, oldest first, and whether that is all since it began: it keeps this in
-/// its memory, which is a new one when it is started again. With live restore it ends nothing then, and need not be told from another.
-pub async fn memory(client: &Docker) -> Result<(Vec<Happening>, bool), Error> {
+/// What a Docker engine still knows of what happened: it keeps this in its memory, which is a new one when it is started again.
+#[derive(Debug, Default)]
+pub struct Memory {
+    /// Oldest first, of containers.
+    pub kept: Vec<Happening>,
+    /// There is no room for more, and there may have been more.
+    pub is_full: bool,
+}
+
+/// Everything that it knows. With live restore it ends nothing when it begins, and need not be told from another.
+pub async fn memory(client: &Docker) -> Result<Memory, Error> {
     let info = client.info().await?;
     if info.live_restore_enabled == Some(true) {
-        return Ok((Vec::new(), false));
+        return Ok(Memory::default());
     }
     let now = info.system_time.and_then(|text| nanoseconds(&text)).unwrap_or_default();
+    // Without filters: networks and volumes have their place in its memory as well, and count.
     let options = EventsOptions { since: Some(seconds(1)), until: Some(seconds(now)), filters: None };
     match client.events(Some(options)).try_collect::<Vec<EventMessage>>().await {
         Ok(kept) => {
-            let is_all = kept.len() < KEPT_EVENTS;
-            Ok((kept.into_iter().filter_map(Happening::read).collect(), is_all))
+            let is_full = kept.len() >= KEPT_EVENTS;
+            let of_containers = kept.into_iter().filter(|event| event.typ == Some(EventMessageTypeEnum::CONTAINER));
+            Ok(Memory { kept: of_containers.filter_map(Happening::read).collect(), is_full })
         }
         // There is one of a kind that we do not know, or a proxy does not let us ask.
-        Err(error) if is_answered(&error) => Ok((Vec::new(), false)),
+        Err(error) if is_answered(&error) => Ok(Memory::default()),
         Err(error) => Err(error),
     }
 }

@@ -18,6 +18,9 @@ pub use look::{ComesBack, Look, is_id, means, tell_of_a_stop};
 /// Contract, section 3.2: what happened so shortly before an engine was lost may be the engine's own end. In nanoseconds.
 const LAST_WORDS: i64 = 5_000_000_000;
 
+/// After so long whoever was asked to end, and has not, will not. In nanoseconds.
+const HEARD_IT: i64 = 60_000_000_000;
+
 /// One registered container.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a thing that was heard, or that nobody has told yet")]
@@ -85,6 +88,8 @@ struct End {
     asked: bool,
     /// One was that which its engine stops it with.
     stops: bool,
+    /// When it was sent that first.
+    asked_at: Option<i64>,
     /// Podman has said before the death that it is a stop or a restart.
     announced: bool,
     /// How often Podman has cleared away what it left.
@@ -250,9 +255,22 @@ impl Ledger {
         self.end.doubtful || self.untold || self.known.is_none_or(|known| known.state.is_alive())
     }
 
-    /// The engine is out of reach, after this moment.
-    pub fn lost(&mut self, at: i64) {
-        self.end.doubtful = self.end.stop_told.is_some_and(|told| at.saturating_sub(told) <= LAST_WORDS);
+    /// The engine is out of reach, after this moment, and since `own_end` it may have stopped whom it has asked to end itself. Podman does not
+    /// say whom it asks.
+    pub fn lost(&mut self, at: i64, own_end: Option<i64>) {
+        let own_end = if self.kind == EngineKind::Podman { Some(at.saturating_sub(LAST_WORDS)) } else { own_end };
+        let End { stop_told, asked_at, .. } = self.end;
+        self.end.doubtful = stop_told.zip(own_end).is_some_and(|(told, own_end)| asked_at.unwrap_or(told) >= own_end);
+    }
+
+    /// Whether it runs, as far as is known.
+    pub fn is_alive(&self) -> bool {
+        self.known.is_some_and(|known| known.state.is_alive())
+    }
+
+    /// Whether this is the life that is known.
+    pub fn lives_on(&self, look: &Look) -> bool {
+        look.state.is_alive() && look.id == self.id && self.known.is_some_and(|known| look.started <= known.since)
     }
 
     /// The engine's clock was set back, to this moment and by so much: what comes from then on is news, and what was before it lies back.
@@ -260,7 +278,8 @@ impl Ledger {
         for known in self.known.iter_mut().chain(&mut self.met) {
             known.since = known.since.min(to);
         }
-        for moment in [&mut self.end.stop_told, &mut self.began, &mut self.open_until].into_iter().flatten() {
+        let moments = [&mut self.end.asked_at, &mut self.end.stop_told, &mut self.began, &mut self.open_until];
+        for moment in moments.into_iter().flatten() {
             *moment = moment.saturating_sub(by);
         }
         self.set_back = Some(SetBack { to, said: None });

@@ -5,8 +5,10 @@
 //! containers, so that one that hangs without closing anything is found; what the list says otherwise is looked at.
 
 pub mod clock;
+mod own_endings;
 mod session;
 mod set_back;
+pub mod volley;
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -24,6 +26,7 @@ use tokio::{
 
 use self::clock::EngineClock;
 pub use self::session::PATIENCE;
+use self::volley::Volley;
 use super::{
     address::{Address, ConnectError, Connection},
     engine::Link,
@@ -132,6 +135,8 @@ pub struct Listener {
     pub clock: EngineClock,
     /// The last events, which may be sent again.
     pub recent: Recent,
+    /// Whom it has asked to end last.
+    pub volley: Volley,
     /// Servers whose containers are to be looked at.
     pub unseen: VecDeque<ServerId>,
     /// Lists that could not be read.
@@ -182,8 +187,10 @@ impl Listener {
             return;
         }
         let at = self.clock.last_life().or(self.since).unwrap_or_default();
+        let running = self.containers.iter().map(|container| &container.ledger).filter(|ledger| ledger.is_alive());
+        let own_end = self.volley.own_end(at, running.map(Ledger::id));
         for Registered { ledger, seen, .. } in &mut self.containers {
-            ledger.lost(at);
+            ledger.lost(at, own_end);
             seen.send_replace(None);
         }
         self.mouth.say(Input::EngineLost(self.engine, error.to_owned())).await;

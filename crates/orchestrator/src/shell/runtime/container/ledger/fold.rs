@@ -2,7 +2,7 @@
 
 use health_spec::config::EngineKind;
 
-use super::{ComesBack, End, Known, Ledger, Stage, State};
+use super::{ComesBack, End, HEARD_IT, Known, Ledger, Stage, State};
 use crate::machine::Word;
 use crate::shell::runtime::container::event::{Act, Happening, Health};
 use crate::shell::runtime::container::recreate::kept_of;
@@ -40,7 +40,11 @@ impl Ledger {
             Act::Kill(signal) if alive && self.may_end(signal) => {
                 self.end.killed = true;
                 self.end.asked |= signal != KILL;
-                self.end.stops |= signal == self.stop_signal.unwrap_or(TERM);
+                if signal == self.stop_signal.unwrap_or(TERM) {
+                    self.end.stops = true;
+                    let heard_it = |asked: &i64| at.saturating_sub(*asked) <= HEARD_IT;
+                    self.end.asked_at = self.end.asked_at.filter(heard_it).or(Some(at));
+                }
                 self.unless_ours(self.signalled())
             }
             Act::Oom => {

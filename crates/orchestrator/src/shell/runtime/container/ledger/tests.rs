@@ -2,6 +2,7 @@ use super::*;
 use crate::shell::runtime::container::event::{Act, Happening};
 
 mod acting;
+mod engine_end;
 
 fn look(running: bool, since: i64) -> Look {
     let state = if running { State::Running } else { State::Ended };
@@ -267,20 +268,6 @@ fn a_pause_is_told_and_so_is_its_end() {
 }
 
 #[test]
-fn the_engines_own_end_is_no_stop() {
-    let stopped = [Act::Kill(15), Act::Die(Some(0)), Act::Stop];
-    for (lost_at, still_known, told) in [(4, false, true), (4, true, false), (6_000_000_000, false, false)] {
-        let mut ledger = running();
-        words(&mut ledger, &stopped);
-        ledger.lost(lost_at);
-        let word = compare(&mut ledger, Some(&Look { stopped: still_known, ..look(false, 2) }));
-        let retracted = Word::Died(Death { exit_code: Some(1), retracts_stop: true, ..Death::default() });
-        assert_eq!(word, told.then_some(retracted), "{lost_at} {still_known}");
-        assert_eq!(compare(&mut ledger, Some(&look(false, 2))), None);
-    }
-}
-
-#[test]
 fn one_that_is_found_stopped_or_not_at_all_was_stopped() {
     let stopped = Look { stopped: true, ..look(false, 1) };
     assert_eq!(compare(&mut Ledger::new("a", None), Some(&stopped)), Some(Word::FoundStopped));
@@ -396,19 +383,4 @@ fn what_began_before_the_engines_clock_was_set_back_has_not_begun_anew_when_that
     }
     assert_eq!(compare(&mut ledger, Some(&since(60))), Some(Word::Started));
     assert_eq!(fold(&mut ledger, &happening(61, Act::Die(Some(1)))), Some(died(1)));
-}
-
-#[test]
-fn a_stop_long_before_the_engines_clock_was_set_back_is_long_ago_then_too() {
-    let second = 1_000_000_000;
-    for (ago, is_doubtful) in [(60, false), (1, true)] {
-        let mut ledger = running();
-        let at = 1_000 * second;
-        for (at, act) in (at..).zip([Act::Kill(15), Act::Die(Some(0)), Act::Stop]) {
-            fold(&mut ledger, &happening(at, act));
-        }
-        ledger.set_back(100 * second, (1_000 + ago - 100) * second);
-        ledger.lost(100 * second);
-        assert_eq!(ledger.asks_why(), is_doubtful, "{ago}");
-    }
 }

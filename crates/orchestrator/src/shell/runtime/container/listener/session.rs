@@ -11,7 +11,7 @@ use tokio::{
     time::{Instant, MissedTickBehavior, interval_at, timeout},
 };
 
-use super::{ListenError, Listener, Registered};
+use super::{ListenError, Listener, Registered, own_endings::memory};
 use crate::machine::ServerId;
 use crate::shell::causes::causes;
 use crate::shell::runtime::container::{
@@ -33,9 +33,6 @@ pub const PATIENCE: Duration = Duration::from_secs(15);
 /// In nanoseconds. Podman's processes write their events into one log, each when it comes to it: an earlier one may stand behind a later
 /// one. What is heard twice is known ([`super::Recent`]).
 pub(super) const DISORDER: i64 = 10_000_000_000;
-
-/// In nanoseconds. So long an engine that begins may take to end what runs: containers have 10 s to end, unless they ask for more.
-const OWN_ENDINGS: i64 = 15_000_000_000;
 
 /// 128 + SIGKILL.
 const KILLED: i64 = 137;
@@ -111,8 +108,7 @@ impl Listener {
     /// What the engine has told before we listen: by that it is known again, however quiet it is from then on. What came after `since` is news,
     /// before a look hides it.
     async fn remember(&mut self, since: i64, connection: &Connection) -> Result<(), ListenError> {
-        let (kept, _) = memory(connection).await?;
-        for happening in kept {
+        for happening in memory(connection).await?.kept {
             if happening.at > since {
                 self.learn(happening, connection, true).await;
             } else {
@@ -140,17 +136,6 @@ impl Listener {
             }
         }
         Ok(self.since.unwrap_or(since))
-    }
-
-    /// A Docker engine that was killed ends what still runs when it begins anew, before it starts anything, and calls that stops. Until when
-    /// those are its own; `None`: it is the same engine, as far as can be known.
-    async fn own_endings_until(&self, connection: &Connection) -> Result<Option<i64>, ListenError> {
-        let (kept, is_all) = memory(connection).await?;
-        let is_another = is_all && self.recent.is_of_another_than(&kept);
-        let first = kept.first().filter(|_| is_another).map(|first| first.at.saturating_add(OWN_ENDINGS));
-        let started =
-            kept.iter().find(|happening| matches!(happening.act, Act::Start | Act::Create)).map(|happening| happening.at);
-        Ok(first.map(|first| started.map_or(first, |started| started.min(first))))
     }
 
     /// An event that comes during a look makes it worthless: it is repeated.
@@ -239,6 +224,8 @@ impl Listener {
             }
         };
         self.unread = InARow::default();
+        let running = listed.iter().filter(|one| inspect::state(one).is_alive());
+        self.volley.lists(running.filter_map(|one| one.id.as_deref()));
         let is_asked =
             |container: &&Registered| container.ledger.action().is_none() && !self.unreadable.contains_key(&container.server);
         for container in self.containers.iter().filter(is_asked) {
@@ -307,6 +294,7 @@ impl Listener {
         if !self.recent.is_new(&happening) {
             return;
         }
+        self.volley.hears(&happening);
         let (mouth, oom) = (self.mouth.clone(), self.oom.clone());
         for container in &mut self.containers {
             if is_past && container.ledger.leaves_to_a_look(&happening) {
@@ -334,14 +322,6 @@ impl Listener {
 /// Podman tells of a HEALTHCHECK before it knows the verdict, and of one that could not be run at all not even that.
 fn has_a_quiet_verdict(ledger: &Ledger, kind: EngineKind) -> bool {
     kind == EngineKind::Podman && ledger.present().is_some_and(|seen| seen.health.is_some())
-}
-
-/// What a Docker engine has kept, and whether that is everything. Podman keeps its events in a file.
-async fn memory(connection: &Connection) -> Result<(Vec<Happening>, bool), ListenError> {
-    match connection.kind {
-        EngineKind::Docker => answer(connection, inspect::memory(&connection.client)).await,
-        EngineKind::Podman => Ok((Vec::new(), false)),
-    }
 }
 
 /// Podman has no event for it: a container that was killed is asked, and so is the kernel.

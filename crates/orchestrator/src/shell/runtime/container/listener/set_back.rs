@@ -41,6 +41,7 @@ impl Listener {
         tracing::warn!("the {kind} engine's clock was set back by {} s; its containers are looked at", by / SECOND);
         self.clock.set_back(to, now, from);
         (self.since, self.began) = (Some(to), self.began.map(|began| began.min(to)));
+        self.volley.set_back(by);
         for container in &mut self.containers {
             container.ledger.set_back(to, by);
         }

@@ -9,6 +9,7 @@ use super::*;
 use crate::machine::Death;
 use crate::shell::runtime::container::ledger::{ComesBack, Look, State};
 
+mod own_end;
 mod set_back;
 
 const SERVER: ServerId = ServerId(0);
@@ -41,6 +42,7 @@ fn listener() -> (Listener, Connection, mpsc::Receiver<Input>) {
         began: None,
         clock: EngineClock::of(Some(1)),
         recent: Recent::default(),
+        volley: Volley::default(),
         unseen: VecDeque::new(),
         unread: InARow::default(),
         unreadable: BTreeMap::new(),
@@ -49,8 +51,10 @@ fn listener() -> (Listener, Connection, mpsc::Receiver<Input>) {
     (listener, Connection { client, kind: EngineKind::Docker, address: engine.address }, told)
 }
 
+/// `kill` is SIGTERM, unless it names another one.
 async fn hear(listener: &mut Listener, connection: &Connection, id: &str, action: &str, at: i64) {
-    let actor = json!({ "ID": id, "Attributes": { "name": "a", "exitCode": "0", "signal": "15" } });
+    let (action, signal) = action.split_once(' ').unwrap_or((action, "15"));
+    let actor = json!({ "ID": id, "Attributes": { "name": "a", "exitCode": "0", "signal": signal } });
     let event = json!({ "Type": "container", "Action": action, "Actor": actor, "timeNano": at });
     let event = serde_json::from_value(event).unwrap();
     listener.hear(Some(Ok(event)), connection).await.unwrap();
