@@ -34,8 +34,8 @@ impl Listener {
         for ledger in self.containers.iter().map(|container| &container.ledger).filter(|ledger| ledger.is_alive()) {
             let asked = async {
                 match inspect::look(&connection.client, ledger.id()).await {
-                    Err(error) if inspect::is_about_it_alone(&error) => Ok(None),
-                    looked => looked.map(Some),
+                    Err(error) => inspect::about_it_alone(&connection.client, error).await.map(|_| None),
+                    Ok(look) => Ok(Some(look)),
                 }
             };
             let Some(look) = answer(connection, asked).await? else { continue };
