@@ -31,7 +31,10 @@ fn a_slow_stop_of_a_unit_that_is_well_stays_one() {
 #[test]
 fn a_slow_stop_of_a_unit_that_is_being_recovered_stays_one() {
     let directory = tempfile::tempdir().expect("a directory");
-    let soon = |registry: String| registry.replace("verify_timeout_seconds: 20", "verify_timeout_seconds: 2");
+    let soon = |registry: String| {
+        let soon = registry.replace("verify_timeout_seconds: 20", "verify_timeout_seconds: 2");
+        soon.replace("start_period_seconds: 10", "start_period_seconds: 2")
+    };
     let (_bus, systemd, service, orchestrator, mut events) = watched_with(directory.path(), State::running(), &soon);
     service.is(false);
     events.wait_for("calculator", "server_down");
