@@ -119,10 +119,10 @@ mod tests {
     #[test]
     fn what_has_happened_to_it_is_kept_while_it_counts() {
         let mut file = ServerFile::default();
-        let happened =
-            |kind| Happened { at: Mono(Duration::from_secs(9)), server: None, kind, moment: None, phase: None, incident: None };
-        let checked =
-            |status| happened(EventKind::HealthCheckCompleted { status, response_time_ms: 1, checks: [].into(), failure: None });
+        let happened = |kind| Happened { at: Mono(Duration::from_secs(9)), server: None, kind, moment: None, phase: None, incident: None };
+        let checked = |status| {
+            happened(EventKind::HealthCheckCompleted { status, response_time_ms: 1, checks: [].into(), failure: None })
+        };
         let impaired = |reason: &str| happened(EventKind::MonitorImpaired { reason: reason.into(), error: "t".into() });
         let (exit_code, signal, error) = (Some(3), None, None);
         file.hear(&happened(EventKind::ContainerDied { exit_code, signal, oom_killed: false, core_dumped: false, error }));

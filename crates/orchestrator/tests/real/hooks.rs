@@ -241,10 +241,7 @@ fn a_request_that_is_not_answered_is_given_up_and_its_connection_closed() {
     break_it(&orchestrator);
     let failed = events.wait_for("remote", "recovery_failed");
     let url = format!("http://127.0.0.1:{}/hang", remote.port);
-    assert_eq!(
-        error_of(&failed),
-        format!("action: hook `repair`: it was ended after 0.5 s, its `timeout_seconds`: {url} has not answered")
-    );
+    assert_eq!(error_of(&failed), format!("action: hook `repair`: it was ended after 0.5 s, its `timeout_seconds`: {url} has not answered"));
     assert!(remote.asked.recv_timeout(PATIENCE).expect("it was asked").starts_with("post /hang?key=1 "));
     assert_eq!(remote.asked.recv_timeout(PATIENCE).expect("it hears the end"), "0 more");
 }

@@ -48,8 +48,7 @@ fn reason(view: &ServerView) -> String {
     let known = [begins(IN_THE_WAY).or_else(of_check), begins(LAST_END)].into_iter().flatten().collect::<Vec<_>>();
     // That nobody answers any more is no news of what was stopped.
     let stopped = (view.phase == Phase::Stopped).then(|| stopped(view));
-    let why =
-        stopped.or_else(|| (!known.is_empty()).then(|| known.join("; "))).or_else(|| view.reason.clone()).unwrap_or_default();
+    let why = stopped.or_else(|| (!known.is_empty()).then(|| known.join("; "))).or_else(|| view.reason.clone()).unwrap_or_default();
     let Some(paused) = &view.paused else { return why };
     let until = paused.until.map(|until| format!(" until {until:.0}")).unwrap_or_default();
     let paused = format!("paused{until} by {}", paused.by);

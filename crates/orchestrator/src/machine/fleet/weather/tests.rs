@@ -4,10 +4,10 @@ use health_spec::config::File;
 use health_spec::{Outcome, Verdict};
 
 use super::*;
-use crate::machine::fleet::{Beginning, Limits};
 use crate::machine::memory::FleetMemory;
-use crate::machine::policy::{Policy, Purpose, compile};
 use crate::machine::{Input, Word};
+use crate::machine::fleet::{Beginning, Limits};
+use crate::machine::policy::{Policy, Purpose, compile};
 
 fn policies(numbers: std::ops::Range<usize>) -> Vec<Policy> {
     let names: Vec<_> = numbers.map(|number| format!("{{name: s{number}}}")).collect();

@@ -41,11 +41,7 @@ pub(super) fn check(index: usize, runtime: &Runtime, issues: &mut Vec<Issue>) {
         // As a part of a JSON pointer.
         let key = format!("env/{}", name.replace('~', "~0").replace('/', "~1"));
         if name.is_empty() || name.contains(['=', '\0']) {
-            say(
-                &key,
-                "that is no name of a variable",
-                "a name of at least one character, without `=`; the value stands behind the colon",
-            );
+            say(&key, "that is no name of a variable", "a name of at least one character, without `=`; the value stands behind the colon");
         }
         if value.contains('\0') {
             say(&key, no_zero, leave_out);

@@ -47,7 +47,8 @@ impl McpTarget {
     }
 }
 
-const TOO_LARGE: &str = "the answer is larger than what is read of it: 1 MiB of a list or a tool's result, 64 KiB of anything else; `depth: discover` asks for neither";
+const TOO_LARGE: &str =
+    "the answer is larger than what is read of it: 1 MiB of a list or a tool's result, 64 KiB of anything else; `depth: discover` asks for neither";
 
 pub(super) fn judge(reply: &Reply, asked: Asked<'_>, known: &Known, question: &Question<'_>) -> Verdict {
     let code = reply.status;

@@ -78,10 +78,7 @@ mod tests {
                 json!(["--webhook", "https://hooks.slack.com/services/T0/B0/abc", "--to=https://api.telegram.org/bot1:abc/send"]),
                 json!(["--webhook", "https://hooks.slack.com/services/***", "--to=https://api.telegram.org/bot1:***/send"]),
             ),
-            (
-                json!(["https://discord.com/api/webhooks/123/abc-_9?wait=1"]),
-                json!(["https://discord.com/api/webhooks/123/***?wait=1"]),
-            ),
+            (json!(["https://discord.com/api/webhooks/123/abc-_9?wait=1"]), json!(["https://discord.com/api/webhooks/123/***?wait=1"])),
             (json!(["-m", "server", "--port", "8082", "/srv/a"]), json!(["-m", "server", "--port", "8082", "/srv/a"])),
             (json!(["a-known-value", "ghp_0123456789abcdefghij"]), json!(["***", "***"])),
             (json!(["-c", "export PASSWORD=abc; run"]), json!(["-c", "export PASSWORD=***; run"])),
