@@ -200,7 +200,10 @@ fn what_our_own_restart_does_is_no_news() {
     unit.act();
     // systemd tells of the job before it answers.
     unit.job_begins("/job/9");
+    assert_eq!(unit.changed(status("deactivating", "stop-sigterm", 1)), [], "it is not asked to end by somebody");
     unit.acts_as("/job/9");
+    assert_eq!(unit.job_is("/job/9", "restart"), []);
+    assert_eq!(unit.is_being_stopped(), None);
     assert!(unit.is_ours("/job/9") && !unit.is_ours("/job/8"));
     assert_eq!(unit.changed(status("inactive", "dead", 1)), []);
     assert_eq!(unit.changed(running(2)), []);
