@@ -127,6 +127,8 @@ pub enum Word {
     /// Somebody sent it another signal that may end it, as a stop does first: its end may take, and so may the word that it was a stop. How
     /// long its engine waits for that end before it kills it, where it was created with such a time.
     AskedToEnd(Option<Duration>),
+    /// Nobody asks that any more, and it has not ended of it.
+    AskedNoMore,
     /// Somebody stopped it on purpose.
     Stopped,
     /// Somebody has frozen it with its engine.

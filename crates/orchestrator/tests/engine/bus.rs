@@ -5,6 +5,10 @@
 
 #[path = "bus/objects.rs"]
 mod objects;
+#[path = "bus/others.rs"]
+mod others;
+#[path = "bus/refusal.rs"]
+mod refusal;
 
 use std::{
     collections::HashMap,
@@ -19,7 +23,8 @@ use std::{
 
 use zbus::{Connection, OwnedObjectPath, Variant, connection, fdo, interface};
 
-use objects::{Job, Service, Unit, path_of};
+use objects::{Service, Unit, path_of};
+use refusal::Refusal;
 
 const MANAGER: &str = "/org/freedesktop/systemd1";
 
@@ -89,8 +94,12 @@ pub(crate) struct State {
     pub(crate) on_restart: Restart,
     /// Restarts that were asked for.
     pub(crate) asked: u32,
+    /// Those that it has refused, since somebody else's job was in the way.
+    pub(crate) refused: u32,
     /// The number of its job; 0: none.
     pub(crate) job: u32,
+    /// What that does.
+    pub(crate) job_kind: &'static str,
     /// In microseconds.
     pub(crate) patience: u64,
     /// It dies right before it is asked about so many more times; 0: it does not.
@@ -117,7 +126,9 @@ impl State {
             restarts: 0,
             on_restart: Restart::Works,
             asked: 0,
+            refused: 0,
             job: 0,
+            job_kind: "",
             patience: 90_000_000,
             dies_when_asked: 0,
             // 2026-01-02T03:04:05.25Z
@@ -189,22 +200,6 @@ impl Systemd {
         self.happens(unit, |state| state.dies_of(signal));
     }
 
-    /// What `systemctl stop` does to a process that answers SIGTERM with exit code 143.
-    pub(crate) fn stops(&self, unit: &str) {
-        let job = OwnedObjectPath::try_from("/org/freedesktop/systemd1/job/77").expect("a path");
-        self.scheduler.block_on(async {
-            let server = self.connection.object_server();
-            server.at(&job, Job { kind: "stop" }).await.expect("a job");
-            signal(&self.connection, "JobNew", &(77_u32, &job, unit)).await;
-        });
-        self.happens(unit, |state| state.is("deactivating", "stop-sigterm"));
-        self.happens(unit, |state| {
-            state.is("failed", "failed");
-            (state.result, state.ended) = ("exit-code", (1, 143));
-        });
-        self.scheduler.block_on(signal(&self.connection, "JobRemoved", &(77_u32, &job, unit, "done")));
-    }
-
     /// How many others are on the bus.
     pub(crate) fn others(&self) -> usize {
         let bus = "org.freedesktop.DBus";
@@ -257,6 +252,10 @@ async fn tell(connection: &Connection, unit: &str, state: &State) {
     }
 }
 
+fn job_path(number: u32) -> OwnedObjectPath {
+    OwnedObjectPath::try_from(format!("{MANAGER}/job/{number}")).expect("a path")
+}
+
 /// Whoever asks for its properties may be overtaken by what happens.
 async fn asked(connection: &Connection, units: &Units, unit: &str) {
     let dead = {
@@ -301,18 +300,22 @@ impl Manager {
         name: &str,
         mode: &str,
         #[zbus(connection)] connection: &Connection,
-    ) -> fdo::Result<OwnedObjectPath> {
-        assert_eq!(mode, "replace");
+    ) -> Result<OwnedObjectPath, Refusal> {
         let (number, kind) = {
             let mut units = self.units.lock().expect("not poisoned");
             let state = units.get_mut(name).ok_or_else(|| fdo::Error::InvalidArgs("no such unit".to_owned()))?;
+            if mode == "fail" && state.job_kind == "stop" {
+                state.refused += 1;
+                return Err(Refusal::InTheWay);
+            }
             state.asked += 1;
             (state.asked, state.on_restart)
         };
         if matches!(kind, Restart::Forbidden) {
-            return Err(fdo::Error::InteractiveAuthorizationRequired("Interactive authentication required.".to_owned()));
+            let text = "Interactive authentication required.".to_owned();
+            return Err(fdo::Error::InteractiveAuthorizationRequired(text).into());
         }
-        let job = OwnedObjectPath::try_from(format!("{MANAGER}/job/{number}")).expect("a path");
+        let job = job_path(number);
         let (units, name, connection) = (Arc::clone(&self.units), name.to_owned(), connection.clone());
         let path = job.clone();
         tokio::spawn(async move { carry_out(&connection, &units, &name, (number, &path), kind).await });

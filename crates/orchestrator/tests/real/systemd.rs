@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::bus::{Bus, Restart, State, Systemd};
 use crate::harness::{Events, Orchestrator, QUICK, until};
 
+mod stops;
+
 const UNIT: &str = "calculator.service";
 
 /// What the unit would run: answers `ok` while it is up.
@@ -53,10 +55,19 @@ fn registry(service: &Service, bus: &Bus) -> String {
 
 /// A unit that is watched and well.
 fn watched(directory: &Path, state: State) -> (Bus, Systemd, Service, Orchestrator, Events) {
+    watched_with(directory, state, &|registry| registry)
+}
+
+/// The same, with another registry.
+fn watched_with(
+    directory: &Path,
+    state: State,
+    otherwise: &dyn Fn(String) -> String,
+) -> (Bus, Systemd, Service, Orchestrator, Events) {
     let bus = Bus::start(directory);
     let systemd = Systemd::start(&bus, &[(UNIT, state)]);
     let service = Service::start();
-    let orchestrator = Orchestrator::start_with(&registry(&service, &bus));
+    let orchestrator = Orchestrator::start_with(&otherwise(registry(&service, &bus)));
     let mut events = orchestrator.events();
     events.wait_for("calculator", "status_changed");
     (bus, systemd, service, orchestrator, events)

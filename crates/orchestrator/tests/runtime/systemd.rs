@@ -14,6 +14,8 @@ use crate::{
     bus::{self, Bus, Restart, State, Systemd},
 };
 
+mod stops;
+
 const UNIT: &str = "a.service";
 
 /// A bench, a bus and a systemd with one unit that runs.
@@ -48,6 +50,10 @@ fn died(death: Death) -> Word {
     Word::Died(death)
 }
 
+fn is_asked(word: &Word) -> bool {
+    matches!(word, Word::AskedToEnd(Some(_)))
+}
+
 fn is_lost(input: &Input) -> bool {
     matches!(input, Input::EngineLost(..))
 }
@@ -75,6 +81,7 @@ fn a_stop_by_somebody_is_a_stop_and_a_start_is_a_start() {
     let yard = Yard::new();
     let mut life = yard.watch();
     yard.systemd.stops(UNIT);
+    assert!(is_asked(&life.next_word()));
     assert_eq!(life.next_word(), Word::Stopped);
     yard.systemd.happens(UNIT, |state| {
         (state.active, state.sub, state.invocation) = ("active", "running", 2);

@@ -111,11 +111,11 @@ impl Server {
         self.state.signal = None;
     }
 
-    /// It has died of it, and that is judged: what waited for it goes on. Whether there was one.
+    /// It has died of it, and that is judged, or nothing comes of it: what waited for it goes on. Whether there was one.
     pub(super) fn has_ended(&mut self, now: Mono) -> bool {
         let ends_by = self.ends_by();
         self.forget_signal();
-        if let Recovery::Waiting { due, .. } = &mut self.state.recovery
+        if let Recovery::Waiting { due, .. } | Recovery::Verifying { until: due, .. } = &mut self.state.recovery
             && Some(*due) == ends_by
         {
             *due = now.min(*due);

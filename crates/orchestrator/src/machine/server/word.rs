@@ -21,6 +21,8 @@ impl Server {
             Word::Died(death) => self.died(turn, death),
             Word::Killed => self.signalled(turn, false, None),
             Word::AskedToEnd(patience) => self.signalled(turn, true, patience),
+            Word::AskedNoMore if self.has_ended(turn.now) => turn.effects.push(Effect::Remember(turn.id)),
+            Word::AskedNoMore => {}
             Word::Paused => self.stop(turn, Stop::Paused),
             Word::Started => self.started(turn, Starter::Outside),
             Word::Restarted => self.restarted(turn),

@@ -39,7 +39,8 @@ impl ActionError {
             Self::Unmanaged | Self::NoContainer | Self::Replaced | Self::Process(ProcessError::Unstartable(_)) => true,
             Self::Container(failure) => failure.is_untouched(),
             Self::Process(error) => matches!(error, ProcessError::Unstartable(_)),
-            Self::ShuttingDown | Self::Unit(_) => false,
+            Self::Unit(error) => error.is_untouched(),
+            Self::ShuttingDown => false,
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use tokio::{sync::oneshot, time::timeout};
 
 use super::container::{
     engine::Link,
@@ -12,8 +14,12 @@ use super::container::{
 };
 use super::life::{Life, Lives};
 use super::process::wire::Wire;
+use super::systemd::listener::Request;
 use super::{Handle, Runtimes};
 use crate::machine::{Death, ServerId, Word};
+
+/// How long whoever listens to systemd may take to tell what it knows: it waits for nothing then, unless it compares.
+const TELLS_WITHIN: Duration = Duration::from_secs(2);
 
 /// The last words, by server.
 #[derive(Debug, Default)]
@@ -28,7 +34,7 @@ impl LastWords {
             Word::NotRunning => Life::NotRunning("it does not run".to_owned()),
             Word::Died(death) => Life::NotRunning(died(death)),
             // It may survive that.
-            Word::Killed | Word::AskedToEnd(_) | Word::Spared | Word::Cut(_) | Word::NotCut(_) => return,
+            Word::Killed | Word::AskedToEnd(_) | Word::AskedNoMore | Word::Spared | Word::Cut(_) | Word::NotCut(_) => return,
         };
         self.lock().insert(server, life);
     }
@@ -58,11 +64,26 @@ impl Runtimes {
         }
     }
 
-    /// Has it said when somebody is stopping this server's container, where no event tells of it.
+    /// Has it said when somebody is stopping this server's container, where no event tells of it, or its unit: that may take longer than it
+    /// was to.
     pub async fn asked_whether_it_is_stopped(&self, server: ServerId) {
-        let Some(Handle::Container(_, container)) = self.handle(server) else { return };
-        if let Some(look) = container.is_being_stopped().await {
-            self.mouth.about(server).say(Word::AskedToEnd(look.stop_timeout)).await;
+        match self.handle(server) {
+            Some(Handle::Container(_, container)) => {
+                if let Some(look) = container.is_being_stopped().await {
+                    self.mouth.about(server).say(Word::AskedToEnd(look.stop_timeout)).await;
+                }
+            }
+            Some(Handle::Unit(requests)) => {
+                let (answer, told) = oneshot::channel();
+                let asked = async {
+                    if requests.send(Request::TellOfStop(server, answer)).await.is_ok() {
+                        // Nobody hears of it while systemd is lost.
+                        let _ = told.await;
+                    }
+                };
+                let _ = timeout(TELLS_WITHIN, asked).await;
+            }
+            Some(Handle::Process(..)) | None => {}
         }
     }
 }

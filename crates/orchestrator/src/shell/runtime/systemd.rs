@@ -37,12 +37,33 @@ pub enum UnitError {
         /// In its words, with what to do where that is known.
         error: String,
     },
+    /// Somebody else's job is ending it, and whoever stops it does not want it started.
+    #[error("somebody is stopping or restarting {0}: it is left alone until that has ended")]
+    BeingStopped(String),
+    /// A job of somebody else has been queued meanwhile, for it or for what it needs.
+    #[error("systemd does not restart {unit} against a job of somebody else: {error}")]
+    InTheWay {
+        /// Which unit.
+        unit: String,
+        /// In its words.
+        error: String,
+    },
     /// The job ended otherwise than it should.
     #[error("{0}")]
     Job(String),
     /// Nobody watches the unit any more.
     #[error("the server is no longer registered")]
     Forgotten,
+}
+
+impl UnitError {
+    /// Nothing was done to the unit, for certain.
+    pub(super) fn is_untouched(&self) -> bool {
+        match self {
+            Self::BeingStopped(_) | Self::InTheWay { .. } => true,
+            Self::Lost(_) | Self::Interrupted | Self::Refused { .. } | Self::Job(_) | Self::Forgotten => false,
+        }
+    }
 }
 
 /// Requests that may wait for a listener.

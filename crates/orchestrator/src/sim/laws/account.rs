@@ -184,7 +184,7 @@ impl Watch {
                 // What comes within an action may be its own.
                 life.may_end = !(life.in_flight && life.touched);
             }
-            Word::Died(_) => life.may_end = false,
+            Word::Died(_) | Word::AskedNoMore => life.may_end = false,
             Word::Stopped | Word::FoundStopped | Word::Paused => life.stopped_meanwhile = true,
             Word::NotRunning | Word::Running | Word::RunsOtherwise | Word::Spared | Word::Cut(_) | Word::NotCut(_) => {}
         }

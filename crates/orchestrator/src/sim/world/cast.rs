@@ -164,6 +164,7 @@ impl Actor {
             Word::Started | Word::Restarted => self.starts(now),
             Word::Killed
             | Word::AskedToEnd(_)
+            | Word::AskedNoMore
             | Word::NotRunning
             | Word::Running
             | Word::RunsOtherwise

@@ -2,7 +2,7 @@
 
 use zbus::{Connection, OwnedObjectPath, interface};
 
-use super::{MANAGER, State, Units, asked};
+use super::{MANAGER, State, Units, asked, job_path};
 
 /// Where a unit is, with everything escaped that a path cannot have.
 pub(super) fn path_of(unit: &str) -> OwnedObjectPath {
@@ -60,7 +60,9 @@ impl Unit {
 
     #[zbus(property)]
     fn job(&self) -> (u32, OwnedObjectPath) {
-        (self.state().job, OwnedObjectPath::try_from("/").expect("a path"))
+        let number = self.state().job;
+        let none = || OwnedObjectPath::try_from("/").expect("a path");
+        (number, if number == 0 { none() } else { job_path(number) })
     }
 }
 

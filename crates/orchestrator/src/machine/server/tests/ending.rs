@@ -51,6 +51,31 @@ fn a_signal_that_does_not_end_it_is_over_after_a_minute() {
 }
 
 #[test]
+fn a_stop_that_was_called_off_is_waited_for_no_longer() {
+    let mut suspect = well("servers: [{name: a}]");
+    said(&mut suspect, 25.0, Word::AskedToEnd(None));
+    assert_eq!(run(&mut suspect, 60.0, &refused()), Vec::<&str>::new());
+    said(&mut suspect, 60.0, Word::AskedNoMore);
+    assert_eq!(run(&mut suspect, 64.0, &refused()), ["status_changed", "server_down", "recovery_started", "ACT"]);
+
+    let mut waits = well(SLOW);
+    assert_eq!(run(&mut waits, 35.0, &refused()), ["status_changed", "server_down"]);
+    said(&mut waits, 60.0, Word::AskedToEnd(None));
+    assert_eq!(run(&mut waits, 80.0, &refused()), Vec::<&str>::new());
+    said(&mut waits, 80.0, Word::AskedNoMore);
+    assert_eq!(run(&mut waits, 80.1, &refused()), ["recovery_started", "ACT"]);
+
+    let mut verifies = well("servers: [{name: a}]");
+    said(&mut verifies, 5.0, Word::Died(Death::default()));
+    run(&mut verifies, 6.0, &refused());
+    ends(&mut verifies, 7.0, Ok(()));
+    said(&mut verifies, 30.0, Word::AskedToEnd(None));
+    assert_eq!(run(&mut verifies, 70.0, &refused()), Vec::<&str>::new());
+    said(&mut verifies, 70.0, Word::AskedNoMore);
+    assert_eq!(run(&mut verifies, 70.1, &refused()), ["recovery_failed"]);
+}
+
+#[test]
 fn also_across_a_crash_of_the_monitor() {
     let mut first = well("servers: [{name: a}]");
     let effects = first.step(at(25.0), Input::Reported(A, Word::AskedToEnd(None)));

@@ -28,6 +28,9 @@ pub const UNIT: &str = "org.freedesktop.systemd1.Unit";
 /// The interface of a service.
 pub const SERVICE: &str = "org.freedesktop.systemd1.Service";
 
+/// A restart would cancel a job of somebody else.
+pub const IN_THE_WAY: &str = "org.freedesktop.systemd1.TransactionIsDestructive";
+
 /// Where the manager is.
 pub const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 const DBUS: &str = "org.freedesktop.DBus";
@@ -181,9 +184,10 @@ impl Session {
         self.send(SYSTEMD, job, PROPERTIES, "Get", &("org.freedesktop.systemd1.Job", "JobType")).await
     }
 
-    /// Asks for a restart; the job's path comes among the messages.
+    /// Asks for a restart; the job's path comes among the messages. With the mode `fail` systemd looks itself, at that moment, whether a job of
+    /// somebody else is queued that a restart would cancel, as a stop is; then it answers with [`IN_THE_WAY`].
     pub async fn restart(&self, name: &str) -> Result<NonZeroU32, BusError> {
-        self.send(SYSTEMD, MANAGER_PATH, MANAGER, "RestartUnit", &(name, "replace")).await
+        self.send(SYSTEMD, MANAGER_PATH, MANAGER, "RestartUnit", &(name, "fail")).await
     }
 
     /// The next signal of systemd, or an answer.

@@ -16,7 +16,7 @@ use zbus::{Message, ObjectPath, OwnedObjectPath, OwnedVariant, message::Type};
 
 use super::{
     UnitError,
-    bus::{self, Bus, BusError, MANAGER, PROPERTIES, SERVICE, Session, UNIT},
+    bus::{self, Bus, BusError, IN_THE_WAY, MANAGER, PROPERTIES, SERVICE, Session, UNIT},
     status::Life,
     unit::Unit,
 };
@@ -38,6 +38,8 @@ pub enum Request {
     Watch(Box<Watched>),
     /// Restart its unit, and say how that went.
     Restart(ServerId, Answer),
+    /// Say so if somebody is stopping its unit, then answer.
+    TellOfStop(ServerId, oneshot::Sender<()>),
     /// It is no longer registered: what happens to it is nobody's business.
     Forget(ServerId),
 }
@@ -142,18 +144,30 @@ impl Listener {
         let path = session.load(self.units[at].unit.name()).await?;
         let look = session.look(&path).await?;
         let words = self.units[at].unit.compare(path, look);
-        if words.is_empty() {
-            // No news for the machine; but a probe is to see it.
-            let word = if self.units[at].unit.status().life() == Life::Up { Word::Running } else { Word::NotRunning };
-            self.mouth.last_words().note(self.units[at].server, &word);
-        }
+        // It may be no news for the machine; but a probe is to see it.
+        let word = if self.units[at].unit.status().life() == Life::Up { Word::Running } else { Word::NotRunning };
+        self.mouth.last_words().note(self.units[at].server, &word);
         self.say(at, words).await;
+        Ok(())
+    }
+
+    /// What the jobs do that were found.
+    async fn ask_for_types(&self, at: usize, session: &Session, open: &mut Open) -> Result<(), BusError> {
+        for job in self.units[at].unit.jobs() {
+            let serial = session.ask_for_type(job).await?;
+            open.insert(serial, Awaited::JobType(self.units[at].server, job.to_owned()));
+        }
         Ok(())
     }
 
     /// From a connection to its loss. `None`: nobody needs it any more.
     async fn hear_all(&mut self, session: &mut Session) -> Option<BusError> {
         let mut open = Open::new();
+        for at in 0..self.units.len() {
+            if let Err(error) = self.ask_for_types(at, session, &mut open).await {
+                return Some(error);
+            }
+        }
         loop {
             let due = self.units.iter().filter_map(|watched| Some(watched.asked.as_ref()?.until)).min();
             let give_up = async {
@@ -214,7 +228,8 @@ impl Listener {
                 if let Ok(kind) = body.deserialize::<OwnedVariant>()
                     && let Ok(kind) = String::try_from(kind)
                 {
-                    self.units[at].unit.job_is(&job, &kind);
+                    let words = self.units[at].unit.job_is(&job, &kind);
+                    self.say(at, words).await;
                 }
             }
         }
@@ -223,6 +238,9 @@ impl Listener {
     async fn refused(&mut self, at: usize, error: &BusError) {
         let unit = self.units[at].unit.name().to_owned();
         let error = match error {
+            BusError::Answer { name, text } if name == IN_THE_WAY => {
+                return self.finish(at, Err(UnitError::InTheWay { unit, error: text.clone() })).await;
+            }
             BusError::Answer { name, text } if is_forbidden(name) => {
                 format!("{text}; this user may not: run the orchestrator as root, or allow it by a polkit rule")
             }
@@ -286,9 +304,16 @@ impl Listener {
         match request {
             Request::Watch(watched) => {
                 self.units.push(*watched);
-                self.compare(self.units.len() - 1, session).await
+                self.compare(self.units.len() - 1, session).await?;
+                self.ask_for_types(self.units.len() - 1, session, open).await
             }
             Request::Restart(server, answer) => self.restart(server, answer, session, open).await,
+            Request::TellOfStop(server, answer) => {
+                self.tell_of_stop(server).await;
+                // Whoever asked may be gone.
+                let _ = answer.send(());
+                Ok(())
+            }
             Request::Forget(server) => {
                 self.forget(server);
                 Ok(())
@@ -297,16 +322,29 @@ impl Listener {
     }
 
     async fn restart(&mut self, server: ServerId, answer: Answer, session: &Session, open: &mut Open) -> Result<(), BusError> {
+        let stopped = self.tell_of_stop(server).await;
         let Some(watched) = self.units.iter_mut().find(|watched| watched.server == server) else {
             // It may have gone while this waited. Whoever asked may be gone as well.
             let _ = answer.send(Err(UnitError::Forgotten));
             return Ok(());
         };
+        if stopped {
+            let _ = answer.send(Err(UnitError::BeingStopped(watched.unit.name().to_owned())));
+            return Ok(());
+        }
         watched.asked = Some(Asked { answer, until: Instant::now() + watched.unit.status().patience, ended: Vec::new() });
         watched.unit.act();
         let serial = session.restart(watched.unit.name()).await?;
         open.insert(serial, Awaited::Restart(server));
         Ok(())
+    }
+
+    /// Says so if somebody is stopping it, and whether that is so: it may take longer than was told before.
+    async fn tell_of_stop(&self, server: ServerId) -> bool {
+        let unit = self.units.iter().find(|watched| watched.server == server);
+        let Some(patience) = unit.and_then(|watched| watched.unit.is_being_stopped()) else { return false };
+        self.mouth.about(server).say(Word::AskedToEnd(Some(patience))).await;
+        true
     }
 
     fn forget(&mut self, server: ServerId) {
@@ -337,6 +375,8 @@ impl Listener {
                     self.units.push(*watched);
                 }
                 Some(Request::Restart(_, answer)) => drop(answer.send(Err(UnitError::Lost(error.to_owned())))),
+                // Nobody knows.
+                Some(Request::TellOfStop(..)) => {}
                 Some(Request::Forget(server)) => self.forget(server),
             }
         }

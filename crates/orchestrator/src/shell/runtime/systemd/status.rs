@@ -102,6 +102,14 @@ impl Status {
         }
     }
 
+    /// How long systemd lets it stop before it kills it; where that is for ever, no longer than anybody here waits.
+    pub fn stops_within(&self) -> Duration {
+        match self.stop {
+            0 | INFINITY => LONGEST_JOB,
+            stop => Duration::from_micros(stop).min(LONGEST_JOB),
+        }
+    }
+
     /// How it ended.
     pub fn death(&self) -> Death {
         let ended = matches!(self.result.as_str(), "success" | "exit-code" | "signal" | "core-dump" | "oom-kill");

@@ -10,6 +10,8 @@ use zbus::message::Sequence;
 use super::status::{Life, Look, Status};
 use crate::machine::{Death, Word};
 
+mod asked;
+
 /// One registered unit.
 #[derive(Clone, Debug)]
 pub struct Unit {
@@ -25,6 +27,8 @@ pub struct Unit {
     restarts: u32,
     /// Jobs of others, with their types where those are known.
     jobs: HashMap<String, Option<String>>,
+    /// It was said that somebody asks it to end.
+    asked: bool,
     ours: Ours,
 }
 
@@ -51,6 +55,7 @@ impl Unit {
             invocation: Vec::new(),
             restarts: 0,
             jobs: HashMap::new(),
+            asked: false,
             ours: Ours::None,
         };
         unit.take(look);
@@ -80,11 +85,20 @@ impl Unit {
     /// After a lost connection: numbering begins anew, and what was waited for does not come any more, but for the end of a job of ours that is
     /// under way.
     pub fn compare(&mut self, path: String, look: Look) -> Vec<Word> {
+        let words = self.compared(path, look);
+        self.and_asked(words)
+    }
+
+    fn compared(&mut self, path: String, look: Look) -> Vec<Word> {
         self.path = path;
-        self.jobs.clear();
+        let mut before = std::mem::take(&mut self.jobs);
+        let was_being_stopped = before.values().any(|kind| kind.as_deref() == Some("stop"));
         let was = self.up;
         let ours = std::mem::replace(&mut self.ours, Ours::None);
         self.take(look);
+        for (job, kind) in &mut self.jobs {
+            *kind = before.remove(job).flatten();
+        }
         match &self.status.job {
             // It is under way still, and what comes of it is our doing.
             Some(job) if ours == Ours::Job(job.clone()) => {
@@ -100,12 +114,12 @@ impl Unit {
         }
         match (was, self.status.life()) {
             // Nobody saw how: one that ended well was most likely stopped.
-            (Some(true), Life::Over) if self.status.result == "success" => self.rests(Word::Stopped),
+            (Some(true), Life::Over) if self.status.result == "success" || was_being_stopped => self.rests(Word::Stopped),
             (Some(_), _) => {
                 let words = self.judge();
                 if words.is_empty() && self.status.life() == Life::Up { vec![Word::Running] } else { words }
             }
-            (None, _) => self.begin(),
+            (None, _) => self.first(),
         }
     }
 
@@ -119,6 +133,11 @@ impl Unit {
 
     /// The first word about it. While a job is under way, that is waited for.
     pub fn begin(&mut self) -> Vec<Word> {
+        let words = self.first();
+        self.and_asked(words)
+    }
+
+    fn first(&mut self) -> Vec<Word> {
         match self.status.life() {
             Life::Over if self.jobs.is_empty() => self.rests(Word::NotRunning),
             Life::Up | Life::Returns => {
@@ -143,7 +162,8 @@ impl Unit {
     /// Properties have changed.
     pub fn changed(&mut self, status: Status) -> Vec<Word> {
         self.status = status;
-        self.judge()
+        let words = self.judge();
+        self.and_asked(words)
     }
 
     fn judge(&mut self) -> Vec<Word> {
@@ -152,7 +172,7 @@ impl Unit {
         }
         // It was in between when we came: the first word about it is still to be said.
         if self.up.is_none() && matches!(self.status.life(), Life::Over | Life::Returns) {
-            return self.begin();
+            return self.first();
         }
         // It counts those that it makes on its own.
         let by_itself = self.status.restarts > self.restarts;
@@ -160,13 +180,13 @@ impl Unit {
         let again = self.invocation != self.status.invocation;
         match (self.up.unwrap_or_default(), self.status.life()) {
             (false, Life::Up) => {
-                self.runs();
+                self.starts();
                 vec![word]
             }
             // A whole round that nobody told of.
             (true, Life::Up) if again => {
                 let mended = by_itself && self.jobs.is_empty();
-                self.runs();
+                self.starts();
                 let died = mended.then(|| Word::Died(Death { comes_back: true, ..Death::default() }));
                 died.into_iter().chain([word]).collect()
             }
@@ -175,6 +195,12 @@ impl Unit {
             (true, Life::Over) if self.jobs.is_empty() => self.rests(Word::Died(self.status.death())),
             _ => Vec::new(),
         }
+    }
+
+    /// It has been started anew, and not by us.
+    fn starts(&mut self) {
+        self.runs();
+        self.has_been_restarted();
     }
 
     fn runs(&mut self) {
@@ -192,15 +218,26 @@ impl Unit {
         true
     }
 
+    /// Jobs of others that are under way.
+    pub fn jobs(&self) -> impl Iterator<Item = &str> {
+        self.jobs.keys().map(String::as_str)
+    }
+
     /// What a job does has become known.
-    pub fn job_is(&mut self, job: &str, kind: &str) {
+    pub fn job_is(&mut self, job: &str, kind: &str) -> Vec<Word> {
         if let Some(known) = self.jobs.get_mut(job) {
             *known = Some(kind.to_owned());
         }
+        self.and_asked(Vec::new())
     }
 
     /// A job of somebody else has ended.
     pub fn job_ends(&mut self, job: &str, result: &str) -> Vec<Word> {
+        let words = self.job_ended(job, result);
+        self.and_asked(words)
+    }
+
+    fn job_ended(&mut self, job: &str, result: &str) -> Vec<Word> {
         let Some(kind) = self.jobs.remove(job) else { return Vec::new() };
         let stops = kind.is_none_or(|kind| kind == "stop") && result == "done" && self.status.life() == Life::Over;
         if stops && self.ours == Ours::None {
@@ -208,7 +245,7 @@ impl Unit {
         }
         match self.up {
             // It was under way when we came.
-            None => self.begin(),
+            None => self.first(),
             Some(_) => self.judge(),
         }
     }
@@ -239,12 +276,17 @@ impl Unit {
     /// Our restart has ended, well or not. Without it, what is seen is somebody else's doing.
     pub fn acted(&mut self) -> Vec<Word> {
         self.ours = Ours::None;
-        if self.status.life() == Life::Up {
+        let up = self.status.life() == Life::Up;
+        let words = if up {
             self.runs();
-            return vec![Word::Running];
-        }
-        self.up = Some(false);
-        Vec::new()
+            vec![Word::Running]
+        } else {
+            self.up = Some(false);
+            Vec::new()
+        };
+        // What was said before belongs to the restart.
+        self.asked &= self.is_being_stopped().is_none();
+        self.and_asked(words)
     }
 }
 

@@ -23,7 +23,7 @@ impl Listener {
     /// First the report, then the answer: whoever waits for that may count on the report being in the inbox.
     pub(super) async fn finish(&mut self, at: usize, ended: Result<(), UnitError>) {
         let words = self.units[at].unit.acted();
-        if words.is_empty() {
+        if self.units[at].unit.status().life() != Life::Up {
             self.mouth.about(self.units[at].server).rests();
         }
         self.say(at, words).await;

@@ -1,5 +1,7 @@
 //! What systemd tells, in its order, and what is made of it.
 
+use std::time::Duration;
+
 use super::*;
 
 fn status(active: &str, sub: &str, invocation: u8) -> Status {
@@ -13,6 +15,10 @@ fn running(invocation: u8) -> Status {
 
 fn failed(code: i32, number: i32, result: &str) -> Status {
     Status { code, status: number, result: result.to_owned(), ..status("failed", "failed", 1) }
+}
+
+fn asked(seconds: u64) -> Word {
+    Word::AskedToEnd(Some(Duration::from_secs(seconds)))
 }
 
 fn returning() -> Status {
@@ -103,9 +109,10 @@ fn a_stop_is_a_stop_however_the_process_ends() {
         let mut unit = unit(running(1));
         assert!(unit.job_begins("/job/7"));
         if let Some(kind) = kind {
-            unit.job_is("/job/7", kind);
+            assert_eq!(unit.job_is("/job/7", kind), [asked(600)]);
         }
-        assert_eq!(unit.changed(status("deactivating", "stop-sigterm", 1)), []);
+        let ends = unit.changed(status("deactivating", "stop-sigterm", 1));
+        assert_eq!(ends, if kind.is_some() { vec![] } else { vec![asked(600)] }, "once");
         assert_eq!(unit.changed(ended), [], "its job tells what it was");
         assert_eq!(unit.job_ends("/job/7", "done"), [Word::Stopped]);
         assert_eq!(unit.changed(running(2)), [Word::Started]);
@@ -113,17 +120,78 @@ fn a_stop_is_a_stop_however_the_process_ends() {
 }
 
 #[test]
+fn how_long_it_may_take_to_stop_is_told() {
+    for (stop, seconds) in [(90_000_000, 90), (0, 600), (u64::MAX, 600), (7_200_000_000, 600)] {
+        let mut unit = unit(Status { stop, ..running(1) });
+        unit.job_begins("/job/7");
+        assert_eq!(unit.job_is("/job/7", "stop"), [asked(seconds)], "{stop}");
+        assert_eq!(unit.is_being_stopped(), Some(Duration::from_secs(seconds)));
+    }
+}
+
+#[test]
+fn a_job_that_does_not_end_it_asks_nothing() {
+    for kind in ["start", "reload", "verify-active", "nop"] {
+        let mut unit = unit(running(1));
+        unit.job_begins("/job/7");
+        assert_eq!(unit.job_is("/job/7", kind), [], "{kind}");
+        assert_eq!(unit.is_being_stopped(), None);
+    }
+    let mut returns = unit(running(1));
+    returns.changed(returning());
+    returns.job_begins("/job/8");
+    assert_eq!(returns.job_is("/job/8", "restart"), [], "it has ended, and systemd starts it again");
+}
+
+#[test]
+fn a_stop_that_is_called_off_is_over() {
+    let mut unit = unit(running(1));
+    unit.job_begins("/job/7");
+    assert_eq!(unit.job_is("/job/7", "stop"), [asked(600)]);
+    assert_eq!(unit.job_ends("/job/7", "canceled"), [Word::AskedNoMore]);
+    assert_eq!(unit.is_being_stopped(), None);
+    assert_eq!(unit.changed(running(1)), []);
+}
+
+#[test]
+fn one_that_is_found_while_it_is_being_stopped_is_asked_to_end() {
+    let job = Some("/job/7".to_owned());
+    let stops = Status { job, stop: 90_000_000, ..status("deactivating", "stop-sigterm", 1) };
+    let mut unit = Unit::new("a.service", "/a".to_owned(), look(stops.clone()));
+    assert_eq!(unit.begin(), [asked(90)]);
+    assert_eq!(unit.jobs().collect::<Vec<_>>(), ["/job/7"]);
+    assert_eq!(unit.is_being_stopped(), None, "nobody knows yet");
+    assert_eq!(unit.job_is("/job/7", "stop"), [], "it is told already");
+    assert!(unit.is_being_stopped().is_some());
+    unit.changed(failed(1, 143, "exit-code"));
+    assert_eq!(unit.job_ends("/job/7", "done"), [Word::Stopped]);
+
+    let mut lost = super::tests::unit(Status { stop: 90_000_000, ..running(1) });
+    assert_eq!(lost.compare("/a".to_owned(), look(stops.clone())), [asked(90)]);
+    lost.job_is("/job/7", "stop");
+    assert_eq!(lost.compare("/a".to_owned(), look(stops)), [], "it goes on");
+    assert!(lost.is_being_stopped().is_some(), "it is still known what the job does");
+    let mut over = lost.clone();
+    assert_eq!(over.compare("/a".to_owned(), look(failed(1, 143, "exit-code"))), [Word::Stopped]);
+    assert_eq!(lost.compare("/a".to_owned(), look(running(1))), [Word::AskedNoMore, Word::Running]);
+}
+
+#[test]
 fn a_restart_of_somebody_else_is_a_start_and_a_failed_one_a_death() {
     let mut unit = unit(running(1));
     unit.job_begins("/job/7");
-    unit.job_is("/job/7", "restart");
+    assert_eq!(unit.job_is("/job/7", "restart"), [asked(0)]);
+    assert!(unit.is_being_stopped().is_some());
     assert_eq!(unit.changed(status("inactive", "dead", 1)), []);
+    assert_eq!(unit.is_being_stopped(), None, "it is being started");
     assert_eq!(unit.changed(running(2)), [Word::Started]);
+    assert_eq!(unit.is_being_stopped(), None, "it was started");
     assert_eq!(unit.job_ends("/job/7", "done"), []);
     unit.job_begins("/job/8");
     unit.job_is("/job/8", "restart");
     unit.changed(failed(1, 5, "exit-code"));
-    assert_eq!(unit.job_ends("/job/8", "failed"), [Word::Died(Death { exit_code: Some(5), ..Death::default() })]);
+    let died = Word::Died(Death { exit_code: Some(5), ..Death::default() });
+    assert_eq!(unit.job_ends("/job/8", "failed"), [Word::AskedNoMore, died]);
 }
 
 #[test]
@@ -132,7 +200,10 @@ fn what_our_own_restart_does_is_no_news() {
     unit.act();
     // systemd tells of the job before it answers.
     unit.job_begins("/job/9");
+    assert_eq!(unit.changed(status("deactivating", "stop-sigterm", 1)), [], "it is not asked to end by somebody");
     unit.acts_as("/job/9");
+    assert_eq!(unit.job_is("/job/9", "restart"), []);
+    assert_eq!(unit.is_being_stopped(), None);
     assert!(unit.is_ours("/job/9") && !unit.is_ours("/job/8"));
     assert_eq!(unit.changed(status("inactive", "dead", 1)), []);
     assert_eq!(unit.changed(running(2)), []);
@@ -151,8 +222,8 @@ fn a_stop_that_takes_the_place_of_our_restart_is_honoured() {
     unit.act();
     unit.acts_as("/job/9");
     unit.job_begins("/job/10");
-    unit.job_is("/job/10", "stop");
-    assert_eq!(unit.acted(), [Word::Running], "the restart was cancelled while it still ran");
+    assert_eq!(unit.job_is("/job/10", "stop"), []);
+    assert_eq!(unit.acted(), [Word::Running, asked(600)], "the restart was cancelled while it still ran");
     assert_eq!(unit.changed(status("inactive", "dead", 1)), []);
     assert_eq!(unit.job_ends("/job/10", "done"), [Word::Stopped]);
 }
@@ -190,7 +261,8 @@ fn a_restart_of_ours_stays_ours_over_a_loss() {
     assert_eq!(interrupted().compare("/a".to_owned(), look(status("inactive", "dead", 2))), [Word::Stopped]);
     let job = Some("/job/10".to_owned());
     let mut anothers = interrupted();
-    assert_eq!(anothers.compare("/a".to_owned(), look(Status { job, ..status("deactivating", "stop-sigterm", 2) })), []);
+    let found = anothers.compare("/a".to_owned(), look(Status { job, ..status("deactivating", "stop-sigterm", 2) }));
+    assert_eq!(found, [asked(600)]);
     assert_eq!(anothers.changed(status("inactive", "dead", 2)), []);
     assert_eq!(anothers.job_ends("/job/10", "done"), [Word::Stopped]);
 }
