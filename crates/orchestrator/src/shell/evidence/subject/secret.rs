@@ -74,7 +74,7 @@ pub(super) fn collect(value: &Value, directory: &Path, secrets: &mut Vec<Secret>
 
 /// Of a program's arguments those that a flag calls a secret: `--key X`, `--key=X`. What is a path is none.
 fn after_flags(words: &[Value]) -> impl Iterator<Item = Box<str>> {
-    let is_named = |flag: &str| flag.starts_with('-') && is_secret(flag.trim_start_matches('-'));
+    let is_named = |flag: &str| flag.starts_with('-') && !flag.ends_with("tokens") && is_secret(flag.trim_start_matches('-'));
     let before = std::iter::once(None).chain(words.iter().map(Value::as_str));
     let values = words.iter().zip(before).filter_map(move |(word, before)| {
         let word = word.as_str()?;

@@ -37,7 +37,7 @@ pub(super) fn is_flag(text: &str) -> bool {
 fn value_of(name: &str, value: &str, mask: &Mask) -> String {
     let named = format!("{name}={value}");
     let own = format!("{name}={}", mask.text(value));
-    let is_named = is_secret(name.trim_start_matches('-')) && !value.contains('/');
+    let is_named = is_secret(name.trim_start_matches('-')) && !name.ends_with("tokens") && !value.contains('/');
     if mask.text(&named) == own && !is_named { masked(value, mask) } else { HIDDEN.to_owned() }
 }
 
