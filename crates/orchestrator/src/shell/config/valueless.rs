@@ -53,3 +53,32 @@ fn judge(key: &str, value: &mut Value, at: &str, places: &Places, found: &mut Ve
     };
     found.push(places.problem(at, format!("`{key}` has no value"), Some(help.to_owned())));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::parse;
+
+    #[test]
+    fn a_variable_that_is_filled_in_with_nothing_is_empty_and_everything_else_is_not_written() {
+        let text = "servers:
+  - name: a
+    port: ${NONE:-}
+    health_url: http://a/
+    runtime:
+      kind: process
+      command: x
+      env:
+        A: ${NONE:-}
+        B: ''
+    probes:
+      - kind: http
+        headers:
+          X: ${NONE:-}
+";
+        let loaded = parse("registry.yaml".as_ref(), text.as_bytes(), &|_| None).unwrap_or_else(|error| panic!("{error}"));
+        let server = &loaded.file.servers[0];
+        let env = &server.runtime.as_ref().expect("a runtime").env;
+        assert_eq!((env.get("A").map(String::as_str), env.get("B").map(String::as_str)), (Some(""), Some("")));
+        assert_eq!((server.port, server.probes[0].headers.len()), (None, 0));
+    }
+}
