@@ -16,6 +16,7 @@ mod completions;
 mod discover;
 mod import;
 mod json;
+mod patience;
 mod replay;
 mod run;
 mod schema;

@@ -6,6 +6,7 @@
 pub mod actions;
 pub mod alarm;
 pub mod api;
+pub mod asked;
 pub mod causes;
 pub mod client;
 pub mod clock;

@@ -8,10 +8,11 @@ use orchestrator::shell::plan::{self, Plan};
 use serde_json::{Value, json};
 
 use super::args::CheckConfig;
+use super::patience::patiently;
 use super::{End, Outcome, misspelt_variables, print, variable, warn};
 
 pub(super) fn run(arguments: &CheckConfig) -> Outcome {
-    let (misspelt, read) = (misspelt_variables(), plan::check(&arguments.registry, &variable));
+    let (misspelt, read) = (misspelt_variables(), patiently(|| plan::check(&arguments.registry, &variable)));
     if arguments.json {
         print(&format!("{}\n", report(&read, &misspelt)))?;
         return Ok(if read.is_ok() { End::Fine } else { End::Configuration });

@@ -15,6 +15,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::args::{LogFormat, Run};
+use super::patience::patiently;
 use super::{End, Outcome, environment, misspelt_variables, note, variable, warn};
 
 /// One thread drives, probes and serves; a second one makes each check dearer.
@@ -28,7 +29,7 @@ pub(super) fn run(arguments: Run) -> Outcome {
         LogFormat::Json => telemetry::LogFormat::Json,
     });
     warn(&misspelt_variables());
-    let plan = plan::read(&arguments.registry, &variable, arguments.observe)?;
+    let plan = patiently(|| plan::read(&arguments.registry, &variable, arguments.observe))?;
     warn(&plan.loaded.warnings);
     let settings = settings(arguments, &plan)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?;

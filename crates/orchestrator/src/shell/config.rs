@@ -20,6 +20,7 @@ mod stamps;
 mod syntax;
 mod tree;
 mod unknown;
+mod valueless;
 
 use std::collections::HashSet;
 use std::fmt;

@@ -5,6 +5,9 @@
 
 mod in_force;
 mod leaving;
+mod read;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::collections::{HashMap, HashSet};
@@ -13,11 +16,9 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use health_spec::config::Engine;
 use tokio::sync::{mpsc, oneshot, watch as watch_channel};
 use tokio::task::block_in_place;
 
-use super::alarm::forgiving;
 use super::causes::causes;
 use super::config::LoadError;
 use super::discovery::{self, Discovery};
@@ -30,6 +31,7 @@ use crate::machine::ServerId;
 use crate::machine::fleet::Limits;
 use in_force::InForce;
 use leaving::Leaving;
+use read::Desk;
 use watch::Cause;
 pub use watch::{Watch, WatchError};
 
@@ -48,6 +50,7 @@ pub struct Reading {
 #[derive(Debug)]
 pub struct Reloader {
     reading: Reading,
+    desk: Desk,
     in_force: InForce,
     discovery: Discovery,
     /// What the files ask for, while discovery is on: what is discovered is put beside it.
@@ -109,6 +112,7 @@ impl Reloader {
         let (next_place, written, rejected) = (places.len(), discovery::wants(written), None);
         Self {
             reading,
+            desk: Desk::default(),
             in_force,
             discovery,
             written,
@@ -149,7 +153,7 @@ impl Reloader {
     }
 
     async fn reload(&mut self, cause: Cause) -> Result<(), LoadError> {
-        let plan = read(self.reading.clone(), self.in_force.engines.clone()).await?;
+        let plan = self.desk.read(self.reading.clone(), self.in_force.engines.clone()).await?;
         self.watch.follow(plan.watched(), plan.loaded.stamps.clone());
         // A file that was only touched is no news; a person who asks is told.
         if cause == Cause::File && self.in_force.is_written(&plan) && self.rejected.is_none() {
@@ -304,13 +308,6 @@ impl Reloader {
         turnover.gone.extend(before.into_keys().filter_map(|name| self.places.get(name)));
         turnover
     }
-}
-
-/// Some seconds of work with ten thousand servers: checks go on meanwhile. A file that makes us panic is a wrong one.
-async fn read(reading: Reading, engines: Vec<Engine>) -> Result<Plan, LoadError> {
-    let read = move || forgiving(|| plan::read_again(&engines, &reading.paths, &reading.environment, reading.observe));
-    let read = tokio::task::spawn_blocking(read).await.unwrap_or_else(|error| Err(error.to_string()));
-    read.unwrap_or_else(|why| Err(LoadError::Unreadable { path: "the configuration".into(), source: std::io::Error::other(why) }))
 }
 
 fn configured(plan: &Plan, needs_restart: Vec<String>, state_directory: &Path) -> Configured {

@@ -1,7 +1,9 @@
 //! What is wrong is said: what, where, and what to do. Nothing is changed.
 
+use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -99,6 +101,24 @@ fn a_tokens_file_that_has_gone_is_seen_in_our_own_health() {
     assert_eq!(orchestrator.get("/servers/a")["status"], "ok");
     std::fs::write(&token, "a-token").expect("written");
     until("it sees again", || (orchestrator.get("/health")["status"] == "ok").then_some(()));
+}
+
+/// A pipe that nobody writes into is a disk that does not answer.
+#[test]
+fn a_file_that_does_not_answer_is_named_while_it_is_waited_for() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let token = directory.path().join("token");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &token, rustix::fs::Mode::RWXU).expect("a pipe");
+    let registry = "servers: [{ name: a, port: 1, probes: [{ kind: http, bearer_token_file: token }] }]\n";
+    std::fs::write(directory.path().join("registry.yaml"), registry).expect("written");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
+    command.current_dir(directory.path()).args(["check-config", "registry.yaml"]).stderr(Stdio::piped()).stdout(Stdio::null());
+    let mut child = command.spawn().expect("it runs");
+    let mut said = String::new();
+    BufReader::new(child.stderr.take().expect("piped")).read_line(&mut said).expect("a line");
+    assert!(said.contains("waiting for ") && said.contains("token: it does not answer"), "{said}");
+    std::fs::write(&token, "a-token").expect("written");
+    assert!(child.wait().expect("it ends").success());
 }
 
 #[test]

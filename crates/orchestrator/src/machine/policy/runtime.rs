@@ -10,6 +10,9 @@ use health_spec::registry::{Runtime, RuntimeKind, ServerEntry, Stdio};
 
 use super::{EngineId, Issue};
 
+/// What is wrong with a zero byte in what a program is started with, and what to do.
+pub(super) const NO_ZERO: (&str, &str) = ("nothing that a program is started with can have a zero byte", "remove the zero byte");
+
 /// Every server has something to check; every runtime is complete; no container belongs to two servers.
 pub(super) fn check(file: &File, issues: &mut Vec<Issue>) {
     let (mut containers, mut units) = (HashMap::new(), HashMap::new());

@@ -7,6 +7,7 @@ use health_spec::registry::{RuntimeKind, ServerEntry};
 
 use super::Purpose;
 use super::merge::{SHORTEST, Section};
+use super::runtime::NO_ZERO;
 
 /// Whether something runs the server that can restart it. `simulate` scripts that.
 pub(super) fn is_restartable(entry: &ServerEntry, purpose: Purpose) -> bool {
@@ -115,6 +116,10 @@ impl Section<'_> {
                 self.issue(format!("{pointer}/command"), "`command` has no program".to_owned(), "[program, argument, ...]");
             }
             _ => {}
+        }
+        let arguments = hook.command.iter().flatten().enumerate();
+        for (at, _) in arguments.filter(|(_, argument)| argument.contains('\0')) {
+            self.issue(format!("{pointer}/command/{at}"), NO_ZERO.0.to_owned(), NO_ZERO.1);
         }
         let of_requests = [
             ("method", hook.method.is_some()),

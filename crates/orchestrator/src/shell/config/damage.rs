@@ -35,6 +35,7 @@ const STAND_INS: &[(&str, &str, &str)] = &[
 const COMPARED: &[&[&str]] = &[
     &["interval_seconds", "confirm_interval_seconds", "max_backoff_seconds"],
     &["start_period_seconds", "verify_timeout_seconds"],
+    &["strategy", "repair"],
 ];
 
 /// What is broken.

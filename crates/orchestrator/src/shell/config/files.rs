@@ -5,6 +5,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::{LoadError, MAX_BYTES};
+use crate::shell::asked;
 
 /// What a file of a directory must end in to be read.
 const ENDINGS: [&str; 2] = ["yaml", "yml"];
@@ -13,6 +14,10 @@ const ENDINGS: [&str; 2] = ["yaml", "yml"];
 ///
 /// Hidden files are not read: editors keep their copies there, and Kubernetes its mounts.
 pub(super) fn listed(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
+    asked::of(path, || list(path))
+}
+
+fn list(path: &Path) -> Result<Vec<PathBuf>, LoadError> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
@@ -37,9 +42,9 @@ fn is_configuration(file: &Path) -> bool {
 /// What stands in a file, as it is.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
     let unreadable = |source| LoadError::Unreadable { path: path.to_owned(), source };
-    let handle = Handle::open(path).map_err(unreadable)?;
     let mut bytes = Vec::new();
-    handle.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    let read = || Handle::open(path)?.take(MAX_BYTES + 1).read_to_end(&mut bytes);
+    asked::of(path, read).map_err(unreadable)?;
     Ok(bytes)
 }
 

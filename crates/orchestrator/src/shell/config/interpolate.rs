@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Number, Value};
 
+use crate::shell::asked;
+
 /// What an environment variable holds.
 pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
@@ -112,8 +114,8 @@ fn variable(name: &str, lookup: Lookup<'_>, secrets: &mut Vec<PathBuf>) -> Resul
 fn secret(path: &Path) -> Result<String, String> {
     use std::io::Read as _;
     let mut text = String::new();
-    let file = std::fs::File::open(path).map_err(|error| error.to_string())?;
-    let read = file.take(LONGEST_SECRET + 1).read_to_string(&mut text).map_err(|error| error.to_string())?;
+    let read = || std::fs::File::open(path)?.take(LONGEST_SECRET + 1).read_to_string(&mut text);
+    let read = asked::of(path, read).map_err(|error| error.to_string())?;
     if u64::try_from(read).is_ok_and(|length| length > LONGEST_SECRET) {
         return Err("it is too large".to_owned());
     }

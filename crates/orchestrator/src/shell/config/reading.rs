@@ -11,6 +11,7 @@ use super::places::{Places, Spot};
 use super::problem::Problem;
 use super::shape::Shape;
 use super::unknown::{Unknown, unknown};
+use super::valueless::valueless;
 use super::{Draft, LoadError, Loaded, Stamps, environment, in_order, located, overlay, syntax, violations, without_nulls};
 
 /// What has been read so far.
@@ -63,7 +64,8 @@ impl<'a> Reading<'a> {
         let told = if value.get("servers").is_none_or(Value::is_null) { &mut broken } else { &mut warnings };
         told.extend(nothing.into_iter().map(|spot| no_list(&places, spot)));
         environment::overlay(&mut value, &mut places, lookup);
-        let (value, schema) = (Value::Object(value), health_spec::schema::registry());
+        let (mut value, schema) = (Value::Object(value), health_spec::schema::registry());
+        let valueless = valueless(&mut value, Shape::new(&schema), &places);
         let unknown = unknown(&value, Shape::new(&schema), &places);
         let mut raw = without_nulls(value);
         let mut problems = violations(&raw, &schema, &places);
@@ -74,10 +76,11 @@ impl<'a> Reading<'a> {
         let Unknown { errors, warnings: odd, meant } = unknown;
         let below_the_top = |problem: &&Problem| problem.pointer.rfind('/') > Some(0);
         let unsure = twice.iter().filter(below_the_top).map(|problem| problem.pointer.clone());
-        meant.into_iter().chain(unsure).for_each(|pointer| damage.at(pointer));
+        let without = valueless.iter().map(|problem| problem.pointer.clone());
+        meant.into_iter().chain(unsure).chain(without).for_each(|pointer| damage.at(pointer));
         forget(&mut raw, &errors, &mut damage);
         repair(&mut raw, &problems, &mut damage);
-        problems.extend(errors.into_iter().chain(broken).chain(twice));
+        problems.extend(errors.into_iter().chain(broken).chain(twice).chain(valueless));
         let issues = overlay::apply(&mut raw, &mut places);
         let file = serde_json::from_value(raw.clone());
         if let (Err(error), true) = (&file, problems.is_empty()) {

@@ -45,6 +45,11 @@ impl<'a> Shape<'a> {
         known.or_else(any).map(|node| self.part(node))
     }
 
+    /// Whether `key` is a name of whoever wrote it, which it takes any of.
+    pub(super) fn is_free(self, key: &str) -> bool {
+        self.properties().is_none_or(|properties| !properties.contains_key(key)) && self.property(key).is_some()
+    }
+
     /// What the property `key` is for.
     pub(super) fn describes(self, key: &str) -> Option<&'a str> {
         self.properties()?.get(key)?.get("description")?.as_str()

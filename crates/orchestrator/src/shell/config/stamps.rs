@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::files;
+use crate::shell::asked;
 
 /// What the system says of some files. Of a directory it is what its files are: what else lies there, or looks into it, is no change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl Stamps {
 impl Stamp {
     /// Looks at this file, or at what a link leads to.
     pub fn of(path: &Path) -> io::Result<Self> {
-        let found = std::fs::metadata(path)?;
+        let found = asked::of(path, || std::fs::metadata(path))?;
         Ok(Self {
             device: found.dev(),
             inode: found.ino(),

@@ -1,14 +1,14 @@
 //! Addresses of a configuration: of servers, of engines, and our own. Resolves nothing.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use health_spec::config::{Engine, defaults};
+use health_spec::config::{Engine, File, defaults};
 use health_spec::registry::ServerEntry;
 
 use super::parent;
 use crate::machine::policy::Issue;
 use crate::shell::causes::causes;
-use crate::shell::config::{Loaded, Problem};
+use crate::shell::config::{Draft, Loaded, Problem};
 use crate::shell::runtime::container::address::Address;
 
 /// An endpoint beside a `health_url` is only shown; one that is no URL is odd, and registries that others write stay readable.
@@ -58,9 +58,28 @@ pub(super) fn check_engines(engines: &[Engine], issues: &mut Vec<Issue>) {
     }
 }
 
+/// Whether two cannot listen there. One that listens everywhere is in the way of all addresses of its port, and `::` of those of both kinds.
+fn meet(one: SocketAddr, other: SocketAddr) -> bool {
+    let (at, beside) = (one.ip().to_canonical(), other.ip().to_canonical());
+    let is_everywhere =
+        |ip: IpAddr, other: IpAddr| ip.is_unspecified() && (ip.is_ipv6() || other.is_ipv4() || other.is_unspecified());
+    let overlap = at == beside || is_everywhere(at, beside) || is_everywhere(beside, at);
+    one.port() != 0 && one.port() == other.port() && overlap
+}
+
+/// Where the orchestrator listens if nothing else is said. `run --listen` may say so, therefore it is no mistake.
+pub(super) fn odd_gateway(file: &File, gateway: Option<SocketAddr>, draft: &Draft) -> Option<Problem> {
+    let is_usual = file.listen.orchestrator.is_none() && draft.spares("/listen/orchestrator");
+    let usual: SocketAddr = defaults::LISTEN.parse().ok().filter(|_| is_usual)?;
+    let message =
+        format!("the orchestrator listens on {usual} as well, unless `listen.orchestrator` or `--listen` says otherwise");
+    let help = Some(format!("give the gateway a port of its own, such as {}", defaults::LISTEN_GATEWAY));
+    gateway.is_some_and(|gateway| meet(usual, gateway)).then(|| draft.loaded.places.problem("/listen/gateway", message, help))
+}
+
 /// The daemons cannot both listen on one address.
 pub(super) fn one_for_both(orchestrator: Option<SocketAddr>, gateway: Option<SocketAddr>, issues: &mut Vec<Issue>) {
-    if let Some(address) = orchestrator.filter(|own| own.port() != 0 && gateway == Some(*own)) {
+    if let Some(address) = orchestrator.filter(|own| gateway.is_some_and(|gateway| meet(*own, gateway))) {
         issues.push(Issue {
             pointer: "/listen/gateway".to_owned(),
             message: format!("the orchestrator listens on {address} already"),

@@ -19,6 +19,8 @@ pub(super) fn warnings(draft: &Draft, supervised: &[Supervised], environment: En
     let path = environment("PATH");
     let mut found = of_servers(draft, supervised, path.as_deref());
     found.extend(of_hooks(draft, path.as_deref()));
+    // That it cannot be there at all is a mistake of its own, and a zero byte is nothing to print.
+    found.retain(|(_, missing)| !missing.text.contains('\0'));
     let places = &draft.loaded.places;
     let located = |(pointer, missing): (String, Missing)| places.problem(&pointer, missing.text, Some(missing.help.to_owned()));
     found.into_iter().map(located).collect()

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::deadline::Deadline;
 use super::{Fault, Impaired};
+use crate::shell::asked;
 use crate::shell::config::Stamp;
 
 /// Between two looks at a file: one check makes several requests, and many checks are made in a second.
@@ -121,7 +122,7 @@ fn look(path: &Path, before: &str, known: &Mutex<Option<Known>>) -> std::io::Res
 }
 
 fn read(path: &Path, before: &str) -> std::io::Result<HeaderValue> {
-    let text = std::fs::read_to_string(path)?;
+    let text = asked::of(path, || std::fs::read_to_string(path))?;
     let text = text.trim();
     if text.is_empty() {
         // Somebody is writing it, or failed to: a server that refuses an empty token is not to blame.

@@ -14,6 +14,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{Fault, Impaired};
+use crate::shell::asked;
 use crate::shell::renewed::Renewed;
 
 mod written;
@@ -143,8 +144,9 @@ impl Wanted {
             }
             None => system.ok_or(TlsError::NoRoots)?,
         };
-        let key =
-            |path: &PathBuf| PrivateKeyDer::from_pem_file(path).map_err(|source| TlsError::Key { path: path.clone(), source });
+        let key = |path: &PathBuf| {
+            asked::of(path, || PrivateKeyDer::from_pem_file(path)).map_err(|source| TlsError::Key { path: path.clone(), source })
+        };
         let own = self.own.as_ref().map(|(chain, own)| Ok((certificates(chain)?, key(own)?))).transpose()?;
         Ok(Arc::new(config(trusted, own)?))
     }
@@ -192,7 +194,8 @@ fn config(roots: Arc<RootCertStore>, own: Option<Own>) -> Result<ClientConfig, T
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let wrong = |source| TlsError::Certificates { path: path.to_owned(), source };
-    let found: Vec<_> = CertificateDer::pem_file_iter(path).map_err(wrong)?.collect::<Result<_, _>>().map_err(wrong)?;
+    let read = || CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>();
+    let found = asked::of(path, read).map_err(wrong)?;
     if found.is_empty() { Err(TlsError::Empty { path: path.to_owned() }) } else { Ok(found) }
 }
 

@@ -9,9 +9,11 @@ use std::time::Duration;
 use notify::{RecursiveMode, Watcher};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::shell::config::Stamps;
+use crate::shell::runtime::process::beside;
 
 /// A file that has been quiet for this long is complete.
 const QUIET: Duration = Duration::from_millis(200);
@@ -51,6 +53,10 @@ pub struct Watch {
     heard: Option<Heard>,
     /// When they are looked at although nothing is heard.
     poll: Instant,
+    /// A look that has not ended yet. There is no second one beside it.
+    looking: Option<JoinHandle<Stamps>>,
+    /// How long a look may take.
+    patience: Duration,
 }
 
 /// Why to look.
@@ -73,9 +79,18 @@ impl Watch {
         };
         let watcher = notify::recommended_watcher(tell).inspect_err(slower).ok();
         let hangup = signal(SignalKind::hangup())?;
-        let (directories, poll) = (BTreeSet::new(), Instant::now() + POLL);
-        let mut watch =
-            Self { changes, hangup, watcher, directories, paths: Vec::new(), seen: Stamps::default(), heard: None, poll };
+        let mut watch = Self {
+            changes,
+            hangup,
+            watcher,
+            directories: BTreeSet::new(),
+            paths: Vec::new(),
+            seen: Stamps::default(),
+            heard: None,
+            poll: Instant::now() + POLL,
+            looking: None,
+            patience: beside::PATIENCE,
+        };
         watch.follow(paths, seen);
         Ok(watch)
     }
@@ -120,10 +135,14 @@ impl Watch {
         }
     }
 
-    /// Whether they are otherwise than when this was last asked. A slow disk must not hold up the checks.
+    /// Whether they are otherwise than when this was last asked. A slow disk must not hold up the checks; one that does not answer is
+    /// a change, once: whoever reads then says which file it is.
     async fn has_changed(&mut self) -> bool {
-        let paths = self.paths.clone();
-        let Ok(found) = tokio::task::spawn_blocking(move || Stamps::of(&paths)).await else { return false };
+        let (is_known, paths) = (self.looking.is_some(), self.paths.clone());
+        let looking = self.looking.get_or_insert_with(|| tokio::task::spawn_blocking(move || Stamps::of(&paths)));
+        let Ok(found) = timeout(self.patience, looking).await else { return !is_known };
+        self.looking = None;
+        let Ok(found) = found else { return false };
         let has_changed = found != self.seen;
         self.seen = found;
         has_changed
@@ -161,5 +180,30 @@ mod tests {
         assert_eq!(cause, Cause::File);
         assert_ne!(watch.seen, seen);
         assert!(!watch.has_changed().await, "said once");
+    }
+
+    /// The only thread that looks at disks waits for one, as for a disk that does not answer.
+    #[test]
+    fn a_look_that_hangs_is_a_change_once_and_what_changes_meanwhile_is_seen_after_it() {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build().expect("a runtime");
+        runtime.block_on(async {
+            let directory = tempfile::tempdir().expect("a directory");
+            let path = directory.path().join("registry.yaml");
+            std::fs::write(&path, "servers: []").expect("written");
+            let paths = [path.clone()];
+            let mut watch = Watch::new(&paths, Stamps::of(&paths)).expect("watched");
+            let (answer, answers) = std::sync::mpsc::channel::<()>();
+            let hanging = tokio::task::spawn_blocking(move || answers.recv());
+            watch.patience = Duration::from_millis(20);
+            assert!(watch.has_changed().await, "somebody has to say so");
+            assert!(!watch.has_changed().await, "said once");
+            std::fs::write(&path, "servers: [{name: a, port: 1}]").expect("written");
+            drop(answer);
+            hanging.await.expect("no panic").expect_err("nobody sends");
+            watch.patience = Duration::from_secs(60);
+            assert!(watch.has_changed().await);
+            assert!(!watch.has_changed().await);
+        });
     }
 }

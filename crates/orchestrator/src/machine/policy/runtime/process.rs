@@ -3,6 +3,7 @@
 use health_spec::registry::{OnCrash, Runtime, RuntimeKind, Stdio};
 
 use super::super::Issue;
+use super::NO_ZERO;
 
 /// Keys that contradict one another.
 pub(super) fn check(index: usize, runtime: &Runtime, issues: &mut Vec<Issue>) {
@@ -28,8 +29,9 @@ pub(super) fn check(index: usize, runtime: &Runtime, issues: &mut Vec<Issue>) {
     if runtime.user.as_deref().is_some_and(|user| user.is_empty() || user.starts_with(':') || user.ends_with(':')) {
         say("user", "that is no user", "a name, a number, or either with a group: mcp, 1000, mcp:mcp, 1000:1000");
     }
-    let (no_zero, leave_out) = ("nothing that a program is started with can have a zero byte", "remove the zero byte");
-    for (key, text) in [("command", &runtime.command), ("cwd", &runtime.cwd), ("env_file", &runtime.env_file)] {
+    let (no_zero, leave_out) = NO_ZERO;
+    let texts = [("command", &runtime.command), ("cwd", &runtime.cwd), ("env_file", &runtime.env_file), ("user", &runtime.user)];
+    for (key, text) in texts {
         if text.as_ref().is_some_and(|text| text.contains('\0')) {
             say(key, no_zero, leave_out);
         }

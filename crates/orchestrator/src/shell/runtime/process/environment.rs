@@ -11,6 +11,8 @@ use std::{
 
 use thiserror::Error;
 
+use crate::shell::asked;
+
 /// A file of variables that cannot be used. Values are never repeated: they may be secrets.
 #[derive(Debug, Error)]
 pub enum EnvironmentError {
@@ -64,7 +66,8 @@ pub fn keep_ours(command: &mut Command) {
 
 /// The variables of a file, in its order.
 pub fn read(path: &Path) -> Result<Vec<(String, String)>, EnvironmentError> {
-    let text = fs::read_to_string(path).map_err(|source| EnvironmentError::Read { path: path.to_owned(), source })?;
+    let text = asked::of(path, || fs::read_to_string(path))
+        .map_err(|source| EnvironmentError::Read { path: path.to_owned(), source })?;
     parse(&text).map_err(|line| EnvironmentError::Line { path: path.to_owned(), line })
 }
 

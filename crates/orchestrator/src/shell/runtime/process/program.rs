@@ -304,7 +304,7 @@ fn patience(runtime: &Runtime, term: Option<Duration>) -> Patience {
 
 /// What [`Program::check`] refuses as well.
 fn refused(error: &dyn std::error::Error) -> String {
-    format!("{error}; `run` does not start on this machine")
+    format!("{error}; the server's next start fails on this machine, and `run` does not begin")
 }
 
 /// An IO error without the number in parentheses.

@@ -10,6 +10,8 @@ use std::{
 
 use thiserror::Error;
 
+use crate::shell::asked;
+
 /// Where `execvp` looks without a PATH: musl's list, which has all of glibc's.
 const WITHOUT_PATH: &str = "/usr/local/bin:/bin:/usr/bin";
 
@@ -65,7 +67,7 @@ fn is_executable(file: &Path) -> Option<bool> {
 
 /// Whether what is there fits; `None`: there is nothing.
 fn look(path: &Path, fits: impl Fn(&fs::Metadata) -> bool) -> Option<bool> {
-    match fs::metadata(path) {
+    match asked::of(path, || fs::metadata(path)) {
         Ok(found) => Some(fits(&found)),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Some(true),
         Err(_) => None,
