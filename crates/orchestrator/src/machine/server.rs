@@ -25,7 +25,7 @@ mod tests;
 mod unheard;
 mod word;
 
-use settle::Unkept;
+use settle::{Owed, Unkept};
 
 /// How the reason of a `server_down` ends that only checks have decided.
 const BY_CHECKS: &str = "_consecutive_failures";
@@ -54,6 +54,8 @@ pub struct Server {
     postponed: bool,
     /// The action that runs has said that it does nothing to it.
     spared: bool,
+    /// Whether what its last attempt had replaced could be put back.
+    owed: Owed,
     /// Whoever runs its process has not said yet how that stands.
     unheard: bool,
     /// The registry has lost it; it stays as an empty place, so that the others keep theirs.
@@ -108,6 +110,7 @@ impl Server {
             unkept: Unkept::default(),
             postponed: false,
             spared: false,
+            owed: Owed::default(),
             unheard: false,
             retired: false,
             armed: None,

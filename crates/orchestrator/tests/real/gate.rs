@@ -95,7 +95,10 @@ fn forward(mut near: UnixStream, mut far: UnixStream, trap: &Arc<Mutex<Trap>>) {
     while let Ok(length @ 1..) = near.read(&mut buffer) {
         match caught(&buffer[..length], trap) {
             Some(Side::Before) => trap.lock().expect("not poisoned").caught = true,
-            Some(Side::Cut) => break,
+            Some(Side::Cut) => {
+                trap.lock().expect("not poisoned").caught = true;
+                break;
+            }
             side => {
                 if side == Some(Side::Late) {
                     trap.lock().expect("not poisoned").caught = true;

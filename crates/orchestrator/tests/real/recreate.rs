@@ -4,6 +4,7 @@ mod ladder;
 mod refused;
 mod reloaded;
 mod stopped;
+mod undone;
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;

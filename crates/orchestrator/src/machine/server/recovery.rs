@@ -6,7 +6,7 @@ use health_spec::config::{Mode, Strategy};
 use health_spec::event::Would;
 use health_spec::{EventKind, Phase};
 
-use super::{Server, Turn, milliseconds, number, pace};
+use super::{Owed, Server, Turn, milliseconds, number, pace};
 use crate::machine::memory::{Attempt, Cut, Recovery, Stage, Stop};
 use crate::machine::{Effect, Mono, hold};
 
@@ -260,6 +260,7 @@ impl Server {
         }
         self.state.last_error = Some(last_error);
         if self.is_to_be_undone() && attempt != Attempt::Foreign {
+            self.owed = Owed::Nothing;
             return self.undo(turn, attempt, false);
         }
         self.plan(turn);
@@ -275,6 +276,10 @@ impl Server {
 
     /// Rule 6: a person is needed.
     fn exhaust(&mut self, turn: &mut Turn<'_>, exhausted: Exhausted) {
+        if self.owed == Owed::Once && self.is_to_be_undone() {
+            // No attempt comes by that would.
+            return self.undo(turn, Attempt::Counted(self.state.attempts), false);
+        }
         self.state.recovery = Recovery::Idle;
         self.enter(Phase::Failed);
         self.state.distance = self.policy.interval;

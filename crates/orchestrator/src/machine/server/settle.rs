@@ -19,6 +19,18 @@ pub(super) struct Unkept {
     rests: u32,
 }
 
+/// Whether what an attempt had replaced could be put back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Owed {
+    /// It could, or there was nothing.
+    #[default]
+    Nothing,
+    /// It could not.
+    Once,
+    /// Nor when no attempt was left. A person looks after it.
+    ForGood,
+}
+
 impl Unkept {
     /// It is left alone once more.
     fn rests(&mut self) -> bool {
@@ -106,6 +118,11 @@ impl Server {
         if let Err(error) = result {
             self.say_of_recreate(turn, "what was recreated is not put back", &error);
         }
+        self.owed = match self.owed {
+            _ if !self.state.unsettled => Owed::Nothing,
+            Owed::Nothing => Owed::Once,
+            Owed::Once | Owed::ForGood => Owed::ForGood,
+        };
         if stopped {
             return self.stop(turn, Stop::Operator);
         }

@@ -7,6 +7,8 @@ use health_spec::config::Strategy;
 use super::*;
 use crate::machine::memory::{Attempt, Cut};
 
+mod owed;
+
 const RECREATE: &str = "
 health_check: {start_period_seconds: 0}
 recovery: {strategy: recreate, verify_timeout_seconds: 5}

@@ -5,10 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use bollard::{Docker, models::ContainerInspectResponse, query_parameters::InspectContainerOptions};
+use bollard::{Docker, models::ContainerInspectResponse};
 
-use super::answer::whole;
-use super::restart::RestartError;
+use super::{inspect, restart::RestartError};
 
 /// The opt-in: nothing without it, or an entry in the registry, is ever touched.
 pub const ENABLE: &str = "mcp.health.enable";
@@ -40,9 +39,7 @@ impl Consent {
         if self.0.is_empty() {
             return Ok(());
         }
-        let found =
-            whole(client, client.inspect_container(id, None::<InspectContainerOptions>)).await.map_err(RestartError::Unseen)?;
-        self.given_by(&found)
+        self.given_by(&inspect::found(client, id).await.map_err(RestartError::Unseen)?)
     }
 
     /// Whether it is given by this container.

@@ -1,5 +1,7 @@
 //! Asks an engine about containers.
 
+mod passing;
+
 use std::time::Duration;
 
 use bollard::{
@@ -15,6 +17,7 @@ use futures_util::TryStreamExt;
 use health_spec::config::EngineKind;
 use tokio::time::{Instant, timeout};
 
+pub use self::passing::{found, is_passing, until_passed};
 use super::{
     answer::whole,
     event::{ACTIONS, Act, Happening, Health, signal_number},
@@ -46,10 +49,6 @@ const PATIENCES: [i64; 3] = [1, 4, 16];
 /// Podman has read to the end of its log when nothing has come for so long.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// For about a fifth of a second after a death Podman has a word for the state that Docker has not; then it is asked again.
-const BETWEEN_WORDS: Duration = Duration::from_millis(100);
-const LOOKS: u32 = 50;
-
 /// How long the engine may take to say how one container is. One that hangs in its engine, as on a disk that does not answer, makes every
 /// question about it hang, and no other.
 const OF_ONE: Duration = Duration::from_secs(5);
@@ -59,13 +58,7 @@ const OF_ALL: Duration = Duration::from_secs(15);
 
 /// How one container is. `None`: there is no such container.
 pub async fn look(client: &Docker, wanted: &str) -> Result<Option<Look>, Error> {
-    let mut looks = 0..LOOKS;
-    loop {
-        match glance(client, wanted).await {
-            Err(error) if is_passing(&error) && looks.next().is_some() => tokio::time::sleep(BETWEEN_WORDS).await,
-            looked => return looked,
-        }
-    }
+    until_passed(|| glance(client, wanted)).await
 }
 
 /// The same, asked once.
@@ -86,16 +79,6 @@ pub async fn of_one<T>(asked: impl Future<Output = Result<T, Error>>) -> Result<
 pub fn is_meant(found: &ContainerInspectResponse, wanted: &str) -> bool {
     let name = found.name.as_deref().unwrap_or_default().trim_start_matches('/');
     means(wanted, name, found.id.as_deref().unwrap_or_default())
-}
-
-/// The engine has answered, and will answer otherwise soon: with a word that we do not know, or that one of its containers is just
-/// being removed, of which Podman makes a fault of its own (`no such container`, 500).
-pub fn is_passing(error: &Error) -> bool {
-    match error {
-        Error::JsonDataError { .. } | Error::JsonSerdeError { .. } => true,
-        Error::DockerResponseServerError { status_code: 500, message } => message.contains("no such container"),
-        _ => false,
-    }
 }
 
 /// Answers in a row that could not be read, and would pass: Podman has words that we do not know for a moment, and a container that stays

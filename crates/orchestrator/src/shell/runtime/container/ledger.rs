@@ -140,6 +140,10 @@ pub struct Action {
     removes: bool,
     /// Somebody has stopped it meanwhile as well.
     pub stopped: bool,
+    /// Until when a stop may be told that was begun before this action, for one whose end was not seen: in nanoseconds since 1970.
+    earlier: Option<i64>,
+    /// How many signals that ask it to end were heard of since this action began: it sends one.
+    asked: u8,
 }
 
 /// How far a restart of ours is; a container that did not run is not stopped first.
@@ -153,6 +157,18 @@ pub enum Stage {
     Started,
     /// The engine said that it is complete.
     Restarted,
+}
+
+impl Action {
+    fn new(removes: bool) -> Self {
+        Self { stage: Stage::Begun, late: false, removes, stopped: false, earlier: None, asked: 0 }
+    }
+
+    /// Whether a stop at this moment is its own, or that of the one before. Whoever else stops it sends it a signal as well.
+    fn explains_a_stop(&self, at: i64) -> bool {
+        let is_earlier = self.asked <= 1 && self.earlier.is_some_and(|until| at <= until);
+        self.stage == Stage::Begun || (self.stage == Stage::Stopped && is_earlier)
+    }
 }
 
 impl State {
@@ -278,17 +294,20 @@ impl Ledger {
         for known in self.known.iter_mut().chain(&mut self.met) {
             known.since = known.since.min(to);
         }
+        let earlier = self.action.as_mut().and_then(|action| action.earlier.as_mut());
         let moments = [&mut self.end.asked_at, &mut self.end.stop_told, &mut self.began, &mut self.open_until];
-        for moment in moments.into_iter().flatten() {
+        for moment in moments.into_iter().flatten().chain(earlier) {
             *moment = moment.saturating_sub(by);
         }
         self.set_back = Some(SetBack { to, said: None });
     }
 
-    /// A restart of ours begins, or a recreate or the end of one (`removes`).
+    /// A restart of ours begins, or a recreate or the end of one (`removes`). The engine may still be doing what the one before has asked it for.
     pub fn begin(&mut self, removes: bool) {
+        let is_open = self.action.is_some_and(|action| action.late && action.stage < Stage::Started);
+        let earlier = self.open_until.filter(|_| is_open);
         (self.open_until, self.began) = (None, None);
-        self.action = Some(Action { stage: Stage::Begun, late: false, removes, stopped: false });
+        self.action = Some(Action { earlier, ..Action::new(removes) });
     }
 
     /// An earlier run of ours has begun one at some moment and did not see its end: its events may still come until another.
@@ -297,7 +316,7 @@ impl Ledger {
             // It was found as that run has started it.
             return;
         }
-        self.action = Some(Action { stage: Stage::Begun, late: true, removes, stopped: false });
+        self.action = Some(Action { late: true, ..Action::new(removes) });
         (self.began, self.open_until) = (Some(began), Some(until));
     }
 
@@ -324,8 +343,11 @@ impl Ledger {
         (self.action, self.began, self.open_until) = (None, None, None);
     }
 
-    /// It has ended. Events of it may still come until then; `None`: they have come.
+    /// It has ended. Events of it may still come until then; `None`: they have come. So may those of the one before, if nothing has come.
     pub fn end(&mut self, until: Option<i64>) {
+        let is_alive = self.known.is_some_and(|known| known.state.is_alive());
+        let untouched = self.action.filter(|action| is_alive && action.stage == Stage::Begun);
+        let until = until.or(untouched.and_then(|action| action.earlier));
         let unfinished = self.action.filter(|action| until.is_some() && action.stage < Stage::Restarted);
         self.action = unfinished.map(|action| Action { late: true, ..action });
         (self.began, self.open_until) = (None, until);

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use bollard::{Docker, query_parameters::InspectContainerOptions};
+use bollard::Docker;
 use tokio::time::timeout;
 
 use super::{
-    answer::whole,
     inspect,
     listener::{
         PATIENCE,
@@ -25,7 +24,7 @@ const FOREVER: Duration = Duration::from_secs(3_600);
 /// How long the engine waits for a container to end before it kills it: as the registry says (`ours`), else as it was created.
 pub async fn to_stop(client: &Docker, container: &str, ours: Option<Duration>) -> Duration {
     let Some(ours) = ours else {
-        let found = whole(client, client.inspect_container(container, None::<InspectContainerOptions>)).await;
+        let found = inspect::found(client, container).await;
         return found.ok().and_then(|found| found.config?.stop_timeout).map_or(STOP_TIMEOUT, as_created);
     };
     ours

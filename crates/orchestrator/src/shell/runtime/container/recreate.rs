@@ -11,6 +11,8 @@ mod moved;
 mod sharing;
 mod spec;
 
+use std::time::Duration;
+
 use bollard::{
     Docker,
     errors::Error,
@@ -20,6 +22,7 @@ use bollard::{
     },
 };
 use health_spec::config::EngineKind;
+use tokio::time::sleep;
 
 use self::layout::{Layout, label_of, name_of};
 #[cfg(test)]
@@ -32,7 +35,7 @@ use super::{
     answer::whole,
     consent::Consent,
     failure::plain,
-    inspect::is_being_stopped,
+    inspect::{self, is_being_stopped},
     ledger::{Seen, Stage, State, is_id},
     listener::Does,
     restart::{Container, RestartError, whole_seconds},
@@ -41,6 +44,10 @@ use crate::shell::causes::causes;
 
 /// The first step that changes anything.
 pub(super) const STOP: &str = "stop the container";
+
+/// How often what the engine errs in is tried again while something is put back: nobody comes by again where no attempt is left.
+const TRIES: u32 = 5;
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);
 
 fn refused(step: &'static str) -> impl FnOnce(Error) -> RecreateError {
     move |source| RecreateError::Refused { step, source }
@@ -156,7 +163,7 @@ impl Container {
         }
         // Whoever has removed it meanwhile does not want it back.
         let kept = old.as_deref().unwrap_or(id);
-        whole(client, client.inspect_container(kept, None)).await.map_err(|_| RecreateError::Gone(self.wanted.clone()))?;
+        layout::inspect(client, kept).await?.ok_or_else(|| RecreateError::Gone(self.wanted.clone()))?;
         self.create(client, spec, (kept, &current)).await
     }
 
@@ -182,7 +189,7 @@ impl Container {
         self.is_wanted()?;
         start(client, &created.id).await?;
         let image = old.config.as_ref().and_then(|config| config.image.clone()).unwrap_or_default();
-        let now = whole(client, client.inspect_container(&created.id, None)).await.unwrap_or_default();
+        let now = inspect::found(client, &created.id).await.unwrap_or_default();
         let digest = now.image.as_deref().unwrap_or_default();
         tracing::info!("recreated {} from {image} ({digest}); the one before is kept until this one is well", self.wanted);
         moved::tell(&self.wanted, self.engine.kind, old, &now);
@@ -234,20 +241,39 @@ impl Container {
             return Ok(());
         }
         let reach = self.begin(Does::Replace).await?;
-        let client = &reach.connection.client;
-        let outcome = match Layout::of(client, &self.wanted).await {
-            Ok(layout) => Box::pin(self.restore(client, layout, start)).await,
-            Err(error) => Err(error),
+        let outcome = Box::pin(self.undo(&reach.connection.client, start)).await;
+        let seen = match &outcome {
+            Ok(is_started) => !is_started || self.wait_until(Stage::Started).await,
+            // It may have stopped the new one, or do so yet.
+            Err(error @ RecreateError::Refused { .. }) => self.wait_until(Stage::Stopped).await || error.is_a_refusal(),
+            Err(_) => true,
         };
-        let seen = !matches!(outcome, Ok(true)) || self.wait_until(Stage::Started).await;
         self.end(&reach, seen).await;
         self.interrupted &= outcome.is_err();
         self.unsettled &= outcome.is_err();
         outcome.map(|_| ())
     }
 
-    /// Whether anything was started.
-    async fn restore(&self, client: &Docker, layout: Layout, starts: bool) -> Result<bool, RecreateError> {
+    /// Each of its steps may be made twice: what the engine errs in is tried again.
+    async fn undo(&mut self, client: &Docker, start: bool) -> Result<bool, RecreateError> {
+        let mut more = 0..TRIES;
+        loop {
+            let outcome = match Layout::of(client, &self.wanted).await {
+                Ok(layout) => Box::pin(self.restore(client, layout, start)).await,
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Err(error) if error.passes() && more.next().is_some() => {
+                    tracing::warn!("{}: not put back yet, and tried again: {}", self.wanted, causes(&error));
+                    sleep(BETWEEN_TRIES).await;
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    /// Whether anything was started. What somebody has stopped meanwhile is not.
+    async fn restore(&mut self, client: &Docker, layout: Layout, starts: bool) -> Result<bool, RecreateError> {
         let Some(old) = layout.old else {
             let Some(current) = layout.current else { return Err(RecreateError::Gone(self.wanted.clone())) };
             // It was stopped, and nothing more.
@@ -255,7 +281,9 @@ impl Container {
                 return Ok(false);
             }
             self.consent.given_by(&current)?;
-            self.is_wanted()?;
+            if self.is_wanted().is_err() {
+                return Ok(false);
+            }
             return start(client, &current.id.unwrap_or_default()).await.map(|()| true);
         };
         let id = old.id.clone().unwrap_or_default();
@@ -265,11 +293,12 @@ impl Container {
             }
             self.discard(client, &current, &id).await?;
         }
+        // From here on what has its name back is ours to start, whatever comes between.
+        self.interrupted = true;
         rename(client, &id, &self.wanted).await?;
-        if !starts {
+        if !starts || self.is_wanted().is_err() {
             return Ok(false);
         }
-        self.is_wanted()?;
         start(client, &id).await?;
         tracing::warn!(
             container = self.wanted,

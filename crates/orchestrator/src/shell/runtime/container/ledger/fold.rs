@@ -45,6 +45,9 @@ impl Ledger {
                     let heard_it = |asked: &i64| at.saturating_sub(*asked) <= HEARD_IT;
                     self.end.asked_at = self.end.asked_at.filter(heard_it).or(Some(at));
                 }
+                if let Some(action) = self.action.as_mut().filter(|_| signal != KILL) {
+                    action.asked = action.asked.saturating_add(1);
+                }
                 self.unless_ours(self.signalled())
             }
             Act::Oom => {
@@ -136,14 +139,15 @@ impl Ledger {
         words
     }
 
-    /// The first stop before our own start is ours; any other is somebody's. Podman says it up to three times.
+    /// The first stop before our own start is ours, and so is what an earlier run has begun; any other is somebody's. Podman says it up to
+    /// three times.
     fn stopped(&mut self, at: i64) -> Vec<Word> {
         if std::mem::replace(&mut self.end.is_stop, true) && self.kind == EngineKind::Podman {
             return Vec::new();
         }
         self.end.by_itself = false;
         match &mut self.action {
-            Some(action) if action.stage == Stage::Begun => {
+            Some(action) if action.explains_a_stop(at) => {
                 action.stage = Stage::Stopped;
                 Vec::new()
             }

@@ -65,3 +65,22 @@ pub enum RecreateError {
     #[error("there is neither a container `{0}` nor one that it has replaced")]
     Gone(String),
 }
+
+impl RecreateError {
+    /// The engine may do it when it is asked again. What it does not answer in time it may be doing still.
+    pub(super) fn passes(&self) -> bool {
+        match self {
+            Self::Refused { source: Error::DockerResponseServerError { status_code, .. }, .. } => {
+                matches!(status_code, 409 | 500..)
+            }
+            Self::Refused { source: Error::RequestTimeoutError, .. } => false,
+            Self::Refused { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// The engine is sure that it has not done it.
+    pub(super) fn is_a_refusal(&self) -> bool {
+        matches!(self, Self::Refused { source: Error::DockerResponseServerError { status_code: 400..500, .. }, .. })
+    }
+}

@@ -3,14 +3,14 @@
 use bollard::{
     Docker,
     errors::Error,
-    models::{ContainerInspectResponse, ContainerStateStatusEnum},
-    query_parameters::{InspectContainerOptions, ListContainersOptions},
+    models::{ContainerInspectResponse, ContainerStateStatusEnum, ContainerSummary},
+    query_parameters::ListContainersOptions,
 };
 
 use super::{RecreateError, refused};
 use crate::shell::runtime::container::{
     answer::whole,
-    inspect::{is_alive, is_meant},
+    inspect::{self as engine, is_alive, is_meant},
 };
 
 /// Carried by a new container: the id of the one that it has replaced.
@@ -76,7 +76,7 @@ pub fn kept_of(name: &str) -> Option<&str> {
 
 /// `None`: there is none.
 pub(super) async fn inspect(client: &Docker, container: &str) -> Result<Option<ContainerInspectResponse>, RecreateError> {
-    match whole(client, client.inspect_container(container, None::<InspectContainerOptions>)).await {
+    match engine::found(client, container).await {
         Ok(found) => Ok(Some(found).filter(|found| is_meant(found, container))),
         Err(Error::DockerResponseServerError { status_code: 404, .. }) => Ok(None),
         Err(error) => Err(refused("say how the container is")(error)),
@@ -85,12 +85,18 @@ pub(super) async fn inspect(client: &Docker, container: &str) -> Result<Option<C
 
 /// The engine looks for names that contain the word; of those only ours are taken.
 async fn kept_ids(client: &Docker, name: &str) -> Result<Vec<String>, RecreateError> {
-    let filters = Some([("name".to_owned(), vec![format!("{name}{KEPT}")])].into());
-    let options = ListContainersOptions { all: true, filters, ..ListContainersOptions::default() };
-    let found = whole(client, client.list_containers(Some(options))).await.map_err(refused("list its containers"))?;
+    let found = list(client, Some(("name", format!("{name}{KEPT}")))).await?;
     let is_ours = |kept: &String| kept_of(kept.trim_start_matches('/')) == Some(name);
     let ours = found.into_iter().filter(|container| container.names.iter().flatten().any(is_ours));
     Ok(ours.filter_map(|container| container.id).collect())
+}
+
+/// All containers, or those that pass this filter.
+pub(super) async fn list(client: &Docker, filter: Option<(&str, String)>) -> Result<Vec<ContainerSummary>, RecreateError> {
+    let filters = filter.map(|(key, value)| [(key.to_owned(), vec![value])].into());
+    let options = ListContainersOptions { all: true, filters, ..ListContainersOptions::default() };
+    let ask = || whole(client, client.list_containers(Some(options.clone())));
+    engine::until_passed(ask).await.map_err(refused("list its containers"))
 }
 
 /// Without the slash.
@@ -116,9 +122,7 @@ pub(super) fn was_never_started(container: &ContainerInspectResponse) -> bool {
 
 /// The container that has replaced this one.
 pub(super) async fn successor(client: &Docker, id: &str) -> Result<Option<String>, RecreateError> {
-    let filters = Some([("label".to_owned(), vec![format!("{LABEL}={id}")])].into());
-    let options = ListContainersOptions { all: true, filters, ..ListContainersOptions::default() };
-    let found = whole(client, client.list_containers(Some(options))).await.map_err(refused("list its containers"))?;
+    let found = list(client, Some(("label", format!("{LABEL}={id}")))).await?;
     Ok(found.into_iter().find_map(|container| container.id))
 }
 

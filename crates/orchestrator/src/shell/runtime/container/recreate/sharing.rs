@@ -1,11 +1,11 @@
 //! Who has no network of its own, and uses that of another container.
 
-use bollard::{Docker, query_parameters::ListContainersOptions};
+use bollard::Docker;
 use futures_util::future::join_all;
 use health_spec::config::EngineKind;
 
-use super::{RecreateError, layout, refused};
-use crate::shell::runtime::container::{answer::whole, inspect::names, ledger::means, listener::Reach};
+use super::{RecreateError, layout};
+use crate::shell::runtime::container::{inspect::names, ledger::means, listener::Reach};
 
 /// So many are asked at once.
 const AT_ONCE: usize = 8;
@@ -31,8 +31,7 @@ async fn listed(
     shares: impl Fn(Option<&str>) -> bool,
     mut others: Vec<String>,
 ) -> Result<Vec<String>, RecreateError> {
-    let options = ListContainersOptions { all: true, ..ListContainersOptions::default() };
-    let mut found = whole(client, client.list_containers(Some(options))).await.map_err(refused("list its containers"))?;
+    let mut found = layout::list(client, None).await?;
     found.retain(|container| shares(container.host_config.as_ref().and_then(|config| config.network_mode.as_deref())));
     others.retain(|other| {
         let id = |container: &bollard::models::ContainerSummary| container.id.clone().unwrap_or_default();

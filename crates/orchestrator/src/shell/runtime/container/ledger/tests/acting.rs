@@ -121,3 +121,47 @@ fn that_somebody_else_stops_it_as_well_is_known_to_whoever_recreates_it() {
     assert_eq!(fold(&mut ledger, &happening(5, Act::Stop)), Some(Word::Stopped));
     assert!(ledger.action().expect("it acts").stopped);
 }
+
+/// A recreate that an earlier run was undoing, and that this one undoes: the engine stops the new one for both.
+fn undone_again() -> Ledger {
+    let mut ledger = Ledger::new("a", Some(&look(true, 0)));
+    ledger.resume(OPEN, true);
+    assert_eq!(compare(&mut ledger, Some(&look(true, 0))), Some(Word::Running));
+    ledger.begin(true);
+    ledger
+}
+
+#[test]
+fn the_stop_that_an_earlier_run_has_begun_is_ours_as_well() {
+    let mut ledger = undone_again();
+    let acts = [Act::Kill(15), Act::Kill(9), Act::Kill(9), Act::Die(Some(137)), Act::Stop, Act::Stop, Act::Destroy];
+    assert_eq!(words(&mut ledger, &acts), [None, None, None, Some(died(137)), None, None, None]);
+    assert!(!ledger.action().expect("it acts").stopped);
+}
+
+#[test]
+fn whoever_stops_it_beside_both_of_us_has_sent_a_signal_of_his_own() {
+    let mut ledger = undone_again();
+    let acts = [Act::Kill(15), Act::Kill(15), Act::Kill(9), Act::Die(Some(137)), Act::Stop, Act::Stop];
+    assert_eq!(words(&mut ledger, &acts), [None, None, None, Some(died(137)), None, Some(Word::Stopped)]);
+    assert!(ledger.action().expect("it acts").stopped);
+}
+
+#[test]
+fn a_stop_that_comes_later_than_what_an_earlier_run_has_begun_can_come_is_somebodys() {
+    let mut ledger = undone_again();
+    assert_eq!(words(&mut ledger, &[Act::Kill(15), Act::Die(Some(137)), Act::Stop]), [None, Some(died(137)), None]);
+    assert_eq!(fold(&mut ledger, &happening(101, Act::Stop)), Some(Word::Stopped));
+}
+
+#[test]
+fn what_an_earlier_run_has_begun_goes_on_after_an_action_that_had_nothing_to_do() {
+    let mut ledger = undone_again();
+    ledger.end(None);
+    assert_eq!(words(&mut ledger, &[Act::Kill(9), Act::Die(Some(137)), Act::Stop]), [None, None, None]);
+    let mut over = undone_again();
+    over.end(None);
+    let acts = [Act::Kill(9), Act::Die(Some(137)), Act::Stop];
+    let told: Vec<_> = (101..).zip(acts).map(|(at, act)| fold(&mut over, &happening(at, act))).collect();
+    assert_eq!(told, [Some(Word::Killed), Some(died(137)), Some(Word::Stopped)]);
+}
