@@ -187,17 +187,22 @@ impl Fleet {
         let stride = (count / LOOKED_AT).max(1);
         let first = self.live.partition_point(|id| *id <= about);
         let others = (0..count).step_by(stride).map(|step| self.live[(first + step) % count]).filter(|id| *id != about);
-        // Suspect ones too: what strikes all at once makes all of them suspect in the same second. Not one that has never been well, whose
-        // process may be being ended by our own start, or that has died by another's word.
+        // Suspect ones too: what strikes all at once makes all of them suspect in the same second. Not one that has never been well, or whose
+        // process may be being ended by our own start.
         let has_been_up = |id: &ServerId| {
-            let (server, state) = (&self.servers[id.0], self.servers[id.0].state());
-            let lives = !state.is_dead && state.dying.is_none() && state.signal.is_none();
-            server.is_up() && state.up_since.is_some() && !server.is_unheard() && lives
+            let server = &self.servers[id.0];
+            server.is_up() && server.state().up_since.is_some() && !server.is_unheard()
         };
         let up = others.filter(|id| has_been_up(id) && !self.servers[id.0].is_retired());
-        let (elsewhere, here): (Vec<_>, Vec<_>) = up.partition(|id| place(id) != there);
-        let mut chosen = from_all_over(&elsewhere, WITNESSES);
-        chosen.extend(from_all_over(&here, WITNESSES - chosen.len()));
+        // Whoever may be ending by another's word has nothing to say about us: it is asked only where there are too few others.
+        let (ending, sure): (Vec<_>, Vec<_>) = up.partition(|id| self.servers[id.0].may_be_ending());
+        let mut chosen = Vec::new();
+        for some in [sure, ending] {
+            let (elsewhere, here): (Vec<_>, Vec<_>) = some.into_iter().partition(|id| place(id) != there);
+            for some in [elsewhere, here] {
+                chosen.extend(from_all_over(&some, WITNESSES - chosen.len()));
+            }
+        }
         chosen
     }
 

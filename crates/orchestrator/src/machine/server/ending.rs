@@ -128,6 +128,11 @@ impl Server {
         self.state.signal.as_ref().map(|signal| signal.ends_by())
     }
 
+    /// It is dead, is dying, or was sent a signal that may end it.
+    pub(in crate::machine) fn may_be_ending(&self) -> bool {
+        self.state.is_dead || self.state.dying.is_some() || self.state.signal.is_some()
+    }
+
     /// Until when it may be a stop that goes on; `None`: it is none, or that is over.
     pub(super) fn unclear_until(&self, now: Mono) -> Option<Mono> {
         let dying = self.state.dying.as_ref().map(|dying| dying.until);

@@ -345,7 +345,8 @@ impl Server {
         self.state.held = None;
         self.say(turn, EventKind::RecoveryReleased { reason: reason.as_str().to_owned() });
         self.plan_after(turn, delay_ran);
-        if self.state.held.is_some() {
+        // What a recreate owes may be made good first.
+        if self.state.held.is_some() || matches!(self.state.recovery, Recovery::Acting { .. }) {
             return self.schedule(turn.now);
         }
         let first = self.place.filter(|_| after_a_break).map_or(Duration::ZERO, pace::first_delay);

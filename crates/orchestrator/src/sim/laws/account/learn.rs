@@ -105,7 +105,8 @@ impl Life {
             (self.failures, self.successes) = (0, self.successes + 1);
             let policy = world.fleet().servers()[id.0].policy();
             let up = self.up_since.is_some_and(|since| at.since(since) >= policy.recovery.reset_after);
-            if up && self.phase != Some(Phase::Starting) {
+            // One that follows another's restart is up all the time, and its answers until that has ended show something else.
+            if up && !matches!(self.phase, Some(Phase::Starting | Phase::Recovering)) {
                 self.counted = 0;
             }
         } else {

@@ -36,4 +36,5 @@ fn while_its_engine_is_away_that_waits() {
     assert_eq!(names(&held), ["monitor_impaired", "recovery_held"]);
     let back = fleet.step(at(60.0), Input::EngineBack(EngineId(0)));
     assert_eq!(settling(&back).map(|(_, keep)| keep), Some(false), "{back:?}");
+    assert_eq!(fleet.servers()[0].state().next_check, None, "nothing is checked while it is put back");
 }
