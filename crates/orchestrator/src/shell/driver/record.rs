@@ -212,8 +212,9 @@ impl Driver {
 
     pub(super) fn state(&self, place: usize) -> Record {
         let memory = self.fleet.memory(ServerId(place));
-        let ServerFile { history, last_check, aim, end, .. } = self.files[place].clone();
-        Record { memory, history, last_check, aim, end }
+        let ServerFile { history, last_check, aim, end, .. } = &self.files[place];
+        let (history, last_check) = (history.clone(), last_check.clone());
+        Record { memory, history, last_check, aim: aim.clone(), end: end.clone() }
     }
 }
 
