@@ -143,7 +143,7 @@ fn a_restart_starts_what_is_in_force_when_it_starts() {
     let bench = Bench::new();
     let go = bench.path().join("go");
     assert!(std::process::Command::new("mkfifo").arg(&go).status().unwrap().success());
-    let mut server = bench.shell("trap 'cat $GO; exit 0' TERM; echo ready; while :; do sleep 0.02; done");
+    let mut server = bench.shell("trap 'cat $GO; exit 0' TERM; echo ready; sleep 1000 & wait");
     server.env.insert("GO".to_owned(), go.display().to_string());
     let (life, before) = begin_as(&bench, server);
     let other = bench.shell("echo ready otherwise; exec sleep 1000");
