@@ -58,7 +58,6 @@ pub struct Ticket {
 /// What the machine is told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "most of what it is told is what checks have found")]
 pub enum Input {
     /// A deadline has passed. A spurious wake is always safe.
     Woken,
@@ -137,8 +136,8 @@ pub enum Word {
     Started,
     /// Its engine has started it again on its own, by the container's restart policy.
     Restarted,
-    /// It is there but was not running when first seen.
-    NotRunning,
+    /// It is there but was not running when first seen; how it has ended, as far as that is still known.
+    NotRunning(Death),
     /// The same, and its engine still knows that somebody stopped it.
     FoundStopped,
     /// The action of ours that runs fails before it touches it, or an earlier run ended before its action did: it goes on as it was.

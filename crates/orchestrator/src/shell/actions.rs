@@ -161,6 +161,9 @@ impl Actions {
         let takes_a_network = matches!(strategy, Strategy::Restart | Strategy::Recreate);
         let followers = if takes_a_network { self.runtimes.followers(server).await } else { Vec::new() };
         permit.is_open()?;
+        if strategy == Strategy::Recreate {
+            self.runtimes.make_room(server).await.map_err(|error| causes(&error))?;
+        }
         report(&self.inbox, Input::Touches { ticket }).await;
         permit.given().await?;
         self.runtimes.is_still(server, incumbent).map_err(|error| causes(&error))?;

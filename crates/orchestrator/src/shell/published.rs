@@ -13,7 +13,7 @@ use tokio::sync::broadcast;
 
 use super::compact::compact;
 use super::secrets::hide_entry;
-use super::sight::Sight;
+use super::sight;
 use super::view::Known;
 
 /// Events that a slow subscriber may lag behind before it has to read the log again.
@@ -52,7 +52,6 @@ struct Present {
     config_error: Option<String>,
     /// Why checks may fail for want of file descriptors.
     shortage: Option<String>,
-    sight: Sight,
 }
 
 /// The registry's entries, as they were written: as text, since of ten thousand values much is kept.
@@ -71,8 +70,8 @@ impl Published {
     pub fn new(known: Known, seq: u64, as_of: Timestamp, views: Vec<ServerView>, registry: &[Value]) -> Self {
         let places = views.iter().enumerate().map(|(place, view)| (view.name.clone(), place)).collect();
         let views = compact(views.into_iter().map(|view| Some(Arc::new(view))));
-        let (registry, config_error, shortage, sight) = (Entries::of(registry), None, None, Sight::default());
-        let now = RwLock::new(Present { seq, as_of, views, places, registry, config_error, shortage, sight });
+        let (registry, config_error, shortage) = (Entries::of(registry), None, None);
+        let now = RwLock::new(Present { seq, as_of, views, places, registry, config_error, shortage });
         Self { known, now, said: broadcast::Sender::new(BACKLOG), trouble: RwLock::default() }
     }
 
@@ -157,7 +156,7 @@ impl Published {
 
     /// What the monitor cannot see.
     pub fn blindness(&self) -> Option<String> {
-        self.read(|now| now.sight.trouble(now.views.iter().flatten().map(|view| &**view)))
+        self.read(|now| sight::trouble(now.views.iter().flatten().map(|view| &**view)))
     }
 
     /// Publishes events that are on disk, with the views of the servers that changed; `None` for those that are gone.
@@ -169,7 +168,6 @@ impl Published {
         now.as_of = as_of;
         for (event, json) in events {
             now.seq = event.seq;
-            now.sight.fold(&event);
             let place = event.server_name.as_ref().and_then(|name| now.places.get(name).copied());
             let view = place.and_then(|place| now.views[place].clone());
             // An error means that nobody listens.

@@ -7,7 +7,7 @@ mod slow;
 use health_spec::config::EngineKind;
 use serde_json::Value;
 
-use crate::harness::{Events, Orchestrator, QUICK, until};
+use crate::harness::{Events, Orchestrator, QUICK, log, until};
 use crate::pier::{Container, Pier};
 use crate::quay;
 use crate::strait::Strait;
@@ -104,6 +104,28 @@ fn what_people_do_with_their_containers_is_followed() {
         container.remove();
         assert_eq!(events.wait_for("calculator", "server_stopped")["reason"], "operator");
         assert_eq!(phase_of(&orchestrator, "calculator"), "stopped");
+    }
+}
+
+#[test]
+fn how_one_ended_while_nobody_looked_is_told() {
+    let (docker, podman) = (Pier::new(), Pier::with(EngineKind::Podman));
+    let [near, far] = [docker.run("near"), podman.run("far")];
+    let (mut orchestrator, _) = watch(&both(), &[&near, &far]);
+    orchestrator.crash();
+    for container in [&near, &far] {
+        container.kill();
+        until("it is dead", || (container.state().running == Some(false)).then_some(()));
+    }
+
+    let orchestrator = orchestrator.start_again();
+
+    for name in ["near", "far"] {
+        until("it is well again", || (phase_of(&orchestrator, name) == "healthy").then_some(()));
+        let log = log(&orchestrator);
+        let died = |event: &&Value| event["event_type"] == "container_died" && event["server_name"] == name;
+        let codes: Vec<_> = log.iter().filter(died).map(|event| &event["exit_code"]).collect();
+        assert_eq!(codes, [137]);
     }
 }
 

@@ -247,11 +247,14 @@ fn one_that_was_well_stays_while_what_it_has_replaced_cannot_be_removed() {
     let error = failed["error"].as_str().expect("an error");
     assert!(error.contains("is still there") && error.contains(kept[0].trim_start_matches('/')), "{failed}");
     assert_eq!((container.id(), container.kept()), (second.clone(), kept));
-    gate.let_go();
-    events.wait_for("calculator", "recovery_successful");
+    // Nor when we are killed before the engine has heard of the next attempt.
+    gate.arm(("DELETE", "/containers/"), Side::Before);
+    gate.wait_until_caught("what was replaced is to be removed");
+    assert_eq!(container.id(), second);
+    let orchestrator = orchestrator.crash_and_start_again();
+    until("it is well again", || (phase(&orchestrator) == "healthy").then_some(()));
     until("what was replaced is gone", || container.kept().is_empty().then_some(()));
     assert_eq!((container.label("mcp-health.recreates"), container.answers()), (Some(second), true));
-    drop(orchestrator);
 }
 
 #[test]

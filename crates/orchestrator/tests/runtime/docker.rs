@@ -61,7 +61,7 @@ fn a_stop_is_told_and_so_is_a_start() {
 fn one_that_does_not_run_is_told_and_its_exit_code_later() {
     let (harbour, bench) = (Harbour::new(), Bench::new());
     let mut life = bench.start(&[harbour.create("a", "exit=3", HostConfig::default())]);
-    assert_eq!(life.next_word(), Word::NotRunning);
+    assert_eq!(life.next_word(), Word::NotRunning(Death::default()));
     harbour.start("a");
     assert_eq!(next_words(&mut life, 2), [Word::Started, died(3)]);
 }
@@ -72,7 +72,7 @@ fn memory_is_named_as_the_cause() {
     let mounts = Some(Harbour::mount(bench.path(), "/gate"));
     let limit = HostConfig { memory: Some(16 << 20), memory_swap: Some(16 << 20), mounts, ..HostConfig::default() };
     let mut life = bench.start(&[harbour.create("a", "eat", limit)]);
-    assert_eq!(life.next_word(), Word::NotRunning);
+    assert_eq!(life.next_word(), Word::NotRunning(Death::default()));
     harbour.start("a");
     assert_eq!(life.next_word(), Word::Started);
     // Not before: the engine watches a container's memory only from its start on.

@@ -46,7 +46,7 @@ fn one_that_is_killed_for_memory_says_so() {
     let mount = Harbour::mount(bench.path(), "/gate");
     let limits = HostConfig { memory: Some(LIMIT), memory_swap: Some(LIMIT), mounts: Some(mount), ..HostConfig::default() };
     let mut life = bench.start(&[harbour.create("a", "eat", limits)]);
-    assert_eq!(life.next_word(), Word::NotRunning);
+    assert_eq!(life.next_word(), Word::NotRunning(Death::default()));
     harbour.start("a");
     assert_eq!(life.next_word(), Word::Started);
     std::fs::write(bench.path().join("open"), "").unwrap();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use health_spec::config::EngineKind;
-use orchestrator::machine::{Input, ServerId, Word, input::EngineId};
+use orchestrator::machine::{Death, Input, ServerId, Word, input::EngineId};
 
 use crate::{
     bench::{Bench, DEADLINE, Life},
@@ -128,7 +128,9 @@ fn a_stop_while_nobody_looked_is_told_from_a_death() {
         harbour.kill("b");
         let mut life = bench.start(&servers);
         let told = [life.next(), life.next()];
-        let expected = [Input::Reported(ServerId(0), Word::FoundStopped), Input::Reported(ServerId(1), Word::NotRunning)];
-        assert_eq!(told, expected, "{kind:?}");
+        let death = Death { exit_code: Some(137), ..Death::default() };
+        let words = [Word::FoundStopped, Word::NotRunning(death)];
+        let expected = [0, 1].map(ServerId).into_iter().zip(words).map(|(id, word)| Input::Reported(id, word));
+        assert!(expected.eq(told.iter().cloned()), "{kind:?}: {told:?}");
     }
 }

@@ -196,7 +196,7 @@ fn what_an_engine_runs_waits_until_the_engine_is_back() {
 #[test]
 fn a_container_that_is_not_running_when_first_seen_is_left_alone() {
     let mut fleet = alone();
-    let seen = fleet.step(at(0.0), Input::Reported(A, Word::NotRunning));
+    let seen = fleet.step(at(0.0), Input::Reported(A, Word::NotRunning(Death::default())));
     assert_eq!(names(&seen), ["status_changed", "server_stopped"]);
     assert_eq!(run(&mut fleet, 300.0, &refused()), Vec::<&str>::new());
 }
@@ -204,7 +204,7 @@ fn a_container_that_is_not_running_when_first_seen_is_left_alone() {
 #[test]
 fn a_container_that_is_not_running_when_first_seen_is_started_if_that_is_wanted() {
     let mut fleet = fleet("{servers: [{name: a}], recovery: {start_stopped: true}}", &Beginning::default());
-    fleet.step(at(0.0), Input::Reported(A, Word::NotRunning));
+    fleet.step(at(0.0), Input::Reported(A, Word::NotRunning(Death::default())));
     assert_eq!(run(&mut fleet, 1.0, &refused()), ["recovery_started", "ACT"]);
 }
 
@@ -213,8 +213,11 @@ fn a_container_that_stopped_running_while_nobody_looked_has_died() {
     let mut first = alone();
     run(&mut first, 0.0, &ok());
     let mut fleet = fleet("servers: [{name: a}]", &memory_of(&first));
-    let seen = fleet.step(at(0.0), Input::Reported(A, Word::NotRunning));
+    let death = Death { exit_code: Some(137), oom_killed: true, ..Death::default() };
+    let seen = fleet.step(at(0.0), Input::Reported(A, Word::NotRunning(death)));
     assert_eq!(names(&seen), ["container_died", "status_changed", "server_down"]);
+    let Some(Effect::Publish(Happened { kind, .. })) = seen.first() else { panic!("a death: {seen:?}") };
+    assert!(matches!(kind, EventKind::ContainerDied { exit_code: Some(137), oom_killed: true, .. }), "{kind:?}");
 }
 
 #[test]

@@ -26,9 +26,11 @@ impl Server {
             Word::Paused => self.stop(turn, Stop::Paused),
             Word::Started => self.started(turn, Starter::Outside),
             Word::Restarted => self.restarted(turn),
-            Word::NotRunning => self.not_running(turn),
+            Word::NotRunning(death) => self.not_running(turn, death),
             // What was stopped before it was ever watched is no reason not to start it (contract, section 3.2).
-            Word::FoundStopped if self.never_ran() && self.policy.recovery.start_stopped => self.not_running(turn),
+            Word::FoundStopped if self.never_ran() && self.policy.recovery.start_stopped => {
+                self.not_running(turn, Death::default());
+            }
             Word::Stopped | Word::FoundStopped => self.stop(turn, Stop::Operator),
             Word::Running => self.runs(turn),
             Word::RunsOtherwise => self.say(turn, EventKind::ServerUpdated { reason: "next_start".to_owned() }),
@@ -291,7 +293,7 @@ impl Server {
 
     /// Not running when first seen: stopped, unless it is to be started (section 3.2). Not running although an earlier
     /// run knew it as running: it died while nobody looked.
-    fn not_running(&mut self, turn: &mut Turn<'_>) {
+    fn not_running(&mut self, turn: &mut Turn<'_>, death: Death) {
         let never_ran = self.never_ran();
         match self.state.phase {
             Phase::Stopped => {}
@@ -303,7 +305,7 @@ impl Server {
             // Checks were quicker: it is being brought back already.
             _ if never_ran && self.policy.recovery.start_stopped => {}
             _ if never_ran => self.stop(turn, Stop::Operator),
-            _ => self.died(turn, Death::default()),
+            _ => self.died(turn, death),
         }
     }
 

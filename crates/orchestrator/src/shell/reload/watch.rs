@@ -55,6 +55,8 @@ pub struct Watch {
     poll: Instant,
     /// A look that has not ended yet. There is no second one beside it.
     looking: Option<JoinHandle<Stamps>>,
+    /// That one does not end has been said.
+    is_said: bool,
     /// How long a look may take.
     patience: Duration,
 }
@@ -89,6 +91,7 @@ impl Watch {
             heard: None,
             poll: Instant::now() + POLL,
             looking: None,
+            is_said: false,
             patience: beside::PATIENCE,
         };
         watch.follow(paths, seen);
@@ -138,10 +141,10 @@ impl Watch {
     /// Whether they are otherwise than when this was last asked. A slow disk must not hold up the checks; one that does not answer is
     /// a change, once: whoever reads then says which file it is.
     async fn has_changed(&mut self) -> bool {
-        let (is_known, paths) = (self.looking.is_some(), self.paths.clone());
+        let paths = self.paths.clone();
         let looking = self.looking.get_or_insert_with(|| tokio::task::spawn_blocking(move || Stamps::of(&paths)));
-        let Ok(found) = timeout(self.patience, looking).await else { return !is_known };
-        self.looking = None;
+        let Ok(found) = timeout(self.patience, looking).await else { return !std::mem::replace(&mut self.is_said, true) };
+        (self.looking, self.is_said) = (None, false);
         let Ok(found) = found else { return false };
         let has_changed = found != self.seen;
         self.seen = found;
@@ -195,6 +198,8 @@ mod tests {
             let mut watch = Watch::new(&paths, Stamps::of(&paths)).expect("watched");
             let (answer, answers) = std::sync::mpsc::channel::<()>();
             let hanging = tokio::task::spawn_blocking(move || answers.recv());
+            watch.patience = Duration::from_secs(60);
+            timeout(Duration::from_millis(5), watch.has_changed()).await.expect_err("something else came first");
             watch.patience = Duration::from_millis(20);
             assert!(watch.has_changed().await, "somebody has to say so");
             assert!(!watch.has_changed().await, "said once");

@@ -31,8 +31,8 @@ impl LastWords {
             Word::Started | Word::Restarted | Word::Running | Word::RunsOtherwise => Life::Running,
             Word::Paused => Life::Frozen,
             Word::Stopped | Word::FoundStopped => Life::NotRunning("somebody stopped it".to_owned()),
-            Word::NotRunning => Life::NotRunning("it does not run".to_owned()),
-            Word::Died(death) => Life::NotRunning(died(death)),
+            Word::NotRunning(death) if *death == Death::default() => Life::NotRunning("it does not run".to_owned()),
+            Word::NotRunning(death) | Word::Died(death) => Life::NotRunning(died(death)),
             // It may survive that.
             Word::Killed | Word::AskedToEnd(_) | Word::AskedNoMore | Word::Spared | Word::Cut(_) | Word::NotCut(_) => return,
         };

@@ -27,6 +27,15 @@ impl Runtimes {
         Ok(recreated.await.map_err(|_| ActionError::ShuttingDown)??)
     }
 
+    /// Whatever an earlier recreate has left is cleared away. It is to be done before the server is touched: a crash of ours in the middle
+    /// of it must not be taken for one in the middle of a recreate.
+    pub async fn make_room(&self, server: ServerId) -> Result<(), ActionError> {
+        let Some(Handle::Container(container, _)) = self.handle(server) else { return Ok(()) };
+        let container = container.lock_owned().await;
+        let made = self.spawn(async move { container.make_room().await.map_err(|error| container.failure(error)) });
+        Ok(made.await.map_err(|_| ActionError::ShuttingDown)??)
+    }
+
     /// What a recreate has replaced is removed (`keep`), or put back and, if so wanted, started. Nothing, where nothing was replaced.
     pub async fn settle(&self, server: ServerId, keep: bool, start: bool) -> Result<(), ActionError> {
         let Some(container) = self.container_to_settle(server).await? else { return Ok(()) };

@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::lives::LastWords;
-use crate::machine::{EngineId, Input, ServerId, Word};
+use crate::machine::{Death, EngineId, Input, ServerId, Word};
 
 /// The driver's inbox.
 pub type Reports = mpsc::Sender<Input>;
@@ -68,7 +68,7 @@ impl Reporter {
 
     /// It does not run. Whoever acted upon it knows that already: nobody else is told.
     pub fn rests(&self) {
-        self.mouth.last_words.note(self.server, &Word::NotRunning);
+        self.mouth.last_words.note(self.server, &Word::NotRunning(Death::default()));
     }
 
     /// This machine does not show its processes. `unknown`: whether this server runs is not known either.

@@ -186,7 +186,7 @@ impl Watch {
             }
             Word::Died(_) | Word::AskedNoMore => life.may_end = false,
             Word::Stopped | Word::FoundStopped | Word::Paused => life.stopped_meanwhile = true,
-            Word::NotRunning | Word::Running | Word::RunsOtherwise | Word::Spared | Word::Cut(_) | Word::NotCut(_) => {}
+            Word::NotRunning(_) | Word::Running | Word::RunsOtherwise | Word::Spared | Word::Cut(_) | Word::NotCut(_) => {}
         }
         if let Some(outage) = &mut self.outage {
             outage.spare(actor);

@@ -165,7 +165,7 @@ impl Actor {
             Word::Killed
             | Word::AskedToEnd(_)
             | Word::AskedNoMore
-            | Word::NotRunning
+            | Word::NotRunning(_)
             | Word::Running
             | Word::RunsOtherwise
             | Word::Spared

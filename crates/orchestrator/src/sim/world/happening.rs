@@ -7,7 +7,7 @@ use health_spec::config::{Becomes, File, RestartResult};
 use super::{Pending, World};
 use crate::machine::fleet::Beginning;
 use crate::machine::policy::{Purpose, compile};
-use crate::machine::{Command, EngineId, Fleet, Input, Mono, ServerId, Word};
+use crate::machine::{Command, Death, EngineId, Fleet, Input, Mono, ServerId, Word};
 use crate::sim::twist::{Change, Twist};
 
 impl World {
@@ -166,7 +166,7 @@ impl World {
         for place in 0..self.policies.len() {
             let id = ServerId(place);
             let dead = self.cast.of_place(id).dead;
-            self.answers.push_back(Input::Reported(id, if dead { Word::NotRunning } else { Word::Running }));
+            self.answers.push_back(Input::Reported(id, if dead { Word::NotRunning(Death::default()) } else { Word::Running }));
         }
     }
 

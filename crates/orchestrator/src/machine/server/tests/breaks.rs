@@ -46,7 +46,7 @@ fn a_stop_during_an_action_is_honoured_by_the_next_run() {
     assert!(first.step(at(2.5), Input::Reported(A, Word::Stopped)).contains(&Effect::Remember(A)));
     let mut second = fleet("servers: [{name: a}]", &memory_of(&first));
     assert_eq!(second.servers()[0].phase(), Phase::Stopped);
-    second.step(at(0.0), Input::Reported(A, Word::NotRunning));
+    second.step(at(0.0), Input::Reported(A, Word::NotRunning(Death::default())));
     assert_eq!(run(&mut second, 300.0, &refused()), Vec::<&str>::new());
 }
 

@@ -56,7 +56,7 @@ fn one_that_is_verified_and_found_dead_has_failed_also_when_the_death_is_no_news
     first.step(at(5.0), died());
     run(&mut first, 6.0, &refused());
     let mut second = after_a_break("servers: [{name: a}]", &first, 10.0);
-    let effects = second.step(at(10.0), Input::Reported(A, Word::NotRunning));
+    let effects = second.step(at(10.0), Input::Reported(A, Word::NotRunning(Death::default())));
     assert_eq!(names(&effects), ["recovery_failed"]);
     assert!(second.servers()[0].state().last_error.as_deref().is_some_and(|error| error.starts_with("action: interrupted")));
     // Once something runs, its death is its own.

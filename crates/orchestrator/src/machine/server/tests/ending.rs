@@ -264,7 +264,7 @@ fn a_container_that_is_seen_late_and_does_not_run_is_left_alone() {
         let yaml = format!("{{servers: [{{name: a}}], health_check: {{start_period_seconds: 0}}, recovery: {{{recovery}}}}}");
         let mut fleet = fleet(&yaml, &Beginning::default());
         (0..checks).for_each(|second| _ = run(&mut fleet, [0.0, 1.0, 2.0][second], &refused()));
-        let seen = said(&mut fleet, 2.5, Word::NotRunning);
+        let seen = said(&mut fleet, 2.5, Word::NotRunning(Death::default()));
         (seen, run(&mut fleet, 5.0, &refused()))
     };
     assert_eq!(seen("", 1), (vec!["status_changed", "server_stopped"], vec![]));

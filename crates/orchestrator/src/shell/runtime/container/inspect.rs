@@ -183,6 +183,8 @@ pub struct Memory {
     pub kept: Vec<Happening>,
     /// There is no room for more, and there may have been more.
     pub is_full: bool,
+    /// When the first thing happened that it still knows, of whatever kind: in nanoseconds since 1970.
+    pub oldest: Option<i64>,
 }
 
 /// Everything that it knows. With live restore it ends nothing when it begins, and need not be told from another.
@@ -197,8 +199,9 @@ pub async fn memory(client: &Docker) -> Result<Memory, Error> {
     match client.events(Some(options)).try_collect::<Vec<EventMessage>>().await {
         Ok(kept) => {
             let is_full = kept.len() >= KEPT_EVENTS;
+            let oldest = kept.first().and_then(|event| event.time_nano);
             let of_containers = kept.into_iter().filter(|event| event.typ == Some(EventMessageTypeEnum::CONTAINER));
-            Ok(Memory { kept: of_containers.filter_map(Happening::read).collect(), is_full })
+            Ok(Memory { kept: of_containers.filter_map(Happening::read).collect(), is_full, oldest })
         }
         // There is one of a kind that we do not know, or a proxy does not let us ask.
         Err(error) if is_answered(&error) => Ok(Memory::default()),
@@ -285,7 +288,8 @@ fn read(found: ContainerInspectResponse) -> Look {
         },
         since: if running { started } else { ended },
         started,
-        exit_code: state.exit_code,
+        // One that was only created has not ended well.
+        exit_code: state.exit_code.filter(|code| *code != 0 || ended != NEVER),
         oom_killed: state.oom_killed.unwrap_or_default(),
         memory_limited: host.memory.is_some_and(|bytes| bytes > 0),
         stopped: false,

@@ -45,6 +45,9 @@ use crate::shell::causes::causes;
 /// The first step that changes anything.
 pub(super) const STOP: &str = "stop the container";
 
+/// What an engine is asked first when a recreate is undone.
+const STOP_NEW: &str = "stop the new container";
+
 /// How often what the engine errs in is tried again while something is put back: nobody comes by again where no attempt is left.
 const TRIES: u32 = 5;
 const BETWEEN_TRIES: Duration = Duration::from_secs(1);
@@ -104,6 +107,28 @@ impl Container {
         Layout::of(&self.reach().await?.connection.client, &self.wanted).await
     }
 
+    /// Before it is replaced: of one that has been well, what it has replaced itself is to go first, for of two that are kept nobody could
+    /// tell which one is to be put back. Nothing is done to the one that runs.
+    pub async fn make_room(&self) -> Result<(), RecreateError> {
+        if self.unsettled {
+            return Ok(());
+        }
+        let client = self.reach().await?.connection.client;
+        let Layout { current: Some(current), old: Some(old) } = Layout::of(&client, &self.wanted).await? else { return Ok(()) };
+        // A stranger is named by the recreate itself.
+        if label_of(&current) == old.id.as_deref() { self.give_up(&client, &old).await } else { Ok(()) }
+    }
+
+    async fn give_up(&self, client: &Docker, old: &ContainerInspectResponse) -> Result<(), RecreateError> {
+        let id = old.id.as_deref().filter(|_| !layout::is_running(old));
+        let removed = match id {
+            Some(id) => remove(client, id).await.map_err(|error| plain(causes(&error))),
+            None => Err("somebody has started it".to_owned()),
+        };
+        let (name, kept) = (self.wanted.clone(), name_of(old).to_owned());
+        removed.map_err(|why| RecreateError::StillKept { name, kept, why })
+    }
+
     async fn replace(&mut self, client: &Docker, kind: EngineKind, id: &str) -> Result<(), RecreateError> {
         let mut layout = Layout::of(client, &self.wanted).await?;
         let mut id = id.to_owned();
@@ -131,19 +156,12 @@ impl Container {
         if current.host_config.as_ref().and_then(|config| config.auto_remove) == Some(true) {
             return Err(RecreateError::AutoRemoved);
         }
-        // One that was recreated before and has not been well since is no predecessor worth keeping. Of one that has been, what it has
-        // replaced is to go first: of two that are kept nobody could tell which one is to be put back.
         let old = match old {
             Some(old) if !self.unsettled => {
-                let id = old.id.as_deref().filter(|_| !layout::is_running(&old));
-                let removed = match id {
-                    Some(id) => remove(client, id).await.map_err(|error| plain(causes(&error))),
-                    None => Err("somebody has started it".to_owned()),
-                };
-                let (name, kept) = (self.wanted.clone(), name_of(&old).to_owned());
-                removed.map_err(|why| RecreateError::StillKept { name, kept, why })?;
+                self.give_up(client, &old).await?;
                 None
             }
+            // One that was recreated before and has not been well since is no predecessor worth keeping.
             old => old.and_then(|old| old.id),
         };
         let mut spec = spec::of(&current, old.as_deref().unwrap_or(id), kind, client.client_version());
@@ -313,7 +331,7 @@ impl Container {
         let id = current.id.as_deref().unwrap_or_default();
         if layout::is_running(current) {
             let options = StopContainerOptions { t: self.patience.map(whole_seconds), signal: None };
-            whole(client, client.stop_container(id, Some(options))).await.map_err(refused("stop the new container"))?;
+            whole(client, client.stop_container(id, Some(options))).await.map_err(refused(STOP_NEW))?;
         }
         remove(client, id).await
     }

@@ -145,7 +145,8 @@ impl Listener {
         let look = session.look(&path).await?;
         let words = self.units[at].unit.compare(path, look);
         // It may be no news for the machine; but a probe is to see it.
-        let word = if self.units[at].unit.status().life() == Life::Up { Word::Running } else { Word::NotRunning };
+        let status = self.units[at].unit.status();
+        let word = if status.life() == Life::Up { Word::Running } else { Word::NotRunning(status.death()) };
         self.mouth.last_words().note(self.units[at].server, &word);
         self.say(at, words).await;
         Ok(())

@@ -139,7 +139,7 @@ impl Unit {
 
     fn first(&mut self) -> Vec<Word> {
         match self.status.life() {
-            Life::Over if self.jobs.is_empty() => self.rests(Word::NotRunning),
+            Life::Over if self.jobs.is_empty() => self.rests(Word::NotRunning(self.status.death())),
             Life::Up | Life::Returns => {
                 self.runs();
                 self.up = Some(self.status.life() == Life::Up);

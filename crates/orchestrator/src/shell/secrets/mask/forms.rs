@@ -79,7 +79,7 @@ const ELEMENT: &str = concat!(
     r"(?is)((?:<|\\u003c|&lt;)(?:[a-z0-9_-]+:)?([a-z0-9_.-]*(?:",
     words!(),
     r")[a-z0-9_.-]*)(?:\s[^<>]*)?(?:>|\\u003e|&gt;)\s*)",
-    r"(?:<!\[CDATA\[.*?(?:\]\]>|$)|([^\s<][^<]*?)(\s*(?:</|<\\/|\\u003c/|&lt;/))|[^\s<>]+$)",
+    r"(?:<!\[CDATA\[.*?(?:\]\]>|$)|([^\s<][^<]*?)(\s*(?:</|<\\/|\\u003c/|&lt;/))|[^\s<>]+(\s[^<]*)?$)",
 );
 
 /// An object behind a secret's name: `"api_key": {"v": "x"}`; what is cut off has no end.
@@ -315,5 +315,5 @@ fn element(found: &Captures<'_>) -> String {
     let part = |at: usize| found.get(at).map_or("", |part| part.as_str());
     let is_cut = found.get(3).is_none() && !found[0].contains("<![");
     let is_usage = is_cut && part(1).ends_with(char::is_whitespace);
-    if is_usage || counts(part(2), part(3)) { found[0].to_owned() } else { format!("{}{MASK}{}", part(1), part(4)) }
+    if is_usage || counts(part(2), part(3)) { found[0].to_owned() } else { format!("{}{MASK}{}{}", part(1), part(4), part(5)) }
 }

@@ -106,7 +106,7 @@ pub(super) fn is_open(name: &str, between: &str, value: &str, after: &str) -> bo
         || counts(name, value)
         || counts_something(&small, value, after)
         || is_key(between, value)
-        || small == "key" && names_a_value(after)
+        || small == "key" && names_a_value(between, after)
 }
 
 /// Whether a value is a number, and its name says of what.
@@ -143,7 +143,10 @@ fn is_key(between: &str, value: &str) -> bool {
     is_word && (between.contains('\n') || SECRET_NAME.is_match(key))
 }
 
-/// `key="LogLevel" value="debug"`.
-fn names_a_value(after: &str) -> bool {
-    after.trim_start_matches([',', '"', '\\', ' ', '\n', '\r', '\t']).starts_with("value")
+/// `key="LogLevel" value="debug"`, and the same as a list of JSON's members.
+fn names_a_value(between: &str, after: &str) -> bool {
+    let after = after.trim_start();
+    let next = after.strip_prefix(',').map_or(after, |next| next.trim_start().trim_start_matches(['"', '\\']));
+    let behind = next.strip_prefix("value").map(|behind| behind.trim_start_matches(['"', '\\', ' ']));
+    between.contains([':', '=']) && behind.is_some_and(|behind| behind.starts_with([':', '=']))
 }

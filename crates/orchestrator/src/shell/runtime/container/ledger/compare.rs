@@ -39,7 +39,7 @@ impl Ledger {
             (None, State::Ended) if met.is_some() => self.ended(look),
             (None, State::Running) if met.is_some_and(|met| news > met.since) => vec![again],
             (None, State::Ended) if look.is_some_and(|look| look.stopped) => vec![Word::FoundStopped],
-            (None, State::Ended) => vec![Word::NotRunning],
+            (None, State::Ended) => look.map(|look| Word::NotRunning(look.end())).into_iter().collect(),
             (None | Some(State::Running | State::Paused), State::Gone) => self.unless_ours(Word::Stopped),
             (None, State::Paused) => vec![Word::Paused],
             (Some(State::Running | State::Paused), State::Running) if newer => self.unless_ours(again),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::State;
+use crate::machine::Death;
 use crate::shell::runtime::container::event::{Act, Health};
 
 /// What the engine says when asked about a container.
@@ -39,6 +40,13 @@ pub struct Look {
     pub restarts: i64,
     /// The verdict of its HEALTHCHECK.
     pub health: Option<Health>,
+}
+
+impl Look {
+    /// How it has ended, of one that nobody saw end.
+    pub(super) fn end(&self) -> Death {
+        Death { exit_code: self.exit_code, oom_killed: self.oom_killed, ..Death::default() }
+    }
 }
 
 /// A container's own restart policy.

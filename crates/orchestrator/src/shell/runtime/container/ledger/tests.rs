@@ -38,7 +38,11 @@ fn words(ledger: &mut Ledger, acts: &[Act]) -> Vec<Option<Word>> {
 }
 
 fn died(exit_code: i64) -> Word {
-    Word::Died(Death { exit_code: Some(exit_code), ..Death::default() })
+    Word::Died(death(exit_code))
+}
+
+fn death(exit_code: i64) -> Death {
+    Death { exit_code: Some(exit_code), ..Death::default() }
 }
 
 const RESTART: [Act; 5] = [Act::Kill(15), Act::Die(Some(143)), Act::Stop, Act::Start, Act::Restart];
@@ -220,7 +224,7 @@ fn before_the_first_look_nothing_is_news() {
     let mut ledger = Ledger::new("a", Some(&look(false, 0)));
     assert_eq!(words(&mut ledger, &RESTART), [None, None, None, None, None]);
     assert_eq!(ledger.seen(), 5);
-    assert_eq!(compare(&mut ledger, Some(&look(false, 9))), Some(Word::NotRunning));
+    assert_eq!(compare(&mut ledger, Some(&look(false, 9))), Some(Word::NotRunning(death(1))), "how it ended is known");
 }
 
 #[test]

@@ -16,11 +16,13 @@ impl Listener {
     /// A Docker engine that was killed ends what still runs when it begins anew, before it starts anything, and calls that stops. Until when
     /// those are its own; `None`: it is the same engine, as far as can be known.
     pub(super) async fn own_endings_until(&self, connection: &Connection) -> Result<Option<i64>, ListenError> {
-        let Memory { kept, is_full } = memory(connection).await?;
+        let Memory { kept, is_full, oldest } = memory(connection).await?;
         let Some(first) = kept.first().filter(|_| self.recent.is_of_another_than(&kept)) else { return Ok(None) };
         // What it has told first may be forgotten by now, also by the engine that is known.
         let is_later = || self.since.is_some_and(|since| first.at > since);
-        if is_full && !(is_later() && self.has_ended_all(connection).await?) {
+        // Another engine knows nothing of the time before it was lost.
+        let knows_before = oldest.zip(self.clock.last_life()).is_some_and(|(oldest, alive)| oldest <= alive);
+        if is_full && (knows_before || !is_later() || !self.has_ended_all(connection).await?) {
             return Ok(None);
         }
         let until = first.at.saturating_add(OWN_ENDINGS);

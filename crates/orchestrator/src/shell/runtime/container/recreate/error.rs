@@ -3,6 +3,7 @@
 use bollard::errors::Error;
 use thiserror::Error as ThisError;
 
+use super::STOP_NEW;
 use crate::shell::runtime::container::restart::RestartError;
 
 /// A container was not recreated, or what was recreated is not settled.
@@ -67,9 +68,13 @@ pub enum RecreateError {
 }
 
 impl RecreateError {
-    /// The engine may do it when it is asked again. What it does not answer in time it may be doing still.
+    /// The engine may do it when it is asked again. What it does not answer in time it may be doing still, and a stop in any case: two
+    /// requests end in two words of a stop, and the second would be somebody's.
     pub(super) fn passes(&self) -> bool {
         match self {
+            Self::Refused { step: STOP_NEW, source } => {
+                matches!(source, Error::DockerResponseServerError { status_code: 409, .. })
+            }
             Self::Refused { source: Error::DockerResponseServerError { status_code, .. }, .. } => {
                 matches!(status_code, 409 | 500..)
             }

@@ -39,8 +39,9 @@ fn unit(status: Status) -> Unit {
 fn the_first_word_says_how_it_was_found() {
     let first = |status: Status| Unit::new("a.service", "/a".to_owned(), look(status)).begin();
     assert_eq!(first(running(1)), [Word::Running]);
-    assert_eq!(first(status("inactive", "dead", 0)), [Word::NotRunning]);
-    assert_eq!(first(failed(1, 1, "exit-code")), [Word::NotRunning]);
+    assert_eq!(first(status("inactive", "dead", 0)), [Word::NotRunning(Death::default())]);
+    let exit_code = Some(1);
+    assert_eq!(first(failed(1, 1, "exit-code")), [Word::NotRunning(Death { exit_code, ..Death::default() })]);
     assert_eq!(first(returning()), [Word::Running], "systemd is about to start it");
     assert_eq!(first(status("activating", "start", 1)), []);
     let job = Some("/job/1".to_owned());
@@ -54,8 +55,8 @@ fn the_first_word_says_how_it_was_found() {
 fn what_comes_of_one_that_was_found_on_its_way_is_said() {
     for (then, word) in [
         (running(1), Word::Started),
-        (status("inactive", "dead", 1), Word::NotRunning),
-        (failed(1, 1, "exit-code"), Word::NotRunning),
+        (status("inactive", "dead", 1), Word::NotRunning(Death::default())),
+        (failed(1, 1, "exit-code"), Word::NotRunning(Death { exit_code: Some(1), ..Death::default() })),
         (returning(), Word::Running),
     ] {
         let mut unit = unit(status("deactivating", "stop-sigterm", 1));

@@ -93,6 +93,11 @@ fn memory(from: i64, length: usize) -> String {
 
 /// One container ran when the engine was lost. Whether this is another engine, one that has ended what ran.
 async fn is_another(memory: String, state: serde_json::Value) -> bool {
+    is_another_after(at(1), memory, state).await
+}
+
+/// The same, of one that was heard of last at `alive`.
+async fn is_another_after(alive: i64, memory: String, state: serde_json::Value) -> bool {
     let answers = Router::new().fallback(move |uri: Uri| {
         let (memory, state) = (memory.clone(), state.clone());
         async move {
@@ -116,6 +121,7 @@ async fn is_another(memory: String, state: serde_json::Value) -> bool {
     listener.containers[0].ledger.compare(Some(&running));
     listener.recent.is_new(&Happening { name: "a".to_owned(), id: ID.to_owned(), at: at(0), act: Act::Start });
     listener.since = Some(at(1));
+    listener.clock = EngineClock::of(Some(alive));
     tokio::select! {
         until = listener.own_endings_until(&connection) => until.unwrap().is_some(),
         ended = async { axum::serve(socket, answers).await } => panic!("{ended:?}"),
@@ -131,7 +137,8 @@ async fn an_engine_that_has_filled_its_memory_since_it_began_is_told_by_who_live
     assert!(is_another(full.clone(), ended.clone()).await, "nobody lives on");
     assert!(is_another(full.clone(), runs(at(9))).await, "it was started again");
     assert!(is_another(full.clone(), json!(null)).await, "it is gone");
-    assert!(!is_another(full, runs(at(0))).await, "it lives on");
+    assert!(!is_another(full.clone(), runs(at(0))).await, "it lives on");
+    assert!(!is_another_after(at(2) + 1, full, ended.clone()).await, "it knows what was before it was lost");
     assert!(!is_another(memory(at(0), KEPT_EVENTS), ended).await, "it knows what was before");
     assert!(is_another(memory(at(2), KEPT_EVENTS - 1), runs(at(0))).await, "that is all since it began");
 }
