@@ -110,8 +110,7 @@ fn compiled(mut draft: Draft, found: impl FnOnce() -> Vec<Engine>, observe: bool
     discovered::check(&file, &engines(&file), &mut issues);
     let listen = address::listen("orchestrator", file.listen.orchestrator.as_deref(), defaults::LISTEN, &mut issues);
     let gateway = address::listen("gateway", file.listen.gateway.as_deref(), defaults::LISTEN_GATEWAY, &mut issues);
-    address::one_for_both(listen, gateway, &mut issues);
-    draft.loaded.warnings.extend(address::odd_gateway(&file, gateway, &draft));
+    draft.loaded.warnings.extend(address::one_for_both(&file, listen, gateway, &draft));
     let maintenance = Maintenance::compile(&file, &mut issues);
     let hooks = hook::compile(&file, &|pointer| directory_at(&draft.loaded, pointer), &mut issues);
     let supervised = supervised(&file.servers, &draft.loaded);

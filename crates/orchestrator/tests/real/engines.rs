@@ -120,8 +120,9 @@ fn how_one_ended_while_nobody_looked_is_told() {
 
     let orchestrator = orchestrator.start_again();
 
+    let mut events = orchestrator.events();
     for name in ["near", "far"] {
-        until("it is well again", || (phase_of(&orchestrator, name) == "healthy").then_some(()));
+        events.wait_for(name, "recovery_successful");
         let log = log(&orchestrator);
         let died = |event: &&Value| event["event_type"] == "container_died" && event["server_name"] == name;
         let codes: Vec<_> = log.iter().filter(died).map(|event| &event["exit_code"]).collect();

@@ -153,6 +153,8 @@ impl<'a> Builder<'a> {
         match fill(text, self.lookup, &mut self.secrets) {
             Ok(None) => Value::String(text.to_owned()),
             Ok(Some(filled)) if self.quoted(pointer) => Value::String(filled),
+            // A variable with this value is to have it.
+            Ok(Some(filled)) if pointer.contains("/runtime/env/") && ["null", "~"].contains(&&*filled) => Value::String(filled),
             Ok(Some(filled)) => retype(filled),
             Err(gap) => {
                 self.problems.push(self.places.at(spot, pointer, gap.message(), Some(gap.help())));

@@ -44,6 +44,11 @@ fn judge(key: &str, value: &mut Value, at: &str, places: &Places, found: &mut Ve
         if at.contains("/runtime/env/") {
             *value = Value::String(String::new());
         }
+        if at.starts_with("/discovery/labels/") {
+            let help = format!("set the variable, or write \"\" for a label `{key}` without a value");
+            let message = format!("`{key}` is filled in with nothing: containers would be watched whatever their `{key}` is");
+            found.push(places.problem(at, message, Some(help)));
+        }
         return;
     }
     let help = if at.contains("/header_files/") {
@@ -80,5 +85,36 @@ mod tests {
         let env = &server.runtime.as_ref().expect("a runtime").env;
         assert_eq!((env.get("A").map(String::as_str), env.get("B").map(String::as_str)), (Some(""), Some("")));
         assert_eq!((server.port, server.probes[0].headers.len()), (None, 0));
+    }
+
+    /// What narrows down which containers are touched does not go away.
+    #[test]
+    fn a_filter_that_is_filled_in_with_nothing_is_a_mistake() {
+        let text = "servers: []\ndiscovery:\n  enabled: true\n  labels:\n    team: ${NONE:-}\n";
+        let mistake = parse("registry.yaml".as_ref(), text.as_bytes(), &|_| None).expect_err("a mistake").to_string();
+        assert!(mistake.contains("registry.yaml:5") && mistake.contains("`team` is filled in with nothing"), "{mistake}");
+    }
+
+    #[test]
+    fn a_variable_whose_value_is_the_word_null_has_that_value() {
+        let text = "servers:
+  - name: a
+    health_url: http://a/
+    runtime:
+      kind: process
+      command: x
+      env:
+        A: '${A}'
+        B: ${A}
+        C: ${C}
+";
+        let lookup = |name: &str| match name {
+            "A" => Some("null".to_owned()),
+            "C" => Some("~".to_owned()),
+            _ => None,
+        };
+        let loaded = parse("registry.yaml".as_ref(), text.as_bytes(), &lookup).unwrap_or_else(|error| panic!("{error}"));
+        let env = &loaded.file.servers[0].runtime.as_ref().expect("a runtime").env;
+        assert_eq!(env.values().collect::<Vec<_>>(), ["null", "null", "~"]);
     }
 }

@@ -67,25 +67,13 @@ fn meet(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() != 0 && one.port() == other.port() && overlap
 }
 
-/// Where the orchestrator listens if nothing else is said. `run --listen` may say so, therefore it is no mistake.
-pub(super) fn odd_gateway(file: &File, gateway: Option<SocketAddr>, draft: &Draft) -> Option<Problem> {
+/// The daemons cannot both listen on one address. `run --listen` may say otherwise, therefore it is no mistake.
+pub(super) fn one_for_both(file: &File, own: Option<SocketAddr>, gateway: Option<SocketAddr>, draft: &Draft) -> Option<Problem> {
     let is_usual = file.listen.orchestrator.is_none() && draft.spares("/listen/orchestrator");
-    let usual: SocketAddr = defaults::LISTEN.parse().ok().filter(|_| is_usual)?;
-    let message =
-        format!("the orchestrator listens on {usual} as well, unless `listen.orchestrator` or `--listen` says otherwise");
+    let own = own.or_else(|| defaults::LISTEN.parse().ok().filter(|_| is_usual))?;
+    let message = format!("the orchestrator listens on {own} as well, unless `listen.orchestrator` or `--listen` says otherwise");
     let help = Some(format!("give the gateway a port of its own, such as {}", defaults::LISTEN_GATEWAY));
-    gateway.is_some_and(|gateway| meet(usual, gateway)).then(|| draft.loaded.places.problem("/listen/gateway", message, help))
-}
-
-/// The daemons cannot both listen on one address.
-pub(super) fn one_for_both(orchestrator: Option<SocketAddr>, gateway: Option<SocketAddr>, issues: &mut Vec<Issue>) {
-    if let Some(address) = orchestrator.filter(|own| gateway.is_some_and(|gateway| meet(*own, gateway))) {
-        issues.push(Issue {
-            pointer: "/listen/gateway".to_owned(),
-            message: format!("the orchestrator listens on {address} already"),
-            help: format!("give the gateway a port of its own, such as {}", defaults::LISTEN_GATEWAY),
-        });
-    }
+    gateway.is_some_and(|gateway| meet(own, gateway)).then(|| draft.loaded.places.problem("/listen/gateway", message, help))
 }
 
 /// One of our own addresses.

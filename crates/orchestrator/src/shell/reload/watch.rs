@@ -144,9 +144,11 @@ impl Watch {
         let paths = self.paths.clone();
         let looking = self.looking.get_or_insert_with(|| tokio::task::spawn_blocking(move || Stamps::of(&paths)));
         let Ok(found) = timeout(self.patience, looking).await else { return !std::mem::replace(&mut self.is_said, true) };
-        (self.looking, self.is_said) = (None, false);
+        self.looking = None;
+        let was_said = std::mem::take(&mut self.is_said);
         let Ok(found) = found else { return false };
-        let has_changed = found != self.seen;
+        // What was said of it is over, and whoever reads them again finds that out.
+        let has_changed = was_said || found != self.seen;
         self.seen = found;
         has_changed
     }
@@ -196,19 +198,23 @@ mod tests {
             std::fs::write(&path, "servers: []").expect("written");
             let paths = [path.clone()];
             let mut watch = Watch::new(&paths, Stamps::of(&paths)).expect("watched");
-            let (answer, answers) = std::sync::mpsc::channel::<()>();
-            let hanging = tokio::task::spawn_blocking(move || answers.recv());
-            watch.patience = Duration::from_secs(60);
-            timeout(Duration::from_millis(5), watch.has_changed()).await.expect_err("something else came first");
-            watch.patience = Duration::from_millis(20);
-            assert!(watch.has_changed().await, "somebody has to say so");
-            assert!(!watch.has_changed().await, "said once");
-            std::fs::write(&path, "servers: [{name: a, port: 1}]").expect("written");
-            drop(answer);
-            hanging.await.expect("no panic").expect_err("nobody sends");
-            watch.patience = Duration::from_secs(60);
-            assert!(watch.has_changed().await);
-            assert!(!watch.has_changed().await);
+            for writes in [true, false] {
+                let (answer, answers) = std::sync::mpsc::channel::<()>();
+                let hanging = tokio::task::spawn_blocking(move || answers.recv());
+                watch.patience = Duration::from_secs(60);
+                timeout(Duration::from_millis(5), watch.has_changed()).await.expect_err("something else came first");
+                watch.patience = Duration::from_millis(20);
+                assert!(watch.has_changed().await, "somebody has to say so");
+                assert!(!watch.has_changed().await, "said once");
+                if writes {
+                    std::fs::write(&path, "servers: [{name: a, port: 1}]").expect("written");
+                }
+                drop(answer);
+                hanging.await.expect("no panic").expect_err("nobody sends");
+                watch.patience = Duration::from_secs(60);
+                assert!(watch.has_changed().await, "whoever reads finds out that it answers");
+                assert!(!watch.has_changed().await);
+            }
         });
     }
 }

@@ -135,7 +135,7 @@ fn process(places: &SetupPlaces, supervised: &Supervised, mouth: &Mouth) -> Resu
     let own = Places::of(&places.state_directory, &supervised.name);
     let kept = supervised.runtime.log.unwrap_or_default();
     let process = Process::new(program, own, (kept, &places.limits), mouth.about(supervised.server));
-    let acted = supervised.acting.and_then(|acting| acting.since);
+    let acted = supervised.acting.filter(|acting| !acting.repairs).and_then(|acting| acting.since);
     process.map(|process| process.with(&places.oom).after(acted)).map_err(|error| supervised.fault("", causes(&error)))
 }
 

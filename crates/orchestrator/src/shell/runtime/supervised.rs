@@ -42,6 +42,8 @@ pub struct Supervised {
 pub struct Acting {
     /// When it was allowed to touch the server, by our clock. `None`: that run did not write it down.
     pub since: Option<Timestamp>,
+    /// It was a repair: whoever runs then as before was not spared.
+    pub repairs: bool,
 }
 
 impl Supervised {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use health_endpoint::{CheckError, Component, Health};
-use health_spec::config::defaults;
+use health_spec::config::{Strategy, defaults};
 use health_spec::registry::ServerEntry;
 use health_spec::{EventKind, ServerView};
 use hyper::header::HeaderValue;
@@ -232,14 +232,16 @@ fn begin(plan: &Plan, written: usize, settings: &Settings, left: &mut Left, (clo
 fn begun(left: &ServerMemory, clock: &Clock) -> Option<Acting> {
     // What a recreate had replaced could not be put back yet.
     let owes = left.unsettled && !left.proven;
+    let unknown = Acting { since: None, repairs: false };
     match left.recovery {
         // Else whatever has happened to it since was somebody else.
-        Recovery::Waiting { .. } => owes.then_some(Acting { since: None }),
-        Recovery::Acting { stage, .. } if stage.is_before_touching() => owes.then_some(Acting { since: None }),
+        Recovery::Waiting { .. } => owes.then_some(unknown),
+        Recovery::Acting { stage, .. } if stage.is_before_touching() => owes.then_some(unknown),
         Recovery::Acting { since, strategy, undoing, .. } => {
             // An older run wrote down when it was decided.
             let since = since.filter(|_| strategy.is_some() || undoing);
-            Some(Acting { since: since.map(|at| clock.wall_of(at)) })
+            let repairs = strategy == Some(Strategy::Repair) && !undoing;
+            Some(Acting { since: since.map(|at| clock.wall_of(at)), repairs })
         }
         Recovery::Idle | Recovery::Verifying { .. } => None,
     }

@@ -72,19 +72,21 @@ pub(super) fn collect(value: &Value, directory: &Path, secrets: &mut Vec<Secret>
     }
 }
 
-/// Of a program's arguments those that a flag calls a secret: `--key X`, `--key=X`. What is a path is none.
+/// Of a program's arguments those that a flag or a variable's name calls a secret: `--key X`, `--key=X`, `KEY=X`. What is a path is none.
 fn after_flags(words: &[Value]) -> impl Iterator<Item = Box<str>> {
-    let is_named = |flag: &str| flag.starts_with('-') && !flag.ends_with("tokens") && is_secret(flag.trim_start_matches('-'));
+    let is_named = |name: &str| !name.ends_with("tokens") && is_secret(name.trim_start_matches('-'));
+    let is_flag = move |word: &str| word.starts_with('-') && is_named(word);
+    let is_path = |value: &&str| ["/", "./", "../", "~/"].iter().any(|root| value.starts_with(root));
     let before = std::iter::once(None).chain(words.iter().map(Value::as_str));
     let values = words.iter().zip(before).filter_map(move |(word, before)| {
         let word = word.as_str()?;
         match word.split_once('=') {
-            Some((flag, value)) if is_named(flag) => Some(value),
-            _ if before.is_some_and(is_named) && !word.starts_with("--") => Some(word),
+            Some((name, value)) if is_named(name) => Some(value),
+            _ if before.is_some_and(is_flag) && !word.starts_with("--") => Some(word),
             _ => None,
         }
     });
-    values.filter(|value| !value.contains('/')).map(Box::from)
+    values.filter(move |value| !is_path(value)).map(Box::from)
 }
 
 /// What stands in the query of a URL: keys, often.

@@ -168,11 +168,11 @@ async fn what_was_found_of_a_running_server_is_hidden_now_and_after_a_change() {
 async fn what_a_program_is_given_after_a_flag_that_calls_it_a_secret_is_hidden_wherever_it_is_said() {
     let directory = tempfile::tempdir().expect("a directory");
     let entry = serde_json::json!({
-        "runtime": { "args": ["--port", "8082", "--api-key=the-first-one"] },
-        "recovery": { "before": { "command": ["./drain", "--key", "the-second-one", "--cert-key", "/etc/tls.key", "-v"] } },
+        "runtime": { "args": ["--port", "8082", "--api-key=the-first-one", "-e", "A_TOKEN=the-third-one"] },
+        "recovery": { "before": { "command": ["./drain", "--key", "the-second-one/of/all", "--cert-key", "/etc/tls.key", "-v"] } },
     });
     let directories = Directories { state: directory.path(), registry: directory.path() };
     let subject = Arc::new(Subject::new("a", None, &[], [(&entry, directories.registry)], directories));
-    let text = "8082, the-first-one, the-second-one, /etc/tls.key";
-    assert_eq!(subject.mask(Instant::now(), PATIENT).await.text(text), "8082, ***, ***, /etc/tls.key");
+    let text = "8082, the-first-one, the-second-one/of/all, the-third-one, /etc/tls.key";
+    assert_eq!(subject.mask(Instant::now(), PATIENT).await.text(text), "8082, ***, ***, ***, /etc/tls.key");
 }

@@ -125,10 +125,10 @@ mod tests {
     fn what_an_earlier_run_has_begun_is_open_from_then_on_and_not_from_now_on() {
         let clock = EngineClock::of(Some(1_000_000_000_000));
         let since = Some(wall() - jiff::SignedDuration::from_secs(100));
-        let (began, until) = open(Acting { since }, Duration::from_secs(13), &clock);
+        let (began, until) = open(Acting { since, repairs: false }, Duration::from_secs(13), &clock);
         assert!((900_000_000_000..904_000_000_000).contains(&began), "{began}");
         assert_eq!(until - began, nanoseconds(PATIENCE) + 13_000_000_000);
-        let (unknown, _) = open(Acting { since: None }, Duration::from_secs(13), &clock);
+        let (unknown, _) = open(Acting { since: None, repairs: false }, Duration::from_secs(13), &clock);
         assert!(unknown >= 1_000_000_000_000, "{unknown}");
     }
 
