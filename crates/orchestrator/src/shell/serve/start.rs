@@ -380,3 +380,36 @@ fn monitor_started(at: Mono) -> Effect {
     let kind = EventKind::MonitorStarted { version: env!("CARGO_PKG_VERSION").to_owned() };
     Effect::Publish(Happened { at, server: None, kind, moment: None, phase: None, incident: None })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::machine::fleet::Beginning;
+    use crate::machine::memory::{Attempt, Stage};
+    use crate::machine::policy::{Purpose, compile};
+
+    use super::*;
+
+    /// What runs since before a repair was not spared by it: a repair replaces nothing.
+    #[test]
+    fn a_repair_of_an_earlier_run_is_known_for_one() {
+        let file = serde_saphyr::from_str("servers: [{name: a}]").expect("it reads");
+        let policies = compile(&file, Purpose::Simulate).expect("it compiles");
+        let fresh = Fleet::new(policies, &Beginning::default(), Mono::default()).0.memory(ServerId(0));
+        let clock = Clock::resume(wall(), Mono::default());
+        let of = |strategy| {
+            let recovery = Recovery::Acting {
+                serial: 1,
+                attempt: Attempt::Operator,
+                stopped: false,
+                stage: Stage::Begun,
+                undoing: false,
+                strategy: Some(strategy),
+                since: Some(Mono::default()),
+            };
+            let left = ServerMemory { recovery, ..fresh.clone() };
+            begun(&left, &clock).map(|acting| (acting.since.is_some(), acting.repairs))
+        };
+        assert_eq!(of(Strategy::Repair), Some((true, true)));
+        assert_eq!(of(Strategy::Restart), Some((true, false)));
+    }
+}
