@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::bus::{Bus, Restart, State, Systemd};
-use crate::harness::{Events, Orchestrator, QUICK, until};
+use crate::harness::{Events, Orchestrator, QUICK, log, until};
 
 mod stops;
 
@@ -96,6 +96,31 @@ fn a_unit_is_brought_back_and_what_an_operator_stops_stays_stopped() {
     events.wait_for("calculator", "server_started");
     assert_eq!(systemd.state(UNIT).asked, asked, "it was left alone");
     assert!(!events.types("calculator").contains(&"recovery_failed"));
+}
+
+#[test]
+fn what_somebody_stops_while_nobody_looks_stays_stopped_and_what_dies_does_not() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (_bus, systemd, service, mut orchestrator, _) = watched(directory.path(), State::running());
+    orchestrator.crash();
+    systemd.stops(UNIT);
+    systemd.set(UNIT, |state| state.ended = (2, 15));
+    service.is(false);
+    let mut orchestrator = orchestrator.start_again();
+    until("it is stopped", || (orchestrator.get("/servers/calculator")["phase"] == "stopped").then_some(()));
+
+    service.is(true);
+    systemd.happens(UNIT, |state| (state.active, state.sub, state.invocation) = ("active", "running", 99));
+    until("it is well", || (orchestrator.get("/servers/calculator")["phase"] == "healthy").then_some(()));
+    assert_eq!(systemd.state(UNIT).asked, 0, "it was left alone");
+    orchestrator.crash();
+    systemd.dies(UNIT, 9);
+    let orchestrator = orchestrator.start_again();
+    let mut events = orchestrator.events();
+    events.wait_for("calculator", "recovery_successful");
+    let died = log(&orchestrator).into_iter().filter(|event| event["event_type"] == "container_died");
+    assert_eq!(died.map(|event| event["signal"].clone()).collect::<Vec<_>>(), [9]);
+    assert_eq!(systemd.state(UNIT).asked, 1);
 }
 
 /// A unit of that name on this machine would be another one.

@@ -110,6 +110,11 @@ impl Status {
         }
     }
 
+    /// It has run since the machine was started, and nothing was wrong with its end.
+    pub fn has_ended_well(&self) -> bool {
+        self.code != 0 && self.result == "success"
+    }
+
     /// How it ended.
     pub fn death(&self) -> Death {
         let ended = matches!(self.result.as_str(), "success" | "exit-code" | "signal" | "core-dump" | "oom-kill");

@@ -139,6 +139,8 @@ impl Unit {
 
     fn first(&mut self) -> Vec<Word> {
         match self.status.life() {
+            // Nobody saw how: one that ended well was most likely stopped.
+            Life::Over if self.jobs.is_empty() && self.status.has_ended_well() => self.rests(Word::FoundStopped),
             Life::Over if self.jobs.is_empty() => self.rests(Word::NotRunning(self.status.death())),
             Life::Up | Life::Returns => {
                 self.runs();

@@ -42,6 +42,8 @@ fn the_first_word_says_how_it_was_found() {
     assert_eq!(first(status("inactive", "dead", 0)), [Word::NotRunning(Death::default())]);
     let exit_code = Some(1);
     assert_eq!(first(failed(1, 1, "exit-code")), [Word::NotRunning(Death { exit_code, ..Death::default() })]);
+    let ended_well = Status { code: 1, ..status("inactive", "dead", 1) };
+    assert_eq!(first(ended_well), [Word::FoundStopped], "somebody has stopped it, most likely");
     assert_eq!(first(returning()), [Word::Running], "systemd is about to start it");
     assert_eq!(first(status("activating", "start", 1)), []);
     let job = Some("/job/1".to_owned());
