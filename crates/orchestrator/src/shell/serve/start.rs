@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use health_endpoint::{CheckError, Component, Health};
-use health_spec::config::{Strategy, defaults};
+use health_spec::config::defaults;
 use health_spec::registry::ServerEntry;
 use health_spec::{EventKind, ServerView};
 use hyper::header::HeaderValue;
@@ -16,10 +16,11 @@ use tokio::sync::{Mutex, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::begun::begun;
 use super::prepare::Ready;
 use super::{Running, ServeError, Settings};
 use crate::machine::fleet::Beginning;
-use crate::machine::memory::{Recovery, ServerMemory};
+use crate::machine::memory::Recovery;
 use crate::machine::{Effect, Fleet, Happened, Input, Mono, ServerId};
 use crate::shell::actions::{Actions, Eyes, Underway};
 use crate::shell::alarm::Alarm;
@@ -41,11 +42,13 @@ use crate::shell::record::{Blank, Recorder};
 use crate::shell::reload::{self, Reloader};
 use crate::shell::runtime::container::engine::Link;
 use crate::shell::runtime::life::Lives;
-use crate::shell::runtime::{Acting, Runtimes, Setup};
+use crate::shell::runtime::{Runtimes, Setup};
 use crate::shell::server_file::ServerFile;
 use crate::shell::store::{Left, Record, origin};
 use crate::shell::view::{Known, view};
 use crate::shell::writer::Writer;
+
+mod begun;
 
 /// Inputs that may wait for the driver.
 const INBOX: usize = 1_024;
@@ -228,25 +231,6 @@ fn begin(plan: &Plan, written: usize, settings: &Settings, left: &mut Left, (clo
     Begun { fleet, effects, clock, files, uptimes, published, recorder: recorder.unwrap_or_default() }
 }
 
-/// What an earlier run may have been doing to a server.
-fn begun(left: &ServerMemory, clock: &Clock) -> Option<Acting> {
-    // What a recreate had replaced could not be put back yet.
-    let owes = left.unsettled && !left.proven;
-    let unknown = Acting { since: None, repairs: false };
-    match left.recovery {
-        // Else whatever has happened to it since was somebody else.
-        Recovery::Waiting { .. } => owes.then_some(unknown),
-        Recovery::Acting { stage, .. } if stage.is_before_touching() => owes.then_some(unknown),
-        Recovery::Acting { since, strategy, undoing, .. } => {
-            // An older run wrote down when it was decided.
-            let since = since.filter(|_| strategy.is_some() || undoing);
-            let repairs = strategy == Some(Strategy::Repair) && !undoing;
-            Some(Acting { since: since.map(|at| clock.wall_of(at)), repairs })
-        }
-        Recovery::Idle | Recovery::Verifying { .. } => None,
-    }
-}
-
 /// A child of a server that is no longer registered is nobody's: it is named, and left alone.
 fn gone(plan: &Plan, left: &Left) -> Vec<(String, Option<u64>)> {
     let known: HashSet<&str> = plan.entries.iter().map(|entry| entry.name.as_str()).collect();
@@ -379,37 +363,4 @@ async fn runtimes(
 fn monitor_started(at: Mono) -> Effect {
     let kind = EventKind::MonitorStarted { version: env!("CARGO_PKG_VERSION").to_owned() };
     Effect::Publish(Happened { at, server: None, kind, moment: None, phase: None, incident: None })
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::machine::fleet::Beginning;
-    use crate::machine::memory::{Attempt, Stage};
-    use crate::machine::policy::{Purpose, compile};
-
-    use super::*;
-
-    /// What runs since before a repair was not spared by it: a repair replaces nothing.
-    #[test]
-    fn a_repair_of_an_earlier_run_is_known_for_one() {
-        let file = serde_saphyr::from_str("servers: [{name: a}]").expect("it reads");
-        let policies = compile(&file, Purpose::Simulate).expect("it compiles");
-        let fresh = Fleet::new(policies, &Beginning::default(), Mono::default()).0.memory(ServerId(0));
-        let clock = Clock::resume(wall(), Mono::default());
-        let of = |strategy| {
-            let recovery = Recovery::Acting {
-                serial: 1,
-                attempt: Attempt::Operator,
-                stopped: false,
-                stage: Stage::Begun,
-                undoing: false,
-                strategy: Some(strategy),
-                since: Some(Mono::default()),
-            };
-            let left = ServerMemory { recovery, ..fresh.clone() };
-            begun(&left, &clock).map(|acting| (acting.since.is_some(), acting.repairs))
-        };
-        assert_eq!(of(Strategy::Repair), Some((true, true)));
-        assert_eq!(of(Strategy::Restart), Some((true, false)));
-    }
 }

@@ -8,6 +8,7 @@
 mod error;
 mod layout;
 mod moved;
+mod room;
 mod sharing;
 mod spec;
 
@@ -34,7 +35,6 @@ pub use self::{
 use super::{
     answer::whole,
     consent::Consent,
-    failure::plain,
     inspect::{self, is_being_stopped},
     ledger::{Seen, Stage, State, is_id},
     listener::Does,
@@ -105,28 +105,6 @@ impl Container {
 
     async fn layout(&self) -> Result<Layout, RecreateError> {
         Layout::of(&self.reach().await?.connection.client, &self.wanted).await
-    }
-
-    /// Before it is replaced: of one that has been well, what it has replaced itself is to go first, for of two that are kept nobody could
-    /// tell which one is to be put back. Nothing is done to the one that runs.
-    pub async fn make_room(&self) -> Result<(), RecreateError> {
-        if self.unsettled {
-            return Ok(());
-        }
-        let client = self.reach().await?.connection.client;
-        let Layout { current: Some(current), old: Some(old) } = Layout::of(&client, &self.wanted).await? else { return Ok(()) };
-        // A stranger is named by the recreate itself.
-        if label_of(&current) == old.id.as_deref() { self.give_up(&client, &old).await } else { Ok(()) }
-    }
-
-    async fn give_up(&self, client: &Docker, old: &ContainerInspectResponse) -> Result<(), RecreateError> {
-        let id = old.id.as_deref().filter(|_| !layout::is_running(old));
-        let removed = match id {
-            Some(id) => remove(client, id).await.map_err(|error| plain(causes(&error))),
-            None => Err("somebody has started it".to_owned()),
-        };
-        let (name, kept) = (self.wanted.clone(), name_of(old).to_owned());
-        removed.map_err(|why| RecreateError::StillKept { name, kept, why })
     }
 
     async fn replace(&mut self, client: &Docker, kind: EngineKind, id: &str) -> Result<(), RecreateError> {
