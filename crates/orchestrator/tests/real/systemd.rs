@@ -103,8 +103,7 @@ fn what_somebody_stops_while_nobody_looks_stays_stopped_and_what_dies_does_not()
     let directory = tempfile::tempdir().expect("a directory");
     let (_bus, systemd, service, mut orchestrator, _) = watched(directory.path(), State::running());
     orchestrator.crash();
-    systemd.stops(UNIT);
-    systemd.set(UNIT, |state| state.ended = (2, 15));
+    systemd.set(UNIT, |state| (state.active, state.sub, state.ended) = ("inactive", "dead", (2, 15)));
     service.is(false);
     let mut orchestrator = orchestrator.start_again();
     until("it is stopped", || (orchestrator.get("/servers/calculator")["phase"] == "stopped").then_some(()));
