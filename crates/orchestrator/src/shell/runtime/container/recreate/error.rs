@@ -89,3 +89,18 @@ impl RecreateError {
         matches!(self, Self::Refused { source: Error::DockerResponseServerError { status_code: 400..500, .. }, .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_that_may_be_under_way_is_not_asked_for_again() {
+        let answered = |step, status_code| {
+            let source = Error::DockerResponseServerError { status_code, message: "no".to_owned() };
+            RecreateError::Refused { step, source }.passes()
+        };
+        assert!(!answered(STOP_NEW, 504) && answered(STOP_NEW, 409));
+        assert!(answered("rename the container", 504) && !answered("rename the container", 404));
+    }
+}
