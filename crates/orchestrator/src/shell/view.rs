@@ -14,13 +14,13 @@ use crate::machine::{Fleet, ServerId, why};
 
 /// How the evidence begins that says why a server cannot be looked at.
 pub const IN_THE_WAY: &str = "in the way of its checks: ";
+/// How the evidence begins that says how its process or container ended.
+pub const LAST_END: &str = "it ended at ";
+
 /// Why a server cannot be looked at, as its view says.
 pub fn in_the_way(view: &ServerView) -> Option<&str> {
     view.why.evidence.iter().find_map(|line| line.strip_prefix(IN_THE_WAY))
 }
-
-/// How the evidence begins that says how its process or container ended.
-pub const LAST_END: &str = "it ended at ";
 
 /// What a view needs beside the machine's state.
 #[derive(Clone, Debug)]

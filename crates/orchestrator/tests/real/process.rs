@@ -181,7 +181,7 @@ fn after_a_crash_a_server_that_speaks_on_its_pipes_is_started_anew_and_nothing_i
     let server = sample_server().display();
     // It answers nobody any more after the end of its input, and has to be killed: checks would find it down long before.
     let serve = format!("{server} --listen 127.0.0.1:{port} <&- >&2 & cat > /dev/null; kill -KILL $!");
-    let script = format!("echo started >> starts; {serve}; trap '' TERM; while :; do sleep 0.1; done");
+    let script = format!("echo started >> starts; {serve}; trap '' TERM; exec sleep 1000");
     let stop = "{stdin_seconds: 0.5, term_seconds: 2}";
     let runtime = format!("{{kind: process, command: /bin/sh, args: [-c, {script:?}], stdio: mcp, stop: {stop}}}");
     let entry = format!("  - name: calculator\n    port: {port}\n    probes: [{{kind: http}}]\n    runtime: {runtime}\n");

@@ -165,7 +165,7 @@ fn what_cannot_be_run_is_said_before_anything_starts() {
 #[test]
 fn a_restart_stops_then_starts_and_is_not_a_death() {
     let bench = Bench::new();
-    let (mut life, before) = begin(&bench, "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.02; done");
+    let (mut life, before) = begin(&bench, "trap 'echo bye; exit 0' TERM; echo ready; sleep 1000 & wait");
     life.restart().unwrap();
     eventually("two starts", || bench.log().matches("ready").count() == 2);
     let log = bench.log();
@@ -189,7 +189,7 @@ fn a_dead_server_is_started_by_a_restart() {
 fn one_that_ignores_the_request_is_killed() {
     let mut bench = Bench::new();
     bench.stop_timeout = Duration::from_millis(200);
-    let (life, before) = begin(&bench, "trap '' TERM; echo ready; while :; do sleep 0.02; done");
+    let (life, before) = begin(&bench, "trap '' TERM; echo ready; exec sleep 1000");
     life.restart().unwrap();
     assert_ne!(only(&bench.leaders()), before);
 }
@@ -198,7 +198,7 @@ fn one_that_ignores_the_request_is_killed() {
 fn a_frozen_one_is_restarted() {
     let mut bench = Bench::new();
     bench.stop_timeout = Duration::from_millis(200);
-    let (mut life, before) = begin(&bench, "trap '' TERM; echo ready; while :; do sleep 0.02; done");
+    let (mut life, before) = begin(&bench, "trap '' TERM; echo ready; exec sleep 1000");
     send(before, Signal::STOP);
     life.restart().unwrap();
     assert_ne!(only(&bench.leaders()), before);
@@ -219,7 +219,7 @@ fn grandchildren_go_with_a_restart() {
 #[test]
 fn what_a_dead_leader_leaves_behind_is_killed() {
     let bench = Bench::new();
-    let mut life = bench.start(&[bench.shell("(trap '' TERM; while :; do sleep 0.02; done) & exit 1")]);
+    let mut life = bench.start(&[bench.shell("(trap '' TERM; exec sleep 1000) & exit 1")]);
     assert_eq!((life.next_word(), life.next_word()), (Word::Started, died(Some(1), None)));
     eventually("nobody is left", || bench.living().is_empty());
 }

@@ -153,9 +153,11 @@ impl<'a> Builder<'a> {
         match fill(text, self.lookup, &mut self.secrets) {
             Ok(None) => Value::String(text.to_owned()),
             Ok(Some(filled)) if self.quoted(pointer) => Value::String(filled),
-            // A variable with this value is to have it.
-            Ok(Some(filled)) if pointer.contains("/runtime/env/") && ["null", "~"].contains(&&*filled) => Value::String(filled),
-            Ok(Some(filled)) => retype(filled),
+            Ok(Some(filled)) => match retype(filled.clone()) {
+                // A variable that is filled in so has this value, the empty one too.
+                Value::Null if pointer.contains("/runtime/env/") => Value::String(filled),
+                value => value,
+            },
             Err(gap) => {
                 self.problems.push(self.places.at(spot, pointer, gap.message(), Some(gap.help())));
                 Value::String(text.to_owned())

@@ -64,8 +64,8 @@ impl<'a> Reading<'a> {
         let told = if value.get("servers").is_none_or(Value::is_null) { &mut broken } else { &mut warnings };
         told.extend(nothing.into_iter().map(|spot| no_list(&places, spot)));
         environment::overlay(&mut value, &mut places, lookup);
-        let (mut value, schema) = (Value::Object(value), health_spec::schema::registry());
-        let valueless = valueless(&mut value, Shape::new(&schema), &places);
+        let (value, schema) = (Value::Object(value), health_spec::schema::registry());
+        let valueless = valueless(&value, Shape::new(&schema), &places);
         let unknown = unknown(&value, Shape::new(&schema), &places);
         let mut raw = without_nulls(value);
         let mut problems = violations(&raw, &schema, &places);

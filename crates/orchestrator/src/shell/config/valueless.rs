@@ -1,7 +1,7 @@
 //! Names of an operator's own, such as those of variables and headers, with nothing behind them.
 //!
 //! Elsewhere a key without a value counts as not written. Here that would be the opposite of empty: a variable that is not written is
-//! inherited.
+//! inherited. One that is filled in has the value that it is filled in with.
 
 use serde_json::Value;
 
@@ -9,14 +9,14 @@ use super::places::{Places, step};
 use super::problem::Problem;
 use super::shape::Shape;
 
-/// Finds every one. A variable that is filled in with nothing is empty: that is what was written.
-pub(super) fn valueless(value: &mut Value, shape: Shape<'_>, places: &Places) -> Vec<Problem> {
+/// Finds every one.
+pub(super) fn valueless(value: &Value, shape: Shape<'_>, places: &Places) -> Vec<Problem> {
     let mut found = Vec::new();
     visit(value, shape, "", places, &mut found);
     found
 }
 
-fn visit(value: &mut Value, shape: Shape<'_>, pointer: &str, places: &Places, found: &mut Vec<Problem>) {
+fn visit(value: &Value, shape: Shape<'_>, pointer: &str, places: &Places, found: &mut Vec<Problem>) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
@@ -25,13 +25,13 @@ fn visit(value: &mut Value, shape: Shape<'_>, pointer: &str, places: &Places, fo
                 if !value.is_null() {
                     visit(value, wanted, &at, places, found);
                 } else if shape.is_free(key) && wanted.wants("string") {
-                    judge(key, value, &at, places, found);
+                    judge(key, &at, places, found);
                 }
             }
         }
         Value::Array(items) => {
             let Some(wanted) = shape.item() else { return };
-            for (at, item) in items.iter_mut().enumerate() {
+            for (at, item) in items.iter().enumerate() {
                 visit(item, wanted, &step(pointer, &at.to_string()), places, found);
             }
         }
@@ -39,11 +39,8 @@ fn visit(value: &mut Value, shape: Shape<'_>, pointer: &str, places: &Places, fo
     }
 }
 
-fn judge(key: &str, value: &mut Value, at: &str, places: &Places, found: &mut Vec<Problem>) {
+fn judge(key: &str, at: &str, places: &Places, found: &mut Vec<Problem>) {
     if places.written(at).is_some_and(|written| written.contains("${")) {
-        if at.contains("/runtime/env/") {
-            *value = Value::String(String::new());
-        }
         if at.starts_with("/discovery/labels/") {
             let help = format!("set the variable, or write \"\" for a label `{key}` without a value");
             let message = format!("`{key}` is filled in with nothing: containers would be watched whatever their `{key}` is");

@@ -42,7 +42,7 @@ pub struct Supervised {
 pub struct Acting {
     /// When it was allowed to touch the server, by our clock. `None`: that run did not write it down.
     pub since: Option<Timestamp>,
-    /// It was a repair: whoever runs then as before was not spared.
+    /// It was a repair, which replaces nothing: that whoever ran before it still runs does not mean that nothing was done.
     pub repairs: bool,
 }
 

@@ -61,6 +61,6 @@ fn the_log_of_one_that_is_being_stopped_is_kept_short_too() {
     let bench = Bench::new();
     let (older, go) = (bench.path().join("logs/server-0.log.1"), gate(&bench));
     let farewell = format!("head -c 9000000 /dev/zero; cat {}; exit 0", go.display());
-    let (life, _) = begin(&bench, &format!("trap '{farewell}' TERM; echo ready; while :; do sleep 0.02; done"));
+    let (life, _) = begin(&bench, &format!("trap '{farewell}' TERM; echo ready; sleep 1000 & wait"));
     life.let_go_in_a_restart(|| bench.record_is("stopping") && older.exists() && fs::write(&go, "").is_ok());
 }

@@ -18,7 +18,7 @@ const ANSWERS: &str = "trap 'echo asked >&2; exit 0' TERM; echo ready >&2; \
     while read line; do echo \"answer to $line\"; done; echo end of input >&2";
 
 /// Ends neither at the end of its input nor when it is asked to.
-const STUBBORN: &str = "trap 'echo asked >&2' TERM; echo ready >&2; while :; do sleep 0.02; done";
+const STUBBORN: &str = "trap 'echo asked >&2' TERM; echo ready >&2; while :; do sleep 1000 & wait; done";
 
 fn speaking(bench: &Bench, script: &str) -> Runtime {
     Runtime { stdio: Some(Stdio::Mcp), ..bench.shell(script) }
